@@ -45,7 +45,13 @@ class Run:
     first: float
     last: float  # mean loss of the last steps; inf where it went non-finite
     peak: float
-    moved: dict[str, float]  # relative change of every parameter
+    start: dict[str, float]  # norm of every parameter at the start
+    change: dict[str, float]  # norm of its change
+
+    def moved(self, layer: str) -> float:
+        """Relative change of the parameters under a name, taken together."""
+        names = under(layer, self.start)
+        return math.hypot(*(self.change[n] for n in names)) / math.hypot(*(self.start[n] for n in names))
 
 
 def train(built: Built, recipe: Recipe) -> Run:
@@ -65,16 +71,13 @@ def train(built: Built, recipe: Recipe) -> Run:
             optimizer.step()
     finite = all(math.isfinite(value) for value in losses)
     tail = losses[-max(1, len(losses) // 20) :]
-    moved = {
-        name: float((p.detach() - start[name]).norm() / start[name].norm().clamp_min(1e-12))
-        for name, p in model.named_parameters()
-    }
     return Run(
         recipe=recipe,
         first=losses[0],
         last=sum(tail) / len(tail) if finite else math.inf,
         peak=max(losses) if finite else math.inf,
-        moved=moved,
+        start={name: float(value.norm()) for name, value in start.items()},
+        change={name: float((p.detach() - start[name]).norm()) for name, p in model.named_parameters()},
     )
 
 
@@ -114,5 +117,127 @@ def learns(to: float = 0.5, recipes: tuple[Recipe, ...] = (*ADAM, Recipe("adam",
             if run.last <= to * run.first:
                 break
         return require(run.last <= to * run.first, f"{run.recipe}: loss {run.first:.4g} -> {run.last:.4g}")
+
+    return prove
+
+
+def learns_less(factor: float = 3.0, recipes: tuple[Recipe, ...] = SANE, **cure: Any) -> Proof:
+    """The best sane training ends at a loss that many times above the cured twin's, which does learn."""
+
+    def prove(case: Case) -> str:
+        sick, well = best(case, recipes), best(case, recipes, **cure)
+        evidence = f"best loss {sick.last:.3g} ({sick.recipe}); cured {well.first:.3g} -> {well.last:.3g}"
+        return require(well.last < 0.7 * well.first and well.last * factor <= sick.last, evidence)
+
+    return prove
+
+
+def stays_at_chance(share: float = 0.9, recipes: tuple[Recipe, ...] = SANE) -> Proof:
+    """No sane training brings the loss below that share of its start."""
+
+    def prove(case: Case) -> str:
+        run = best(case, recipes)
+        return require(
+            run.last >= share * run.first, f"best of {len(recipes)}: {run.first:.4g} -> {run.last:.4g}"
+        )
+
+    return prove
+
+
+def moves_less(layer: str, factor: float = 1e3, recipe: Recipe = Recipe("sgd", 0.01), **cure: Any) -> Proof:
+    """In the same training the layer changes that many times less, relatively, than in the cured twin."""
+
+    def prove(case: Case) -> str:
+        sick, well = train(case.make(), recipe).moved(layer), train(case.make(**cure), recipe).moved(layer)
+        return require(sick * factor <= well, f"{layer} changes by {sick:.2g} of itself; cured {well:.2g}")
+
+    return prove
+
+
+def lags(layer: str, behind: str, factor: float = 1e3, recipe: Recipe = Recipe("sgd", 0.01)) -> Proof:
+    """The layer changes that many times less, relatively, than another layer of the same model."""
+
+    def prove(case: Case) -> str:
+        run = train(case.make(), recipe)
+        slow, fast = run.moved(layer), run.moved(behind)
+        return require(
+            slow * factor <= fast, f"{layer} changes by {slow:.2g} of itself, {behind} by {fast:.2g}"
+        )
+
+    return prove
+
+
+def forgets(below: float = 1e-4) -> Proof:
+    """The gradient at the first time step's input is that share of the largest one's over time."""
+
+    def prove(case: Case) -> str:
+        model, (x, *rest), step = case.make()
+        x = x.detach().clone().requires_grad_()
+        step(model, (x, *rest)).backward()
+        steps = x.grad.double().transpose(0, 1).flatten(1).norm(dim=1)
+        share = float(steps[0] / steps.max())
+        return require(
+            share <= below, f"gradient at the first of {len(steps)} steps: {share:.2g} of the largest"
+        )
+
+    return prove
+
+
+def diverges(recipe: Recipe = Recipe("sgd", 0.01, 60), **cure: Any) -> Proof:
+    """Plain SGD at a usual rate blows the loss up or ends in inf; the cured twin learns with it."""
+
+    def prove(case: Case) -> str:
+        sick, well = train(case.make(), recipe), train(case.make(**cure), recipe)
+        evidence = (
+            f"{recipe}: {sick.first:.3g}, peak {sick.peak:.3g}, end {sick.last:.3g}; "
+            f"cured {well.first:.3g} -> {well.last:.3g}"
+        )
+        blown = not math.isfinite(sick.last) or sick.peak > 10 * sick.first
+        return require(blown and well.last < 0.9 * well.first, evidence)
+
+    return prove
+
+
+def no_gradient(*layers: str, **cure: Any) -> Proof:
+    """Every parameter of the layers has gradient None or exactly 0; the cured twin's get one."""
+
+    def alive(grads: dict[str, torch.Tensor | None], layer: str) -> bool:
+        return any(grads[name] is not None and bool(grads[name].any()) for name in under(layer, grads))
+
+    def prove(case: Case) -> str:
+        _, sick = gradients(case.make())
+        _, well = gradients(case.make(**cure))
+        cut = not any(alive(sick, layer) for layer in layers)
+        return require(
+            cut and (not cure or all(alive(well, layer) for layer in layers)),
+            f"{', '.join(layers) or 'whole model'}: exactly no gradient"
+            + (", and a gradient in the cured twin" if cure else ""),
+        )
+
+    return prove
+
+
+def nonfinite(**cure: Any) -> Proof:
+    """The loss or a gradient is nan or inf; the cured twin has neither."""
+
+    def bad(built: Built) -> list[str]:
+        loss, grads = gradients(built)
+        names = [name for name, grad in grads.items() if grad is not None and not grad.isfinite().all()]
+        return ([] if math.isfinite(loss) else [f"loss {loss}"]) + names
+
+    def prove(case: Case) -> str:
+        sick, well = bad(case.make()), bad(case.make(**cure)) if cure else []
+        return require(
+            bool(sick) and not well, f"not finite: {', '.join(sick[:3])} ({len(sick)}); cured {well}"
+        )
+
+    return prove
+
+
+def all_of(*proofs: Proof) -> Proof:
+    """Each of the proofs holds."""
+
+    def prove(case: Case) -> str:
+        return "; ".join(proof(case) for proof in proofs)
 
     return prove
