@@ -235,13 +235,15 @@ class Lens:
 class Cut:
     """A place where the forward pass left the graph although its input required a gradient.
 
-    `modules` are the indexes of modules whose output flowed into it.
+    `parameters` are the indexes of those that lie behind it and that no other path reaches; `used` says
+    whether what came out went on into another layer, rather than into a metric or a target.
     """
 
     op: str
     module: int
     source: SourceLine | None
-    modules: tuple[int, ...]
+    parameters: tuple[int, ...]
+    used: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

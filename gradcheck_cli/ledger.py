@@ -1,0 +1,214 @@
+"""The exact account of each gradient: Measurement in, factors along the strongest path out. Pure.
+
+From a parameter's leaf the path climbs to the loss along the in-edge with the largest contribution.
+Each step has a merge factor m = t(k) / c(e) and an op factor o = c(e) / t(n); their product telescopes
+to the measured norm, which is what makes the account its own proof.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gradcheck_cli.records import Account, Measurement, Op, Series
+
+KINDS = ("activation", "weight", "normalization", "attention", "loss", "reduction", "merge", "other")
+_MERGE = KINDS.index("merge")
+
+_KIND_BY_PREFIX = (
+    ("activation", "Sigmoid Tanh Relu Threshold Gelu Silu Mish Elu LeakyRelu Softplus Hardtanh Hardsigmoid "
+                   "Hardswish LogSigmoid PreluKernel Glu Rrelu Celu Hardshrink Softshrink"),
+    ("loss", "NllLoss LogSoftmax MseLoss BinaryCrossEntropy SmoothL1Loss HuberLoss KlDiv CtcLoss SoftMargin "
+             "MultiMargin MultilabelMargin"),
+    ("normalization", "NativeBatchNorm NativeLayerNorm NativeGroupNorm CudnnBatchNorm MiopenBatchNorm "
+                      "FusedRmsNorm RmsNorm LinalgVectorNorm Rsqrt Renorm WeightNormInterface Std Var"),
+    ("attention", "Softmax Bmm Baddbmm ScaledDotProduct"),
+    ("weight", "Addmm Mm Convolution Embedding Addmv Mv Mkldnn ThnnConv SlowConv Addbmm"),
+    ("reduction", "Mean Sum AvgPool AdaptiveAvgPool MaxPool AdaptiveMaxPool Max Min Amax Amin Expand Logsumexp "
+                  "Cumsum Prod"),
+)  # fmt: skip
+_BY_LENGTH = sorted(
+    ((prefix, kind) for kind, names in _KIND_BY_PREFIX for prefix in names.split()), key=lambda p: -len(p[0])
+)
+_VIEWLIKE = frozenset("T Transpose View UnsafeView ReshapeAlias Permute Squeeze Unsqueeze Clone ToCopy Expand".split())
+
+
+def kind_of(name: str) -> str:
+    """The kind of factor that an op contributes, by the name of its node."""
+    return next((kind for prefix, kind in _BY_LENGTH if name.startswith(prefix)), "other")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ledger:
+    """The accounts of all parameters with a finite non-zero gradient, and the series through time.
+
+    `parent[i]` is the op that sent op i its largest contribution, -1 at the loss and where nothing came.
+    """
+
+    accounts: tuple[Account, ...]
+    series: tuple[Series, ...]
+    parent: tuple[int, ...]
+
+
+def account_for(measurement: Measurement) -> Ledger:
+    """Draw up the ledger; linear in the number of ops."""
+    ops = measurement.ops
+    parent, sums, counts = _climb(ops)
+    accounts = []
+    for index, parameter in enumerate(measurement.parameters):
+        leaf = parameter.op
+        if leaf is None or sums[leaf] is None or not parameter.grad_norm or not math.isfinite(parameter.grad_norm):
+            continue
+        decades, count = sums[leaf], counts[leaf]
+        assert decades is not None and count is not None
+        accounts.append(
+            Account(
+                parameter=index,
+                path=_path(leaf, parent),
+                decades=math.log10(parameter.grad_norm),
+                by_kind={k: d for k, d, n in zip(KINDS, decades, count, strict=True) if n},
+                count_by_kind={k: n for k, n in zip(KINDS, count, strict=True) if n},
+            )
+        )
+    return Ledger(accounts=tuple(accounts), series=_all_series(measurement), parent=tuple(parent))
+
+
+Row = tuple[float, ...]
+Counts = tuple[int, ...]
+
+
+def _climb(ops: Sequence[Op]) -> tuple[list[int], list[Row | None], list[Counts | None]]:
+    """For each op its strongest parent and, by kind, the decades and the number of factors down to it.
+
+    The strongest paths form a tree rooted at the loss, so the sums are passed down it once.
+    """
+    parent, best = [-1] * len(ops), [0.0] * len(ops)
+    for index, op in enumerate(ops):
+        for child, contribution in op.edges:
+            if contribution > best[child] and math.isfinite(contribution):
+                best[child], parent[child] = contribution, index
+    sums: list[Row | None] = [None] * len(ops)
+    counts: list[Counts | None] = [None] * len(ops)
+    if ops:
+        sums[0], counts[0] = (0.0,) * len(KINDS), (0,) * len(KINDS)
+    for index, op in enumerate(ops):
+        above = parent[index]
+        if above < 0 or not 0 < op.total < math.inf or not 0 < ops[above].total < math.inf:
+            continue
+        row, count = sums[above], counts[above]
+        if row is not None and count is not None:
+            factor = best[index] / ops[above].total
+            sums[index], counts[index] = _step(row, count, ops[above].name, factor, op.total / best[index])
+    return parent, sums, counts
+
+
+def _step(row: Row, count: Counts, name: str, factor: float, merge: float) -> tuple[Row, Counts]:
+    kind = KINDS.index(kind_of(name))
+    new, number = list(row), list(count)
+    new[kind] += math.log10(factor)
+    number[kind] += 1
+    if merge != 1.0:
+        new[_MERGE] += math.log10(merge)
+        number[_MERGE] += 1
+    return tuple(new), tuple(number)
+
+
+def _path(leaf: int, parent: Sequence[int]) -> tuple[int, ...]:
+    path = [leaf]
+    while parent[path[-1]] >= 0:
+        path.append(parent[path[-1]])
+    return tuple(reversed(path))
+
+
+# --------------------------------------------------------------------------- through time
+
+
+def _all_series(measurement: Measurement) -> tuple[Series, ...]:
+    ops = measurement.ops
+    senders: list[list[int]] = [[] for _ in ops]
+    for index, op in enumerate(ops):
+        for child, _ in op.edges:
+            senders[child].append(index)
+    found, seen = [], set()
+    for index, parameter in enumerate(measurement.parameters):
+        if parameter.op is None or len(parameter.shape) < 2:
+            continue
+        uses = tuple(sorted(_uses(parameter.op, ops, senders), key=lambda i: ops[i].sequence))
+        if len(uses) >= 8 and uses not in seen:
+            seen.add(uses)
+            series = _series(index, [ops[i].sequence for i in uses], ops)
+            if series is not None:
+                found.append(series)
+    return tuple(found)
+
+
+def _uses(leaf: int, ops: Sequence[Op], senders: Sequence[Sequence[int]]) -> set[int]:
+    """The ops that use a parameter, looking through the transposes and views of it."""
+    uses, stack, seen = set(), [leaf], {leaf}
+    while stack:
+        for sender in senders[stack.pop()]:
+            if sender in seen:
+                continue
+            seen.add(sender)
+            if ops[sender].name.partition("Backward")[0] in _VIEWLIKE:
+                stack.append(sender)
+            else:
+                uses.add(sender)
+    return uses
+
+
+def _series(parameter: int, starts: list[int], ops: Sequence[Op]) -> Series | None:
+    """Cut the forward pass into steps at each use and see what each step receives from later ones."""
+    window = _windows(starts)
+    arrived, from_later = [0.0] * len(starts), [0.0] * len(starts)
+    for op in ops:
+        sender = window.get(op.sequence, -1)
+        for child, contribution in op.edges:
+            receiver = window.get(ops[child].sequence, -1)
+            if receiver >= 0 and receiver != sender and math.isfinite(contribution):
+                arrived[receiver] = math.hypot(arrived[receiver], contribution)
+                if sender > receiver:
+                    from_later[receiver] = math.hypot(from_later[receiver], contribution)
+    if not any(from_later):
+        return None  # used side by side, not one after the other
+    carry = tuple(
+        from_later[i] / arrived[i + 1] if arrived[i + 1] else math.nan for i in range(len(starts) - 1)
+    )
+    kept = _longest_run(carry)
+    decades = [math.log10(c) for c in kept]
+    return Series(
+        parameter=parameter,
+        steps=len(starts),
+        norms=tuple(arrived),
+        carry=carry,
+        horizon=_horizon(decades),
+        attenuation=sum(decades) / len(decades) if decades else 0.0,
+    )
+
+
+def _windows(starts: list[int]) -> dict[int, int]:
+    lengths = sorted(b - a for a, b in zip(starts, starts[1:], strict=False))
+    ends = [*starts[1:], starts[-1] + lengths[len(lengths) // 2]]
+    return {s: i for i, (start, end) in enumerate(zip(starts, ends, strict=True)) for s in range(start, end)}
+
+
+def _longest_run(carry: Iterable[float]) -> list[float]:
+    """The longest stretch without a break: a detached state is truncation and padding is silence."""
+    best: list[float] = []
+    run: list[float] = []
+    for value in carry:
+        run = [*run, value] if value > 0 else []
+        if len(run) > len(best):
+            best = run
+    return best
+
+
+def _horizon(decades: Sequence[float]) -> int:
+    """Steps back from the largest signal until it stays below 1 % of it."""
+    signal = [0.0]
+    for step in reversed(decades):
+        signal.append(signal[-1] + step)
+    peak = signal.index(max(signal))
+    within = [i for i, value in enumerate(signal) if i >= peak and value >= signal[peak] - 2]
+    return within[-1] - peak + 1

@@ -1,0 +1,49 @@
+"""Run what must be transparent to the probe in its plain form: checkpointing and compilation."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from torch.utils import checkpoint as checkpoint_module
+
+T = TypeVar("T")
+
+
+@contextmanager
+def checkpointing_lifted() -> Iterator[list[str]]:
+    """Inside, checkpointed blocks run once and leave their graph in place, so that every op is seen.
+
+    The values are the same; only the memory that checkpointing saves is not. The list that is yielded
+    gets an entry where a block was lifted.
+    """
+    lifted: list[str] = []
+
+    class Plain:
+        @staticmethod
+        def apply(function: Callable[..., Any], preserve: bool, *args: Any) -> Any:
+            lifted.append("reentrant")
+            return function(*args)
+
+    def plain_generator(*args: Any, **kwargs: Any) -> Iterator[None]:
+        lifted.append("non-reentrant")
+        yield
+
+    saved = checkpoint_module.CheckpointFunction, checkpoint_module._checkpoint_without_reentrant_generator
+    checkpoint_module.CheckpointFunction = Plain  # type: ignore[assignment,misc]
+    checkpoint_module._checkpoint_without_reentrant_generator = plain_generator  # type: ignore[assignment]
+    try:
+        yield lifted
+    finally:
+        checkpoint_module.CheckpointFunction = saved[0]  # type: ignore[misc]
+        checkpoint_module._checkpoint_without_reentrant_generator = saved[1]
+
+
+def eagerly(function: Callable[[], T]) -> T:
+    """Call `function` with torch.compile switched off, so that a compiled model shows its ops."""
+    if "torch._dynamo" not in sys.modules:  # nothing was compiled, and the import takes a second
+        return function()
+    return torch._dynamo.disable(function)()  # type: ignore[no-any-return]

@@ -1,0 +1,193 @@
+"""Walk the autograd graph under a loss and measure every gradient in it as it passes by.
+
+A gradient is measured where it arrives, in a pre-hook of its node. Only a node that shares a child
+with others (a merge) also needs a look at what it sends, in a post-hook. Ops that hand their gradient
+on unchanged (views, additions without broadcasting) need neither: their child's norm is their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcheck_cli.probe.norms import Scalar, norm, settle
+
+Node = Any
+_VIEWS = frozenset(
+    "ViewBackward0 UnsafeViewBackward0 TransposeBackward0 TransposeBackward1 TBackward0 ReshapeAliasBackward0 "
+    "PermuteBackward0 SqueezeBackward0 SqueezeBackward1 SqueezeBackward2 UnsqueezeBackward0 CloneBackward0 "
+    "AliasBackward0 ViewAsBackward0 MovedimBackward0 SliceBackward0 SelectBackward0".split()
+)
+_SUMS = frozenset(("AddBackward0", "SubBackward0"))
+LEAF = "AccumulateGrad"
+
+
+class Graph:
+    """The nodes under `loss.grad_fn`, from the loss down, with what their gradients measure.
+
+    `nodes[i]` sends its gradients to the nodes at `children[i]`. After `backward`, `settled()` gives
+    the total that arrived at each node and the contribution of each edge.
+    """
+
+    def __init__(self, root: Node) -> None:
+        self.nodes, self.children = _topological(root)
+        self.names = [_clean(node.name()) for node in self.nodes]
+        self.parents = [0] * len(self.nodes)
+        for targets in self.children:
+            for _, child in targets:
+                self.parents[child] += 1
+        self._totals: list[Scalar | None] = [None] * len(self.nodes)
+        self._sent: dict[int, list[Scalar]] = {}
+        self._same_as_parent = [-1] * len(self.nodes)
+
+    def leaves(self) -> dict[int, Tensor]:
+        """The leaf tensors by the index of their node."""
+        return {i: node.variable for i, node in enumerate(self.nodes) if self.names[i] == LEAF}
+
+    def watch(self, before: dict[int, Callable[[], None]]) -> None:
+        """Put the hooks on; `before[i]` also runs just before node i does, while its saved tensors live."""
+        for index, node in enumerate(self.nodes):
+            self._find_unchanged(index, node)
+        for index, node in enumerate(self.nodes):
+            if self.names[index] == LEAF:
+                continue
+            look = before.get(index)
+            if self._same_as_parent[index] < 0:
+                node.register_prehook(self._arrival(index, look))
+            elif look is not None:
+                node.register_prehook(lambda _, look=look: look())
+            if any(self.parents[c] > 1 and self._same_as_parent[c] != index for _, c in self.children[index]):
+                if not self._passes_on(index):
+                    node.register_hook(self._departure(index))
+
+    def _arrival(self, index: int, look: Callable[[], None] | None) -> Callable[[Any], None]:
+        totals = self._totals
+
+        def arrived(gradients: Sequence[Tensor | None]) -> None:
+            totals[index] = _joint_norm(gradients)
+            if look is not None:
+                look()
+
+        return arrived
+
+    def _departure(self, index: int) -> Callable[[Any, Any], None]:
+        slots, sent = [slot for slot, _ in self.children[index]], self._sent
+
+        def departed(gradients: Sequence[Tensor | None], _: Any) -> None:
+            sent[index] = [0.0 if gradients[slot] is None else norm(gradients[slot]) for slot in slots]
+
+        return departed
+
+    def _passes_on(self, index: int) -> bool:
+        """Whether every contribution of this node has the norm of what it received."""
+        name = self.names[index]
+        return name in _VIEWS or (name in _SUMS and all(self._keeps_shape(index, c, k) for k, c in self.children[index]))
+
+    def _keeps_shape(self, index: int, child: int, slot: int) -> bool:
+        node = self.nodes[index]
+        if self.names[index] == "AddBackward0" or self.names[index] == "SubBackward0":
+            if getattr(node, "_saved_alpha", 1) != 1:
+                return False
+        if self.names[child] == LEAF:
+            return bool(self.nodes[child].variable.shape == node._input_metadata[0].shape)
+        output = node.next_functions[slot][1]
+        return bool(self.nodes[child]._input_metadata[output].shape == node._input_metadata[0].shape)
+
+    def _find_unchanged(self, index: int, node: Node) -> None:
+        for slot, child in self.children[index]:
+            if self.parents[child] != 1 or self.names[child] == LEAF:
+                continue
+            if self.names[index] in _VIEWS or (self.names[index] in _SUMS and self._keeps_shape(index, child, slot)):
+                self._same_as_parent[child] = index
+
+    def arrived_at_leaf(self, index: int, value: Scalar) -> None:
+        """Record the gradient that a leaf was given."""
+        self._totals[index] = value
+
+    def settled(self) -> tuple[list[float], list[list[tuple[int, float]]]]:
+        """Totals by node, and (child, contribution) pairs by node, as plain floats."""
+        flat: list[Scalar] = [0.0 if t is None else t for t in self._totals]
+        offsets = {index: 0 for index in self._sent}
+        for index, values in self._sent.items():
+            offsets[index] = len(flat)
+            flat.extend(values)
+        values_ = settle(flat)
+        totals = values_[: len(self.nodes)]
+        for index, parent in enumerate(self._same_as_parent):  # parents stand before their children
+            if parent >= 0:
+                totals[index] = totals[parent]
+        edges = [self._edges(i, totals, values_, offsets) for i in range(len(self.nodes))]
+        return totals, edges
+
+    def _edges(
+        self, index: int, totals: list[float], values: list[float], offsets: dict[int, int]
+    ) -> list[tuple[int, float]]:
+        start = offsets.get(index)
+        unchanged = start is None and self._passes_on(index)
+        edges = []
+        for position, (_, child) in enumerate(self.children[index]):
+            if self.parents[child] == 1:
+                contribution = totals[child]
+            elif unchanged:
+                contribution = totals[index]
+            else:
+                contribution = 0.0 if start is None else values[start + position]
+            edges.append((child, contribution))
+        return edges
+
+    def release(self) -> None:
+        """Let go of the nodes: their hooks hold us, and the collector cannot see through them."""
+        self.nodes.clear()
+        self._totals.clear()
+        self._sent.clear()
+
+
+def _joint_norm(gradients: Sequence[Tensor | None]) -> Scalar:
+    present = [g for g in gradients if g is not None]
+    if len(present) == 1:
+        return norm(present[0])
+    if not present:
+        return 0.0
+    parts = [norm(g) for g in present]
+    if all(isinstance(p, float) for p in parts):
+        return float(torch.linalg.vector_norm(torch.tensor(parts, dtype=torch.float64)).item())
+    return torch.linalg.vector_norm(torch.stack([torch.as_tensor(p).double() for p in parts]))
+
+
+def _clean(name: str) -> str:
+    return LEAF if name.endswith("AccumulateGrad") else name.rpartition("::")[2]
+
+
+def _topological(root: Node) -> tuple[list[Node], list[list[tuple[int, int]]]]:
+    """Nodes so that each stands before those it sends to, and the (slot, child) pairs of each.
+
+    Sequence numbers would not do: nodes made by a double backward on a device's own thread have
+    another thread's numbers.
+    """
+    waiting: dict[Node, int] = {root: 0}
+    stack = [root]
+    while stack:
+        for child, _ in stack.pop().next_functions:
+            if child is not None:
+                if child not in waiting:
+                    waiting[child] = 0
+                    stack.append(child)
+                waiting[child] += 1
+    nodes, index, ready = [], {}, [root]
+    while ready:
+        node = ready.pop()
+        index[node] = len(nodes)
+        nodes.append(node)
+        for child, _ in node.next_functions:
+            if child is not None:
+                waiting[child] -= 1
+                if not waiting[child]:
+                    ready.append(child)
+    children = [
+        [(slot, index[child]) for slot, (child, _) in enumerate(node.next_functions) if child is not None]
+        for node in nodes
+    ]
+    return nodes, children

@@ -1,0 +1,158 @@
+"""What an op's saved tensors tell about slopes, dead units and saturation; one row an op.
+
+A lens runs in a pre-hook, the last moment at which the saved tensors are alive. Big tensors are read on
+an evenly strided sample, except for dead units, which must be seen on every element.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from gradcheck_cli.probe.norms import Scalar
+
+_SAMPLE = 1 << 16
+_SATURATED = 0.01  # of the largest slope that the function has
+
+
+class Reading(NamedTuple):
+    """Scalars of one lens, possibly still on their device; the fields of `records.Lens`."""
+
+    kind: str
+    slope: Scalar | None = None
+    saturated: Scalar | None = None
+    dead: Scalar | None = None
+    entropy: Scalar | None = None
+    units: int = 0
+    samples: int = 0
+    length: int | None = None
+
+
+def _sample(tensor: Tensor) -> Tensor:
+    flat = tensor.detach().reshape(-1)
+    if flat.numel() > _SAMPLE:
+        flat = flat[:: flat.numel() // _SAMPLE]
+    return flat.float() if flat.dtype in (torch.float16, torch.bfloat16) else flat
+
+
+def _slopes(slope: Tensor, largest: float) -> Reading:
+    slope = slope.abs()
+    return Reading("activation", slope=slope.mean(), saturated=(slope < _SATURATED * largest).float().mean())
+
+
+def _sigmoid(node: Any, channels: bool) -> Reading:
+    y = _sample(node._saved_result)
+    return _slopes(y * (1 - y), 0.25)
+
+
+def _tanh(node: Any, channels: bool) -> Reading:
+    return _slopes(1 - _sample(node._saved_result) ** 2, 1.0)
+
+
+def _by_derivative(function: Callable[[Tensor], Tensor], largest: float = 1.0) -> Callable[[Any, bool], Reading]:
+    """The slope of any elementwise function, from its saved input."""
+
+    def read(node: Any, channels: bool) -> Reading:
+        with torch.enable_grad():
+            x = _sample(node._saved_self).clone().requires_grad_()
+            (slope,) = torch.autograd.grad(function(x).sum(), x)
+        return _slopes(slope, largest)
+
+    return read
+
+
+def _relu(node: Any, channels: bool) -> Reading:
+    return _rectified(node._saved_result, channels)
+
+
+def _threshold(node: Any, channels: bool) -> Reading:
+    return _rectified(node._saved_self, channels)
+
+
+def _rectified(active: Tensor, channels: bool) -> Reading:
+    """Positive where the slope is 1: per unit over the whole batch, since half of all elements are
+    zero in a healthy layer."""
+    unit = 1 if channels and active.dim() > 2 else active.dim() - 1
+    others = [d for d in range(active.dim()) if d != unit]
+    if active.dim() < 2 or not active.numel():
+        return Reading("activation", slope=(active > 0).float().mean(), units=active.numel(), samples=1)
+    units = active.shape[unit]
+    dead = (active.amax(dim=others) <= 0).float().mean()
+    slope = (_sample(active) > 0).float().mean()
+    return Reading("activation", slope=slope, dead=dead, units=units, samples=active.numel() // units)
+
+
+def _softmax(node: Any, channels: bool) -> Reading:
+    result, dim = node._saved_result, node._saved_dim
+    length = result.shape[_signed(dim, result.dim())]
+    rows = result.movedim(_signed(dim, result.dim()), -1).reshape(-1, length).detach()
+    if rows.numel() > _SAMPLE:
+        rows = rows[:: max(1, rows.numel() // _SAMPLE)]
+    p = rows.float()
+    entropy = torch.special.entr(p).sum(-1).mean() / max(math.log(length), 1e-9) if length > 1 else None
+    saturated = (p.amax(-1) > 1 - 1e-4).float().mean()
+    return Reading("softmax", entropy=entropy, saturated=saturated, length=length)
+
+
+def _log_softmax(node: Any, channels: bool) -> Reading:
+    result = node._saved_result
+    length = result.shape[_signed(node._saved_dim, result.dim())]
+    return Reading("softmax", length=length)
+
+
+def _layer_norm(node: Any, channels: bool) -> Reading:
+    return Reading("normalization", length=math.prod(int(n) for n in node._saved_normalized_shape))
+
+
+def _group_norm(node: Any, channels: bool) -> Reading:
+    return Reading("normalization", length=int(node._saved_C) // int(node._saved_group) * int(node._saved_HxW))
+
+
+def _batch_norm(node: Any, channels: bool) -> Reading:
+    if not node._saved_training:
+        return Reading("normalization")
+    x = node._saved_input
+    return Reading("normalization", length=x.numel() // x.shape[1])
+
+
+def _signed(dim: int, dims: int) -> int:
+    """A saved dim comes back unsigned when it was negative."""
+    return dim - (1 << 64) if dim >= dims else dim
+
+
+LENSES: dict[str, Callable[[Any, bool], Reading]] = {
+    "SigmoidBackward0": _sigmoid,
+    "TanhBackward0": _tanh,
+    "ReluBackward0": _relu,
+    "ThresholdBackward0": _threshold,
+    "GeluBackward0": _by_derivative(torch.nn.functional.gelu),
+    "SiluBackward0": _by_derivative(torch.nn.functional.silu),
+    "MishBackward0": _by_derivative(torch.nn.functional.mish),
+    "SoftplusBackward0": _by_derivative(torch.nn.functional.softplus),
+    "HardtanhBackward0": _by_derivative(torch.nn.functional.hardtanh),
+    "HardsigmoidBackward0": _by_derivative(torch.nn.functional.hardsigmoid, 1 / 6),
+    "HardswishBackward0": _by_derivative(torch.nn.functional.hardswish),
+    "LogSigmoidBackward0": _by_derivative(torch.nn.functional.logsigmoid),
+    "SoftmaxBackward0": _softmax,
+    "LogSoftmaxBackward0": _log_softmax,
+    "NativeLayerNormBackward0": _layer_norm,
+    "NativeGroupNormBackward0": _group_norm,
+    "NativeBatchNormBackward0": _batch_norm,
+}
+
+
+def look(name: str, node: Any, child: str) -> Reading | None:
+    """Read the lens of op `name`, if it has one; `child` names the op that fed it, which tells whether
+    dimension 1 holds channels. None where the saved tensors cannot be read as expected."""
+    lens = LENSES.get(name)
+    if lens is None:
+        return None
+    channels = child.startswith(("Convolution", "NativeBatchNorm", "NativeGroupNorm", "MaxPool", "AvgPool"))
+    try:
+        return lens(node, channels)
+    except (AttributeError, RuntimeError):  # saved tensors that were packed away or freed
+        return None

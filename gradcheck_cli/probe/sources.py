@@ -1,0 +1,64 @@
+"""Turn places in code objects into lines of source, each looked up once."""
+
+from __future__ import annotations
+
+import linecache
+from itertools import islice
+from pathlib import Path
+from types import CodeType
+
+from gradcheck_cli.probe.tracer import Place
+from gradcheck_cli.records import SourceLine
+
+
+class SourceTable:
+    """Source lines by index; files are shown relative to `root` where they lie below it."""
+
+    def __init__(self, root: str) -> None:
+        self._root = Path(root)
+        self._indexes: dict[Place, int] = {}
+        self._lines: list[SourceLine] = []
+
+    def index(self, place: Place | None) -> int:
+        """The index of the line at `place`; -1 for no place."""
+        if place is None:
+            return -1
+        found = self._indexes.get(place)
+        if found is None:
+            line = self._resolve(place)
+            if line in self._lines:
+                found = self._lines.index(line)
+            else:
+                found = len(self._lines)
+                self._lines.append(line)
+            self._indexes[place] = found
+        return found
+
+    def line(self, place: Place | None) -> SourceLine | None:
+        """The line at `place`."""
+        return None if place is None else self._resolve(place)
+
+    def lines(self) -> tuple[SourceLine, ...]:
+        """All lines by their index."""
+        return tuple(self._lines)
+
+    def _resolve(self, place: Place) -> SourceLine:
+        code, offset = place
+        number = _line_number(code, offset)
+        return SourceLine(
+            file=self._shown(code.co_filename), line=number, code=linecache.getline(code.co_filename, number).strip()
+        )
+
+    def _shown(self, filename: str) -> str:
+        try:
+            return str(Path(filename).resolve().relative_to(self._root.resolve()))
+        except (ValueError, OSError):
+            return filename
+
+
+def _line_number(code: CodeType, offset: int) -> int:
+    if hasattr(code, "co_positions"):
+        position = next(islice(code.co_positions(), offset // 2, None), None)
+        return (position and position[0]) or code.co_firstlineno
+    lines = [line for start, end, line in code.co_lines() if start <= offset < end and line]
+    return lines[0] if lines else code.co_firstlineno

@@ -1,0 +1,46 @@
+"""Numbers about the tensors of a batch, an output or a target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcheck_cli.probe.norms import dense, extreme, norm, settle
+from gradcheck_cli.probe.trees import named_tensors
+from gradcheck_cli.records import TensorStats
+
+
+def stats_of(tree: Any, name: str) -> tuple[TensorStats, ...]:
+    """The figures of every tensor in `tree`; integers have no RMS, since they are names, not amounts."""
+    return tuple(_stats(path, tensor) for path, tensor in named_tensors(tree, name))
+
+
+def _stats(name: str, tensor: Tensor) -> TensorStats:
+    values = dense(tensor)
+    measured = values.is_floating_point() or values.is_complex()
+    nan = inf = 0
+    rms = mean = std = largest = None
+    if values.numel() and measured:
+        length, largest = settle([norm(values), extreme(values)])
+        if not (length < float("inf")):
+            nan, inf = int(values.isnan().sum()), int(values.isinf().sum())
+        rms = length / values.numel() ** 0.5
+        if values.is_floating_point():
+            mean = float(values.double().mean())
+            std = float(values.double().std(correction=0))
+    elif values.numel() and values.dtype is not torch.bool:
+        largest = float(values.abs().max())
+    return TensorStats(
+        name=name,
+        shape=tuple(tensor.shape),
+        dtype=str(tensor.dtype).removeprefix("torch."),
+        numel=tensor.numel(),
+        rms=rms,
+        mean=mean,
+        std=std,
+        extreme=largest,
+        nan_count=nan,
+        inf_count=inf,
+    )

@@ -1,0 +1,259 @@
+"""Watch one forward pass: which module and which line of the user's source made each op.
+
+Every autograd node carries the sequence number of its creation, so noting the number when a module
+starts and ends, and around every torch function, attributes all nodes, functional ones included,
+without touching them.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._C._autograd import _get_sequence_nr
+from torch.nn.modules import module as module_hooks
+from torch.overrides import TorchFunctionMode
+
+from gradcheck_cli.probe.norms import Scalar, dense, norm
+from gradcheck_cli.probe.state import WriteGuard
+from gradcheck_cli.probe.trees import tensors_in
+
+_TORCH = str(Path(torch.__file__).parent)
+_OURS = str(Path(__file__).parent.parent)
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+Place = tuple[CodeType, int]
+"""A code object and the offset of an instruction in it: a line that is looked up only when needed."""
+
+
+class Tracer(TorchFunctionMode):
+    """Records the forward pass that runs inside `with tracer:`.
+
+    After it, `module_at(sequence)` and `place_at(sequence)` attribute a node.
+    """
+
+    def __init__(self, model: nn.Module, guard: WriteGuard) -> None:
+        super().__init__()
+        self.index = {id(m): i for i, (_, m) in enumerate(model.named_modules(remove_duplicate=True))}
+        count = len(self.index)
+        self.calls = [0] * count
+        self.grad_calls = [0] * count
+        self.outputs: dict[int, list[_Output]] = {}
+        self.cuts: list[RawCut] = []
+        self._guard = guard
+        self._layers = {id(m) for m in model.modules() if m._parameters} | {id(model)}
+        self._stack = [-1]
+        self._module_events: list[tuple[int, int]] = []
+        self._place_events: list[tuple[int, Place | None]] = []
+        self._frames = _FrameFilter()
+        self._cut_values: dict[int, tuple[Tensor, int]] = {}
+
+    # -- modules
+
+    @contextmanager
+    def watching_modules(self) -> Iterator[None]:
+        """Bracket the calls of every module; nn.RNN and its kin run step by step, so that time shows."""
+        with ExitStack() as stack:
+            for hook in (
+                module_hooks.register_module_forward_pre_hook(self._enter),
+                module_hooks.register_module_forward_hook(self._leave),
+            ):
+                stack.callback(hook.remove)
+            stack.enter_context(_wrapped_apply(self._before_custom_function))
+            yield
+
+    def _enter(self, module: nn.Module, inputs: Any) -> None:
+        index = self.index.get(id(module))
+        if index is None:
+            return
+        self._stack.append(index)
+        self.calls[index] += 1
+        self.grad_calls[index] += torch.is_grad_enabled()
+        self._module_events.append((_get_sequence_nr(), index))
+        if self._cut_values:
+            self._note_use(inputs)
+        if isinstance(module, nn.RNNBase):
+            self._stepwise = (torch._C._get_mkldnn_enabled(), torch.backends.cudnn.enabled)
+            torch._C._set_mkldnn_enabled(False)
+            torch.backends.cudnn.enabled = False
+
+    def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        index = self.index.get(id(module))
+        if index is None:
+            return
+        while self._stack.pop() != index:  # a call inside raised and the user's code caught it
+            pass
+        sequence = _get_sequence_nr()
+        self._module_events.append((sequence, self._stack[-1]))
+        if isinstance(module, nn.RNNBase):
+            mkldnn, torch.backends.cudnn.enabled = self._stepwise
+            torch._C._set_mkldnn_enabled(mkldnn)
+        if id(module) in self._layers:
+            with torch._C.DisableTorchFunction():
+                self.outputs.setdefault(index, []).extend(
+                    _Output(t) for t in tensors_in(output) if t.is_floating_point() or t.is_complex()
+                )
+        if not torch.is_grad_enabled() and any(p.requires_grad for p in module._parameters.values() if p is not None):
+            self._note_no_grad(index, output)
+
+    # -- ops
+
+    def __torch_function__(  # noqa: D105
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = _name(func)
+        if name[-1] == "_" and args:
+            self._guard.before_write(args[0])
+        before = _get_sequence_nr()
+        result = func(*args, **(kwargs or {}))
+        after = _get_sequence_nr()
+        if after != before:
+            place = self._frames.user_place(sys._getframe(1))
+            self._place_events.append((before, place))
+            self._place_events.append((after, None))
+            if self._cut_values:
+                self._note_parameter_use(args)
+        elif name in _CUTTING and args and isinstance(args[0], Tensor):
+            self._note_cut(name, args[0], result)
+        return result
+
+    def _before_custom_function(self) -> None:
+        self._place_events.append((_get_sequence_nr(), self._frames.user_place(sys._getframe(2))))
+
+    def _note_cut(self, name: str, source: Tensor, result: Any) -> None:
+        node = source.grad_fn
+        if node is None or not torch.is_grad_enabled():
+            return
+        cut = RawCut(name, self._stack[-1], self._frames.user_place(sys._getframe(2)), node)
+        self.cuts.append(cut)
+        if isinstance(result, Tensor):
+            self._cut_values[id(result)] = (result, len(self.cuts) - 1)
+
+    def _note_no_grad(self, index: int, output: Any) -> None:
+        cut = RawCut("no_grad", index, self._frames.user_place(sys._getframe(2)), None)
+        self.cuts.append(cut)
+        for tensor in tensors_in(output):
+            self._cut_values[id(tensor)] = (tensor, len(self.cuts) - 1)
+
+    def _note_use(self, inputs: Any) -> None:
+        """A cut value goes into a module, so the layers behind the cut were meant to learn from it."""
+        for tensor in tensors_in(inputs):
+            if id(tensor) in self._cut_values:
+                self.cuts[self._cut_values[id(tensor)][1]].used = True
+
+    def _note_parameter_use(self, args: tuple[Any, ...]) -> None:
+        tensors = [a for a in args if isinstance(a, Tensor)]
+        if any(isinstance(t, nn.Parameter) for t in tensors):
+            self._note_use(tensors)
+
+    # -- after the pass
+
+    def module_at(self, sequence: int) -> int:
+        """The index of the innermost module in which the node of this sequence number was made; -1."""
+        at = bisect_right(self._module_events, sequence, key=_first) - 1
+        return self._module_events[at][1] if at >= 0 else -1
+
+    def place_at(self, sequence: int) -> Place | None:
+        """Where the user's source called the op that made the node of this sequence number."""
+        at = bisect_right(self._place_events, sequence, key=_first) - 1
+        return self._place_events[at][1] if at >= 0 else None
+
+
+class RawCut:
+    """A place where a value left the graph, before it is known whose gradient that cost."""
+
+    def __init__(self, op: str, module: int, place: Place | None, node: Any) -> None:
+        self.op, self.module, self.place, self.node = op, module, place, node
+        self.used = False
+
+
+class _Output:
+    """A floating output of a layer: its node, its size and its norm."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.node = tensor.grad_fn
+        self.numel = tensor.numel()
+        self.norm: Scalar = norm(tensor) if tensor.layout is torch.strided else norm(dense(tensor))
+
+
+def _first(event: tuple[int, Any]) -> int:
+    return event[0]
+
+
+_CUTTING = frozenset(
+    "detach detach_ data argmax argmin item tolist numpy __array__ gt lt ge le eq ne __gt__ __lt__ __ge__ __le__ "
+    "bool long int byte short char bucketize searchsorted one_hot tensor heaviside".split()
+)
+_names: dict[Any, str] = {}
+
+
+def _name(func: Callable[..., Any]) -> str:
+    """The plain name of a torch function; a property's getter and setter by the property's name."""
+    name = _names.get(func)
+    if name is None:
+        name = getattr(func, "__name__", "?")
+        if name in ("__get__", "__set__"):
+            owner = getattr(func, "__self__", None)
+            name = getattr(owner, "__name__", "?") + ("_" if name == "__set__" else "")
+        elif name in ("__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ipow__"):
+            name += "_"
+        elif name.startswith("__") and name.endswith("__"):
+            name = name[:-1] + " "  # a dunder's underscore does not mean in-place
+            name = name.strip()[:-1] or "?"
+        _names[func] = name
+    return name
+
+
+class _FrameFilter:
+    """Finds the innermost frame of the user's own code; of a library's where they have none."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, str] = {}
+
+    def user_place(self, frame: FrameType | None) -> Place | None:
+        library: Place | None = None
+        while frame is not None:
+            code = frame.f_code
+            kind = self._kinds.get(code.co_filename) or self._classify(code.co_filename)
+            if kind == "user":
+                return code, frame.f_lasti
+            if kind == "ours":
+                break
+            if kind == "library" and library is None:
+                library = code, frame.f_lasti
+            frame = frame.f_back
+        return library
+
+    def _classify(self, filename: str) -> str:
+        if filename.startswith(_TORCH) or filename.startswith("<frozen"):
+            kind = "torch"
+        elif filename.startswith(_OURS):
+            kind = "ours"
+        else:
+            kind = "library" if filename.startswith(_LIBRARIES) else "user"
+        self._kinds[filename] = kind
+        return kind
+
+
+@contextmanager
+def _wrapped_apply(before: Callable[[], None]) -> Iterator[None]:
+    """Custom autograd Functions do not pass through torch functions, so their `apply` is watched."""
+    original = torch.autograd.Function.__dict__["apply"]
+
+    def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        before()
+        return original.__func__(cls, *args, **kwargs)
+
+    torch.autograd.Function.apply = classmethod(apply)  # type: ignore[assignment,method-assign]
+    try:
+        yield
+    finally:
+        torch.autograd.Function.apply = original  # type: ignore[method-assign]
