@@ -1,0 +1,46 @@
+"""The record of one architecture and the decorator that registers it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a zoo that needs the network is not a test
+
+Step = Callable[[nn.Module, Any], torch.Tensor]
+Built = tuple[nn.Module, Any, Step]
+Build = Callable[[], Built]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One real model: `build()` returns (model, batch, step), the same ones at every call."""
+
+    name: str
+    library: str
+    build: Build
+    learning_rate: float = 1e-3  # with which AdamW proves that the model trains
+
+
+REGISTRY: dict[str, Architecture] = {}
+
+
+def architecture(name: str, library: str, learning_rate: float = 1e-3) -> Callable[[Build], Build]:
+    """Register a builder under a name; it runs with the seed set."""
+
+    def register(build: Build) -> Build:
+        def seeded() -> Built:
+            torch.manual_seed(0)
+            return build()
+
+        if name in REGISTRY:
+            raise ValueError(f"two architectures are called {name}")
+        REGISTRY[name] = Architecture(name, library, seeded, learning_rate)
+        return build
+
+    return register
