@@ -60,9 +60,9 @@ def healthy(*, field: str, tricky: str, proof: Proof | str | None = None) -> Cal
     """Register a build function as a healthy model; unless told otherwise, training proves it."""
 
     def register(build: Build) -> Build:
-        from tests.corpus.provers import learns
+        from tests.corpus.trained import trains
 
-        _add(build, status="healthy", field=field, proof=proof or learns(), tricky=tricky)
+        _add(build, status="healthy", field=field, proof=proof or trains(), tricky=tricky)
         return build
 
     return register
