@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from gradcheck_cli.records import Account, Measurement, Op, Series
+from gradcheck_cli.records import Account, Ledger, Measurement, Op, Series
 
 KINDS = ("activation", "weight", "normalization", "attention", "loss", "reduction", "merge", "other")
 _MERGE = KINDS.index("merge")
@@ -37,18 +36,6 @@ _VIEWLIKE = frozenset("T Transpose View UnsafeView ReshapeAlias Permute Squeeze 
 def kind_of(name: str) -> str:
     """The kind of factor that an op contributes, by the name of its node."""
     return next((kind for prefix, kind in _BY_LENGTH if name.startswith(prefix)), "other")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ledger:
-    """The accounts of all parameters with a finite non-zero gradient, and the series through time.
-
-    `parent[i]` is the op that sent op i its largest contribution, -1 at the loss and where nothing came.
-    """
-
-    accounts: tuple[Account, ...]
-    series: tuple[Series, ...]
-    parent: tuple[int, ...]
 
 
 def account_for(measurement: Measurement) -> Ledger:

@@ -101,11 +101,15 @@ class CheckSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pass:
-    """What one forward pass returned: a scalar loss, and the output and target where they are known."""
+    """What one forward pass returned: a scalar loss, and the output and target where they are known.
+
+    `loss_source` says where the loss came from, such as "guessed: cross_entropy".
+    """
 
     loss: torch.Tensor
     output: Any = None
     target: Any = None
+    loss_source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,7 +118,7 @@ class Target:
 
     `forward(model, batch)` runs one forward pass, on this model or on a copy of it.
     `picked` says in one line each how model, batch and loss were found; `root` is the folder against
-    which source files are shown.
+    which source files are shown. `loss_source` is empty where only the forward pass can tell.
     """
 
     name: str
@@ -210,7 +214,7 @@ class Lens:
 
     Attributes:
         op: Index of the op.
-        kind: "activation", "softmax" or "normalization".
+        kind: "activation", "softmax", "normalization" or "loss".
         slope: Mean absolute slope of an activation; None for the others.
         saturated: Share of elements whose slope is below a hundredth of the function's largest.
         dead: Share of units (features or channels) whose slope is exactly 0 over the whole batch.
@@ -218,6 +222,7 @@ class Lens:
         samples: How many elements each unit was seen on.
         entropy: Mean entropy of a softmax over ln(its length), 0 (one-hot) to 1 (uniform).
         length: The length a softmax or a normalisation runs over.
+        output_rms: RMS of what a regression loss compares, and `target_rms` of what it compares it with.
     """
 
     op: int
@@ -229,6 +234,8 @@ class Lens:
     samples: int = 0
     entropy: float | None = None
     length: int | None = None
+    output_rms: float | None = None
+    target_rms: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -244,6 +251,22 @@ class Cut:
     source: SourceLine | None
     parameters: tuple[int, ...]
     used: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """The first op of the forward pass whose inputs were finite and whose output was not.
+
+    `smallest` and `largest` are the extremes of its first floating input, `produced` is "nan" or "inf".
+    """
+
+    op: str
+    module: int
+    source: SourceLine | None
+    produced: str
+    smallest: float | None
+    largest: float | None
+    shapes: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -281,6 +304,7 @@ class Measurement:
     targets: tuple[TensorStats, ...]
     remarks: tuple[str, ...]
     seconds: Mapping[str, float]
+    origin: Origin | None = None
 
 
 # --------------------------------------------------------------------------- ledger
@@ -318,6 +342,18 @@ class Series:
     carry: tuple[float, ...]
     horizon: int
     attenuation: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ledger:
+    """The accounts of all parameters with a finite non-zero gradient, and the series through time.
+
+    `parent[i]` is the op that sent op i its largest contribution, -1 at the loss and where nothing came.
+    """
+
+    accounts: tuple[Account, ...]
+    series: tuple[Series, ...]
+    parent: tuple[int, ...]
 
 
 # --------------------------------------------------------------------------- findings -> report

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gradcheck_cli.probe.norms import Scalar
+from gradcheck_cli.probe.norms import Scalar, norm
 
 _SAMPLE = 1 << 16
 _SATURATED = 0.01  # of the largest slope that the function has
@@ -27,6 +27,8 @@ class Reading(NamedTuple):
     saturated: Scalar | None = None
     dead: Scalar | None = None
     entropy: Scalar | None = None
+    output_rms: Scalar | None = None
+    target_rms: Scalar | None = None
     units: int = 0
     samples: int = 0
     length: int | None = None
@@ -119,6 +121,12 @@ def _batch_norm(node: Any, channels: bool) -> Reading:
     return Reading("normalization", length=x.numel() // x.shape[1])
 
 
+def _regression(node: Any, channels: bool) -> Reading:
+    output, target = node._saved_self, node._saved_target
+    scale = max(output.numel(), 1) ** 0.5
+    return Reading("loss", output_rms=norm(output) / scale, target_rms=norm(target) / max(target.numel(), 1) ** 0.5)
+
+
 def _signed(dim: int, dims: int) -> int:
     """A saved dim comes back unsigned when it was negative."""
     return dim - (1 << 64) if dim >= dims else dim
@@ -139,6 +147,9 @@ LENSES: dict[str, Callable[[Any, bool], Reading]] = {
     "LogSigmoidBackward0": _by_derivative(torch.nn.functional.logsigmoid),
     "SoftmaxBackward0": _softmax,
     "LogSoftmaxBackward0": _log_softmax,
+    "MseLossBackward0": _regression,
+    "SmoothL1LossBackward0": _regression,
+    "HuberLossBackward0": _regression,
     "NativeLayerNormBackward0": _layer_norm,
     "NativeGroupNormBackward0": _group_norm,
     "NativeBatchNormBackward0": _batch_norm,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.errors import ProbeError
 from gradcheck_cli.probe import lenses
 from gradcheck_cli.probe.checkpointing import checkpointing_lifted, eagerly
 from gradcheck_cli.probe.graph import LEAF, Graph
 from gradcheck_cli.probe.norms import Scalar, norm, settle
+from gradcheck_cli.probe.origin import OriginSearch, StopSearch
 from gradcheck_cli.probe.parameters import GradientFigures, figures
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.state import WriteGuard, preserved
@@ -27,6 +31,7 @@ from gradcheck_cli.records import (
     Measurement,
     ModuleMeasurement,
     Op,
+    Origin,
     ParameterMeasurement,
     Pass,
     Target,
@@ -68,6 +73,7 @@ class _Probe:
         self.figures: dict[int, GradientFigures] = {}
         self.readings: dict[int, lenses.Reading] = {}
         self.remarks: list[str] = []
+        self.guard = guard
 
     def run(self, seed: int, autocast: torch.dtype | None, on_stage: Callable[[str], None]) -> Measurement:
         _require_parameters(self.model)
@@ -76,9 +82,13 @@ class _Probe:
             parameter._post_accumulate_grad_hooks = None
         started = time.perf_counter()
         on_stage("forward")
-        result = self._forward(seed, autocast)
+        result = self._forward(seed, autocast, self.tracer, self.tracer)
         check_loss(result.loss)
         forward_done = time.perf_counter()
+        origin = None
+        if not math.isfinite(_loss_value(result.loss)):
+            on_stage("looking for the first non-finite value")
+            origin = self._origin(seed, autocast)
         on_stage("backward")
         graph = Graph(result.loss.grad_fn)
         leaves = graph.leaves()
@@ -91,22 +101,33 @@ class _Probe:
         backward_done = time.perf_counter()
         on_stage("reading the gradients")
         measurement = self._settle(result, graph, leaves, forward_done - started, backward_done - forward_done)
+        measurement = replace(measurement, origin=origin)
         graph.release()
         return measurement
 
-    def _forward(self, seed: int, autocast: torch.dtype | None) -> Pass:
+    def _forward(
+        self, seed: int, autocast: torch.dtype | None, tracer: Tracer, mode: TorchFunctionMode
+    ) -> Pass:
         torch.manual_seed(seed)
         device = _device_type(self.model)
         with ExitStack() as stack:
             lifted = stack.enter_context(checkpointing_lifted())
             if autocast is not None:
                 stack.enter_context(torch.autocast(device, dtype=autocast))
-            stack.enter_context(self.tracer.watching_modules())
-            stack.enter_context(self.tracer)
+            stack.enter_context(tracer.watching_modules())
+            stack.enter_context(mode)
             result = eagerly(lambda: self.target.forward(self.model, self.batch))
         if lifted:
             self.remarks.append(f"{len(lifted)} checkpointed blocks were run without checkpointing, to see their ops")
         return result
+
+    def _origin(self, seed: int, autocast: torch.dtype | None) -> Origin | None:
+        """Replay the forward pass op by op up to the first op that made a non-finite value."""
+        tracer = Tracer(self.model, self.guard)
+        search = OriginSearch(tracer)
+        with preserved(self.model), suppress(StopSearch):
+            self._forward(seed, autocast, tracer, search)
+        return search.origin(self.sources)
 
     def _backward(self, loss: Tensor, graph: Graph, leaves: dict[int, Tensor]) -> None:
         handles = [
@@ -206,7 +227,7 @@ class _Probe:
         )
 
     def _lenses(self) -> tuple[Lens, ...]:
-        keys = ("slope", "saturated", "dead", "entropy")
+        keys = ("slope", "saturated", "dead", "entropy", "output_rms", "target_rms")
         readings = sorted(self.readings.items())
         found = [getattr(r, k) for _, r in readings for k in keys]
         numbers = iter(settle([0.0 if f is None else f for f in found]))

@@ -156,6 +156,15 @@ class Tracer(TorchFunctionMode):
 
     # -- after the pass
 
+    @property
+    def current_module(self) -> int:
+        """The index of the module that is running; -1 outside of all."""
+        return self._stack[-1]
+
+    def place_of(self, frame: FrameType) -> Place | None:
+        """The innermost place of the user's code at or above `frame`."""
+        return self._frames.user_place(frame)
+
     def module_at(self, sequence: int) -> int:
         """The index of the innermost module in which the node of this sequence number was made; -1."""
         at = bisect_right(self._module_events, sequence, key=_first) - 1

@@ -1,0 +1,160 @@
+"""One check from spec to report; the file to read first."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli import __version__
+from gradcheck_cli.ledger import account_for
+from gradcheck_cli.records import (
+    CheckSpec,
+    FailOn,
+    Finding,
+    Layer,
+    Report,
+    Severity,
+    Status,
+    Target,
+)
+from gradcheck_cli.remedies import remedies_for
+from gradcheck_cli.rules import judge
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Stage = Callable[[str], None]
+
+
+def run_check(spec: CheckSpec, on_stage: Stage = lambda stage: None) -> Report:
+    """Check one model as `spec` asks; `on_stage` is told what is being done.
+
+    Raises:
+        GradcheckError: The check could not be made; its `exit_code` says how to end.
+    """
+    from gradcheck_cli.target import load_target, quiet_stdout
+
+    started = time.perf_counter()
+    on_stage("loading the model and the batch")
+    with quiet_stdout():
+        target = load_target(spec)
+    return diagnose(target, spec, on_stage, started)
+
+
+def check(  # noqa: PLR0913 - the keyword arguments are the options of the command line
+    model: nn.Module,
+    batch: Any,
+    *,
+    loss: Callable[..., Any] | str | None = None,
+    step: Callable[..., Any] | None = None,
+    name: str | None = None,
+    seed: int = 0,
+    select: tuple[str, ...] = (),
+    ignore: tuple[str, ...] = (),
+    fail_on: FailOn | str = FailOn.WARNING,
+) -> Report:
+    """Check a model that is in memory; it comes back exactly as it was.
+
+    Args:
+        model: Any module; it stays on its device and in its modes.
+        batch: (inputs, target), a dict of keyword arguments, or a tensor.
+        loss: A function of (output, target), or the name of one in torch.nn.functional; guessed if None.
+        step: A function of (model, batch) that returns the loss, instead of `loss`.
+        name: What to call the model in the report.
+        seed: Seed of the random generators for the pass.
+        select: Code prefixes or rule names to show; all if empty.
+        ignore: Code prefixes or rule names to leave out.
+        fail_on: Lowest severity for which `report.ok` is False.
+
+    Raises:
+        GradcheckError: The check could not be made.
+    """
+    from gradcheck_cli.target import wrap_target
+
+    started = time.perf_counter()
+    target = wrap_target(model, batch, loss=loss, step=step, name=name)
+    spec = CheckSpec(model=target.name, seed=seed, select=select, ignore=ignore, fail_on=FailOn(fail_on))
+    return diagnose(target, spec, lambda stage: None, started)
+
+
+def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -> Report:
+    """Probe a loaded target and judge what was measured."""
+    import torch
+
+    from gradcheck_cli.errors import GradcheckError
+    from gradcheck_cli.probe import measure
+    from gradcheck_cli.target import explain_forward_error, quiet_stdout
+
+    autocast = getattr(torch, spec.autocast) if spec.autocast else None
+    loaded = time.perf_counter()
+    guessed: list[str] = []
+    watched = replace(target, forward=_noting_the_loss(target, guessed))
+    try:
+        with quiet_stdout() if spec.model else nullcontext():
+            measurement = measure(watched, target.batches[0], seed=spec.seed, autocast=autocast, on_stage=on_stage)
+    except GradcheckError:
+        raise
+    except BaseException as error:
+        raise explain_forward_error(target.model, error) from error
+    on_stage("judging")
+    ledger = account_for(measurement)
+    layers, findings = judge(measurement, ledger, select=spec.select, ignore=spec.ignore)
+    findings = tuple(replace(f, remedies=() if f.severity is Severity.NOTE else remedies_for(f.cause)) for f in findings)
+    code = exit_code(findings, spec.fail_on)
+    return Report(
+        name=target.name,
+        status=_status(findings, layers),
+        exit_code=code,
+        loss=measurement.loss,
+        loss_source=target.loss_source or (guessed[0] if guessed else ""),
+        target=_described(target),
+        versions=_versions(torch.__version__),
+        findings=findings,
+        layers=layers,
+        series=ledger.series,
+        notes=(*measurement.remarks,),
+        seconds={
+            "load": loaded - started,
+            **measurement.seconds,
+            "total": time.perf_counter() - started,
+        },
+    )
+
+
+def _noting_the_loss(target: Target, guessed: list[str]) -> Callable[[Any, Any], Any]:
+    def forward(model: Any, batch: Any) -> Any:
+        result = target.forward(model, batch)
+        guessed.append(result.loss_source)
+        return result
+
+    return forward
+
+
+def exit_code(findings: tuple[Finding, ...], fail_on: FailOn) -> int:
+    """0 where no finding is as severe as `fail_on`, else 1."""
+    failing = {
+        FailOn.ERROR: {Severity.ERROR},
+        FailOn.WARNING: {Severity.ERROR, Severity.WARNING},
+        FailOn.NEVER: set(),
+    }[fail_on]
+    return int(any(finding.severity in failing for finding in findings))
+
+
+def _status(findings: tuple[Finding, ...], layers: tuple[Layer, ...]) -> Status:
+    if any(finding.severity is not Severity.NOTE for finding in findings):
+        return Status.ILL
+    judged = any(layer.grad_norm is not None and math.isfinite(layer.grad_norm) for layer in layers)
+    return Status.HEALTHY if judged else Status.UNKNOWN
+
+
+def _described(target: Target) -> Mapping[str, Any]:
+    return {"model": type(target.model).__name__, "picked": list(target.picked), "batch_size": target.batch_size}
+
+
+def _versions(torch_version: str) -> Mapping[str, str]:
+    return {"gradcheck": __version__, "torch": torch_version, "python": platform.python_version()}

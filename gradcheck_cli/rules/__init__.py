@@ -1,0 +1,117 @@
+"""Measurement and ledger in, findings out: one table of rules, each a pure function and a row."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from gradcheck_cli.records import Family, Finding, Layer, Ledger, Measurement, Severity
+from gradcheck_cli.rules import exploding, nogradient, nonfinite, vanishing
+from gradcheck_cli.rules.evidence import Evidence
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """A rule's metadata; the docstring of `check` is its only explanation."""
+
+    code: str
+    name: str
+    family: Family
+    severity: Severity
+    causes: tuple[str, ...]
+    check: Callable[[Evidence], Iterator[Finding]]
+
+
+def _rule(code: str, name: str, family: Family, severity: Severity, causes: str, check: Callable[[Evidence], Iterator[Finding]]) -> Rule:
+    return Rule(code=code, name=name, family=family, severity=severity, causes=tuple(causes.split()), check=check)
+
+
+_F, _S = Family, Severity
+# In the order in which causes are looked for: what stands above explains away what stands below.
+# fmt: off
+RULES: tuple[Rule, ...] = (
+    _rule("GC101", "nonfinite-input", _F.NONFINITE, _S.ERROR, "nan-input inf-input", nonfinite.nonfinite_input),
+    _rule("GC102", "nonfinite-parameter", _F.NONFINITE, _S.ERROR, "nan-parameter", nonfinite.nonfinite_parameter),
+    _rule("GC103", "nonfinite-forward", _F.NONFINITE, _S.ERROR,
+          "log-zero log-negative sqrt-zero exp-overflow zero-div-zero masked-softmax-row empty-reduction masked-loss "
+          "acos-boundary pow-domain zero-variance zero-times-inf logsumexp-neginf ctc-infeasible", nonfinite.nonfinite_forward),
+    _rule("GC104", "nonfinite-backward", _F.NONFINITE, _S.ERROR,
+          "sqrt-zero where-trap zero-times-inf acos-boundary pow-domain zero-variance masked-softmax-row log-zero "
+          "zero-div-zero exp-overflow logsumexp-neginf degenerate-eigenvalues ctc-infeasible custom-backward",
+          nonfinite.nonfinite_backward),
+    _rule("GC401", "graph-cut", _F.NO_GRADIENT, _S.ERROR, "graph-cut non-differentiable-op", nogradient.graph_cut),
+    _rule("GC402", "step-function", _F.NO_GRADIENT, _S.ERROR, "non-differentiable-op", nogradient.step_function),
+    _rule("GC403", "dead-activation", _F.NO_GRADIENT, _S.ERROR, "dead-relu", nogradient.dead_activation),
+    _rule("GC404", "single-element", _F.NO_GRADIENT, _S.ERROR, "single-element-softmax single-element-norm", nogradient.single_element),
+    _rule("GC405", "masked-loss", _F.NO_GRADIENT, _S.ERROR, "masked-loss", nogradient.masked_loss),
+    _rule("GC302", "exploding-time", _F.EXPLODING, _S.ERROR, "recurrent-gain", exploding.exploding_time),
+    _rule("GC303", "exploding-loss", _F.EXPLODING, _S.ERROR,
+          "large-init input-scale target-scale residual-growth sum-aggregation small-denominator", exploding.exploding_loss),
+    _rule("GC301", "exploding-depth", _F.EXPLODING, _S.ERROR,
+          "large-init input-scale residual-growth sum-aggregation small-denominator", exploding.exploding_depth),
+    _rule("GC202", "vanishing-time", _F.VANISHING, _S.ERROR, "bptt-decay gate-closed", vanishing.vanishing_time),
+    _rule("GC205", "double-softmax", _F.VANISHING, _S.ERROR, "double-softmax", vanishing.double_softmax),
+    _rule("GC201", "vanishing-depth", _F.VANISHING, _S.ERROR,
+          "saturating-activation depth small-init residual-scale gate-closed softmax-saturation saturated-output saturated-loss",
+          vanishing.vanishing_depth),
+    _rule("GC203", "insensitive-loss", _F.VANISHING, _S.ERROR, "saturated-output saturating-activation small-init input-scale",
+          vanishing.insensitive),
+    _rule("GC204", "softmax-saturated", _F.VANISHING, _S.ERROR, "softmax-saturation", vanishing.softmax_saturated),
+    _rule("GC411", "by-design-zero", _F.NO_GRADIENT, _S.NOTE, "by-design-zero", nogradient.by_design_zero),
+    _rule("GC412", "masked", _F.NO_GRADIENT, _S.NOTE, "masked", nogradient.masked_rows),
+    _rule("GC413", "unused", _F.NO_GRADIENT, _S.NOTE, "unused", nogradient.unused),
+    _rule("GC414", "frozen", _F.NO_GRADIENT, _S.NOTE, "frozen", nogradient.frozen),
+)
+# fmt: on
+
+
+def explain(rule: Rule) -> str:
+    """The explanation of a rule: the docstring of its function, without indentation."""
+    return inspect.cleandoc(rule.check.__doc__ or "")
+
+
+def judge(
+    measurement: Measurement, ledger: Ledger, *, select: tuple[str, ...] = (), ignore: tuple[str, ...] = ()
+) -> tuple[tuple[Layer, ...], tuple[Finding, ...]]:
+    """Judge a measurement: its layers with their status, and the findings, gravest first.
+
+    `select` and `ignore` hold code prefixes or rule names. They choose what is shown; what explains what
+    is decided over all rules, so that ignoring a cause does not bring up its consequences.
+    """
+    evidence = Evidence(measurement=measurement, ledger=ledger)
+    findings = tuple(f for f in _explaining(evidence) if chosen(f.code, f.rule, select, ignore))
+    ordered = sorted(findings, key=lambda f: (list(Severity).index(f.severity), f.code))
+    return tuple(_with_status(evidence, m, layer, findings) for m, layer in evidence.layers.items()), tuple(ordered)
+
+
+def chosen(code: str, name: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> bool:
+    """Whether `--select` and `--ignore` let a rule through; the longer match wins, ignoring on a tie."""
+
+    def reach(patterns: tuple[str, ...]) -> int:
+        return max((len(p) for p in patterns if code.startswith(p.upper()) or name == p), default=0)
+
+    wanted = reach(select) if select else 1
+    return wanted > 0 and wanted >= reach(ignore) + bool(reach(ignore) and wanted == reach(ignore))
+
+
+def _explaining(evidence: Evidence) -> Iterator[Finding]:
+    """Findings in the order of the table, less the consequences of those before them."""
+    explained: set[str] = set()
+    for rule in RULES:
+        for finding in rule.check(evidence):
+            new = tuple(layer for layer in finding.layers if layer not in explained)
+            if finding.layers and not new:
+                continue
+            explained.update(finding.layers)
+            yield finding
+            if finding.family is Family.NONFINITE:
+                return
+
+
+def _with_status(evidence: Evidence, module: int, layer: Layer, findings: tuple[Finding, ...]) -> Layer:
+    from dataclasses import replace
+
+    path = evidence.path_of(module)
+    code = next((f.code for f in findings if path in f.layers and f.severity is not Severity.NOTE), None)
+    return replace(layer, path=path, status=code or layer.status)

@@ -1,0 +1,209 @@
+"""What every rule looks at: the measurement by layer, with the quantities of scale-free judgement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+
+from gradcheck_cli.records import (
+    Account,
+    Finding,
+    Layer,
+    Ledger,
+    Lens,
+    Measurement,
+    Op,
+    ParameterMeasurement,
+    SourceLine,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """One measurement with its ledger; derived tables are computed once, on first use."""
+
+    measurement: Measurement
+    ledger: Ledger
+    lr: float | None = None
+
+    # -- lookups
+
+    @cached_property
+    def owned(self) -> Mapping[int, tuple[int, ...]]:
+        """Parameter indexes by the index of the module that owns them."""
+        owned: dict[int, list[int]] = {}
+        for index, parameter in enumerate(self.measurement.parameters):
+            owned.setdefault(parameter.module, []).append(index)
+        return {module: tuple(indexes) for module, indexes in owned.items()}
+
+    @cached_property
+    def accounts(self) -> Mapping[int, Account]:
+        """Accounts by parameter index."""
+        return {account.parameter: account for account in self.ledger.accounts}
+
+    @cached_property
+    def lenses(self) -> Mapping[int, Lens]:
+        """Lenses by op index."""
+        return {lens.op: lens for lens in self.measurement.lenses}
+
+    @cached_property
+    def senders(self) -> Mapping[int, tuple[int, ...]]:
+        """For each op the indexes of the ops that send it gradients."""
+        senders: dict[int, list[int]] = {}
+        for index, op in enumerate(self.measurement.ops):
+            for edge in op.edges:
+                senders.setdefault(edge.to, []).append(index)
+        return {op: tuple(indexes) for op, indexes in senders.items()}
+
+    @cached_property
+    def leaf_parameter(self) -> Mapping[int, int]:
+        """Parameter index by the index of its leaf op."""
+        return {p.op: i for i, p in enumerate(self.measurement.parameters) if p.op is not None}
+
+    @cached_property
+    def layers(self) -> Mapping[int, Layer]:
+        """Layers by module index, in the model's order."""
+        return {module: self._layer(module, owned) for module, owned in sorted(self.owned.items())}
+
+    def parameters_of(self, module: int) -> tuple[ParameterMeasurement, ...]:
+        """The parameters that a module directly owns."""
+        return tuple(self.measurement.parameters[i] for i in self.owned.get(module, ()))
+
+    def op(self, index: int) -> Op:
+        """The op at `index`."""
+        return self.measurement.ops[index]
+
+    def source_of(self, index: int) -> SourceLine | None:
+        """The user's line that called the op at `index`."""
+        source = self.op(index).source
+        return self.measurement.sources[source] if source >= 0 else None
+
+    def path_of(self, module: int) -> str:
+        """A module's dotted name, with its class for the root."""
+        if module < 0:
+            return "(outside the model)"
+        found = self.measurement.modules[module]
+        return found.path or f"({found.kind})"
+
+    def parameters_under(self, op: int) -> Iterator[int]:
+        """Parameters that hang from an op directly or behind views only."""
+        stack = [edge.to for edge in self.op(op).edges]
+        while stack:
+            index = stack.pop()
+            if index in self.leaf_parameter:
+                yield self.leaf_parameter[index]
+            elif self.op(index).name.startswith(VIEW_LIKE):
+                stack.extend(edge.to for edge in self.op(index).edges)
+
+    # -- layers
+
+    def _layer(self, module: int, owned: tuple[int, ...]) -> Layer:
+        found = self.measurement.modules[module]
+        parameters = [self.measurement.parameters[i] for i in owned]
+        with_gradient = [p for p in parameters if p.grad_norm is not None]
+        gradient = _joint([p.grad_norm for p in with_gradient if p.grad_norm is not None])
+        weight = _joint([p.active_weight_norm for p in with_gradient] or [p.weight_norm for p in parameters])
+        numel = sum(p.numel for p in with_gradient)
+        loss = abs(self.measurement.loss)
+        strongest = self.strongest(module)
+        has = bool(with_gradient)
+        return Layer(
+            path=found.path,
+            kind=found.kind,
+            parameters=sum(p.numel for p in parameters),
+            grad_norm=gradient if has else None,
+            grad_rms=gradient / math.sqrt(numel) if numel else None,
+            grad_max=max((p.grad_max or 0.0 for p in with_gradient), default=None),
+            zero_share=sum((p.zero_share or 0.0) * p.numel for p in with_gradient) / numel if numel else None,
+            nan_count=sum(p.nan_count for p in parameters),
+            inf_count=sum(p.inf_count for p in parameters),
+            weight_norm=weight,
+            relative_gradient=gradient / weight if has and weight else None,
+            elasticity=gradient * weight / loss if has and loss and math.isfinite(loss) else None,
+            decades=math.log10(gradient) if has and 0 < gradient < math.inf else None,
+            activation_rms=found.output_rms,
+            stream=_joint([self.op(i).total for i in found.output_ops]) if found.output_ops else None,
+            by_kind=dict(strongest.by_kind) if strongest else {},
+            status=self._plain_status(module, parameters, has),
+            source=self._source(module, strongest),
+        )
+
+    def strongest(self, module: int) -> Account | None:
+        """The account of the module's largest gradient."""
+        accounts = [self.accounts[i] for i in self.owned.get(module, ()) if i in self.accounts]
+        return max(accounts, key=lambda account: account.decades, default=None)
+
+    def _plain_status(self, module: int, parameters: list[ParameterMeasurement], has: bool) -> str:
+        if not any(p.requires_grad for p in parameters):
+            return "frozen"
+        if has:
+            return "ok"
+        return "none" if self.measurement.modules[module].calls else "unused"
+
+    def _source(self, module: int, account: Account | None) -> SourceLine | None:
+        """The line that called the op next to the layer's leaf."""
+        if account is None:
+            return None
+        return next((self.source_of(i) for i in reversed(account.path) if self.op(i).source >= 0), None)
+
+    # -- scale-free references
+
+    @cached_property
+    def trainable(self) -> tuple[int, ...]:
+        """Modules with a finite non-zero gradient and a matrix to learn (not only scales and biases)."""
+        return tuple(
+            module
+            for module, layer in self.layers.items()
+            if layer.grad_norm and math.isfinite(layer.grad_norm) and self.has_matrix(module)
+        )
+
+    def has_matrix(self, module: int) -> bool:
+        """Whether a layer owns a parameter of at least two dimensions."""
+        return any(len(p.shape) >= 2 for p in self.parameters_of(module))
+
+    @cached_property
+    def typical_relative_gradient(self) -> float | None:
+        """The upper quartile of u over the layers: in a chain that decays, the median is ill itself."""
+        values = sorted(u for m in self.trainable if (u := self.layers[m].relative_gradient))
+        return values[(3 * len(values)) // 4] if values else None
+
+    @cached_property
+    def typical_elasticity(self) -> float | None:
+        """The median of S over the layers."""
+        values = [s for m in self.trainable if (s := self.layers[m].elasticity) is not None]
+        return median(values) if values else None
+
+    @cached_property
+    def target_lens(self) -> Lens | None:
+        """What a regression loss compared, where there is one."""
+        return next((lens for lens in self.measurement.lenses if lens.kind == "loss"), None)
+
+    @cached_property
+    def chance(self) -> tuple[float, float] | None:
+        """(loss per sample, chance) of a cross entropy: chance is ln C for C classes."""
+        ops = self.measurement.ops
+        for index, op in enumerate(ops):
+            if op.name.startswith("NllLoss") and op.edges and 0 < op.total < math.inf:
+                classes = self.lenses.get(op.edges[0].to)
+                if classes is None or not classes.length or classes.length < 2 or not op.edges[0].norm:
+                    return None
+                reduction = op.edges[0].norm / op.total
+                return self.measurement.loss / op.total / max(1.0, reduction**2), math.log(classes.length)
+        return None
+
+
+VIEW_LIKE = (
+    "TBackward", "TransposeBackward", "ViewBackward", "UnsafeViewBackward", "ReshapeAliasBackward", "PermuteBackward",
+    "SqueezeBackward", "UnsqueezeBackward", "CloneBackward", "ToCopyBackward", "ExpandBackward", "SliceBackward",
+    "SelectBackward",
+)  # fmt: skip
+
+
+def _joint(norms: list[float]) -> float:
+    return math.hypot(*norms) if norms else 0.0
+
+
+Findings = Iterator[Finding]

@@ -1,0 +1,191 @@
+"""GC3xx: gradients, activations or losses that are far too large."""
+
+from __future__ import annotations
+
+import math
+
+from gradcheck_cli.records import Account, Family, Finding, Severity
+from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.rules.nogradient import _names
+from gradcheck_cli.rules.vanishing import _total_decades, factors
+
+_FAR_FROM_CHANCE = 20.0
+"""First loss over ln C. Random logits of standard deviation s lose about s * sqrt(2 ln C), so this is a
+network whose logits are tens of times too large."""
+_FAR_FROM_TARGET = 1e3
+_EXPLOSIVE = 1e3
+"""Elasticity above which 0.1 % of a layer's weights changes the loss by its own size (THEORY.md, 4)."""
+_GROWTH_IN_TIME = 3.0
+_BIG_INPUT = 30.0
+
+
+def exploding_time(evidence: Evidence) -> Findings:
+    """A recurrent weight's gradient grows with every step that it is carried back.
+
+    The recurrent gain is above 1, so the first steps outweigh the last ones by the power of the number
+    of steps, and the next update throws the weights out of range.
+    """
+    for series in evidence.ledger.series:
+        grown = _total_decades(series)
+        if grown >= _GROWTH_IN_TIME:
+            parameter = evidence.measurement.parameters[series.parameter]
+            layer = evidence.path_of(parameter.module)
+            op = next(iter(evidence.senders.get(parameter.op or 0, ())))
+            yield Finding(
+                code="GC302",
+                rule="exploding-time",
+                family=Family.EXPLODING,
+                severity=Severity.ERROR,
+                layers=(layer,),
+                cause="recurrent-gain",
+                message=f"{layer} explodes through time: its gradient grows 10^{grown:.1f} times over {series.steps} steps",
+                why=f"each step back multiplies the gradient by {10**series.attenuation:.2f}",
+                op=evidence.op(op).name,
+                source=evidence.source_of(op),
+                evidence={"decades_per_step": series.attenuation, "decades_grown": grown, "steps": series.steps},
+            )
+
+
+def exploding_loss(evidence: Evidence) -> Findings:
+    """The first loss is far above chance, or the output is far from the scale of its target.
+
+    A classifier that knows nothing has a loss of ln C for C classes; one of 476 on ten classes is an
+    explosion before any gradient is looked at. A regression starts within the scale of its targets.
+    """
+    found = _far_from_chance(evidence) or _far_from_target(evidence)
+    if found is None:
+        return
+    message, numbers, target_scale = found
+    cause = "target-scale" if target_scale else growth_cause(evidence)
+    layer = _largest_gradient(evidence)
+    yield Finding(
+        code="GC303",
+        rule="exploding-loss",
+        family=Family.EXPLODING,
+        severity=Severity.ERROR,
+        layers=tuple(evidence.path_of(m) for m in evidence.trainable),
+        cause=cause,
+        message=message,
+        why=_why(evidence, cause),
+        source=evidence.layers[layer].source if layer is not None else None,
+        evidence=numbers,
+    )
+
+
+Found = tuple[str, dict[str, float | int | str], bool]
+
+
+def _far_from_chance(evidence: Evidence) -> Found | None:
+    if evidence.chance is None:
+        return None
+    loss, chance = evidence.chance
+    if loss < _FAR_FROM_CHANCE * chance:
+        return None
+    message = f"the loss is {loss:.3g} where knowing nothing gives {chance:.2f}: the output explodes"
+    return message, {"loss": loss, "chance": chance}, False
+
+
+def _far_from_target(evidence: Evidence) -> Found | None:
+    lens = evidence.target_lens
+    if lens is None or lens.output_rms is None or lens.target_rms is None:
+        return None
+    output, target = lens.output_rms, lens.target_rms
+    numbers: dict[str, float | int | str] = {"output_rms": output, "target_rms": target}
+    if target > _FAR_FROM_TARGET * max(output, 1.0):
+        return f"the targets' RMS is {target:.3g} and the output's {output:.3g}: the loss is all scale", numbers, True
+    if output > _FAR_FROM_TARGET * max(target, 1.0):
+        return f"the output's RMS is {output:.3g} and the targets' {target:.3g}: the output explodes", numbers, False
+    return None
+
+
+def exploding_depth(evidence: Evidence) -> Findings:
+    """A change of 0.1 % of a layer's weights would change the loss by its own size.
+
+    Judged by the elasticity |g| |w| / |loss|, which is free of the scale of the loss and of the weights,
+    and only where the gradient really grew on its way down, since a loss near zero inflates it too.
+    """
+    wild = [m for m in evidence.trainable if (evidence.layers[m].elasticity or 0) > _EXPLOSIVE]
+    grown = {m: _growth(evidence, m) for m in wild}
+    layers = [m for m in wild if grown[m] > 2]
+    if not layers:
+        return
+    worst = max(layers, key=lambda m: evidence.layers[m].elasticity or 0)
+    names = tuple(evidence.path_of(m) for m in layers)
+    cause = growth_cause(evidence)
+    elasticity = evidence.layers[worst].elasticity or 0.0
+    yield Finding(
+        code="GC301",
+        rule="exploding-depth",
+        family=Family.EXPLODING,
+        severity=Severity.ERROR,
+        layers=names,
+        cause=cause,
+        message=f"{_names(names)} explode: 0.1 % of the weights moves the loss by {elasticity / 10:.0f} % of itself",
+        why=_why(evidence, cause),
+        source=evidence.layers[worst].source,
+        evidence={"elasticity": elasticity, "decades_grown": grown[worst]},
+    )
+
+
+def _growth(evidence: Evidence, module: int) -> float:
+    """Decades by which a gradient grew on the way down, apart from what the loss did to it."""
+    account = evidence.strongest(module)
+    return account.decades - account.by_kind.get("loss", 0.0) if account else 0.0
+
+
+def growth_cause(evidence: Evidence) -> str:
+    """What made it large: the input, a division, sums over neighbours or branches, or the weights."""
+    inputs = [
+        s.rms for s in evidence.measurement.inputs if s.rms is not None and s.dtype.startswith(("float", "bfloat"))
+    ]
+    layer = _largest_gradient(evidence)
+    account = evidence.strongest(layer) if layer is not None else None
+    if account is not None and (divided := _worst_division(evidence, account)) is not None and divided > 1.5:
+        return "small-denominator"
+    if inputs and max(inputs) > _BIG_INPUT and _first_scale(evidence) > _BIG_INPUT / 3:
+        return "input-scale"
+    if account is None:
+        return "large-init"
+    grown = account.by_kind
+    if any(name.startswith(_GATHERING) for name in _names_on(evidence, account)) and grown.get("other", 0) > 1:
+        return "sum-aggregation"
+    if grown.get("merge", 0.0) > max(grown.get("weight", 0.0), 2.0):
+        return "residual-growth"
+    return "large-init"
+
+
+_GATHERING = ("IndexAdd", "ScatterAdd", "IndexSelect", "Gather", "ScatterReduce", "Index")
+
+
+def _names_on(evidence: Evidence, account: Account) -> list[str]:
+    return [evidence.op(i).name for i in account.path]
+
+
+def _worst_division(evidence: Evidence, account: Account) -> float | None:
+    divided = [d for op, d in factors(evidence, account) if evidence.op(op).name.startswith(("Div", "Reciprocal"))]
+    return max(divided, default=None)
+
+
+def _first_scale(evidence: Evidence) -> float:
+    """RMS that the first layer puts out; a normalisation there makes the input's scale harmless."""
+    return next((layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms), 0.0)
+
+
+def _largest_gradient(evidence: Evidence) -> int | None:
+    return max(evidence.trainable, key=lambda m: evidence.layers[m].grad_norm or 0.0, default=None)
+
+
+def _why(evidence: Evidence, cause: str) -> str:
+    scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
+    inputs = [s.rms for s in evidence.measurement.inputs if s.rms is not None]
+    if cause == "input-scale":
+        return f"the inputs' RMS is {max(inputs):.3g}, where layers are initialised for about 1"
+    if len(scales) >= 2 and scales[-1] > 10 * scales[0]:
+        grown = math.log10(scales[-1] / scales[0])
+        return f"the activations grow by {grown:.1f} decades, from an RMS of {scales[0]:.2g} to {scales[-1]:.2g}"
+    layer = _largest_gradient(evidence)
+    account = evidence.strongest(layer) if layer is not None else None
+    if account is None:
+        return ""
+    parts = [f"{v:.1f} in {k}" for k, v in sorted(account.by_kind.items(), key=lambda i: -i[1]) if v > 0.15]
+    return f"the gradient is 10^{account.decades:.1f} at {evidence.path_of(layer or 0)}: {', '.join(parts) or 'no factor stands out'}"
