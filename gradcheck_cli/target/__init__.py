@@ -1,0 +1,90 @@
+"""What is checked: load the model, its batches and its loss, and call the user's code safely.
+
+Importing this package does not import torch, so that a usage error costs nothing: `load_target`
+looks at everything that can be judged without torch first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.target.precheck import precheck
+from gradcheck_cli.target.usercode import quiet_stdout, user_code, user_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    import torch
+    from torch import nn
+
+    from gradcheck_cli.errors import GradcheckError
+    from gradcheck_cli.records import CheckSpec, Target
+
+__all__ = [
+    "check_loss",
+    "explain_forward_error",
+    "load_target",
+    "precheck",
+    "quiet_stdout",
+    "user_code",
+    "user_frames",
+    "wrap_target",
+]
+
+
+def load_target(spec: CheckSpec) -> Target:
+    """Load the model, the batches and the loss that `spec` names, on its device and in its dtype.
+
+    Raises:
+        UsageError: An option cannot be understood.
+        TargetError: The model, a batch, the loss or the weights cannot be found or loaded.
+        UserCodeError: The user's code raised while it was imported or built.
+        ProbeError: The model has no parameter that requires a gradient.
+        Interrupted: The user's code, or the user, raised KeyboardInterrupt.
+    """
+    precheck(spec)
+    from gradcheck_cli.target import load
+
+    return load.load_target(spec)
+
+
+def wrap_target(
+    model: nn.Module,
+    batch: Any,
+    *,
+    loss: Callable[..., Any] | str | None = None,
+    step: Callable[..., Any] | None = None,
+    name: str | None = None,
+) -> Target:
+    """Make a target of a live model, which is neither moved nor altered.
+
+    `batch` follows the rules of the command line, and goes to the model's device.
+
+    Raises:
+        UsageError: Both `loss` and `step` are given, or `loss` names no known function.
+        TargetError: `model` is not a module, or `batch` holds no batch.
+        UserCodeError: The batch's own code raised.
+        ProbeError: The model has no parameter that requires a gradient.
+    """
+    from gradcheck_cli.target import load
+
+    return load.wrap_target(model, batch, loss=loss, step=step, name=name)
+
+
+def explain_forward_error(model: nn.Module, exc: BaseException) -> GradcheckError:
+    """Turn what a forward pass raised into an error that names the module, the shapes and the line."""
+    from gradcheck_cli.target import explain
+
+    return explain.explain_forward_error(model, exc)
+
+
+def check_loss(loss: Any, source: str = "the loss") -> torch.Tensor:
+    """Return `loss` if it is a scalar that a backward pass can start from.
+
+    Raises:
+        ProbeError: It is not a tensor, not a scalar, not floating point, or has no graph behind it.
+    """
+    from gradcheck_cli.target import losses
+
+    return losses.check_loss(loss, source)

@@ -1,0 +1,63 @@
+"""Devices, dtypes and seeds."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+from torch import nn
+
+from gradcheck_cli.errors import TargetError, UsageError
+from gradcheck_cli.target.names import did_you_mean
+from gradcheck_cli.target.precheck import CASTS
+
+_DEVICES = ("cpu", "cuda", "mps", "xpu")
+
+
+def parse_device(name: str) -> torch.device:
+    """Return a device that is really there.
+
+    Raises:
+        UsageError: There is no such kind of device.
+        TargetError: This machine, or this build of PyTorch, does not have it.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as exc:
+        raise UsageError(
+            f"--device `{name}` is not a device{did_you_mean(name, _DEVICES)}",
+            hint="Use cpu, cuda, cuda:1 or mps.",
+        ) from exc
+    if device.type == "meta":
+        raise UsageError("--device meta holds no values to measure", hint="Use cpu.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise TargetError("--device mps: this machine has no Apple GPU", hint="Use --device cpu.")
+    if device.type == "cuda":
+        _check_cuda(device, name)
+    return device
+
+
+def cast(model: nn.Module, dtype: str) -> None:
+    """Cast a model's floating parameters and buffers, leaving integer and complex ones."""
+    getattr(model, CASTS[dtype])()
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch, as the user's training script would."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def _check_cuda(device: torch.device, name: str) -> None:
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        raise TargetError(
+            f"--device {name}: PyTorch {torch.__version__} sees no CUDA device here",
+            hint="Use --device cpu, or install a CUDA build of PyTorch on a machine with a GPU.",
+        )
+    if device.index is not None and device.index >= count:
+        raise TargetError(
+            f"--device {name}: there are {count} CUDA devices", hint=f"Use cuda:0 to cuda:{count - 1}."
+        )

@@ -1,0 +1,216 @@
+"""Put a target together: model, batches and the way from one to a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from gradcheck_cli.errors import TargetError, UsageError
+from gradcheck_cli.records import CheckSpec, Mode, Target
+from gradcheck_cli.target.accepts import arrange
+from gradcheck_cli.target.batches import load_batches
+from gradcheck_cli.target.devices import cast, parse_device, seed_everything
+from gradcheck_cli.target.explain import explain_forward_error
+from gradcheck_cli.target.forward import ModelForward, StepForward, has_training_step, training_step
+from gradcheck_cli.target.importing import Imports, UserModule
+from gradcheck_cli.target.losses import as_loss, as_step, found_loss, found_step, named_loss
+from gradcheck_cli.target.models import build_model, check_model, pick_model
+from gradcheck_cli.target.moving import batch_size, move
+from gradcheck_cli.target.references import parse_model, parse_object
+from gradcheck_cli.target.sampling import take
+from gradcheck_cli.target.settings import parse_settings
+from gradcheck_cli.target.usercode import user_code
+from gradcheck_cli.target.weights import load_weights
+
+Forward = ModelForward | StepForward
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Built:
+    """The model and where it came from."""
+
+    model: nn.Module
+    source: UserModule
+    imports: Imports
+    name: str
+    picked: str
+
+
+def load_target(spec: CheckSpec) -> Target:
+    """Load what a prechecked spec names; see `gradcheck_cli.target.load_target`."""
+    device = parse_device(spec.device)
+    seed_everything(spec.seed)
+    built = _build(spec)
+    model = built.model
+    if spec.weights is not None:
+        load_weights(model, spec.weights, trust_pickle=spec.trust_pickle)
+    check_model(model)
+    _place(model, device, spec)
+    seed_everything(spec.seed)
+    batches, origin = load_batches(spec, built.imports, built.source, model)
+    batches = _moved(batches, device, getattr(torch, spec.dtype) if spec.dtype else None, origin)
+    _materialise(model, batches[0])
+    forward = _forward(spec, built)
+    _place_loss(forward, device)
+    picked = (
+        f"model: {built.picked}",
+        f"batch: {origin}",
+        f"loss: {forward.source or 'the model’s own, or guessed'}",
+    )
+    return Target(
+        name=built.name,
+        model=model,
+        batches=tuple(batches),
+        forward=forward,
+        loss_source=forward.source,
+        picked=picked,
+        root=str(_root(spec.model)),
+        batch_size=batch_size(batches[0]),
+    )
+
+
+def wrap_target(
+    model: nn.Module,
+    batch: Any,
+    *,
+    loss: Callable[..., Any] | str | None,
+    step: Callable[..., Any] | None,
+    name: str | None,
+) -> Target:
+    """Make a target of a live model; see `gradcheck_cli.target.wrap_target`."""
+    if not isinstance(model, nn.Module):
+        raise TargetError(
+            f"the model is a {type(model).__name__}, not a torch.nn.Module", hint="Pass the model itself."
+        )
+    if loss is not None and step is not None:
+        raise UsageError("loss and step exclude each other", hint="A step computes the loss itself.")
+    check_model(model)
+    device = next(parameter.device for parameter in model.parameters())
+    batches = _moved(take(batch, 1, "the batch"), device, None, "the batch")
+    forward = _live_forward(model, loss, step)
+    return Target(
+        name=name or type(model).__name__,
+        model=model,
+        batches=tuple(batches),
+        forward=forward,
+        loss_source=forward.source,
+        picked=(),
+        root=str(Path.cwd()),
+        batch_size=batch_size(batches[0]),
+    )
+
+
+def _build(spec: CheckSpec) -> _Built:
+    reference = parse_model(spec.model)
+    imports = Imports()
+    source = imports.get(reference)
+    settings = parse_settings(spec.settings)
+    name, made = pick_model(source, reference.name, settings)
+    model = build_model(source, name, made, settings)
+    call = "" if isinstance(made, nn.Module) else "()"
+    return _Built(
+        model=model,
+        source=source,
+        imports=imports,
+        name=f"{source.label}:{name}",
+        picked=f"`{name}{call}` in {source.label}",
+    )
+
+
+def _place(model: nn.Module, device: torch.device, spec: CheckSpec) -> None:
+    with user_code(f"moving the model to {device}"):
+        model.to(device)
+        if spec.dtype is not None:
+            cast(model, spec.dtype)
+        if spec.mode is not Mode.KEEP:
+            model.train(spec.mode is Mode.TRAIN)
+
+
+def _moved(batches: list[Any], device: torch.device, dtype: torch.dtype | None, label: str) -> list[Any]:
+    with user_code(f"moving {label} to {device}"):
+        return [move(batch, device, dtype) for batch in batches]
+
+
+@torch.no_grad()
+def _materialise(model: nn.Module, batch: Any) -> None:
+    """Run a lazy model once: its parameters have no shape before the first forward pass."""
+    if not any(is_lazy(parameter) for parameter in model.parameters()):
+        return
+    try:
+        call = arrange(model, batch, hand_over=False)
+        model(*call.args, **call.kwargs)
+    except BaseException as exc:
+        raise explain_forward_error(model, exc) from exc
+
+
+def _forward(spec: CheckSpec, built: _Built) -> Forward:
+    """Explicit first; then the model's own training step; then what its file holds."""
+    if spec.step is not None:
+        value, label = _referenced(spec.step, "--step", built)
+        return StepForward(as_step(value, label), f"given: {spec.step}")
+    if spec.loss is not None:
+        return ModelForward(_given_loss(spec.loss, built), f"given: {spec.loss}")
+    if has_training_step(built.model):
+        return StepForward(training_step, f"{type(built.model).__name__}.training_step")
+    step, loss = found_step(built.source), found_loss(built.source)
+    if step is not None:
+        return StepForward(step[1], f"found: {step[0]} in {built.source.label}")
+    if loss is not None:
+        return ModelForward(loss[1], f"found: {loss[0]} in {built.source.label}")
+    return ModelForward()
+
+
+def _live_forward(
+    model: nn.Module, loss: Callable[..., Any] | str | None, step: Callable[..., Any] | None
+) -> Forward:
+    if step is not None:
+        return StepForward(as_step(step, _name_of(step)), f"given: {_name_of(step)}")
+    if isinstance(loss, str):
+        return ModelForward(named_loss(loss), f"given: {loss}")
+    if loss is not None:
+        return ModelForward(as_loss(loss, _name_of(loss)), f"given: {_name_of(loss)}")
+    if has_training_step(model):
+        return StepForward(training_step, f"{type(model).__name__}.training_step")
+    return ModelForward()
+
+
+def _given_loss(text: str, built: _Built) -> Callable[..., Any]:
+    """The user's own name comes before one of torch.nn.functional."""
+    reference = parse_object(text, "--loss")
+    if not reference.location and built.source.find(text.split(".", maxsplit=1)[0]) is None:
+        return named_loss(text)
+    value, label = _referenced(text, "--loss", built)
+    return as_loss(value, label)
+
+
+def _referenced(text: str, option: str, built: _Built) -> tuple[Any, str]:
+    reference = parse_object(text, option)
+    holder = built.imports.get(reference) if reference.location else built.source
+    return holder.get(reference.name), f"`{reference.name}` in {holder.label}"
+
+
+def _place_loss(forward: Forward, device: torch.device) -> None:
+    # nn.CrossEntropyLoss(weight=...) holds a tensor of its own.
+    if isinstance(forward, ModelForward) and isinstance(forward.loss, nn.Module):
+        forward.loss.to(device)
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    if isinstance(function, partial):
+        return _name_of(function.func)
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _root(model: str) -> Path:
+    """The working folder, or the file's own where it lies elsewhere."""
+    reference = parse_model(model)
+    path = Path(reference.location).resolve()
+    inside = not reference.is_file or path.is_relative_to(Path.cwd())
+    return Path.cwd() if inside else path.parent

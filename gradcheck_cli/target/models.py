@@ -1,0 +1,134 @@
+"""Find the model in a module of the user's and build it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+from torch.nn.modules.loss import _Loss
+
+from gradcheck_cli.errors import ProbeError, TargetError, UsageError
+from gradcheck_cli.target.calls import check_settings, takes
+from gradcheck_cli.target.importing import UserModule
+from gradcheck_cli.target.names import listing
+from gradcheck_cli.target.usercode import user_code
+
+USUAL_NAMES = ("model", "build_model", "make_model", "get_model", "create_model", "net")
+
+
+def pick_model(source: UserModule, name: str, settings: Mapping[str, Any]) -> tuple[str, Any]:
+    """Return the name and the object that the model comes from: `name`, or what the file's habits say.
+
+    Raises:
+        TargetError: `name` is not there, or no model can be told from the rest.
+    """
+    if name:
+        return name, source.get(name)
+    usual = [usual for usual in USUAL_NAMES if _is_maker(source.find(usual))]
+    for candidate in usual:
+        found = source.find(candidate)
+        if isinstance(found, nn.Module) or takes(found, **settings):
+            return candidate, found
+    lone = _instances(source) or _classes(source, settings) or usual
+    if len(lone) == 1:
+        return lone[0], source.find(lone[0])
+    raise _nothing_picked(source, lone)
+
+
+def build_model(source: UserModule, name: str, made: Any, settings: Mapping[str, Any]) -> nn.Module:
+    """Return the module that `made` is, or instantiate or call it with `settings`.
+
+    Raises:
+        UsageError: A setting is unknown, or `made` is an instance and takes none.
+        TargetError: `made` is not a model and cannot make one.
+        UserCodeError: The class or the factory raised.
+    """
+    label = f"`{name}` in {source.label}"
+    if isinstance(made, nn.Module):
+        if settings:
+            raise UsageError(
+                f"--set: {label} is already built", hint="Name its class or a function that builds it."
+            )
+        return made
+    if inspect.isclass(made) and not issubclass(made, nn.Module):
+        raise TargetError(
+            f"{label} is a class but not a torch.nn.Module", hint="Derive it from torch.nn.Module."
+        )
+    if not callable(made):
+        raise TargetError(
+            f"{label} is a {type(made).__name__}, not a model",
+            hint="Name a module, its class or a factory function.",
+        )
+    check_settings(made, label, settings)
+    with user_code(f"building the model with {label}"):
+        model = made(**settings)
+    if not isinstance(model, nn.Module):
+        raise TargetError(
+            f"{label} returned a {type(model).__name__}, not a torch.nn.Module",
+            hint="Return the model alone.",
+        )
+    return model
+
+
+def check_model(model: nn.Module) -> None:
+    """Check that there is something to measure.
+
+    Raises:
+        ProbeError: The model has no parameters, or all are frozen.
+    """
+    kind = type(model).__name__
+    parameters = list(model.parameters())
+    if not parameters:
+        raise ProbeError(
+            f"the model ({kind}) has no parameters", hint="Keep layers in attributes or a ModuleList."
+        )
+    if not any(parameter.requires_grad for parameter in parameters):
+        raise ProbeError(
+            f"none of the model's {len(parameters)} parameters requires a gradient ({kind})",
+            hint="Unfreeze what should learn: parameter.requires_grad_(True).",
+        )
+
+
+def _is_maker(value: Any) -> bool:
+    if isinstance(value, nn.Module) or inspect.isroutine(value):
+        return True
+    return inspect.isclass(value) and issubclass(value, nn.Module)
+
+
+def _instances(source: UserModule) -> list[str]:
+    """Names of module instances with parameters: a loss is a module too, but rarely has any."""
+    return [
+        name
+        for name, value in vars(source.module).items()
+        if isinstance(value, nn.Module)
+        and not isinstance(value, _Loss)
+        and any(True for _ in value.parameters())
+    ]
+
+
+def _classes(source: UserModule, settings: Mapping[str, Any]) -> list[str]:
+    return [
+        name
+        for name in source.own_names()
+        if inspect.isclass(value := source.find(name))
+        and issubclass(value, nn.Module)
+        and not issubclass(value, _Loss)
+        and takes(value, **settings)
+    ]
+
+
+def _nothing_picked(source: UserModule, found: list[str]) -> TargetError:
+    if found:
+        return TargetError(
+            f"{source.label} holds {len(found)} models: {listing(found)}",
+            hint=f"Name one: {source.label}:{found[-1]}",
+        )
+    makers = [name for name in source.own_names() if _is_maker(source.find(name))]
+    advice = (
+        f"Name what builds it: {source.label}:{makers[-1]} (it has {listing(makers)})."
+        if makers
+        else (f"Define `model`, `build_model()` or one nn.Module class in {source.label}.")
+    )
+    return TargetError(f"no model is found in {source.label}", hint=advice)

@@ -1,0 +1,73 @@
+"""Everything about a spec that can be judged without torch, so that a slip is told at once."""
+
+from __future__ import annotations
+
+from gradcheck_cli.errors import UsageError
+from gradcheck_cli.records import CheckSpec
+from gradcheck_cli.target.names import did_you_mean, listing
+from gradcheck_cli.target.references import check_file, is_data_file, parse_model, parse_object
+from gradcheck_cli.target.settings import parse_settings
+from gradcheck_cli.target.tensorspec import parse_tensor
+
+# Each dtype with the nn.Module method that casts floating tensors and leaves complex ones alone.
+CASTS = {"float16": "half", "bfloat16": "bfloat16", "float32": "float", "float64": "double"}
+
+
+def precheck(spec: CheckSpec) -> None:
+    """Check a spec's syntax and that the files it names are there; imports nothing of the user's.
+
+    Raises:
+        UsageError: An option cannot be understood or contradicts another.
+        TargetError: A file is missing.
+    """
+    parse_model(spec.model)
+    parse_settings(spec.settings)
+    _check_dtype(spec.dtype)
+    _check_contradictions(spec)
+    for option, value in (("--loss", spec.loss), ("--step", spec.step)):
+        if value is not None:
+            parse_object(value, option)
+    if spec.weights is not None:
+        check_file(spec.weights, "--weights")
+    _check_data(spec)
+
+
+def _check_dtype(dtype: str | None) -> None:
+    if dtype is not None and dtype not in CASTS:
+        raise UsageError(
+            f"--dtype `{dtype}` is not known{did_you_mean(dtype, CASTS)}", hint=f"Use {listing(list(CASTS))}."
+        )
+
+
+def _check_contradictions(spec: CheckSpec) -> None:
+    if spec.loss is not None and spec.step is not None:
+        raise UsageError("--loss and --step exclude each other", hint="A step computes the loss itself.")
+    if spec.batch is not None and spec.inputs:
+        raise UsageError("--batch and --input exclude each other", hint="Keep one of the two.")
+    if spec.target_column is not None and not (spec.batch or "").lower().endswith(".csv"):
+        raise UsageError("--target-column needs a .csv file", hint="Write --batch FILE.csv as well.")
+    if spec.batches < 1:
+        raise UsageError(f"--batches {spec.batches} asks for no batch", hint="Use 1 or more.")
+
+
+def _check_data(spec: CheckSpec) -> None:
+    if spec.batch is not None:
+        if is_data_file(spec.batch):
+            check_file(spec.batch, "--batch")
+        else:
+            parse_object(spec.batch, "--batch")
+    tensors = [("--input", text) for text in spec.inputs]
+    tensors += [("--target", spec.target)] if spec.target is not None else []
+    for option, text in tensors:
+        if is_data_file(text):
+            check_file(text, option)
+        else:
+            parse_tensor(text, option)
+    _check_names(spec.inputs)
+
+
+def _check_names(inputs: tuple[str, ...]) -> None:
+    names = [parse_tensor(text, "--input").name for text in inputs if not is_data_file(text)]
+    for name in names:
+        if name and names.count(name) > 1:
+            raise UsageError(f"--input gives `{name}` twice", hint="Keep one of the two.")

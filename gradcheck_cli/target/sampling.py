@@ -1,0 +1,97 @@
+"""Turn whatever holds data (a value, a function, a DataLoader, a Dataset, a generator) into batches."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+
+from gradcheck_cli.errors import TargetError
+from gradcheck_cli.target.calls import required
+from gradcheck_cli.target.names import listing
+from gradcheck_cli.target.usercode import user_code
+
+# Samples of a dataset that make a batch: torch's most usual batch size.
+DATASET_BATCH = 32
+
+
+def take(value: Any, count: int, label: str) -> list[Any]:
+    """Return the first `count` batches of `value`, fewer where it holds fewer.
+
+    Raises:
+        TargetError: It is empty, is no batch, or is a function that needs arguments.
+        UserCodeError: The user's code raised while it made a batch.
+    """
+    with user_code(f"reading a batch from {label}"):
+        batches = list(itertools.islice(_batches(_called(value, label), label), count))
+    if not batches:
+        raise TargetError(f"{label} is empty: it gave no batch", hint=_empty_hint(value))
+    return batches
+
+
+def _called(value: Any, label: str) -> Any:
+    if not inspect.isroutine(value) and not inspect.isclass(value):
+        return value
+    missing = required(value)
+    if missing:
+        raise TargetError(
+            f"{label} needs {listing(missing)}", hint="A function that makes the batch takes no arguments."
+        )
+    return value()
+
+
+def _batches(value: Any, label: str) -> Iterator[Any]:
+    if isinstance(value, (DataLoader, Iterator)):
+        return iter(value)
+    if isinstance(value, Dataset):
+        return _collated(value)
+    if _is_list_of_batches(value) or _is_loader(value):
+        return iter(value)
+    if value is None or isinstance(value, (str, bytes, bool, int, float)):
+        raise TargetError(
+            f"{label} is {value!r:.60}, which is no batch",
+            hint="A batch is a tensor, (inputs, target), a dict of keywords, a DataLoader or a Dataset.",
+        )
+    return itertools.repeat(value, 1)
+
+
+def _is_list_of_batches(value: Any) -> bool:
+    """A list of tuples or of dicts; a list that holds tensors is one batch."""
+    return isinstance(value, list) and all(isinstance(item, (tuple, Mapping)) for item in value)
+
+
+def _is_loader(value: Any) -> bool:
+    """An iterable of batches that is neither a tensor, a container nor a graph."""
+    is_data = (
+        isinstance(value, (torch.Tensor, tuple, list, Mapping))
+        or hasattr(value, "shape")
+        or hasattr(value, "to")
+    )
+    return isinstance(value, Iterable) and isinstance(value, Sized) and not is_data
+
+
+def _collated(dataset: Any) -> Iterator[Any]:
+    samples = (
+        iter(dataset) if isinstance(dataset, IterableDataset) else (dataset[i] for i in range(len(dataset)))
+    )
+    while chunk := list(itertools.islice(samples, DATASET_BATCH)):
+        yield _collate(chunk)
+
+
+def _collate(samples: list[Any]) -> Any:
+    # Graphs join into one big graph; only a user of torch_geometric has imported it by now.
+    geometric = sys.modules.get("torch_geometric.data")
+    if geometric is not None and hasattr(samples[0], "edge_index"):
+        return geometric.Batch.from_data_list(samples)
+    return default_collate(samples)
+
+
+def _empty_hint(value: Any) -> str:
+    if isinstance(value, DataLoader) and value.drop_last:
+        return "drop_last=True drops the only batch when there are fewer samples than the batch size."
+    return "Check the data's path and its filters."

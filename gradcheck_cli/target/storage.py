@@ -1,0 +1,131 @@
+"""Read data files: .pt, .npy, .npz, .safetensors; nothing is unpickled unless the user trusts it."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+from typing import Any
+
+import numpy as np
+import torch
+
+from gradcheck_cli.errors import TargetError
+from gradcheck_cli.target.usercode import message_of
+
+# How torch.load(weights_only=True) words a refusal, as opposed to a file that it cannot read.
+_REFUSED = re.compile(
+    r"Unsupported (?:global|class|operand|instruction)|GLOBAL (\S+) was not an allowed", re.I
+)
+_GLOBAL = re.compile(r"GLOBAL (\S+)")
+_TRUST = (
+    "--trust-pickle would load it by running whatever code the file holds, as you: only for files that you "
+    "made or trust. Safer: save plain tensors again."
+)
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    zipfile.BadZipFile,
+    pickle.UnpicklingError,
+)
+
+
+def read_pt(path: str, *, trust_pickle: bool) -> Any:
+    """Return what torch.save wrote; tensors and plain containers only, unless `trust_pickle`.
+
+    Raises:
+        TargetError: The file cannot be read, or holds pickled objects and is not trusted.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=not trust_pickle)
+    except pickle.UnpicklingError as exc:
+        if not trust_pickle and _REFUSED.search(str(exc)):
+            found = _GLOBAL.search(str(exc))
+            what = f" (`{found[1]}`)" if found else ""
+            raise TargetError(
+                f"{path} holds pickled Python objects{what}, not only tensors", hint=_TRUST
+            ) from exc
+        raise _unreadable(path, exc) from exc
+    except Exception as exc:
+        # Unpickling a trusted file runs code of its own, which may raise anything.
+        raise _unreadable(path, exc) from exc
+
+
+def read_npy(path: str, *, trust_pickle: bool) -> torch.Tensor:
+    """Return the array of a .npy file.
+
+    Raises:
+        TargetError: The file cannot be read, or holds Python objects.
+    """
+    try:
+        return to_tensor(np.load(path, allow_pickle=trust_pickle), path)
+    except _UNREADABLE as exc:
+        raise _numpy_error(path, exc) from exc
+
+
+def read_npz(path: str, *, trust_pickle: bool) -> dict[str, torch.Tensor]:
+    """Return the arrays of a .npz file by name.
+
+    Raises:
+        TargetError: The file cannot be read, or holds Python objects.
+    """
+    try:
+        with np.load(path, allow_pickle=trust_pickle) as arrays:
+            return {name: to_tensor(arrays[name], f"{path}: {name}") for name in arrays.files}
+    except (*_UNREADABLE, AttributeError, TypeError) as exc:
+        # Attribute and type errors: the file is a plain .npy or a pickle under another name.
+        raise _numpy_error(path, exc) from exc
+
+
+def read_safetensors(path: str) -> dict[str, torch.Tensor]:
+    """Return the tensors of a .safetensors file by name.
+
+    Raises:
+        TargetError: The file cannot be read, or safetensors is not installed.
+    """
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as exc:
+        raise TargetError(
+            f"{path} needs the safetensors package", hint="Install it: pip install safetensors"
+        ) from exc
+    try:
+        return dict(load_file(path))
+    except (OSError, ValueError, KeyError, SafetensorError) as exc:
+        raise _unreadable(path, exc) from exc
+
+
+def to_tensor(array: Any, label: str) -> torch.Tensor:
+    """Return an array as a tensor; float64, NumPy's habit, becomes torch's default dtype.
+
+    Raises:
+        TargetError: torch has no such dtype (text, dates, Python objects).
+    """
+    try:
+        # A copy: the array may be read-only or have negative strides, which torch refuses.
+        tensor = torch.from_numpy(np.array(array, order="C"))
+    except TypeError as exc:
+        raise TargetError(
+            f"{label} holds {array.dtype} values, not numbers", hint="Encode them as numbers first."
+        ) from exc
+    return tensor.to(torch.get_default_dtype()) if tensor.dtype is torch.float64 else tensor
+
+
+def _numpy_error(path: str, exc: Exception) -> TargetError:
+    # np.load words both "Object arrays cannot be loaded when allow_pickle=False" and, for a file that
+    # is no array at all, "Cannot load file containing pickled data": only the first is worth trusting.
+    if "Object arrays" in str(exc):
+        return TargetError(f"{path} holds pickled Python objects, not only numbers", hint=_TRUST)
+    return _unreadable(path, exc)
+
+
+def _unreadable(path: str, exc: Exception) -> TargetError:
+    reason = (message_of(exc).splitlines() or [""])[0]
+    return TargetError(
+        f"{path} cannot be read: {type(exc).__name__}: {reason}",
+        hint="It is damaged, empty or of another format: write it again.",
+    )
