@@ -47,9 +47,9 @@ def curve(n: int = 64, features: int = 8) -> tuple[Tensor, Tensor]:
 
 
 def recall(n: int = 32, length: int = 100, classes: int = 4) -> tuple[Tensor, Tensor]:
-    """Sequences whose class is shown at the first step only; the rest is noise."""
+    """Sequences whose class is shown at the first step only; the rest is the same for all of them."""
     y = torch.arange(n) % classes
-    x = 0.1 * torch.randn(n, length, classes)
+    x = 0.1 * torch.randn(1, length, classes).repeat(n, 1, 1)
     x[:, 0] = 2.0 * F.one_hot(y, classes).float()
     return x, y
 
