@@ -71,7 +71,9 @@ def _described(spec: CheckSpec, model: nn.Module) -> Any:
     drawn = [_tensor(text, "--input", spec) for text in spec.inputs]
     target = target_tensor(spec)
     if not any(name for name, _ in drawn):
-        return (tuple(tensor for _, tensor in drawn), target)
+        tensors = tuple(tensor for _, tensor in drawn)
+        inputs = tensors if len(tensors) > 1 else tensors[0]
+        return (inputs, target)
     free = (name for name in accepts(model).positional if name not in dict(drawn))
     named = {name or _next_name(free): tensor for name, tensor in drawn}
     return named if target is None else (named, target)

@@ -17,13 +17,15 @@ from gradcheck_cli.target.usercode import as_error
 
 
 def explain_forward_error(model: nn.Module, exc: BaseException) -> GradcheckError:
-    """Turn what `Target.forward` raised into an error; one that already is an error comes back as it is.
+    """Turn what a pass raised into an error; one that already is an error comes back as it is.
 
     The message names the innermost module of the model whose forward raised, its expected and actual
     shapes where they can be told, and the frames are the user's own.
     """
     if isinstance(exc, GradcheckError):
         return exc
+    if _in_backward(exc):
+        return as_error("the backward pass", exc)
     names = {id(module): name for name, module in model.named_modules()}
     frame, module = _innermost(exc, names)
     if frame is None or module is None:
@@ -31,6 +33,11 @@ def explain_forward_error(model: nn.Module, exc: BaseException) -> GradcheckErro
     name, kind = names[id(module)], type(module).__name__
     where = f"`{name}` ({kind})" if name else f"the model ({kind})"
     return as_error(f"the forward pass of {where}", exc, detail=_detail(module, _arguments(frame)))
+
+
+def _in_backward(exc: BaseException) -> bool:
+    engine = torch.autograd.__file__
+    return any(frame.f_code.co_filename == engine for frame, _ in traceback.walk_tb(exc.__traceback__))
 
 
 def _detail(module: nn.Module, given: list[Any]) -> str:

@@ -59,11 +59,8 @@ def load_target(spec: CheckSpec) -> Target:
     _materialise(model, batches[0])
     forward = _forward(spec, built)
     _place_loss(forward, device)
-    picked = (
-        f"model: {built.picked}",
-        f"batch: {origin}",
-        f"loss: {forward.source or 'the model’s own, or guessed'}",
-    )
+    loss = forward.source or "the model's own, or guessed"
+    picked = (f"model: {built.picked}", f"batch: {origin}", f"loss: {loss}")
     return Target(
         name=built.name,
         model=model,

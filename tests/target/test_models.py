@@ -58,7 +58,10 @@ def test_a_name_may_be_dotted_a_class_or_a_factory(load, code, name):
 def test_settings_are_yaml_and_reach_the_factory(load):
     code = (
         BATCH
-        + "def build_model(width, scale=1.0, kind='a', act=None):\n    m = nn.Linear(3, width)\n    m.got = (scale, kind, act)\n    return m"
+        + ("def build_model(width, scale=1.0, kind='a', act=None):\n"
+"    m = nn.Linear(3, width)\n"
+"    m.got = (scale, kind, act)\n"
+"    return m")
     )
     settings = (("width", "5"), ("scale", "1e-7"), ("kind", "relu"), ("act", "[1e3, x]"))
     target = load(code, settings=settings)
@@ -184,7 +187,12 @@ def test_a_file_in_a_package_uses_relative_imports(write):
 
 
 def test_dataclasses_and_pickle_find_the_users_module(load):
-    code = "import dataclasses, pickle\n@dataclasses.dataclass\nclass C:\n    n: 'int' = 3\nn = pickle.loads(pickle.dumps(C())).n\nmodel = nn.Linear(n, 2)"
+    code = ("import dataclasses, pickle\n"
+"@dataclasses.dataclass\n"
+"class C:\n"
+"    n: 'int' = 3\n"
+"n = pickle.loads(pickle.dumps(C())).n\n"
+"model = nn.Linear(n, 2)")
     assert load(BATCH + code).model.in_features == 3
 
 
@@ -232,7 +240,7 @@ def test_options_that_cannot_be_are_usage_errors(load, options, error, text):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a device that is absent")
 def test_cuda_asked_for_and_absent_is_said(load):
-    with pytest.raises(TargetError, match="--device cuda: PyTorch .* sees no CUDA device") as error:
+    with pytest.raises(TargetError, match=r"--device cuda: PyTorch .* sees no CUDA device") as error:
         load(BATCH + "model = nn.Linear(3, 2)", device="cuda")
     assert "--device cpu" in error.value.hint
 
@@ -245,7 +253,9 @@ def test_lazy_modules_are_materialised_by_the_batch(load):
 
 def test_a_usage_error_costs_no_torch(tmp_path):
     code = (
-        "import sys\nfrom gradcheck_cli.errors import GradcheckError\nfrom gradcheck_cli.records import CheckSpec\n"
+        ("import sys\n"
+"from gradcheck_cli.errors import GradcheckError\n"
+"from gradcheck_cli.records import CheckSpec\n")
         "from gradcheck_cli.target import load_target\n"
         "try: load_target(CheckSpec(model='nothing.py'))\n"
         "except GradcheckError as e: print('torch' in sys.modules, 'numpy' in sys.modules, e.exit_code)"
