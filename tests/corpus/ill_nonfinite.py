@@ -72,30 +72,34 @@ def distance_to_itself(eps: float = 0.0) -> Built:
     proof=nonfinite(bias=0.0),
 )
 def std_of_constant_batch(bias: float = -50.0) -> Built:
-    """A diversity loss on the batch std of features that are all zero behind a ReLU."""
+    """A diversity loss on the batch std of an energy of features that are all zero behind a ReLU."""
 
     class Features(nn.Module):
         def __init__(self):
             super().__init__()
             self.linear = nn.Linear(20, 16)
             fill(self.linear.bias, bias)
-            self.head = nn.Linear(16, 10)
+            self.head, self.energy = nn.Linear(16, 10), nn.Linear(16, 1, bias=False)
 
         def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
             h = F.relu(self.linear(x))
-            return self.head(h), h.sum(1)
+            return self.head(h), self.energy(h)
 
     x, y = blobs()
 
     def step(model: nn.Module, batch: tuple) -> Tensor:
         logits, energy = model(batch[0])
-        return F.cross_entropy(logits, batch[1]) - 0.1 * energy.std()
+        return F.cross_entropy(logits, batch[1]) - 0.1 * torch.sqrt(energy.var())
 
     return Features(), (x, y), step
 
 
-@ill(family="nonfinite", causes=("zero-variance", "empty-reduction", "zero-div-zero"), field="timeseries",
-     proof=nonfinite(unbiased=False))  # fmt: skip
+@ill(
+    family="nonfinite",
+    causes=("zero-variance", "empty-reduction", "zero-div-zero"),
+    field="timeseries",
+    proof=nonfinite(unbiased=False),
+)
 def std_over_one_step(unbiased: bool = True) -> Built:
     """Standardising each window by its own std, with windows of one step: the unbiased std is 0/0."""
 
@@ -176,8 +180,12 @@ def softmax_by_hand(stable: bool = False) -> Built:
     return supervised(Attention(), x, y)
 
 
-@ill(family="nonfinite", causes=("exp-overflow", "target-scale", "input-scale"), field="physics",
-     proof=nonfinite(scale=1.0))  # fmt: skip
+@ill(
+    family="nonfinite",
+    causes=("exp-overflow", "target-scale", "input-scale"),
+    field="physics",
+    proof=nonfinite(scale=1.0),
+)
 def poisson_rate(scale: float = 500.0) -> Built:
     """A Poisson regression on raw covariates: exp(linear) overflows."""
     x, y = curve()
@@ -210,27 +218,35 @@ def vae_log_variance(bias: float = 200.0) -> Built:
     return Vae(), x, step
 
 
-@ill(family="nonfinite", causes=("where-trap", "log-zero", "log-negative"), field="tabular",
-     proof=nonfinite(double=True))  # fmt: skip
+@ill(
+    family="nonfinite",
+    causes=("where-trap", "log-zero", "log-negative"),
+    field="tabular",
+    proof=nonfinite(double=True),
+)
 def where_around_log(double: bool = False) -> Built:
-    """torch.where(x > 0, log(x), 0): the loss is fine, the gradient is 0 * inf."""
+    """torch.where(x > 0, log(x), 0) on scaled counts: the loss is fine, the gradient is 0 * inf."""
 
     class LogFeatures(nn.Module):
         def __init__(self):
             super().__init__()
-            self.first, self.second = nn.Linear(8, 32), nn.Linear(32, 1)
+            self.scale, self.second = nn.Parameter(torch.ones(8)), nn.Linear(8, 1)
 
         def forward(self, x: Tensor) -> Tensor:
-            h = F.relu(self.first(x))
+            h = x * self.scale
             inner = torch.where(h > 0, h, torch.ones_like(h)) if double else h
             return self.second(torch.where(h > 0, torch.log(inner), torch.zeros_like(h)))
 
     x, y = curve()
-    return supervised(LogFeatures(), x, y, F.mse_loss)
+    return supervised(LogFeatures(), x.clamp_min(0), y, F.mse_loss)
 
 
-@ill(family="nonfinite", causes=("where-trap", "sqrt-zero", "zero-div-zero", "zero-times-inf"), field="vision",
-     proof=nonfinite(double=True))  # fmt: skip
+@ill(
+    family="nonfinite",
+    causes=("where-trap", "sqrt-zero", "zero-div-zero", "zero-times-inf"),
+    field="vision",
+    proof=nonfinite(double=True),
+)
 def where_around_norm(double: bool = False) -> Built:
     """Optical flow unit vectors guarded by torch.where after the division instead of before."""
 
@@ -361,8 +377,12 @@ def multihead_attention_all_padded(shortest: int = 0) -> Built:
     return Net(), batch, masked_loss
 
 
-@ill(family="nonfinite", causes=("empty-reduction", "masked-loss", "zero-div-zero"), field="vision",
-     proof=nonfinite(foreground=0.5))  # fmt: skip
+@ill(
+    family="nonfinite",
+    causes=("empty-reduction", "masked-loss", "zero-div-zero"),
+    field="vision",
+    proof=nonfinite(foreground=0.5),
+)
 def mean_over_no_boxes(foreground: float = -1.0) -> Built:
     """A detector that averages its box loss over the positives of a batch without any."""
     x, _ = images(16, 3, 8)
@@ -380,8 +400,12 @@ def mean_over_no_boxes(foreground: float = -1.0) -> Built:
     )
 
 
-@ill(family="nonfinite", causes=("masked-loss", "empty-reduction", "zero-div-zero"), field="text",
-     proof=nonfinite(ignored=False))  # fmt: skip
+@ill(
+    family="nonfinite",
+    causes=("masked-loss", "empty-reduction", "zero-div-zero"),
+    field="text",
+    proof=nonfinite(ignored=False),
+)
 def mean_with_every_label_ignored(ignored: bool = True) -> Built:
     """F.cross_entropy(ignore_index) whose mean runs over no label at all."""
     x, y = blobs()
@@ -431,8 +455,12 @@ def power_law_compression(eps: float = 0.0) -> Built:
     return supervised(Pcen(), x, y)
 
 
-@ill(family="nonfinite", causes=("logsumexp-neginf", "masked-softmax-row", "log-zero"), field="timeseries",
-     proof=nonfinite(floor=-1e4))  # fmt: skip
+@ill(
+    family="nonfinite",
+    causes=("logsumexp-neginf", "masked-softmax-row", "log-zero"),
+    field="timeseries",
+    proof=nonfinite(floor=-1e4),
+)
 def crf_forbidden_state(floor: float = float("-inf")) -> Built:
     """A CRF forward pass with -inf transitions into a state that no state reaches."""
 
@@ -515,10 +543,53 @@ class OneOverSqrt(torch.autograd.Function):
         return grad / (2 * (x.clamp_min(0) + ctx.eps).sqrt()), None
 
 
-@ill(family="nonfinite", causes=("custom-backward", "sqrt-zero", "zero-div-zero"), field="tabular",
-     proof=nonfinite(eps=1e-6))  # fmt: skip
+@ill(
+    family="nonfinite",
+    causes=("custom-backward", "sqrt-zero", "zero-div-zero"),
+    field="tabular",
+    proof=nonfinite(eps=1e-6),
+)
 def custom_function_divides_by_zero(eps: float = 0.0) -> Built:
     """An autograd.Function for sqrt(relu(x)) whose backward divides by zero."""
     x, y = curve()
     root = Lambda(lambda h: OneOverSqrt.apply(h, eps))
     return supervised(nn.Sequential(nn.Linear(8, 32), root, nn.Linear(32, 1)), x, y, F.mse_loss)
+
+
+class Coupling(nn.Module):
+    """An affine coupling layer of a normalising flow."""
+
+    def __init__(self, spread: float):
+        super().__init__()
+        self.net = mlp([4, 32, 8])
+        nn.init.normal_(self.net[-1].weight, std=spread)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        left, right = x.chunk(2, 1)
+        log_scale, shift = self.net(left).chunk(2, 1)
+        return torch.cat([right * log_scale.exp() + shift, left], 1), log_scale.sum(1)
+
+
+@ill(
+    family="nonfinite",
+    causes=("exp-overflow", "large-init"),
+    field="generative",
+    proof=nonfinite(spread=0.01),
+)
+def flow_unbounded_scale(spread: float = 0.3) -> Built:
+    """A RealNVP of six couplings whose log-scales are neither bounded nor started at zero."""
+
+    class Flow(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(Coupling(spread) for _ in range(6))
+
+        def forward(self, x: Tensor) -> Tensor:
+            total = 0.0
+            for layer in self.layers:
+                x, log_scale = layer(x)
+                total = total + log_scale
+            return 0.5 * (x**2).sum(1) - total
+
+    x = 2 * torch.randn(64, 8)
+    return Flow(), x, lambda model, batch: model(batch).mean()

@@ -267,7 +267,7 @@ def hand_lstm_forgets() -> Built:
     family="exploding",
     causes=("recurrent-gain", "large-init"),
     field="timeseries",
-    proof=diverges(gain=1.0),
+    proof=diverges(gain=0.9),
 )
 def linear_recurrence_15(gain: float = 1.5) -> Built:
     """A linear recurrence with rho = 1.5 over 60 steps; regression on its last state."""
@@ -345,7 +345,7 @@ def weight_tied_growth(spread: float = 0.4) -> Built:
     field="meta-learning",
     proof=diverges(inner=0.05),
 )
-def unrolled_inner_loop(inner: float = 1.0) -> Built:
+def unrolled_inner_loop(inner: float = 0.3) -> Built:
     """Meta-learning: 25 inner gradient steps at a rate at which each step overshoots."""
 
     class Learner(nn.Module):

@@ -669,7 +669,7 @@ def bounded_output_pixel_targets(top: float = 255.0) -> Built:
     x, _ = images(32, 1, 8, 4)
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 64), nn.Sigmoid())
     built = supervised(model, x, top * torch.sigmoid(x).flatten(1), F.mse_loss)
-    train(built, Recipe("adam", 0.05, 150))
+    train(built, Recipe("sgd", 1.0, 60))
     return built
 
 
