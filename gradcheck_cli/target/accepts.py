@@ -102,7 +102,8 @@ def _from_sequence(takes: Accepts, batch: Any) -> Call:
         return _from_inputs(takes, batch[0])
     inputs, target = (batch[0] if len(batch) == 2 else batch[:-1]), batch[-1]
     # forward(source, target): the second element is an input as well.
-    if len(takes.required) == len(batch) == 2 and not is_sequence(inputs) and not isinstance(inputs, Mapping):
+    both = len(takes.required) == len(batch) == 2 and target is not None
+    if both and not is_sequence(inputs) and not isinstance(inputs, Mapping):
         return Call(args=(inputs, target), target=target)
     return dataclasses.replace(_from_inputs(takes, inputs), target=target)
 

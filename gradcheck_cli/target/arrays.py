@@ -11,13 +11,14 @@ from torch import nn
 
 from gradcheck_cli.errors import TargetError, UsageError
 from gradcheck_cli.records import CheckSpec
-from gradcheck_cli.target.accepts import TARGET_NAMES, accepts
+from gradcheck_cli.target.accepts import TARGET_NAMES, Accepts, accepts
 from gradcheck_cli.target.names import listing
 from gradcheck_cli.target.references import is_data_file
 from gradcheck_cli.target.sampling import take
 from gradcheck_cli.target.storage import read_npy, read_npz, read_pt, read_safetensors
 from gradcheck_cli.target.table import read_csv
 from gradcheck_cli.target.tensorspec import FLOATS, INTEGERS, TensorSpec, parse_tensor
+from gradcheck_cli.target.usercode import user_code
 
 _INPUT_KEYS = ("x", "inputs", "input", "images", "image", "features", "data", "x_train")
 _TARGET_KEYS = (*TARGET_NAMES, "y_train")
@@ -68,6 +69,7 @@ def target_tensor(spec: CheckSpec) -> Any:
 
 
 def _described(spec: CheckSpec, model: nn.Module) -> Any:
+    _check_count(spec, accepts(model))
     drawn = [_tensor(text, "--input", spec) for text in spec.inputs]
     target = target_tensor(spec)
     if not any(name for name, _ in drawn):
@@ -75,23 +77,23 @@ def _described(spec: CheckSpec, model: nn.Module) -> Any:
         inputs = tensors if len(tensors) > 1 else tensors[0]
         return (inputs, target)
     free = (name for name in accepts(model).positional if name not in dict(drawn))
-    named = {name or _next_name(free): tensor for name, tensor in drawn}
+    named = {name or next(free): tensor for name, tensor in drawn}
     return named if target is None else (named, target)
 
 
-def _next_name(free: Any) -> str:
-    name = next(free, None)
-    if name is None:
+def _check_count(spec: CheckSpec, takes: Accepts) -> None:
+    if len(spec.inputs) > len(takes.positional) and not takes.any_positional and not takes.any_keyword:
         raise UsageError(
-            "--input: more unnamed inputs than forward() takes", hint="Name them: NAME=DTYPE[SIZE,...]."
+            f"--input is given {len(spec.inputs)} times, and forward() takes {len(takes.positional)}",
+            hint=f"It takes {listing(takes.positional)}." if takes.positional else "It takes nothing.",
         )
-    return str(name)
 
 
 def _tensor(text: str, option: str, spec: CheckSpec) -> tuple[str, Any]:
     if not is_data_file(text):
         parsed = parse_tensor(text, option)
-        return parsed.name, draw(parsed)
+        with user_code(f"drawing {option} {text}"):
+            return parsed.name, draw(parsed)
     suffix = Path(text).suffix.lower()
     if suffix == ".npy":
         return "", read_npy(text, trust_pickle=spec.trust_pickle)

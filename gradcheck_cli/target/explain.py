@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from gradcheck_cli.errors import GradcheckError
+from gradcheck_cli.target.calls import signature_of
 from gradcheck_cli.target.expectations import shortfall
 from gradcheck_cli.target.guess import described
 from gradcheck_cli.target.usercode import as_error
@@ -32,6 +33,11 @@ def explain_forward_error(model: nn.Module, exc: BaseException) -> GradcheckErro
         return as_error("the forward pass", exc)
     name, kind = names[id(module)], type(module).__name__
     where = f"`{name}` ({kind})" if name else f"the model ({kind})"
+    if frame.f_code.co_name.endswith("_call_impl") and isinstance(exc, TypeError):
+        # The arguments did not fit forward's signature, so it never started.
+        return as_error(
+            f"the forward pass of {where}", exc, detail=f"it takes forward{signature_of(module.forward)}"
+        )
     return as_error(f"the forward pass of {where}", exc, detail=_detail(module, _arguments(frame)))
 
 
@@ -68,9 +74,7 @@ def _arguments(frame: FrameType) -> list[Any]:
     code, local = frame.f_code, frame.f_locals
     bound = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
     values = [local[name] for name in bound if name in local]
-    # In _call_impl the arguments have not been bound to names: forward's signature did not fit them.
     values += [item for name in ("args", "inputs") for item in _items(local.get(name))]
-    values += _items(tuple(kwargs.values()) if isinstance(kwargs := local.get("kwargs"), dict) else None)
     return [value for value in values if isinstance(value, (torch.Tensor, tuple, list))]
 
 

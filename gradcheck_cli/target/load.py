@@ -122,6 +122,10 @@ def _build(spec: CheckSpec) -> _Built:
 
 
 def _place(model: nn.Module, device: torch.device, spec: CheckSpec) -> None:
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise TargetError(
+            "the model's parameters are on the meta device and hold no values", hint="Build it on the CPU."
+        )
     with user_code(f"moving the model to {device}"):
         model.to(device)
         if spec.dtype is not None:

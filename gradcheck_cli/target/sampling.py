@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -48,7 +48,7 @@ def _called(value: Any, label: str) -> Any:
 def _batches(value: Any, label: str) -> Iterator[Any]:
     if isinstance(value, (DataLoader, Iterator)):
         return iter(value)
-    if isinstance(value, Dataset):
+    if isinstance(value, Dataset) or _is_like_dataset(value):
         return _collated(value)
     if _is_list_of_batches(value) or _is_loader(value):
         return iter(value)
@@ -67,12 +67,17 @@ def _is_list_of_batches(value: Any) -> bool:
 
 def _is_loader(value: Any) -> bool:
     """An iterable of batches that is neither a tensor, a container nor a graph."""
-    is_data = (
-        isinstance(value, (torch.Tensor, tuple, list, Mapping))
-        or hasattr(value, "shape")
-        or hasattr(value, "to")
-    )
-    return isinstance(value, Iterable) and isinstance(value, Sized) and not is_data
+    return isinstance(value, Iterable) and not _is_one_batch(value)
+
+
+def _is_like_dataset(value: Any) -> bool:
+    """A data set of another library, or a plain class, whose samples are had by index."""
+    return hasattr(value, "__getitem__") and hasattr(value, "__len__") and not _is_one_batch(value)
+
+
+def _is_one_batch(value: Any) -> bool:
+    container = isinstance(value, (torch.Tensor, tuple, list, Mapping, str, bytes))
+    return container or hasattr(value, "shape") or hasattr(value, "to")
 
 
 def _collated(dataset: Any) -> Iterator[Any]:

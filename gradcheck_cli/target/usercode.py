@@ -65,9 +65,15 @@ def _in_words(exc: BaseException) -> tuple[str, str]:
             "recursed without end (RecursionError)",
             "Look for a function that calls itself in the lines below.",
         )
-    if isinstance(exc, MemoryError) or type(exc).__name__ == "OutOfMemoryError":
+    if _is_out_of_memory(exc):
         return f"ran out of memory ({type(exc).__name__})", "Use a smaller batch or a smaller model."
     return f"raised {type(exc).__name__}: {message_of(exc)}".rstrip(": "), ""
+
+
+def _is_out_of_memory(exc: BaseException) -> bool:
+    # torch has a class of its own for a GPU, and a plain RuntimeError for the CPU.
+    named = isinstance(exc, MemoryError) or type(exc).__name__ == "OutOfMemoryError"
+    return named or (isinstance(exc, RuntimeError) and "can't allocate memory" in message_of(exc))
 
 
 def message_of(exc: BaseException) -> str:

@@ -33,6 +33,19 @@ DATA = "from torch.utils.data import DataLoader, TensorDataset, Dataset, Iterabl
         ("train_dataset = TensorDataset(X, Y)", 32, 2, "`train_dataset` in user.py"),
         ("def batch():\n    while True: yield X[:7], Y[:7]", 7, 2, "`batch` in user.py"),
         ("loader = [(X[:6], Y[:6]), (X[:4], Y[:4])]", 6, 2, "`loader` in user.py"),
+        (
+            "class Rows:\n    def __iter__(self): yield X[:5], Y[:5]\nloader = Rows()",
+            5,
+            1,
+            "`loader` in user.py",
+        ),
+        (
+            "class Rows:\n    def __len__(self): return 40\n    def __getitem__(self, i): return X[i], Y[i]\n"
+            "dataset = Rows()",
+            32,
+            2,
+            "`dataset` in user.py",
+        ),
         ("data = [X, Y]", 70, 1, "`data` in user.py"),
         ("batch = 3\ndef get_batch(): return X[:2], Y[:2]", 2, 1, "`get_batch` in user.py"),
         ("def batch(n): return n\ndata = X[:3], Y[:3]", 3, 1, "`data` in user.py"),
@@ -83,6 +96,13 @@ def test_a_batch_may_be_named_here_or_in_another_file(load, write):
         ("", {"inputs": ("float32[1,3]",), "batch": "b"}, UsageError, "exclude each other"),
         ("", {"inputs": ("a=float32[1]", "a=float32[1]")}, UsageError, "gives `a` twice"),
         ("", {"batch": "none.pt"}, TargetError, "no file `none.pt`"),
+        (
+            "",
+            {"inputs": ("float32[2,3]", "float32[2]")},
+            UsageError,
+            r"given 2 times, and forward\(\) takes 1",
+        ),
+        ("", {"inputs": ("float32[999999999,9999]",)}, UserCodeError, "ran out of memory"),
         ("batch = X", {"target_column": "y"}, UsageError, "--target-column needs a .csv"),
     ],
 )
@@ -310,10 +330,8 @@ def test_the_batch_size_is_the_first_tensors_first():
 
 def test_weights_files_of_every_kind_fit_the_model(write, tmp_path):
     write(
-        (
-            "def batch(): return torch.ones(2, 3)\n"
-            "def build_model(out=2): return nn.Sequential(nn.Linear(3, out))"
-        )
+        "def batch(): return torch.ones(2, 3)\n"
+        "def build_model(out=2): return nn.Sequential(nn.Linear(3, out))"
     )
     state = {"0.weight": torch.full((2, 3), 2.0), "0.bias": torch.ones(2)}
     torch.save(state, tmp_path / "plain.pt")
@@ -331,10 +349,8 @@ def test_weights_files_of_every_kind_fit_the_model(write, tmp_path):
 
 def test_weights_that_do_not_fit_are_told_shortly(write, tmp_path):
     write(
-        (
-            "def batch(): return torch.ones(2, 3)\n"
-            "def build_model(out=2): return nn.Sequential(nn.Linear(3, out))"
-        )
+        "def batch(): return torch.ones(2, 3)\n"
+        "def build_model(out=2): return nn.Sequential(nn.Linear(3, out))"
     )
     torch.save({"0.weight": torch.ones(5, 3), "head.bias": torch.ones(2)}, tmp_path / "w.pt")
     torch.save([1, 2], tmp_path / "list.pt")

@@ -33,6 +33,7 @@ class Sample:
         (lambda self, x, z: x, (X, Z, Y), (X, Z), {}, Y),
         (lambda self, x, z: x, ({"x": X, "z": Z}, Y), (), {"x": X, "z": Z}, Y),
         (lambda self, source, goal: source, (X, Y), (X, Y), {}, Y),
+        (lambda self, x, mask: x, (X, None), (X,), {}, None),
         (lambda self, images: images, ([X, Z], Y), ([X, Z],), {}, Y),
         (lambda self, *xs: xs, ([X, Z], Y), (X, Z), {}, Y),
         (lambda self, x, targets=None: x, (X, Y), (X,), {"targets": Y}, Y),
@@ -176,7 +177,7 @@ def net(*layers):
             nn.Bilinear(3, 3, 2),
             X,
             "the forward pass of the model (Bilinear) raised TypeError",
-            "it got float32[4, 3]",
+            "it takes forward(input1: torch.Tensor, input2: torch.Tensor)",
         ),
     ],
 )

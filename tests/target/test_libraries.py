@@ -9,7 +9,8 @@ from gradcheck_cli.target.moving import move
 
 BERT = """
 from transformers import BatchEncoding, BertConfig, BertForSequenceClassification, BertModel
-CONFIG = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+SIZES = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+CONFIG = BertConfig(vocab_size=50, **SIZES)
 def ids(): return torch.randint(0, 50, (4, 6))
 """
 LIT = """
@@ -115,7 +116,6 @@ def test_a_graph_goes_in_whole_or_by_its_attributes(run):
         "    def __init__(self):\n"
         "        super().__init__()\n"
         "        self.conv = GCNConv(3, 2)\n"
-    )(
         "    def forward(self, data):\n"
         "        return global_mean_pool(self.conv(data.x, data.edge_index), data.batch)\n"
     )

@@ -56,12 +56,11 @@ def test_a_name_may_be_dotted_a_class_or_a_factory(load, code, name):
 
 
 def test_settings_are_yaml_and_reach_the_factory(load):
-    code = (
-        BATCH
-        + ("def build_model(width, scale=1.0, kind='a', act=None):\n"
-"    m = nn.Linear(3, width)\n"
-"    m.got = (scale, kind, act)\n"
-"    return m")
+    code = BATCH + (
+        "def build_model(width, scale=1.0, kind='a', act=None):\n"
+        "    m = nn.Linear(3, width)\n"
+        "    m.got = (scale, kind, act)\n"
+        "    return m"
     )
     settings = (("width", "5"), ("scale", "1e-7"), ("kind", "relu"), ("act", "[1e3, x]"))
     target = load(code, settings=settings)
@@ -187,12 +186,14 @@ def test_a_file_in_a_package_uses_relative_imports(write):
 
 
 def test_dataclasses_and_pickle_find_the_users_module(load):
-    code = ("import dataclasses, pickle\n"
-"@dataclasses.dataclass\n"
-"class C:\n"
-"    n: 'int' = 3\n"
-"n = pickle.loads(pickle.dumps(C())).n\n"
-"model = nn.Linear(n, 2)")
+    code = (
+        "import dataclasses, pickle\n"
+        "@dataclasses.dataclass\n"
+        "class C:\n"
+        "    n: 'int' = 3\n"
+        "n = pickle.loads(pickle.dumps(C())).n\n"
+        "model = nn.Linear(n, 2)"
+    )
     assert load(BATCH + code).model.in_features == 3
 
 
@@ -253,9 +254,9 @@ def test_lazy_modules_are_materialised_by_the_batch(load):
 
 def test_a_usage_error_costs_no_torch(tmp_path):
     code = (
-        ("import sys\n"
-"from gradcheck_cli.errors import GradcheckError\n"
-"from gradcheck_cli.records import CheckSpec\n")
+        "import sys\n"
+        "from gradcheck_cli.errors import GradcheckError\n"
+        "from gradcheck_cli.records import CheckSpec\n"
         "from gradcheck_cli.target import load_target\n"
         "try: load_target(CheckSpec(model='nothing.py'))\n"
         "except GradcheckError as e: print('torch' in sys.modules, 'numpy' in sys.modules, e.exit_code)"
