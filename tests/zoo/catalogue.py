@@ -7,17 +7,18 @@ from importlib.util import find_spec
 
 from .registry import REGISTRY, Architecture
 
-# The zoo's module for each package that has to be importable.
+# The package that each module of the zoo needs.
 MODULES = {
-    "torch": "torch_zoo",
-    "transformers": "transformers_zoo",
+    "torch_zoo": "torch",
+    "transformers_zoo": "transformers",
+    "transformers_media_zoo": "transformers",
 }
 
 
 def load() -> tuple[str, ...]:
     """Import the modules whose library is installed; return the libraries that are not."""
     missing = []
-    for package, module in MODULES.items():
+    for module, package in MODULES.items():
         if find_spec(package) is None:
             missing.append(package)
         else:
