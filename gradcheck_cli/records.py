@@ -223,6 +223,7 @@ class Lens:
         entropy: Mean entropy of a softmax over ln(its length), 0 (one-hot) to 1 (uniform).
         length: The length a softmax or a normalisation runs over.
         output_rms: RMS of what a regression loss compares, and `target_rms` of what it compares it with.
+        per_sample: Mean loss of one sample of a cross entropy, over `length` classes.
     """
 
     op: int
@@ -236,6 +237,7 @@ class Lens:
     length: int | None = None
     output_rms: float | None = None
     target_rms: float | None = None
+    per_sample: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -29,6 +29,7 @@ class Reading(NamedTuple):
     entropy: Scalar | None = None
     output_rms: Scalar | None = None
     target_rms: Scalar | None = None
+    per_sample: Scalar | None = None
     units: int = 0
     samples: int = 0
     length: int | None = None
@@ -127,6 +128,13 @@ def _regression(node: Any, channels: bool) -> Reading:
     return Reading("loss", output_rms=norm(output) / scale, target_rms=norm(target) / max(target.numel(), 1) ** 0.5)
 
 
+def _likelihood(node: Any, channels: bool) -> Reading:
+    """The mean loss of one sample, whatever the reduction, the weights and the scale that follow."""
+    rows, labels = node._saved_self, node._saved_target
+    mean = torch.nn.functional.nll_loss(rows, labels, ignore_index=_signed(node._saved_ignore_index, 1 << 62))
+    return Reading("loss", per_sample=mean, length=rows.shape[1] if rows.dim() > 1 else rows.shape[0])
+
+
 def _signed(dim: int, dims: int) -> int:
     """A saved dim comes back unsigned when it was negative."""
     return dim - (1 << 64) if dim >= dims else dim
@@ -147,6 +155,8 @@ LENSES: dict[str, Callable[[Any, bool], Reading]] = {
     "LogSigmoidBackward0": _by_derivative(torch.nn.functional.logsigmoid),
     "SoftmaxBackward0": _softmax,
     "LogSoftmaxBackward0": _log_softmax,
+    "NllLossBackward0": _likelihood,
+    "NllLoss2DBackward0": _likelihood,
     "MseLossBackward0": _regression,
     "SmoothL1LossBackward0": _regression,
     "HuberLossBackward0": _regression,

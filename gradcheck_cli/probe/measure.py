@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch.nn.modules.batchnorm import _BatchNorm
+
 
 from gradcheck_cli.errors import ProbeError
 from gradcheck_cli.probe import lenses
@@ -80,6 +81,11 @@ class _Probe:
         for parameter in self.model.parameters():
             parameter.grad = None
             parameter._post_accumulate_grad_hooks = None
+        if _statistics_never_taken(self.model):
+            self.model.train()
+            self.remarks.append(
+                "the model was in eval mode, but its BatchNorm statistics never saw data: probed in train mode"
+            )
         started = time.perf_counter()
         on_stage("forward")
         result = self._forward(seed, autocast, self.tracer, self.tracer)
@@ -106,7 +112,7 @@ class _Probe:
         return measurement
 
     def _forward(
-        self, seed: int, autocast: torch.dtype | None, tracer: Tracer, mode: TorchFunctionMode
+        self, seed: int, autocast: torch.dtype | None, tracer: Tracer, mode: AbstractContextManager[Any]
     ) -> Pass:
         torch.manual_seed(seed)
         device = _device_type(self.model)
@@ -130,8 +136,12 @@ class _Probe:
         return search.origin(self.sources)
 
     def _backward(self, loss: Tensor, graph: Graph, leaves: dict[int, Tensor]) -> None:
+        # A parameter outside the graph still gets a gradient where a custom Function runs a backward of its own.
+        index_of = {id(leaf): index for index, leaf in leaves.items()}
+        watched = {id(t): t for t in (*leaves.values(), *self.model.parameters()) if t.requires_grad}
         handles = [
-            leaf.register_post_accumulate_grad_hook(self._leaf_hook(graph, index)) for index, leaf in leaves.items()
+            tensor.register_post_accumulate_grad_hook(self._leaf_hook(graph, index_of.get(key)))
+            for key, tensor in watched.items()
         ]
         graph.watch(self._looks(graph))
         try:
@@ -140,12 +150,13 @@ class _Probe:
             for handle in handles:
                 handle.remove()
 
-    def _leaf_hook(self, graph: Graph, index: int) -> Callable[[Tensor], None]:
+    def _leaf_hook(self, graph: Graph, index: int | None) -> Callable[[Tensor], None]:
         def arrived(leaf: Tensor) -> None:
             gradient, leaf.grad = leaf.grad, None
             if gradient is not None:
-                measured = self.figures[index] = figures(leaf, gradient)
-                graph.arrived_at_leaf(index, measured.norm)
+                measured = self.figures[id(leaf)] = figures(leaf, gradient)
+                if index is not None:
+                    graph.arrived_at_leaf(index, measured.norm)
 
         return arrived
 
@@ -201,14 +212,14 @@ class _Probe:
         for name, parameter in self.model.named_parameters(remove_duplicate=False):
             named.setdefault(id(parameter), (parameter, []))[1].append(name)
         modules = {path: i for i, (path, _) in enumerate(self.model.named_modules())}
-        numbers = iter(settle([s for parameter, _ in named.values() for s in self._scalars(parameter, ops)]))
+        numbers = iter(settle([s for parameter, _ in named.values() for s in self._scalars(parameter)]))
         return tuple(
             _parameter(parameter, names, modules, ops.get(key), self.figures, [next(numbers) for _ in range(7)])
             for key, (parameter, names) in named.items()
         )
 
-    def _scalars(self, parameter: Tensor, ops: dict[int, int]) -> list[Scalar]:
-        measured = self.figures.get(ops.get(id(parameter), -1))
+    def _scalars(self, parameter: Tensor) -> list[Scalar]:
+        measured = self.figures.get(id(parameter))
         weight = norm(parameter)
         if measured is None:
             return [weight, weight, 0.0, 0.0, 0.0, 0.0, 0.0]
@@ -227,7 +238,7 @@ class _Probe:
         )
 
     def _lenses(self) -> tuple[Lens, ...]:
-        keys = ("slope", "saturated", "dead", "entropy", "output_rms", "target_rms")
+        keys = ("slope", "saturated", "dead", "entropy", "output_rms", "target_rms", "per_sample")
         readings = sorted(self.readings.items())
         found = [getattr(r, k) for _, r in readings for k in keys]
         numbers = iter(settle([0.0 if f is None else f for f in found]))
@@ -283,7 +294,7 @@ def _parameter(
     numbers: list[float],
 ) -> ParameterMeasurement:
     weight, active, length, largest, zeros, nan, inf = numbers
-    has_gradient = op is not None and op in measured
+    has_gradient = id(parameter) in measured
     return ParameterMeasurement(
         names=tuple(names),
         module=modules.get(names[0].rpartition(".")[0], 0),
@@ -344,6 +355,14 @@ def _require_parameters(model: nn.Module) -> None:
         raise ProbeError(
             "no parameter of the model requires a gradient", hint="Unfreeze some with requires_grad_(True)."
         )
+
+
+def _statistics_never_taken(model: nn.Module) -> bool:
+    """Whether a model that is in eval mode as a whole normalises by statistics that are still their defaults."""
+    if any(module.training for module in model.modules()):
+        return False
+    counts = [getattr(m, "num_batches_tracked", None) for m in model.modules() if isinstance(m, _BatchNorm)]
+    return any(count is not None and count.item() == 0 for count in counts)
 
 
 def _loss_value(loss: Tensor) -> float:

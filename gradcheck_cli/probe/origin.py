@@ -8,55 +8,58 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradcheck_cli.probe.sources import SourceTable
-from gradcheck_cli.probe.tracer import Place, Tracer
+from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.probe.trees import tensors_in
 from gradcheck_cli.records import Origin
+
+_FILLS = frozenset(
+    "masked_fill masked_fill_ full full_like fill fill_ where scalar_tensor new_full lift_fresh _to_copy detach "
+    "copy_ zero_ empty empty_like new_empty empty_strided new_empty_strided empty_permuted triu tril masked_scatter".split()
+)
+"""Ops that write a constant, such as an attention mask's -inf: no arithmetic went wrong in them. What
+`empty` returns was never written to."""
 
 
 class StopSearch(BaseException):
     """The origin is found; not an Exception, so that no handler in the user's code swallows it."""
 
 
-class OriginSearch(TorchFunctionMode):
-    """Checks every op of the forward pass that runs inside it, and stops that pass at the first bad one.
-
-    Composite functions are searched from within, so that the op that is named is the one that failed.
-    """
+class OriginSearch(TorchDispatchMode):
+    """Checks every op of the forward pass that runs inside it, and stops that pass at the first bad one."""
 
     def __init__(self, tracer: Tracer) -> None:
         super().__init__()
         self._tracer = tracer
         self._found: dict[str, Any] | None = None
-        self._place: Place | None = None
+        self._place: Any = None
 
-    def __torch_function__(  # noqa: D105
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        frame = sys._getframe(1)
-        if getattr(func, "__module__", "") == "torch.nn.functional":
-            with self:
-                return func(*args, **kwargs)
+        name = func.overloadpacket.__name__
+        inputs = list(_floating((args, kwargs)))
+        finite, clean = _all(torch.isfinite, inputs), _all(_not_nan, inputs)
+        first = _extremes(inputs)
         result = func(*args, **kwargs)
-        bad = next((t for t in _floating(result) if not torch.isfinite(t).all()), None)
-        if bad is not None and all(torch.isfinite(t).all() for t in _floating((args, kwargs))):
-            self._record(func, args, kwargs, bad)
-            self._place = self._tracer.place_of(frame)
+        outputs = list(_floating(result))
+        made_nan = clean and not _all(_not_nan, outputs)
+        if name not in _FILLS and (made_nan or (finite and not _all(torch.isfinite, outputs))):
+            self._record(name, inputs, first, "nan" if made_nan else "inf")
+            self._place = self._tracer.place_of(sys._getframe(1))
             raise StopSearch
         return result
 
-    def _record(self, func: Any, args: Any, kwargs: Any, bad: Tensor) -> None:
-        inputs = [t.detach() for t in _floating((args, kwargs))]
-        first = inputs[0] if inputs and inputs[0].numel() and not inputs[0].is_complex() else None
+    def _record(self, name: str, inputs: list[Tensor], first: tuple[float, float] | None, produced: str) -> None:
         self._found = {
-            "op": getattr(func, "__name__", "?"),
+            "op": name,
             "module": self._tracer.current_module,
-            "produced": "nan" if torch.isnan(bad).any() else "inf",
-            "smallest": None if first is None else float(first.min()),
-            "largest": None if first is None else float(first.max()),
+            "produced": produced,
+            "smallest": first and first[0],
+            "largest": first and first[1],
             "shapes": tuple(tuple(t.shape) for t in inputs),
         }
 
@@ -67,3 +70,18 @@ class OriginSearch(TorchFunctionMode):
 
 def _floating(tree: Any) -> Iterator[Tensor]:
     return (t for t in tensors_in(tree) if t.is_floating_point() or t.is_complex())
+
+
+def _not_nan(tensor: Tensor) -> Tensor:
+    return ~torch.isnan(tensor)
+
+
+def _all(test: Callable[[Tensor], Tensor], tensors: list[Tensor]) -> bool:
+    return all(bool(test(t).all()) for t in tensors)
+
+
+def _extremes(inputs: list[Tensor]) -> tuple[float, float] | None:
+    """Smallest and largest value of the first input, read before an in-place op changes it."""
+    if not inputs or not inputs[0].numel() or inputs[0].is_complex():
+        return None
+    return float(inputs[0].min()), float(inputs[0].max())

@@ -54,7 +54,7 @@ class Tracer(TorchFunctionMode):
         self._module_events: list[tuple[int, int]] = []
         self._place_events: list[tuple[int, Place | None]] = []
         self._frames = _FrameFilter()
-        self._cut_values: dict[int, tuple[Tensor, int]] = {}
+        self._cut_values: dict[int, tuple[Tensor, frozenset[int]]] = {}
 
     # -- modules
 
@@ -116,43 +116,81 @@ class Tracer(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         after = _get_sequence_nr()
         if after != before:
-            place = self._frames.user_place(sys._getframe(1))
-            self._place_events.append((before, place))
+            self._place_events.append((before, self._frames.user_place(sys._getframe(1))))
             self._place_events.append((after, None))
             if self._cut_values:
-                self._note_parameter_use(args)
-        elif name in _CUTTING and args and isinstance(args[0], Tensor):
-            self._note_cut(name, args[0], result)
+                self._note_joining(args)
+            if name in _CHOOSING:
+                self._note_choice(name, args, result)
+        elif isinstance(result, Tensor) or name in _LEAVING:
+            self._follow(name, args, kwargs or {}, result)
         return result
 
     def _before_custom_function(self) -> None:
         self._place_events.append((_get_sequence_nr(), self._frames.user_place(sys._getframe(2))))
 
-    def _note_cut(self, name: str, source: Tensor, result: Any) -> None:
-        node = source.grad_fn
-        if node is None or not torch.is_grad_enabled():
-            return
-        cut = RawCut(name, self._stack[-1], self._frames.user_place(sys._getframe(2)), node)
-        self.cuts.append(cut)
+    # -- cuts: values that leave the graph, and where they go
+
+    def _follow(self, name: str, args: Any, kwargs: dict[str, Any], result: Any) -> None:
+        """An op that made no node: its inputs' graph, if they had one, ends here."""
+        inputs = [t for t in _flat((*args, *kwargs.values())) if isinstance(t, Tensor)]
+        with torch._C.DisableTorchFunction():
+            if isinstance(result, Tensor) and result.requires_grad and torch.is_grad_enabled():
+                return
+            label = name if torch.is_grad_enabled() else "no_grad"
+            cuts = [self._cut(label, t.grad_fn) for t in inputs if t.grad_fn is not None]
+        if self._cut_values:
+            cuts += [index for t in inputs for index in self._cuts_in(t)]
         if isinstance(result, Tensor):
-            self._cut_values[id(result)] = (result, len(self.cuts) - 1)
+            if cuts:
+                self._mark(result, cuts)
+        elif name != "item":  # an array may come back as a tensor that nothing links to this one
+            for index in cuts:
+                self.cuts[index].used = True
+
+    def _note_choice(self, name: str, args: Any, result: Any) -> None:
+        """topk and its kin hand on a gradient through the values, but none through the indexes."""
+        if not isinstance(result, tuple) or not args or not isinstance(args[0], Tensor):
+            return
+        with torch._C.DisableTorchFunction():
+            for tensor in result:
+                if isinstance(tensor, Tensor) and not tensor.requires_grad and args[0].grad_fn is not None:
+                    self._mark(tensor, [self._cut(name, args[0].grad_fn)])
 
     def _note_no_grad(self, index: int, output: Any) -> None:
-        cut = RawCut("no_grad", index, self._frames.user_place(sys._getframe(2)), None)
-        self.cuts.append(cut)
+        cut = self._cut("no_grad", None, index)
         for tensor in tensors_in(output):
-            self._cut_values[id(tensor)] = (tensor, len(self.cuts) - 1)
+            self._mark(tensor, [cut])
+
+    def _cut(self, op: str, node: Any, module: int | None = None) -> int:
+        place = self._frames.user_place(sys._getframe(3))
+        self.cuts.append(RawCut(op, self._stack[-1] if module is None else module, place, node))
+        return len(self.cuts) - 1
+
+    def _mark(self, tensor: Tensor, cuts: list[int]) -> None:
+        _, known = self._cut_values.get(id(tensor), (tensor, frozenset()))
+        self._cut_values[id(tensor)] = (tensor, known | set(cuts))  # kept alive, so that the id stays its own
+
+    def _cuts_in(self, tensor: Tensor) -> frozenset[int]:
+        found = self._cut_values.get(id(tensor))
+        return found[1] if found else frozenset()
 
     def _note_use(self, inputs: Any) -> None:
-        """A cut value goes into a module, so the layers behind the cut were meant to learn from it."""
-        for tensor in tensors_in(inputs):
-            if id(tensor) in self._cut_values:
-                self.cuts[self._cut_values[id(tensor)][1]].used = True
+        """A cut value goes into a layer that learns, so those behind the cut were meant to learn too."""
+        if torch.is_grad_enabled():
+            for tensor in tensors_in(inputs):
+                for index in self._cuts_in(tensor):
+                    self.cuts[index].used = True
 
-    def _note_parameter_use(self, args: tuple[Any, ...]) -> None:
-        tensors = [a for a in args if isinstance(a, Tensor)]
+    def _note_joining(self, args: tuple[Any, ...]) -> None:
+        """A cut value meets the graph again. With a parameter it was meant to be learned from; so it was
+        inside the model, unless it was computed under no_grad as the target networks of BYOL and DQN are."""
+        tensors = [t for t in _flat(args) if isinstance(t, Tensor)]
         if any(isinstance(t, nn.Parameter) for t in tensors):
             self._note_use(tensors)
+        elif self._stack[-1] >= 0:
+            for index in {i for t in tensors for i in self._cuts_in(t)}:
+                self.cuts[index].used |= self.cuts[index].op != "no_grad"
 
     # -- after the pass
 
@@ -197,10 +235,19 @@ def _first(event: tuple[int, Any]) -> int:
     return event[0]
 
 
-_CUTTING = frozenset(
-    "detach detach_ data argmax argmin item tolist numpy __array__ gt lt ge le eq ne __gt__ __lt__ __ge__ __le__ "
-    "bool long int byte short char bucketize searchsorted one_hot tensor heaviside".split()
-)
+_LEAVING = frozenset("item tolist numpy __array_".split())
+"""Ops whose result is no tensor, so that it cannot be followed further."""
+_CHOOSING = frozenset("topk sort max min median kthvalue mode aminmax unique".split())
+
+
+def _flat(args: Any) -> Iterator[Any]:
+    for value in args:
+        if isinstance(value, (list, tuple)):
+            yield from value
+        else:
+            yield value
+
+
 _names: dict[Any, str] = {}
 
 

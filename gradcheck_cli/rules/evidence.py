@@ -90,13 +90,13 @@ class Evidence:
 
     def parameters_under(self, op: int) -> Iterator[int]:
         """Parameters that hang from an op directly or behind views only."""
-        stack = [edge.to for edge in self.op(op).edges]
+        stack = [edge.to for edge in reversed(self.op(op).edges)]
         while stack:
             index = stack.pop()
             if index in self.leaf_parameter:
                 yield self.leaf_parameter[index]
             elif self.op(index).name.startswith(VIEW_LIKE):
-                stack.extend(edge.to for edge in self.op(index).edges)
+                stack.extend(edge.to for edge in reversed(self.op(index).edges))
 
     # -- layers
 
@@ -166,35 +166,29 @@ class Evidence:
 
     @cached_property
     def typical_relative_gradient(self) -> float | None:
-        """The upper quartile of u over the layers: in a chain that decays, the median is ill itself."""
-        values = sorted(u for m in self.trainable if (u := self.layers[m].relative_gradient))
-        return values[(3 * len(values)) // 4] if values else None
-
-    @cached_property
-    def typical_elasticity(self) -> float | None:
-        """The median of S over the layers."""
-        values = [s for m in self.trainable if (s := self.layers[m].elasticity) is not None]
+        """The median of u over the layers that move the loss: where most are ill, a plain median is ill too."""
+        working = [m for m in self.trainable if (self.layers[m].elasticity or 0.0) >= WORKING] or self.trainable
+        values = [u for m in working if (u := self.layers[m].relative_gradient)]
         return median(values) if values else None
 
     @cached_property
     def target_lens(self) -> Lens | None:
         """What a regression loss compared, where there is one."""
-        return next((lens for lens in self.measurement.lenses if lens.kind == "loss"), None)
+        return next((lens for lens in self.measurement.lenses if lens.target_rms is not None), None)
 
     @cached_property
     def chance(self) -> tuple[float, float] | None:
-        """(loss per sample, chance) of a cross entropy: chance is ln C for C classes."""
-        ops = self.measurement.ops
-        for index, op in enumerate(ops):
-            if op.name.startswith("NllLoss") and op.edges and 0 < op.total < math.inf:
-                classes = self.lenses.get(op.edges[0].to)
-                if classes is None or not classes.length or classes.length < 2 or not op.edges[0].norm:
-                    return None
-                reduction = op.edges[0].norm / op.total
-                return self.measurement.loss / op.total / max(1.0, reduction**2), math.log(classes.length)
-        return None
+        """(loss per sample, chance) of the worst cross entropy: chance is ln C for C classes."""
+        found = [
+            (lens.per_sample, math.log(lens.length))
+            for lens in self.measurement.lenses
+            if lens.kind == "loss" and lens.per_sample is not None and lens.length and lens.length > 1
+        ]
+        return max(found, key=lambda pair: pair[0] / pair[1], default=None)
 
 
+WORKING = 1e-4
+"""Elasticity from which a layer counts as one that moves the loss; healthy layers lie at 1e-3 to 10."""
 VIEW_LIKE = (
     "TBackward", "TransposeBackward", "ViewBackward", "UnsafeViewBackward", "ReshapeAliasBackward", "PermuteBackward",
     "SqueezeBackward", "UnsqueezeBackward", "CloneBackward", "ToCopyBackward", "ExpandBackward", "SliceBackward",

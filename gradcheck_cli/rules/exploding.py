@@ -13,6 +13,8 @@ _FAR_FROM_CHANCE = 20.0
 """First loss over ln C. Random logits of standard deviation s lose about s * sqrt(2 ln C), so this is a
 network whose logits are tens of times too large."""
 _FAR_FROM_TARGET = 1e3
+_FAR_ABOVE_TARGET = 30.0
+"""Output over target, in RMS: the first squared error is a thousand times that of predicting nothing."""
 _EXPLOSIVE = 1e3
 """Elasticity above which 0.1 % of a layer's weights changes the loss by its own size (THEORY.md, 4)."""
 _GROWTH_IN_TIME = 3.0
@@ -93,7 +95,7 @@ def _far_from_target(evidence: Evidence) -> Found | None:
     numbers: dict[str, float | int | str] = {"output_rms": output, "target_rms": target}
     if target > _FAR_FROM_TARGET * max(output, 1.0):
         return f"the targets' RMS is {target:.3g} and the output's {output:.3g}: the loss is all scale", numbers, True
-    if output > _FAR_FROM_TARGET * max(target, 1.0):
+    if output > _FAR_ABOVE_TARGET * max(target, 1.0):
         return f"the output's RMS is {output:.3g} and the targets' {target:.3g}: the output explodes", numbers, False
     return None
 

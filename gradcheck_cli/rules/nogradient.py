@@ -9,7 +9,7 @@ from gradcheck_cli.records import Cut, Family, Finding, Severity
 from gradcheck_cli.rules.evidence import Evidence, Findings
 
 _STEP_FUNCTIONS = ("Round", "Sign", "Floor", "Ceil", "Trunc", "Heaviside")
-_RECTIFIERS = ("Relu", "Threshold", "LeakyRelu", "Hardtanh", "Hardswish", "Hardsigmoid", "Elu", "PreluKernel")
+_RECTIFIERS = ("Relu", "Threshold", "LeakyRelu", "Hardtanh", "Hardswish", "Hardsigmoid", "Elu", "PreluKernel", "Clamp")
 _DEAD_SHARE = 0.95
 """Above this share of units at zero over the whole batch a layer is as good as gone (healthy ReLU nets,
 trained ones included, stay below 0.6)."""
@@ -47,17 +47,16 @@ def graph_cut(evidence: Evidence) -> Findings:
 
 
 _CHOICES = frozenset(
-    "argmax argmin gt lt ge le eq ne __gt_ __lt_ __ge_ __le_ bool long int bucketize searchsorted one_hot heaviside".split()
+    "argmax argmin gt lt ge le eq ne __gt_ __lt_ __ge_ __le_ bool long int "
+    "bucketize searchsorted one_hot heaviside multinomial bernoulli topk sort max min median kthvalue mode".split()
 )
 
 
 def _cut_behind(evidence: Evidence, module: int) -> Cut | None:
     own = {i for i in evidence.owned[module] if evidence.measurement.parameters[i].requires_grad}
-    cuts = [c for c in evidence.measurement.cuts if own & set(c.parameters) and (c.used or c.op != "no_grad")]
-    return max(cuts, key=lambda cut: (cut.used, cut.op not in _METRICS), default=None)
+    cuts = [c for c in evidence.measurement.cuts if own & set(c.parameters) and (c.used or c.op == "item")]
+    return max(cuts, key=lambda cut: cut.used, default=None)
 
-
-_METRICS = frozenset(("item", "tolist"))
 
 
 def _shown(op: str) -> str:
@@ -142,42 +141,79 @@ def single_element(evidence: Evidence) -> Findings:
     The softmax of one number is 1 and the normalised value of one number is 0, whatever the number is:
     nothing below it can learn. Usually the wrong `dim`, or a batch or spatial size of one.
     """
-    for kind, cause in (("softmax", "single-element-softmax"), ("normalization", "single-element-norm")):
-        yield from _blocked(
-            evidence,
-            "GC404",
-            "single-element",
-            cause,
-            lambda _, op, kind=kind: (
-                (lens := evidence.lenses.get(op)) is not None and lens.kind == kind and lens.length == 1
-            ),
-            "{op} runs over a single element, so {layers} get a gradient of exactly 0",
+    for lens in evidence.measurement.lenses:
+        op = evidence.op(lens.op)
+        if lens.length != 1 or not op.total or lens.kind == "loss":
+            continue
+        passed = op.edges[0].norm / op.total if op.edges else 0.0
+        if passed > _NOISE:
+            continue
+        below = [m for m in evidence.layers if _starves(evidence, m, lens.op)]
+        layers = tuple(evidence.path_of(m) for m in below or ([op.module] if op.module >= 0 else []))
+        kind = "softmax" if lens.kind == "softmax" else "normalisation"
+        if kind == "softmax" and _weighs_values(evidence, lens.op):
+            continue
+        yield Finding(
+            code="GC404",
+            rule="single-element",
+            family=Family.NO_GRADIENT,
+            severity=Severity.ERROR,
+            layers=layers,
+            cause="single-element-softmax" if lens.kind == "softmax" else "single-element-norm",
+            message=f"a {kind} over a single element puts out a constant, so nothing reaches {_names(layers)}",
+            why=f"a gradient of norm {op.total:.2g} arrives at {op.name} and {passed:.0e} of it leaves",
+            op=op.name,
+            source=evidence.source_of(lens.op),
+            evidence={"passed": passed, "layers": len(layers)},
         )
+        return
+
+
+def _weighs_values(evidence: Evidence, op: int) -> bool:
+    """Whether a softmax is an attention's, where a single key is only a short sequence."""
+    above = {op}
+    for _ in range(6):
+        above = {s for i in above for s in evidence.senders.get(i, ())}
+        if any(evidence.op(i).name.startswith(("Bmm", "Baddbmm", "Mm", "Mul")) for i in above):
+            return True
+    return False
+
+
+_NOISE = 1e-3
+"""What rounding leaves of a gradient that is zero by algebra."""
+
+
+def _starves(evidence: Evidence, module: int, op: int) -> bool:
+    """Whether a layer's gradient comes through an op, or is held up there entirely."""
+    account = evidence.strongest(module)
+    return op in account.path if account else op in blockers_of(evidence, module)
 
 
 def masked_loss(evidence: Evidence) -> Findings:
-    """The loss is 0 and so is every gradient: nothing was left to compare.
+    """Every gradient is exactly 0: nothing was left to compare.
 
-    All targets were ignored or the mask was all zero. A batch like this teaches nothing.
+    All targets were ignored, the mask was all zero, or every term of the loss was clipped. A batch like
+    this teaches nothing. A hinge loss of 0 is left alone: there every sample is right already.
     """
-    layers = [layer for layer in evidence.layers.values() if layer.status == "ok"]
-    if evidence.measurement.loss == 0 and layers and not any(layer.grad_norm for layer in layers):
-        first = evidence.measurement.ops[0]
-        hinge = any(op.name.startswith(("Clamp", "Relu")) and op.module < 0 for op in evidence.measurement.ops[:8])
-        if not hinge:
-            yield Finding(
-                code="GC405",
-                rule="masked-loss",
-                family=Family.NO_GRADIENT,
-                severity=Severity.ERROR,
-                layers=tuple(layer.path for layer in layers),
-                cause="masked-loss",
-                message="the loss is exactly 0 and so is every gradient: the batch was masked out completely",
-                why=f"all {len(layers)} layers get a gradient of exactly 0",
-                op=first.name,
-                source=evidence.source_of(0),
-                evidence={"loss": 0.0, "layers": len(layers)},
-            )
+    layers = [m for m, layer in evidence.layers.items() if layer.status == "ok"]
+    if not layers or any(evidence.layers[m].grad_norm for m in layers):
+        return
+    reasons = {_classify(evidence, blockers_of(evidence, m)) for m in layers}
+    hinge = any(op.name.startswith(("Clamp", "Relu")) and op.module < 0 for op in evidence.measurement.ops[:8])
+    if reasons == {"masked"} and not (evidence.measurement.loss == 0 and hinge):
+        yield Finding(
+            code="GC405",
+            rule="masked-loss",
+            family=Family.NO_GRADIENT,
+            severity=Severity.ERROR,
+            layers=tuple(evidence.path_of(m) for m in layers),
+            cause="masked-loss",
+            message="every gradient is exactly 0: this batch was masked or clipped out of the loss completely",
+            why=f"the loss is {evidence.measurement.loss:.4g}, and none of {len(layers)} layers moves it",
+            op=evidence.op(0).name,
+            source=evidence.source_of(0),
+            evidence={"loss": evidence.measurement.loss, "layers": len(layers)},
+        )
 
 
 def by_design_zero(evidence: Evidence) -> Findings:
@@ -335,11 +371,14 @@ def saturated_ops(evidence: Evidence) -> dict[int, tuple[int, ...]]:
 
 
 def _opens(evidence: Evidence, op: int) -> bool:
-    """Whether a parameter that is all zero, and that gets a gradient, closes this op."""
-    parameters = evidence.measurement.parameters
-    return any(
-        parameters[i].weight_norm == 0 and (parameters[i].grad_norm or 0) > 0 for i in evidence.parameters_under(op)
-    )
+    """Whether a factor that is all zero, and that gets a gradient, closes this op. A zero bias closes nothing."""
+    name = evidence.op(op).name
+    parameters = [evidence.measurement.parameters[i] for i in evidence.parameters_under(op)]
+    if name.startswith(("Native", "Cudnn", "FusedRms")):
+        parameters = parameters[:1]  # weight, then bias
+    elif not name.startswith(("Mul", "Div")):
+        parameters = [p for p in parameters if len(p.shape) >= 2]
+    return any(p.weight_norm == 0 and (p.grad_norm or 0) > 0 for p in parameters)
 
 
 def _names(layers: tuple[str, ...]) -> str:

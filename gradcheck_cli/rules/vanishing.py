@@ -15,6 +15,9 @@ SLOWER = 4.0
 thousand times slower (THEORY.md, section 4)."""
 INSENSITIVE = 1e-5
 """Elasticity below which a layer hardly moves the loss: 1 % of its weights moves it by a ten-millionth."""
+GATED_FORGOTTEN = 30.0
+"""The same for cells with open gates, which learn to keep more: at its default initialisation an LSTM or a
+GRU loses 0.2 decades a step and trains well on some hundred steps."""
 FORGOTTEN = 10.0
 """Decades lost over a sequence. float32 resolves 7.2 decades, so what is this much smaller than the
 gradient of the last steps leaves no trace in the sum."""
@@ -48,6 +51,8 @@ def vanishing_depth(evidence: Evidence) -> Findings:
     if _gate_learns(evidence, culprit, decades, typical):
         return
     cause = _depth_cause(evidence, account, culprit, decades)
+    if cause not in _BLOCKS_A_BRANCH and _is_branch(evidence, worst, slow):
+        return
     blamed = _first_blamed(evidence, account, cause, culprit)
     behind = -_log(typical) + _log(evidence.layers[worst].relative_gradient)
     names = tuple(evidence.path_of(m) for m in layers)
@@ -78,6 +83,24 @@ def _is_slow(evidence: Evidence, module: int, typical: float) -> bool:
         and layer.relative_gradient < typical * 10**-SLOWER
         and layer.elasticity < INSENSITIVE
     )
+
+
+_BLOCKS_A_BRANCH = frozenset(("saturating-activation", "residual-scale", "gate-closed"))
+"""What makes a side branch ill while the trunk is well. Query and key layers, whose scores start near
+uniform, also learn slowly at first, by weights alone, and catch up as the scores grow."""
+
+
+def _is_branch(evidence: Evidence, module: int, slow: list[int]) -> bool:
+    """Whether a healthy layer stands before this one in the forward pass: then the trunk is intact."""
+    healthy = [_position(evidence, m) for m in evidence.trainable if m not in slow]
+    return min(healthy, default=math.inf) < _position(evidence, module)
+
+
+def _position(evidence: Evidence, module: int) -> float:
+    """When in the forward pass a layer's parameters were used first."""
+    account = evidence.strongest(module)
+    used = [evidence.op(i).sequence for i in account.path if evidence.op(i).sequence >= 0] if account else []
+    return min(used, default=math.inf)
 
 
 def _saturated(evidence: Evidence, layers: list[int], exact: dict[int, int]) -> Finding:
@@ -137,9 +160,11 @@ def _depth_cause(evidence: Evidence, account: Account, culprit: int, decades: fl
     lost = {kind: -value for kind, value in account.by_kind.items()}
     bounded = sum(-d for op, d in factors(evidence, account) if evidence.op(op).name.startswith(_BOUNDED))
     weights = lost.get("weight", 0.0) + lost.get("activation", 0.0) - bounded
-    attention = lost.get("attention", 0.0)
-    other = lost.get("other", 0.0)
+    attention = lost.get("attention", 0.0) if _is_one_hot(evidence, account) else 0.0
+    other = lost.get("other", 0.0) if decades < -SLOWER / 2 else 0.0
     worst = max(bounded, weights, attention, other)
+    if evidence.op(culprit).name.startswith("Glu") and decades < -SLOWER / 2:
+        return "gate-closed"
     if worst == bounded:
         return "saturating-activation"
     if worst == attention:
@@ -148,6 +173,12 @@ def _depth_cause(evidence: Evidence, account: Account, culprit: int, decades: fl
         return _scaling_cause(evidence, culprit)
     per_weight = account.by_kind.get("weight", 0.0) / max(account.count_by_kind.get("weight", 1), 1)
     return "small-init" if per_weight < _SMALL_GAIN else "depth"
+
+
+def _is_one_hot(evidence: Evidence, account: Account) -> bool:
+    """Whether a softmax on the path is saturated: one that is near uniform also passes little, but recovers."""
+    found = [evidence.lenses[i] for i in account.path if i in evidence.lenses]
+    return any(lens.kind == "softmax" and (lens.saturated or 0.0) > 0.5 for lens in found)
 
 
 def _scaling_cause(evidence: Evidence, culprit: int) -> str:
@@ -216,7 +247,9 @@ def vanishing_time(evidence: Evidence) -> Findings:
     """
     for series in evidence.ledger.series:
         lost = -_total_decades(series)
-        if lost < FORGOTTEN or _is_gated(evidence, series) and not _gate_is_closed(evidence, series):
+        gated = _is_gated(evidence, series)
+        closed = gated and _gate_is_closed(evidence, series)
+        if lost < (GATED_FORGOTTEN if gated and not closed else FORGOTTEN):
             continue
         parameter = evidence.measurement.parameters[series.parameter]
         layer = evidence.path_of(parameter.module)
@@ -227,7 +260,7 @@ def vanishing_time(evidence: Evidence) -> Findings:
             family=Family.VANISHING,
             severity=Severity.ERROR,
             layers=(layer,),
-            cause="gate-closed" if _is_gated(evidence, series) else "bptt-decay",
+            cause="gate-closed" if closed else "bptt-decay",
             message=f"{layer} forgets: steps older than {series.horizon} of {series.steps} contribute under 1 %",
             why=f"the gradient shrinks by {-series.attenuation:.2f} decades a step, {lost:.1f} decades over the sequence",
             op=evidence.op(op).name,
@@ -282,10 +315,12 @@ def insensitive(evidence: Evidence) -> Findings:
     Saturated outputs, weights so small that the signal dies on its way forward, inputs near zero. A model
     that has converged looks alike, so a finding is made only where the evidence names the cause.
     """
-    layers = [m for m in evidence.trainable if (evidence.layers[m].elasticity or math.inf) < INSENSITIVE]
-    if not layers or len(layers) < len(evidence.trainable) / 2:
+    layers = [m for m in evidence.trainable if (evidence.layers[m].elasticity or 0.0) < INSENSITIVE]
+    deaf = _deaf_to_input(evidence)
+    if deaf is None and (not layers or len(layers) < len(evidence.trainable) / 2):
         return
-    found = _insensitive_cause(evidence)
+    layers = layers or [deaf] if deaf is not None else layers
+    found = _insensitive_cause(evidence, layers)
     if found is None:
         return
     cause, why, numbers, op = found
@@ -308,29 +343,69 @@ def insensitive(evidence: Evidence) -> Findings:
 Cause = tuple[str, str, dict[str, float | int | str], int | None]
 
 
-def _insensitive_cause(evidence: Evidence) -> Cause | None:
-    inputs = [s.rms for s in evidence.measurement.inputs if s.rms is not None and s.dtype.startswith(("float", "bfloat"))]
-    saturated = [
-        lens
-        for lens in evidence.measurement.lenses
-        if (lens.saturated or 0) > 0.9 and evidence.op(lens.op).name.startswith(_BOUNDED)
-    ]
-    if inputs and max(inputs) < 1e-4:
-        return "input-scale", f"the inputs' RMS is {max(inputs):.1e}", {"input_rms": max(inputs)}, None
-    if saturated:
-        lens = saturated[0]
-        output = not _weights_above(evidence, lens.op)
-        share = lens.saturated or 0.0
+def _insensitive_cause(evidence: Evidence, layers: list[int]) -> Cause | None:
+    inputs = _input_scale(evidence)
+    if inputs is not None and inputs < _FAINT_INPUT:
+        return "input-scale", f"the inputs' RMS is {inputs:.1e}, where layers expect about 1", {"input_rms": inputs}, None
+    for lens in evidence.measurement.lenses:
         name = evidence.op(lens.op).name
-        return ("saturated-output" if output else "saturating-activation",
-                f"{share:.0%} of what goes into {name} is where its slope is below a hundredth of its largest",
-                {"saturated_share": share}, lens.op)  # fmt: skip
+        if (lens.saturated or 0) > 0.9 and name.startswith(_BOUNDED):
+            cause = "saturating-activation" if _weights_above(evidence, lens.op) else "saturated-output"
+            why = f"{lens.saturated:.0%} of what goes into {name} is where its slope is below a hundredth of its largest"
+            return cause, why, {"saturated_share": lens.saturated or 0.0}, lens.op
     scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
-    if len(scales) >= 2 and scales[-1] < 1e-3 * max(scales[0], inputs[0] if inputs else 0.0):
+    if len(scales) >= 2 and scales[-1] < 1e-3 * max(scales[0], inputs or 0.0):
         fallen = math.log10(scales[-1] / max(scales))
-        return ("small-init", f"the activations shrink by {-fallen:.1f} decades on their way to the output",
-                {"activation_decades": fallen}, None)  # fmt: skip
+        why = f"the activations shrink by {-fallen:.1f} decades on their way to the output"
+        return "small-init", why, {"activation_decades": fallen}, None
+    return _lost_in_slopes(evidence, layers) or _lost_in_weights(evidence, layers)
+
+
+def _lost_in_weights(evidence: Evidence, layers: list[int]) -> Cause | None:
+    """Weights so small that each takes most of the gradient, where the activations were not seen."""
+    for module in layers:
+        account = evidence.strongest(module)
+        if account is not None and account.count_by_kind.get("weight", 0) > 1:
+            each = account.by_kind["weight"] / account.count_by_kind["weight"]
+            if each < _SMALL_GAIN:
+                why = f"each of {account.count_by_kind['weight']} weights takes {-each:.1f} decades"
+                return "small-init", why, {"decades_weight": account.by_kind["weight"]}, None
     return None
+
+
+def _lost_in_slopes(evidence: Evidence, layers: list[int]) -> Cause | None:
+    """Bounded activations took most of the gradient of the layer that suffers most from them."""
+    worst: tuple[float, int] | None = None
+    for module in layers:
+        account = evidence.strongest(module)
+        found = [f for f in factors(evidence, account) if evidence.op(f[0]).name.startswith(_BOUNDED)] if account else []
+        total = sum(decades for _, decades in found)
+        if found and (worst is None or total < worst[0]):
+            worst = total, min(found, key=lambda f: f[1])[0]
+    if worst is None or worst[0] > -3:
+        return None
+    lost, op = worst
+    return "saturating-activation", f"the slopes of its activations take {-lost:.1f} decades", {"decades_activation": lost}, op
+
+
+_FAINT_INPUT = 1e-3
+
+
+def _input_scale(evidence: Evidence) -> float | None:
+    floats = [s.rms for s in evidence.measurement.inputs if s.rms is not None and s.dtype.startswith(("float", "bfloat"))]
+    return floats[0] if floats else None
+
+
+def _deaf_to_input(evidence: Evidence) -> int | None:
+    """The first layer, where the inputs are so faint that its weight, unlike its bias, moves nothing."""
+    scale = _input_scale(evidence)
+    if scale is None or not 0 < scale < _FAINT_INPUT or not evidence.trainable:
+        return None
+    first = min(evidence.trainable, key=lambda m: min((i for i in evidence.measurement.modules[m].output_ops), default=0) * -1)
+    loss = abs(evidence.measurement.loss)
+    matrices = [p for p in evidence.parameters_of(first) if len(p.shape) >= 2 and p.grad_norm is not None]
+    faint = all((p.grad_norm or 0.0) * p.weight_norm < 10 * INSENSITIVE * loss for p in matrices)
+    return first if matrices and faint else None
 
 
 def softmax_saturated(evidence: Evidence) -> Findings:

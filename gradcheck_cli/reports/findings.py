@@ -1,0 +1,106 @@
+"""One block a finding: what is ill, where, why, and what to do about it."""
+
+from __future__ import annotations
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck_cli.records import Finding, Remedy, Severity, SourceLine, Trial
+from gradcheck_cli.reports.glyphs import shown
+from gradcheck_cli.reports.style import Style
+
+REMEDIES = 3
+"""Remedies shown for the first finding."""
+LATER_REMEDIES = 1
+"""Remedies shown for each further one; the rest is a `--verbose` away."""
+_COLOR = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "dim"}
+_RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
+_OUTCOME_COLOR = {"fixed": "green", "helps": "green", "worse": "red"}
+
+
+def by_severity(findings: tuple[Finding, ...]) -> list[Finding]:
+    """Errors first, then warnings, then notes; otherwise in the order of the report."""
+    return sorted(findings, key=lambda finding: _RANK[finding.severity])
+
+
+def finding_block(finding: Finding, style: Style, first: bool) -> Table:
+    """The message, then where, why and what to try."""
+    block = Table.grid(padding=(0, 0), expand=True)
+    block.add_column(overflow="fold")
+    block.add_row(_headline(finding, style))
+    details = Table.grid(padding=(0, 2, 0, 0))
+    details.add_column(no_wrap=True, style="dim")
+    details.add_column(overflow="fold")
+    if finding.source:
+        details.add_row("at", _place(finding.source, style))
+    if finding.why:
+        details.add_row("why", _text(finding.why, style))
+    if style.verbose and finding.evidence:
+        details.add_row("data", _text(_evidence(finding), style))
+    _add_remedies(details, finding.remedies, style, REMEDIES if first else LATER_REMEDIES)
+    if details.row_count:
+        block.add_row(Padding(details, (0, 0, 0, 2)))
+    return block
+
+
+def note_line(finding: Finding, style: Style) -> Text:
+    """A note in one dim line: it never fails a check."""
+    place = f"  {finding.source.file}:{finding.source.line}" if finding.source else ""
+    why = f" — {finding.why}" if style.verbose and finding.why else ""
+    return _text(f"note  {finding.code} {finding.message}{why}{place}", style, "dim")
+
+
+def _headline(finding: Finding, style: Style) -> Text:
+    label = f"{finding.code} {finding.severity.value}"
+    return Text.assemble(
+        _text(label, style, _COLOR[finding.severity]), "  ", _text(finding.message, style, "bold")
+    )
+
+
+def _place(source: SourceLine, style: Style) -> Text:
+    place = _text(f"{source.file}:{source.line}", style, "cyan")
+    if not source.code.strip():
+        return place
+    return Text.assemble(place, "  ", _text(source.code.strip(), style))
+
+
+def _evidence(finding: Finding) -> str:
+    pairs = finding.evidence.items()
+    return ", ".join(
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in pairs
+    )
+
+
+def _add_remedies(details: Table, remedies: tuple[Remedy, ...], style: Style, limit: int) -> None:
+    shown_remedies = remedies if style.verbose else remedies[:limit]
+    for place, remedy in enumerate(shown_remedies, start=1):
+        row = Table.grid(padding=(0, 1, 0, 0))
+        row.add_column(no_wrap=True)
+        row.add_column(overflow="fold")
+        row.add_row(f"{place}.", _remedy(remedy, style))
+        details.add_row("try" if place == 1 else "", row)
+    if left := len(remedies) - len(shown_remedies):
+        details.add_row("", _text(f"{left} more with --verbose", style, "dim"))
+
+
+def _remedy(remedy: Remedy, style: Style) -> Text:
+    text = _text(remedy.title, style, "bold")
+    if remedy.detail:
+        text.append_text(_text(f" — {remedy.detail}", style))
+    if remedy.trial.outcome != "not-tried":
+        text.append("\n").append_text(_trial(remedy.trial, style))
+    for line in remedy.code.splitlines():
+        text.append("\n").append_text(_text(line, style, "cyan"))
+    return text
+
+
+def _trial(trial: Trial, style: Style) -> Text:
+    numbers = ""
+    if trial.before is not None and trial.after is not None:
+        numbers = f"{trial.before:.3g} → {trial.after:.3g} {trial.unit}".rstrip() + ", "
+    return _text(f"tried: {numbers}{trial.outcome}", style, _OUTCOME_COLOR.get(trial.outcome, "dim"))
+
+
+def _text(text: str, style: Style, look: str = "") -> Text:
+    return Text(shown(text, style.unicode), style=look)

@@ -1,0 +1,118 @@
+"""The table of layers, from the head down to the input."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck_cli.records import Layer, Report, Severity
+from gradcheck_cli.reports.folding import Fold, rows
+from gradcheck_cli.reports.glyphs import bar, number, shown
+from gradcheck_cli.reports.style import Style
+
+LEAST_SCALE = 4.0
+"""Decades of a full bar where no layer lies further from the loss: a healthy model gets short bars."""
+COLOR = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What fits into the width: the numbers, the bar, the rules' names."""
+
+    style: Style
+    grad: bool
+    relative: bool
+    bar: int
+    scale: float
+    rules: dict[str, str]
+    colors: dict[str, str]
+
+
+def layer_table(report: Report, style: Style, width: int) -> Table:
+    """One row a layer; columns that do not fit into `width` are left out, the verdict never."""
+    look = _look(report, style, width)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("layer", overflow="fold", min_width=6)
+    if look.grad:
+        table.add_column("|grad|", no_wrap=True, justify="right")
+    if look.relative:
+        table.add_column("|grad|/|w|", no_wrap=True, justify="right")
+    table.add_column("decades from loss" if look.bar >= 10 else "decades", no_wrap=width >= 30)
+    table.add_column("verdict", overflow="fold", no_wrap=width >= 80)
+    for row in rows(report.layers, report.findings, style.verbose):
+        cells = _fold_cells(row, look) if isinstance(row, Fold) else _layer_cells(row, look)
+        table.add_row(*cells)
+    return table
+
+
+def _look(report: Report, style: Style, width: int) -> _Look:
+    finite = [abs(x.decades) for x in report.layers if x.decades is not None and math.isfinite(x.decades)]
+    return _Look(
+        style=style,
+        grad=width >= 36,
+        relative=width >= 60,
+        bar=16 if width >= 100 else 10 if width >= 70 else 0,
+        scale=max([LEAST_SCALE, *finite]),
+        rules={f.code: f.rule for f in report.findings} if width >= 90 else {},
+        colors={f.code: COLOR[f.severity] for f in report.findings},
+    )
+
+
+def _layer_cells(layer: Layer, look: _Look) -> list[Text]:
+    color = _color(layer.status, look)
+    cells = [
+        Text(shown(layer.path or layer.kind, look.style.unicode), style="" if color == "green" else color)
+    ]
+    if look.grad:
+        cells.append(_text(_gradient(layer), look))
+    if look.relative:
+        cells.append(_text(number(layer.relative_gradient), look))
+    return [*cells, _decades(layer.decades, look, color), _verdict(layer.status, look)]
+
+
+def _gradient(layer: Layer) -> str:
+    """The norm, or what the gradient holds in place of numbers."""
+    if layer.nan_count or layer.inf_count:
+        return "nan" if layer.nan_count else "inf"
+    return number(layer.grad_norm)
+
+
+def _decades(decades: float | None, look: _Look, color: str) -> Text:
+    figure = _text(f"{number(decades, '.1f'):>5}", look)
+    if not look.bar:
+        return figure
+    drawn = bar(decades, look.scale, look.bar, look.style.unicode)
+    return Text.assemble(figure, " ", (drawn, color))
+
+
+def _verdict(status: str, look: _Look) -> Text:
+    rule = look.rules.get(status, "")
+    return Text(shown(f"{status} {rule}".strip(), look.style.unicode), style=_color(status, look))
+
+
+def _fold_cells(fold: Fold, look: _Look) -> list[Text]:
+    single = fold.statuses[0][0] if len(fold.statuses) == 1 else ""
+    words = {"ok": "healthy"}
+    kinds = ", ".join(f"{count} {words.get(status, status)}" for status, count in fold.statuses)
+    blank = [Text("")] * (look.grad + look.relative)
+    span = ""
+    if fold.lowest is not None and fold.highest is not None:
+        span = f"{fold.lowest:5.1f} .. {fold.highest:.1f}"
+    label = f"… {fold.count} layers …"
+    verdict = f"all {single}" if single else kinds
+    return [_dim(label, look), *blank, _dim(span, look), _dim(verdict, look)]
+
+
+def _color(status: str, look: _Look) -> str:
+    return "green" if status == "ok" else look.colors.get(status, "dim")
+
+
+def _text(text: str, look: _Look) -> Text:
+    return Text(shown(text, look.style.unicode))
+
+
+def _dim(text: str, look: _Look) -> Text:
+    return Text(shown(text, look.style.unicode), style="dim")

@@ -1,0 +1,154 @@
+"""The report for a terminal: the layers, then the findings, then one line that says what came of it.
+
+The findings come last because a terminal shows the end of what was printed.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterator
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from gradcheck_cli.records import Finding, Report, Series, Severity, Status
+from gradcheck_cli.reports.findings import by_severity, finding_block, note_line
+from gradcheck_cli.reports.glyphs import count_of, shown, sparkline
+from gradcheck_cli.reports.layertable import layer_table
+from gradcheck_cli.reports.style import Style
+
+LEAST_WIDTH = 20
+_STATUS_COLOR = {
+    Status.HEALTHY: "bold green",
+    Status.ILL: "bold red",
+    Status.UNKNOWN: "bold yellow",
+    Status.FAILED: "bold red",
+}
+
+
+def render_table(report: Report, style: Style) -> str:
+    """The report as text for a terminal of `style.width` columns (at least 20)."""
+    width = max(LEAST_WIDTH, style.width or shutil.get_terminal_size((100, 24)).columns)
+    console = _console(width, style.color)
+    for part in _parts(report, style, width):
+        console.print(part)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
+def _console(width: int, color: bool) -> Console:
+    # Nothing of the environment may change a report, and a small height would crop it.
+    return Console(
+        file=io.StringIO(),
+        width=width,
+        height=100_000,
+        color_system="standard" if color else None,
+        force_terminal=color,
+        force_jupyter=False,
+        no_color=not color,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+        _environ={},
+    )
+
+
+def _parts(report: Report, style: Style, width: int) -> Iterator[RenderableType]:
+    if not style.quiet:
+        yield from _opening(report, style, width)
+    serious = [f for f in by_severity(report.findings) if f.severity is not Severity.NOTE]
+    for place, finding in enumerate(serious):
+        yield finding_block(finding, style, first=place == 0)
+        yield ""
+    if report.status is Status.FAILED:
+        yield from (_text(line, style) for line in report.error.splitlines())
+        yield ""
+    if not style.quiet and (notes := _notes(report, style)):
+        yield from notes
+        yield ""
+    yield _final(report, style)
+
+
+def _opening(report: Report, style: Style, width: int) -> Iterator[RenderableType]:
+    yield _header(report, style)
+    yield ""
+    if report.layers:
+        yield Padding(layer_table(report, style, width - 2), (0, 0, 0, 2))
+        yield ""
+    if series := _series_lines(report.series, style, width):
+        yield from series
+        yield ""
+
+
+def _header(report: Report, style: Style) -> Text:
+    facts = [count_of(len(report.layers), "layer")] if report.layers else []
+    if report.loss is not None:
+        source = f" ({report.loss_source})" if report.loss_source else ""
+        facts.append(f"loss {report.loss:.4g}{source}")
+    if (batch := report.target.get("batch_size")) is not None:
+        facts.append(f"batch {batch}")
+    return Text.assemble(
+        _text(report.name, style, "bold"), _text("".join(f"   {fact}" for fact in facts), style)
+    )
+
+
+def _series_lines(series: tuple[Series, ...], style: Style, width: int) -> list[Text]:
+    distinct = {(one.steps, one.norms): one for one in reversed(series)}
+    worst_first = sorted(distinct.values(), key=lambda one: (one.attenuation, one.parameter))
+    return [_series_line(one, style, width) for one in (worst_first if style.verbose else worst_first[:1])]
+
+
+def _series_line(one: Series, style: Style, width: int) -> Text:
+    line = sparkline(one.norms, min(60, width - 16), style.unicode)
+    facts = f"horizon {count_of(one.horizon, 'step')} of {one.steps}, {one.attenuation:+.2g} decades per step"
+    return _text(f"  |grad| from step 1 to {one.steps}: {facts}\n", style).append_text(
+        Text(f"  {line}", "cyan")
+    )
+
+
+def _notes(report: Report, style: Style) -> list[Text]:
+    notes = [note_line(f, style) for f in report.findings if f.severity is Severity.NOTE]
+    notes += [_text(f"note  {line}", style, "dim") for line in report.notes]
+    if style.verbose:
+        notes += [_text(f"found {line}", style, "dim") for line in report.target.get("picked", ())]
+        took = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items())
+        versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
+        notes += [
+            _text(f"{label}  {text}", style, "dim") for label, text in (("took", took), ("with", versions))
+        ]
+    return notes
+
+
+def _final(report: Report, style: Style) -> Text:
+    facts = [*_verdict(report), f"exit {report.exit_code}"]
+    return _text(" · ".join(facts), style, _STATUS_COLOR[report.status])
+
+
+def _verdict(report: Report) -> list[str]:
+    layers = count_of(len(report.layers), "layer")
+    if report.status is Status.FAILED:
+        return ["could not be checked"]
+    if report.status is Status.HEALTHY:
+        return ["healthy", layers]
+    if report.status is Status.UNKNOWN:
+        return ["unknown: no layer got a gradient that can be judged", layers]
+    serious = [f for f in by_severity(report.findings) if f.severity is not Severity.NOTE]
+    return [*_tally(serious), *(_summary(finding) for finding in serious)]
+
+
+def _tally(findings: list[Finding]) -> list[str]:
+    kinds = [(s, sum(f.severity is s for f in findings)) for s in (Severity.ERROR, Severity.WARNING)]
+    return [count_of(count, severity.value) for severity, count in kinds if count]
+
+
+def _summary(finding: Finding) -> str:
+    layers = f"{count_of(len(finding.layers), 'layer')} " if finding.layers else ""
+    return f"{layers}{finding.code} {finding.rule}"
+
+
+def _text(text: str, style: Style, look: str = "") -> Text:
+    return Text(shown(text, style.unicode), style=look)
