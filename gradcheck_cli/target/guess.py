@@ -57,7 +57,8 @@ def _classification(out: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tens
     classes = _class_dim(out, target)
     if classes is None or out.shape[classes] == 1:
         return _regression(out, target)
-    return _over_classes(out.movedim(classes, 1), target.long(), classes)
+    # movedim would add an op to the graph even where it moves nothing.
+    return _over_classes(out if classes == 1 else out.movedim(classes, 1), target.long(), classes)
 
 
 def _class_dim(out: torch.Tensor, target: torch.Tensor) -> int | None:

@@ -126,9 +126,7 @@ def _nothing_picked(source: UserModule, found: list[str]) -> TargetError:
             hint=f"Name one: {source.label}:{found[-1]}",
         )
     makers = [name for name in source.own_names() if _is_maker(source.find(name))]
-    advice = (
-        f"Name what builds it: {source.label}:{makers[-1]} (it has {listing(makers)})."
-        if makers
-        else (f"Define `model`, `build_model()` or one nn.Module class in {source.label}.")
-    )
+    advice = "Define `model` or `build_model()` there."
+    if makers:
+        advice = f"Name what builds it, {source.label}:NAME (it has {listing(makers)}). {advice}"
     return TargetError(f"no model is found in {source.label}", hint=advice)
