@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tests.corpus.case import healthy
-from tests.corpus.toys import blobs, mlp
+from tests.corpus.toys import blobs, fit, mlp
 from tests.corpus.trained import falls, trains
 
 
@@ -127,7 +127,7 @@ def byol_momentum_target():
 
 @healthy(field="contrastive", tricky="most triplets keep the margin: their gradient is exactly 0")
 def triplet_partly_satisfied():
-    """Triplet margin loss on labelled rows, embedding of four numbers."""
+    """Triplet margin loss on labelled rows, some steps into training."""
     x, y = blobs(96, 16, 8, spread=1.2)
     anchor = torch.arange(96)
     positive = torch.tensor(
@@ -138,7 +138,8 @@ def triplet_partly_satisfied():
     def step(model, batch):
         return F.triplet_margin_loss(*(model(part) for part in batch), margin=0.5)
 
-    return mlp(16, 32, 4), (x, x[positive], x[negative]), step
+    batch = (x, x[positive], x[negative])
+    return fit(mlp(16, 32, 4), batch, step, 4), batch, step
 
 
 @healthy(field="contrastive", tricky="off-diagonal terms weigh 5e-3; a sum over a matrix of correlations")

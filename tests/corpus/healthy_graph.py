@@ -249,7 +249,7 @@ def discrete_time_hazard():
 
 
 @healthy(
-    field="recommender",
+    field="tabular",
     tricky="counts with an exp link: the loss is an unnormalised likelihood and may be negative",
     proof=trains(0.7, floor=-30.0),
 )

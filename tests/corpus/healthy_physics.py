@@ -78,7 +78,7 @@ class Sine(nn.Module):
 
 @healthy(
     field="vision",
-    tricky="weights of 0.01 and slopes of 30: gradients differ by orders between w and x",
+    tricky="weights of 0.01, slopes of 30; |g|/|w| differs a thousandfold between first and last layer",
     proof=trains(0.3),
 )
 def siren_picture():

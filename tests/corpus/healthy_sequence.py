@@ -168,7 +168,7 @@ class DilatedConvolutions(nn.Module):
 
 @healthy(
     field="audio",
-    tricky="the last block's residual output is unused: half of its mix is lost; gates multiply",
+    tricky="gates: sigmoid times tanh in every block",
 )
 def wavenet_gated():
     """Autoregressive modelling of 64-level audio samples."""

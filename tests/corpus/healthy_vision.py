@@ -122,9 +122,7 @@ def unet_rare_foreground():
     return UNet(), (x, mask), step
 
 
-@healthy(
-    field="vision", tricky="inputs of 0..255: the first convolution's gradient is hundreds of times the rest"
-)
+@healthy(field="vision", tricky="inputs of 0..255, which would blow up a net without its first BatchNorm")
 def raw_pixels_into_batchnorm():
     """Raw bytes as floats; a BatchNorm on the input takes care of the scale."""
     x, y = pictures()
