@@ -461,6 +461,6 @@ class Report:
         return self.exit_code == 0
 
     def __str__(self) -> str:
-        from gradcheck_cli.reports import render
+        from gradcheck_cli.reports import Style, render
 
-        return render(self, "table", width=100)
+        return render(self, "table", Style(width=100))

@@ -38,21 +38,20 @@ def decode(kind: Any, value: Any, path: str) -> Any:
     """
     if kind is Any:
         return value
-    origin = typing.get_origin(kind)
-    if origin in (UnionType, typing.Union):
-        return _union(typing.get_args(kind), value, path)
-    if origin is tuple:
-        item = typing.get_args(kind)[0]
-        entries = enumerate(_expect(list, value, path))
-        return tuple(decode(item, entry, f"{path}[{i}]") for i, entry in entries)
-    if origin is Mapping:
-        item = typing.get_args(kind)[1]
-        return {k: decode(item, v, f"{path}.{k}") for k, v in _expect(dict, value, path).items()}
     if is_dataclass(kind):
         return _record(kind, _expect(dict, value, path), path)
-    if issubclass(kind, Enum):
-        return _choice(kind, value, path)
-    return _SCALARS[kind](value, path)
+    if generic := _GENERICS.get(typing.get_origin(kind)):
+        return generic(typing.get_args(kind), value, path)
+    return _SCALARS[kind](value, path) if kind in _SCALARS else _choice(kind, value, path)
+
+
+def _tuple(kinds: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
+    entries = enumerate(_expect(list, value, path))
+    return tuple(decode(kinds[0], entry, f"{path}[{i}]") for i, entry in entries)
+
+
+def _mapping(kinds: tuple[Any, ...], value: Any, path: str) -> dict[str, Any]:
+    return {k: decode(kinds[1], entry, f"{path}.{k}") for k, entry in _expect(dict, value, path).items()}
 
 
 def _record(kind: Any, value: dict[str, Any], path: str) -> Any:
@@ -110,4 +109,10 @@ _SCALARS: dict[Any, Callable[[Any, str], Any]] = {
     int: lambda value, path: _expect(int, value, path),
     str: lambda value, path: _expect(str, value, path),
     bool: lambda value, path: _expect(bool, value, path),
+}
+_GENERICS: dict[Any, Callable[[tuple[Any, ...], Any, str], Any]] = {
+    UnionType: _union,
+    typing.Union: _union,
+    tuple: _tuple,
+    Mapping: _mapping,
 }

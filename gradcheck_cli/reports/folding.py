@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -9,9 +10,9 @@ from gradcheck_cli.records import Finding, Layer, Severity
 
 FITS = 12
 """Layers, or sick layers, that are all shown."""
-ENDS = 2
-"""Layers kept at the head and at the input, whatever their state."""
-SICK_ENDS = 3
+HEALTHY_ENDS = 3
+"""Layers kept at the head and at the input of a model that has no sick ones; else one."""
+SICK_ENDS = 2
 """Sick layers kept at either end where there are more than FITS."""
 
 
@@ -49,15 +50,16 @@ def rows(layers: tuple[Layer, ...], findings: tuple[Finding, ...], verbose: bool
 def _kept(ordered: list[Layer], codes: set[str]) -> set[int]:
     last = len(ordered)
     sick = [i for i, layer in enumerate(ordered) if layer.status in codes]
+    ends = 1 if sick else HEALTHY_ENDS
     if len(sick) > FITS:
         first_of_each = {ordered[i].status: i for i in reversed(sick)}
         sick = [*sick[:SICK_ENDS], *sick[-SICK_ENDS:], *first_of_each.values()]
-    return {*range(ENDS), *range(last - ENDS, last), *sick}
+    return {*range(ends), *range(last - ends, last), *sick}
 
 
 def _folded(gap: list[Layer]) -> list[Layer | Fold]:
     if len(gap) < 2:
         return list(gap)
-    decades = [layer.decades for layer in gap if layer.decades is not None]
+    decades = [layer.decades for layer in gap if layer.decades is not None and math.isfinite(layer.decades)]
     statuses = tuple(Counter(layer.status for layer in gap).items())
     return [Fold(statuses, min(decades, default=None), max(decades, default=None))]

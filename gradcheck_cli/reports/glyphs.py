@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 _ASCII = str.maketrans(
     {"…": "...", "·": "|", "—": "-", "–": "-", "−": "-", "→": "->", "×": "x", "≥": ">=", "≤": "<=", "∂": "d"}
@@ -68,7 +69,7 @@ def _level(value: float, low: float, high: float, levels: str) -> str:
 def _bins(values: Sequence[float], width: int) -> list[float]:
     count = min(width, len(values))
     edges = [i * len(values) // count for i in range(count + 1)] if count else []
-    return [_largest(values[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    return [_largest(values[a:b]) for a, b in pairwise(edges)]
 
 
 def _largest(values: Sequence[float]) -> float:

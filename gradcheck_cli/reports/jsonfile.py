@@ -92,17 +92,15 @@ def _refuse(constant: str) -> NoReturn:
 def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
-    if value is None or isinstance(value, str | bool | int):
-        return value
     if isinstance(value, float):
         return float(f"{value:.7g}") if math.isfinite(value) else str(value)
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return str(value)
+    return value if value is None or isinstance(value, str | bool | int) else str(value)
 
 
 def _kind(value: object) -> str:

@@ -49,12 +49,15 @@ def layer_table(report: Report, style: Style, width: int) -> Table:
 
 
 def _look(report: Report, style: Style, width: int) -> _Look:
+    # The decades are the logarithm of |grad|, so that column goes first where long names need its room.
+    longest = max((len(layer.path) for layer in report.layers), default=0)
+    bars = 16 if width >= 100 else 10 if width >= 70 else 0
     finite = [abs(x.decades) for x in report.layers if x.decades is not None and math.isfinite(x.decades)]
     return _Look(
         style=style,
-        grad=width >= 36,
+        grad=width >= 36 and longest + bars + 45 <= width + 15 * (width < 60),
         relative=width >= 60,
-        bar=16 if width >= 100 else 10 if width >= 70 else 0,
+        bar=bars,
         scale=max([LEAST_SCALE, *finite]),
         rules={f.code: f.rule for f in report.findings} if width >= 90 else {},
         colors={f.code: COLOR[f.severity] for f in report.findings},
@@ -70,7 +73,7 @@ def _layer_cells(layer: Layer, look: _Look) -> list[Text]:
         cells.append(_text(_gradient(layer), look))
     if look.relative:
         cells.append(_text(number(layer.relative_gradient), look))
-    return [*cells, _decades(layer.decades, look, color), _verdict(layer.status, look)]
+    return [*cells, _decades(layer, look, color), _verdict(layer.status, look)]
 
 
 def _gradient(layer: Layer) -> str:
@@ -80,12 +83,13 @@ def _gradient(layer: Layer) -> str:
     return number(layer.grad_norm)
 
 
-def _decades(decades: float | None, look: _Look, color: str) -> Text:
-    figure = _text(f"{number(decades, '.1f'):>5}", look)
+def _decades(layer: Layer, look: _Look, color: str) -> Text:
+    figure = number(layer.decades, ".1f") if look.grad or layer.decades is not None else _gradient(layer)
+    label = _text(f"{figure:>5}", look)
     if not look.bar:
-        return figure
-    drawn = bar(decades, look.scale, look.bar, look.style.unicode)
-    return Text.assemble(figure, " ", (drawn, color))
+        return label
+    drawn = bar(layer.decades, look.scale, look.bar, look.style.unicode)
+    return Text.assemble(label, " ", (drawn, color))
 
 
 def _verdict(status: str, look: _Look) -> Text:
@@ -99,7 +103,7 @@ def _fold_cells(fold: Fold, look: _Look) -> list[Text]:
     kinds = ", ".join(f"{count} {words.get(status, status)}" for status, count in fold.statuses)
     blank = [Text("")] * (look.grad + look.relative)
     span = ""
-    if fold.lowest is not None and fold.highest is not None:
+    if look.bar and fold.lowest is not None and fold.highest is not None:
         span = f"{fold.lowest:5.1f} .. {fold.highest:.1f}"
     label = f"… {fold.count} layers …"
     verdict = f"all {single}" if single else kinds

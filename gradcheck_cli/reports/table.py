@@ -74,7 +74,7 @@ def _parts(report: Report, style: Style, width: int) -> Iterator[RenderableType]
 
 
 def _opening(report: Report, style: Style, width: int) -> Iterator[RenderableType]:
-    yield _header(report, style)
+    yield from _header(report, style, width)
     yield ""
     if report.layers:
         yield Padding(layer_table(report, style, width - 2), (0, 0, 0, 2))
@@ -84,43 +84,51 @@ def _opening(report: Report, style: Style, width: int) -> Iterator[RenderableTyp
         yield ""
 
 
-def _header(report: Report, style: Style) -> Text:
+def _header(report: Report, style: Style, width: int) -> list[Text]:
+    name = _text(report.name, style, "bold")
     facts = [count_of(len(report.layers), "layer")] if report.layers else []
     if report.loss is not None:
         source = f" ({report.loss_source})" if report.loss_source else ""
         facts.append(f"loss {report.loss:.4g}{source}")
     if (batch := report.target.get("batch_size")) is not None:
         facts.append(f"batch {batch}")
-    return Text.assemble(
-        _text(report.name, style, "bold"), _text("".join(f"   {fact}" for fact in facts), style)
-    )
+    line = _text("   ".join(facts), style)
+    if name.cell_len + line.cell_len + 3 > width:
+        return [name, line] if facts else [name]
+    return [Text.assemble(name, "   ", line)]
 
 
-def _series_lines(series: tuple[Series, ...], style: Style, width: int) -> list[Text]:
+def _series_lines(series: tuple[Series, ...], style: Style, width: int) -> list[Padding]:
     distinct = {(one.steps, one.norms): one for one in reversed(series)}
     worst_first = sorted(distinct.values(), key=lambda one: (one.attenuation, one.parameter))
-    return [_series_line(one, style, width) for one in (worst_first if style.verbose else worst_first[:1])]
+    chosen = worst_first if style.verbose else worst_first[:1]
+    return [line for one in chosen for line in _series_block(one, style, width)]
 
 
-def _series_line(one: Series, style: Style, width: int) -> Text:
-    line = sparkline(one.norms, min(60, width - 16), style.unicode)
-    facts = f"horizon {count_of(one.horizon, 'step')} of {one.steps}, {one.attenuation:+.2g} decades per step"
-    return _text(f"  |grad| from step 1 to {one.steps}: {facts}\n", style).append_text(
-        Text(f"  {line}", "cyan")
-    )
+def _series_block(one: Series, style: Style, width: int) -> list[Padding]:
+    line = sparkline(one.norms, min(60, width - 4), style.unicode)
+    facts = f"horizon {one.horizon} of {one.steps} steps, {one.attenuation:+.2g} decades per step"
+    texts = (Text(line, "cyan"), _text(f"|grad| through time, first to last step: {facts}", style))
+    return [Padding(text, (0, 0, 0, 2)) for text in texts]
 
 
 def _notes(report: Report, style: Style) -> list[Text]:
     notes = [note_line(f, style) for f in report.findings if f.severity is Severity.NOTE]
     notes += [_text(f"note  {line}", style, "dim") for line in report.notes]
     if style.verbose:
-        notes += [_text(f"found {line}", style, "dim") for line in report.target.get("picked", ())]
+        notes += [_text(f"found {line}", style, "dim") for line in _picked(report)]
         took = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items())
         versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
         notes += [
             _text(f"{label}  {text}", style, "dim") for label, text in (("took", took), ("with", versions))
         ]
     return notes
+
+
+def _picked(report: Report) -> list[object]:
+    # A report that was read back may hold anything here.
+    picked = report.target.get("picked")
+    return list(picked) if isinstance(picked, list | tuple) else []
 
 
 def _final(report: Report, style: Style) -> Text:
@@ -137,7 +145,7 @@ def _verdict(report: Report) -> list[str]:
     if report.status is Status.UNKNOWN:
         return ["unknown: no layer got a gradient that can be judged", layers]
     serious = [f for f in by_severity(report.findings) if f.severity is not Severity.NOTE]
-    return [*_tally(serious), *(_summary(finding) for finding in serious)]
+    return [*_tally(serious), *_codes(serious)]
 
 
 def _tally(findings: list[Finding]) -> list[str]:
@@ -145,9 +153,11 @@ def _tally(findings: list[Finding]) -> list[str]:
     return [count_of(count, severity.value) for severity, count in kinds if count]
 
 
-def _summary(finding: Finding) -> str:
-    layers = f"{count_of(len(finding.layers), 'layer')} " if finding.layers else ""
-    return f"{layers}{finding.code} {finding.rule}"
+def _codes(findings: list[Finding]) -> list[str]:
+    layers: dict[str, set[str]] = {}
+    for finding in findings:
+        layers.setdefault(f"{finding.code} {finding.rule}", set()).update(finding.layers)
+    return [f"{count_of(len(paths), 'layer')} {rule}" if paths else rule for rule, paths in layers.items()]
 
 
 def _text(text: str, style: Style, look: str = "") -> Text:
