@@ -12,6 +12,7 @@ MODULES = {
     "torch_zoo": "torch",
     "transformers_zoo": "transformers",
     "transformers_media_zoo": "transformers",
+    "geometric_zoo": "torch_geometric",
 }
 
 

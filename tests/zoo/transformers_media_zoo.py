@@ -627,17 +627,19 @@ def forecast_batch(past: int = 24, future: int = 6) -> dict[str, Any]:
     }
 
 
+SERIES = {
+    "prediction_length": 6,
+    "context_length": 17,
+    "lags_sequence": [1, 2, 7],
+    "d_model": 32,
+    "num_time_features": 2,
+    "scaling": "mean",
+}
+
+
 def forecast(name: str, model: str, learning_rate: float = 1e-3, **settings: Any) -> None:
-    sizes = BOTH_SIDES | {
-        "prediction_length": 6,
-        "context_length": 17,
-        "lags_sequence": [1, 2, 7],
-        "d_model": 32,
-    }
-    sizes |= {"num_time_features": 2, "scaling": "mean", "feature_size": None}
-    register(
-        name, model, forecast_batch, {k: v for k, v in (sizes | settings).items() if v is not None}, 1e-3
-    )
+    sizes = {key: value for key, value in BOTH_SIDES.items() if value is not None}
+    register(name, model, forecast_batch, sizes | SERIES | settings, learning_rate)
 
 
 def channels_batch() -> dict[str, Any]:
