@@ -1,0 +1,129 @@
+"""The samples hold what their docstrings say: what gradcheck finds, and what training shows."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+LABEL = re.compile(r"^gradcheck: (healthy|failed|ill) ?(\S+)? ?(\S+)?\Z", re.MULTILINE)
+TRAINING = re.compile(r"loss (\S+) -> (\S+) in (\d+) steps of (\w+\([^)]*\))")
+EXIT_CODES = {"healthy": 0, "ill": 1, "failed": 2}
+LOSS_OF_GUESSING = math.log(10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    path: Path
+    docstring: str
+    status: str
+    family: str | None
+    causes: tuple[str, ...]
+
+
+def read(path: Path) -> Sample | None:
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    label = LABEL.search(docstring)
+    if label is None:
+        return None
+    status, family, causes = label.groups()
+    alternatives = tuple(causes.split("|")) if causes else ()
+    return Sample(path=path, docstring=docstring, status=status, family=family, causes=alternatives)
+
+
+ALL = [sample for sample in map(read, sorted(SAMPLES.glob("*.py"))) if sample]
+every_sample = pytest.mark.parametrize("sample", ALL, ids=lambda sample: sample.path.stem)
+needs_cli = pytest.mark.skipif(
+    importlib.util.find_spec("gradcheck_cli.__main__") is None, reason="there is no command line yet"
+)
+
+
+def test_every_file_but_the_data_loaders_is_labelled() -> None:
+    labelled = {sample.path.stem for sample in ALL}
+    assert {path.stem for path in SAMPLES.glob("*.py")} - labelled == {"digits", "wine"}
+    assert len(labelled) >= 18
+
+
+@every_sample
+def test_label_names_a_family_and_a_cause_when_ill(sample: Sample) -> None:
+    assert (sample.family is not None and bool(sample.causes)) == (sample.status == "ill")
+
+
+def run_cli(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run the console script's function in this process and return its exit code."""
+    from gradcheck_cli.__main__ import main
+
+    monkeypatch.setattr(sys, "argv", ["gradcheck", *arguments])
+    try:
+        code = main()
+    except SystemExit as stopped:
+        code = stopped.code
+    return int(code or 0)
+
+
+@needs_cli
+@every_sample
+def test_gradcheck_says_what_the_docstring_says(
+    sample: Sample, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exit_code = run_cli(["check", str(sample.path), "--format", "json"], monkeypatch)
+    report = json.loads(capsys.readouterr().out)
+    findings = [finding for finding in report["findings"] if finding["severity"] != "note"]
+
+    assert report["status"] == sample.status, findings
+    assert exit_code == EXIT_CODES[sample.status]
+    if sample.status == "ill":
+        assert findings[0]["family"] == sample.family
+        assert findings[0]["cause"] in sample.causes
+    else:
+        assert not findings
+
+
+def numbers(text: str) -> tuple[float, float, int, str]:
+    found = TRAINING.search(text)
+    assert found, text
+    first, last, steps, optimizer = found.groups()
+    return float(first), float(last), int(steps), optimizer
+
+
+def alike(value: float, quoted: float) -> bool:
+    """Say whether a loss is the one in the docstring, as far as two machines agree on one."""
+    if not math.isfinite(quoted):
+        return not math.isfinite(value)
+    return math.isclose(value, quoted, rel_tol=0.1, abs_tol=0.15)
+
+
+@pytest.mark.sweep
+@every_sample
+def test_plain_pytorch_trains_as_the_docstring_says(sample: Sample) -> None:
+    run = subprocess.run(
+        [sys.executable, str(sample.path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert run.returncode == 0, run.stderr
+    if sample.status == "failed":
+        assert "Error" in run.stdout
+        return
+    first, last, steps, optimizer = numbers(run.stdout)
+    quoted_first, quoted_last, quoted_steps, quoted_optimizer = numbers(sample.docstring)
+    assert (steps, optimizer) == (quoted_steps, quoted_optimizer)
+    assert alike(first, quoted_first)
+    assert alike(last, quoted_last)
+    if sample.status == "healthy":
+        assert last < 0.5 * min(first, LOSS_OF_GUESSING)
+    else:
+        assert not last < 0.9 * min(first, LOSS_OF_GUESSING)
