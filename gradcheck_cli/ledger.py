@@ -147,16 +147,7 @@ def _uses(leaf: int, ops: Sequence[Op], senders: Sequence[Sequence[int]]) -> set
 
 def _series(parameter: int, starts: list[int], ops: Sequence[Op]) -> Series | None:
     """Cut the forward pass into steps at each use and see what each step receives from later ones."""
-    window = _windows(starts)
-    arrived, from_later = [0.0] * len(starts), [0.0] * len(starts)
-    for op in ops:
-        sender = window.get(op.sequence, -1)
-        for child, contribution in op.edges:
-            receiver = window.get(ops[child].sequence, -1)
-            if receiver >= 0 and receiver != sender and math.isfinite(contribution):
-                arrived[receiver] = math.hypot(arrived[receiver], contribution)
-                if sender > receiver:
-                    from_later[receiver] = math.hypot(from_later[receiver], contribution)
+    arrived, from_later = _crossings(_windows(starts), len(starts), ops)
     if not any(from_later):
         return None  # used side by side, not one after the other
     carry = tuple(
@@ -172,6 +163,36 @@ def _series(parameter: int, starts: list[int], ops: Sequence[Op]) -> Series | No
         horizon=_horizon(decades),
         attenuation=sum(decades) / len(decades) if decades else 0.0,
     )
+
+
+def _crossings(window: dict[int, int], steps: int, ops: Sequence[Op]) -> tuple[list[float], list[float]]:
+    """What arrives in each step from outside of it, and what of that comes from later steps.
+
+    Contributions that meet at one op may add up or cancel, so where all of them cross into the step the
+    op's total is taken, and only otherwise the root of the sum of squares.
+    """
+    later, outside, inside = [0.0] * len(ops), [0.0] * len(ops), [False] * len(ops)
+    for op in ops:
+        sender = window.get(op.sequence, -1)
+        for child, norm in op.edges:
+            receiver = window.get(ops[child].sequence, -1)
+            if receiver < 0 or not math.isfinite(norm):
+                continue
+            if sender == receiver:
+                inside[child] = True
+            elif sender > receiver:
+                later[child] = math.hypot(later[child], norm)
+            else:
+                outside[child] = math.hypot(outside[child], norm)
+    arrived, from_later = [0.0] * steps, [0.0] * steps
+    for index, op in enumerate(ops):
+        step = window.get(op.sequence, -1)
+        if later[index] or outside[index]:
+            whole = not inside[index] and math.isfinite(op.total)
+            total = op.total if whole else math.hypot(later[index], outside[index])
+            arrived[step] = math.hypot(arrived[step], total)
+            from_later[step] = math.hypot(from_later[step], total if whole and not outside[index] else later[index])
+    return arrived, from_later
 
 
 def _windows(starts: list[int]) -> dict[int, int]:

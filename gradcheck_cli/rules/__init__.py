@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradcheck_cli.records import Family, Finding, Layer, Ledger, Measurement, Severity
 from gradcheck_cli.rules import exploding, nogradient, nonfinite, vanishing
@@ -58,6 +58,7 @@ RULES: tuple[Rule, ...] = (
     _rule("GC203", "insensitive-loss", _F.VANISHING, _S.ERROR, "saturated-output saturating-activation small-init input-scale",
           vanishing.insensitive),
     _rule("GC204", "softmax-saturated", _F.VANISHING, _S.ERROR, "softmax-saturation", vanishing.softmax_saturated),
+    _rule("GC211", "cancelled", _F.VANISHING, _S.NOTE, "cancelled", vanishing.cancelled),
     _rule("GC411", "by-design-zero", _F.NO_GRADIENT, _S.NOTE, "by-design-zero", nogradient.by_design_zero),
     _rule("GC412", "masked", _F.NO_GRADIENT, _S.NOTE, "masked", nogradient.masked_rows),
     _rule("GC413", "unused", _F.NO_GRADIENT, _S.NOTE, "unused", nogradient.unused),
@@ -81,7 +82,7 @@ def judge(
     """
     evidence = Evidence(measurement=measurement, ledger=ledger)
     findings = tuple(f for f in _explaining(evidence) if chosen(f.code, f.rule, select, ignore))
-    ordered = sorted(findings, key=lambda f: (list(Severity).index(f.severity), f.code))
+    ordered = sorted(findings, key=lambda f: list(Severity).index(f.severity))  # stable: causes stay first
     return tuple(_with_status(evidence, m, layer, findings) for m, layer in evidence.layers.items()), tuple(ordered)
 
 
@@ -101,17 +102,16 @@ def _explaining(evidence: Evidence) -> Iterator[Finding]:
     for rule in RULES:
         for finding in rule.check(evidence):
             new = tuple(layer for layer in finding.layers if layer not in explained)
-            if finding.layers and not new:
+            if finding.layers and not new and finding.severity is not Severity.NOTE:
                 continue
-            explained.update(finding.layers)
+            if finding.severity is not Severity.NOTE:
+                explained.update(finding.layers)
             yield finding
             if finding.family is Family.NONFINITE:
                 return
 
 
 def _with_status(evidence: Evidence, module: int, layer: Layer, findings: tuple[Finding, ...]) -> Layer:
-    from dataclasses import replace
-
     path = evidence.path_of(module)
     code = next((f.code for f in findings if path in f.layers and f.severity is not Severity.NOTE), None)
     return replace(layer, path=path, status=code or layer.status)

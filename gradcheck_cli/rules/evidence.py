@@ -182,7 +182,7 @@ class Evidence:
         found = [
             (lens.per_sample, math.log(lens.length))
             for lens in self.measurement.lenses
-            if lens.kind == "loss" and lens.per_sample is not None and lens.length and lens.length > 1
+            if lens.per_sample is not None and math.isfinite(lens.per_sample) and lens.length and lens.length > 1
         ]
         return max(found, key=lambda pair: pair[0] / pair[1], default=None)
 

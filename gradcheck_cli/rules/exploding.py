@@ -7,9 +7,9 @@ import math
 from gradcheck_cli.records import Account, Family, Finding, Severity
 from gradcheck_cli.rules.evidence import Evidence, Findings
 from gradcheck_cli.rules.nogradient import _names
-from gradcheck_cli.rules.vanishing import _total_decades, factors
+from gradcheck_cli.rules.vanishing import _total_decades, factors, position
 
-_FAR_FROM_CHANCE = 20.0
+_FAR_FROM_CHANCE = 100.0
 """First loss over ln C. Random logits of standard deviation s lose about s * sqrt(2 ln C), so this is a
 network whose logits are tens of times too large."""
 _FAR_FROM_TARGET = 1e3
@@ -136,36 +136,38 @@ def _growth(evidence: Evidence, module: int) -> float:
 
 
 def growth_cause(evidence: Evidence) -> str:
-    """What made it large: the input, a division, sums over neighbours or branches, or the weights."""
+    """What made it large: the input, a division, sums over neighbours or branches, or the weights.
+
+    Read from the account of the layer that was used first, whose path crosses the whole network.
+    """
     inputs = [
         s.rms for s in evidence.measurement.inputs if s.rms is not None and s.dtype.startswith(("float", "bfloat"))
     ]
-    layer = _largest_gradient(evidence)
-    account = evidence.strongest(layer) if layer is not None else None
-    if account is not None and (divided := _worst_division(evidence, account)) is not None and divided > 1.5:
+    first = min(evidence.trainable, key=lambda m: position(evidence, m), default=None)
+    account = evidence.strongest(first) if first is not None else None
+    if account is not None and _grown_in(evidence, account, ("Div", "Reciprocal")) > 1.5:
         return "small-denominator"
     if inputs and max(inputs) > _BIG_INPUT and _first_scale(evidence) > _BIG_INPUT / 3:
         return "input-scale"
     if account is None:
         return "large-init"
-    grown = account.by_kind
-    if any(name.startswith(_GATHERING) for name in _names_on(evidence, account)) and grown.get("other", 0) > 1:
+    if _grown_in(evidence, account, _SUMMING) > 1.0:
         return "sum-aggregation"
-    if grown.get("merge", 0.0) > max(grown.get("weight", 0.0), 2.0):
+    if account.count_by_kind.get("merge", 0) >= 3 and account.by_kind["merge"] > 1.0:
         return "residual-growth"
     return "large-init"
 
 
-_GATHERING = ("IndexAdd", "ScatterAdd", "IndexSelect", "Gather", "ScatterReduce", "Index")
+_SUMMING = ("Mm", "Bmm", "SparseMm", "IndexAdd", "ScatterAdd", "ScatterReduce", "IndexSelect", "Index", "Gather", "Sum")
 
 
-def _names_on(evidence: Evidence, account: Account) -> list[str]:
-    return [evidence.op(i).name for i in account.path]
-
-
-def _worst_division(evidence: Evidence, account: Account) -> float | None:
-    divided = [d for op, d in factors(evidence, account) if evidence.op(op).name.startswith(("Div", "Reciprocal"))]
-    return max(divided, default=None)
+def _grown_in(evidence: Evidence, account: Account, names: tuple[str, ...]) -> float:
+    """Decades gained in ops of these names that no parameter takes part in."""
+    return sum(
+        decades
+        for op, decades in factors(evidence, account)
+        if evidence.op(op).name.startswith(names) and not any(True for _ in evidence.parameters_under(op))
+    )
 
 
 def _first_scale(evidence: Evidence) -> float:

@@ -102,14 +102,19 @@ def dead_activation(evidence: Evidence) -> Findings:
 
 
 def _mostly_dead(evidence: Evidence) -> Findings:
-    ops = [
-        lens.op
-        for lens in evidence.measurement.lenses
-        if lens.dead is not None and lens.dead >= _DEAD_SHARE and lens.samples >= _DEAD_SAMPLES and lens.units >= 8
-    ]
-    if ops:
-        lens = evidence.lenses[ops[0]]
-        layers = tuple(dict.fromkeys(evidence.path_of(_feeder(evidence, op)) for op in ops))
+    by_layer: dict[int, list[int]] = defaultdict(list)
+    for lens in evidence.measurement.lenses:
+        if lens.dead is not None and lens.samples >= _DEAD_SAMPLES and lens.units >= 8:
+            by_layer[_feeder(evidence, lens.op)].append(lens.op)
+    dead = {  # a layer that is used several times is dead only where all uses are
+        layer: ops
+        for layer, ops in by_layer.items()
+        if min(evidence.lenses[op].dead or 0.0 for op in ops) >= _DEAD_SHARE
+    }
+    if dead:
+        op = next(iter(dead.values()))[0]
+        lens = evidence.lenses[op]
+        layers = tuple(evidence.path_of(m) for m in dead)
         yield Finding(
             code="GC403",
             rule="dead-activation",
@@ -119,8 +124,8 @@ def _mostly_dead(evidence: Evidence) -> Findings:
             cause="dead-relu",
             message=f"{lens.dead:.0%} of the units behind {_names(layers)} are off for the whole batch",
             why=f"{lens.units} units were seen on {lens.samples:,} elements each",
-            op=evidence.op(ops[0]).name,
-            source=evidence.source_of(ops[0]),
+            op=evidence.op(op).name,
+            source=evidence.source_of(op),
             evidence={"dead_share": lens.dead or 0.0, "units": lens.units},
         )
 

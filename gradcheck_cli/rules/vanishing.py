@@ -82,7 +82,43 @@ def _is_slow(evidence: Evidence, module: int, typical: float) -> bool:
         and layer.elasticity is not None
         and layer.relative_gradient < typical * 10**-SLOWER
         and layer.elasticity < INSENSITIVE
+        and not cancels(evidence, module)
     )
+
+
+def cancels(evidence: Evidence, module: int) -> bool:
+    """Whether a layer's gradient is small because large parts of it add up to nothing."""
+    account = evidence.strongest(module)
+    return account is not None and account.by_kind.get("merge", 0.0) < -SLOWER
+
+
+def cancelled(evidence: Evidence) -> Findings:
+    """Large parts of a gradient add up to nothing, because the loss does not depend on the parameter.
+
+    A bias before a normalisation, the key bias under a softmax, a weight whose scale is divided out
+    again: the gradient is small by algebra and what is left of it is rounding.
+    """
+    layers = [m for m in evidence.trainable if cancels(evidence, m)]
+    biases = [m for m in evidence.trainable if m not in layers and _has_idle_bias(evidence, m)]
+    for found, what in ((layers, "the parts of its gradient cancel"), (biases, "its bias does not move the loss")):
+        if found:
+            names = tuple(evidence.path_of(m) for m in found)
+            yield Finding(
+                code="GC211",
+                rule="cancelled",
+                family=Family.VANISHING,
+                severity=Severity.NOTE,
+                layers=names,
+                cause="cancelled",
+                message=f"{_names(names)}: {what}",
+                evidence={"layers": len(names)},
+            )
+
+
+def _has_idle_bias(evidence: Evidence, module: int) -> bool:
+    parameters = [p for p in evidence.parameters_of(module) if p.grad_norm is not None]
+    largest = max((p.grad_norm or 0.0 for p in parameters if len(p.shape) >= 2), default=0.0)
+    return any(len(p.shape) == 1 and (p.grad_norm or 0.0) < largest * 10**-SLOWER for p in parameters)
 
 
 _BLOCKS_A_BRANCH = frozenset(("saturating-activation", "residual-scale", "gate-closed"))
@@ -92,11 +128,11 @@ uniform, also learn slowly at first, by weights alone, and catch up as the score
 
 def _is_branch(evidence: Evidence, module: int, slow: list[int]) -> bool:
     """Whether a healthy layer stands before this one in the forward pass: then the trunk is intact."""
-    healthy = [_position(evidence, m) for m in evidence.trainable if m not in slow]
-    return min(healthy, default=math.inf) < _position(evidence, module)
+    healthy = [position(evidence, m) for m in evidence.trainable if m not in slow]
+    return min(healthy, default=math.inf) < position(evidence, module)
 
 
-def _position(evidence: Evidence, module: int) -> float:
+def position(evidence: Evidence, module: int) -> float:
     """When in the forward pass a layer's parameters were used first."""
     account = evidence.strongest(module)
     used = [evidence.op(i).sequence for i in account.path if evidence.op(i).sequence >= 0] if account else []
@@ -161,10 +197,13 @@ def _depth_cause(evidence: Evidence, account: Account, culprit: int, decades: fl
     bounded = sum(-d for op, d in factors(evidence, account) if evidence.op(op).name.startswith(_BOUNDED))
     weights = lost.get("weight", 0.0) + lost.get("activation", 0.0) - bounded
     attention = lost.get("attention", 0.0) if _is_one_hot(evidence, account) else 0.0
-    other = lost.get("other", 0.0) if decades < -SLOWER / 2 else 0.0
+    scaled = decades < -SLOWER / 2 and evidence.op(culprit).name.startswith(_SCALINGS)
+    other = lost.get("other", 0.0) if scaled else 0.0
     worst = max(bounded, weights, attention, other)
     if evidence.op(culprit).name.startswith("Glu") and decades < -SLOWER / 2:
         return "gate-closed"
+    if worst <= 0:
+        return "depth"
     if worst == bounded:
         return "saturating-activation"
     if worst == attention:
@@ -173,6 +212,10 @@ def _depth_cause(evidence: Evidence, account: Account, culprit: int, decades: fl
         return _scaling_cause(evidence, culprit)
     per_weight = account.by_kind.get("weight", 0.0) / max(account.count_by_kind.get("weight", 1), 1)
     return "small-init" if per_weight < _SMALL_GAIN else "depth"
+
+
+_SCALINGS = ("Mul", "Div", "Add", "Sub", "Addcmul", "Addcdiv")
+"""Ops that can hold a constant factor; additions have an `alpha`."""
 
 
 def _is_one_hot(evidence: Evidence, account: Account) -> bool:
@@ -315,7 +358,11 @@ def insensitive(evidence: Evidence) -> Findings:
     Saturated outputs, weights so small that the signal dies on its way forward, inputs near zero. A model
     that has converged looks alike, so a finding is made only where the evidence names the cause.
     """
-    layers = [m for m in evidence.trainable if (evidence.layers[m].elasticity or 0.0) < INSENSITIVE]
+    layers = [
+        m
+        for m in evidence.trainable
+        if (evidence.layers[m].elasticity or 0.0) < INSENSITIVE and not _waits_for_gate(evidence, m)
+    ]
     deaf = _deaf_to_input(evidence)
     if deaf is None and (not layers or len(layers) < len(evidence.trainable) / 2):
         return
@@ -340,6 +387,14 @@ def insensitive(evidence: Evidence) -> Findings:
     )
 
 
+def _waits_for_gate(evidence: Evidence, module: int) -> bool:
+    """Whether a small factor that learns at speed, such as a layer scale, is what holds a layer back."""
+    account, typical = evidence.strongest(module), evidence.typical_relative_gradient
+    if account is None or typical is None:
+        return False
+    return any(_gate_learns(evidence, op, decades, typical) for op, decades in factors(evidence, account))
+
+
 Cause = tuple[str, str, dict[str, float | int | str], int | None]
 
 
@@ -358,7 +413,7 @@ def _insensitive_cause(evidence: Evidence, layers: list[int]) -> Cause | None:
         fallen = math.log10(scales[-1] / max(scales))
         why = f"the activations shrink by {-fallen:.1f} decades on their way to the output"
         return "small-init", why, {"activation_decades": fallen}, None
-    return _lost_in_slopes(evidence, layers) or _lost_in_weights(evidence, layers)
+    return _lost_in_slopes(evidence, layers) or (None if scales else _lost_in_weights(evidence, layers))
 
 
 def _lost_in_weights(evidence: Evidence, layers: list[int]) -> Cause | None:
@@ -401,7 +456,7 @@ def _deaf_to_input(evidence: Evidence) -> int | None:
     scale = _input_scale(evidence)
     if scale is None or not 0 < scale < _FAINT_INPUT or not evidence.trainable:
         return None
-    first = min(evidence.trainable, key=lambda m: min((i for i in evidence.measurement.modules[m].output_ops), default=0) * -1)
+    first = min(evidence.trainable, key=lambda m: position(evidence, m))
     loss = abs(evidence.measurement.loss)
     matrices = [p for p in evidence.parameters_of(first) if len(p.shape) >= 2 and p.grad_norm is not None]
     faint = all((p.grad_norm or 0.0) * p.weight_norm < 10 * INSENSITIVE * loss for p in matrices)
