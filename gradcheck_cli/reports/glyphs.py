@@ -29,8 +29,10 @@ def _escaped(character: str) -> str:
 
 
 def number(value: float | None, digits: str = ".1e") -> str:
-    """A number in at most 8 characters; a dash where it could not be measured."""
-    return "–" if value is None else f"{value:{digits}}"
+    """A number, a plain 0 where it is exactly that, and a dash where it could not be measured."""
+    if value is None:
+        return "–"
+    return f"{value:{digits}}" if value else "0"
 
 
 def bar(value: float | None, scale: float, width: int, unicode: bool = True) -> str:

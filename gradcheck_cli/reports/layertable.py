@@ -25,6 +25,7 @@ class _Look:
     style: Style
     grad: bool
     relative: bool
+    decades: bool
     bar: int
     scale: float
     rules: dict[str, str]
@@ -40,8 +41,9 @@ def layer_table(report: Report, style: Style, width: int) -> Table:
         table.add_column("|grad|", no_wrap=True, justify="right")
     if look.relative:
         table.add_column("|grad|/|w|", no_wrap=True, justify="right")
-    table.add_column("decades from loss" if look.bar >= 10 else "decades", no_wrap=width >= 30)
-    table.add_column("verdict", overflow="fold", no_wrap=width >= 80)
+    if look.decades:
+        table.add_column("decades from loss" if look.bar else "decades", no_wrap=True)
+    table.add_column("verdict", overflow="fold", min_width=7, no_wrap=width >= 80)
     for row in rows(report.layers, report.findings, style.verbose):
         cells = _fold_cells(row, look) if isinstance(row, Fold) else _layer_cells(row, look)
         table.add_row(*cells)
@@ -49,19 +51,33 @@ def layer_table(report: Report, style: Style, width: int) -> Table:
 
 
 def _look(report: Report, style: Style, width: int) -> _Look:
-    # The decades are the logarithm of |grad|, so that column goes first where long names need its room.
-    longest = max((len(layer.path) for layer in report.layers), default=0)
     bars = 16 if width >= 100 else 10 if width >= 70 else 0
+    rules = {f.code: f.rule for f in report.findings} if width >= 90 else {}
     finite = [abs(x.decades) for x in report.layers if x.decades is not None and math.isfinite(x.decades)]
     return _Look(
         style=style,
-        grad=width >= 36 and longest + bars + 45 <= width + 15 * (width < 60),
+        grad=_longest_name(report) <= width - _room(bars, width >= 60, rules),
         relative=width >= 60,
+        decades=width >= 26,
         bar=bars,
         scale=max([LEAST_SCALE, *finite]),
-        rules={f.code: f.rule for f in report.findings} if width >= 90 else {},
+        rules=rules,
         colors={f.code: COLOR[f.severity] for f in report.findings},
     )
+
+
+def _longest_name(report: Report) -> int:
+    return max((len(layer.path) for layer in report.layers), default=0)
+
+
+def _room(bars: int, relative: bool, rules: dict[str, str]) -> int:
+    """Columns that are taken beside the name where |grad| is shown.
+
+    The decades are its logarithm, so |grad| is what goes first where long names need the room.
+    """
+    verdict = max((len(f"{code} {rule}") for code, rule in rules.items()), default=len("verdict"))
+    decades = max(len("decades from loss"), bars + 6) if bars else len("decades")
+    return verdict + decades + 2 + len("1.0e-01") + 2 + (12 if relative else 0) + 2
 
 
 def _layer_cells(layer: Layer, look: _Look) -> list[Text]:
@@ -73,7 +89,9 @@ def _layer_cells(layer: Layer, look: _Look) -> list[Text]:
         cells.append(_text(_gradient(layer), look))
     if look.relative:
         cells.append(_text(number(layer.relative_gradient), look))
-    return [*cells, _decades(layer, look, color), _verdict(layer.status, look)]
+    if look.decades:
+        cells.append(_decades(layer, look, color))
+    return [*cells, _verdict(layer.status, look)]
 
 
 def _gradient(layer: Layer) -> str:
@@ -107,7 +125,8 @@ def _fold_cells(fold: Fold, look: _Look) -> list[Text]:
         span = f"{fold.lowest:5.1f} .. {fold.highest:.1f}"
     label = f"… {fold.count} layers …"
     verdict = f"all {single}" if single else kinds
-    return [_dim(label, look), *blank, _dim(span, look), _dim(verdict, look)]
+    decades = [_dim(span, look)] * look.decades
+    return [_dim(label, look), *blank, *decades, _dim(verdict, look)]
 
 
 def _color(status: str, look: _Look) -> str:

@@ -108,7 +108,7 @@ def _series_lines(series: tuple[Series, ...], style: Style, width: int) -> list[
 def _series_block(one: Series, style: Style, width: int) -> list[Padding]:
     line = sparkline(one.norms, min(60, width - 4), style.unicode)
     facts = f"horizon {one.horizon} of {one.steps} steps, {one.attenuation:+.2g} decades per step"
-    texts = (Text(line, "cyan"), _text(f"|grad| through time, first to last step: {facts}", style))
+    texts = (Text(line, "cyan"), _text(f"|grad| first to last step: {facts}", style))
     return [Padding(text, (0, 0, 0, 2)) for text in texts]
 
 

@@ -142,6 +142,7 @@ def nan() -> Report:
         rule="unused",
         severity=Severity.NOTE,
         message="encoder.pooler is not used by the loss",
+        why="its output reaches no op that the loss depends on",
         remedies=(),
         source=None,
     )
@@ -170,7 +171,14 @@ def recurrent() -> Report:
         source=SourceLine(file="pixel_rnn.py", line=20, code="_, h = self.rnn(x)"),
     )
     layers = (layer("rnn", -0.6, "GC202", kind="RNN"), layer("head", -0.1))
-    other = finding(("head",), code="GC601", rule="loss-scale", severity=Severity.WARNING, source=None)
+    other = finding(
+        ("head",),
+        code="GC601",
+        rule="loss-scale",
+        severity=Severity.WARNING,
+        message="the loss is 9000 times too large",
+        source=None,
+    )
     return report(
         name="pixel_rnn.py",
         status=Status.ILL,

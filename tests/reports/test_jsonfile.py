@@ -1,0 +1,166 @@
+import contextlib
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gradcheck_cli.errors import ReportError
+from gradcheck_cli.records import Finding, Layer, Remedy, Report, Series, SourceLine, Trial
+from gradcheck_cli.reports import Style, read_report, render, report_from_dict, report_to_dict
+from tests.reports.examples import EXAMPLES, vanishing
+
+# hypothesis fills required fields by the records' annotations; those with defaults are named here.
+WORDS = st.text(max_size=8)
+NUMBERS = st.none() | st.floats()
+TRIALS = st.builds(Trial, outcome=WORDS, before=NUMBERS, after=NUMBERS, unit=WORDS)
+REMEDIES = st.builds(Remedy, code=WORDS, trial=TRIALS)
+SOURCES = st.none() | st.builds(SourceLine, code=WORDS)
+FINDINGS = st.builds(Finding, why=WORDS, source=SOURCES, remedies=st.lists(REMEDIES, max_size=2).map(tuple))
+REPORTS = st.builds(
+    Report,
+    loss=NUMBERS,
+    target=st.dictionaries(
+        WORDS, st.none() | st.integers() | WORDS | st.lists(WORDS, max_size=2), max_size=3
+    ),
+    findings=st.lists(FINDINGS, max_size=2).map(tuple),
+    layers=st.lists(st.builds(Layer, source=SOURCES), max_size=2).map(tuple),
+    series=st.lists(st.builds(Series), max_size=2).map(tuple),
+    notes=st.lists(WORDS, max_size=2).map(tuple),
+)
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is not JSON")
+
+
+@settings(max_examples=150, deadline=None)
+@given(REPORTS)
+def test_round_trip(report: Report) -> None:
+    text = render(report, "json")
+    again = report_from_dict(json.loads(text, parse_constant=refuse))
+    assert render(again, "json") == text
+    assert render(report, "table", Style(width=80, verbose=True)) is not None
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_file_reads_back(example: str, tmp_path: Path) -> None:
+    report = EXAMPLES[example]()
+    path = tmp_path / "report.json"
+    path.write_text(render(report, "json"), encoding="ascii")
+    again = read_report(path)
+    assert report_to_dict(again) == report_to_dict(report)
+    assert render(again, "table") == render(report, "table")
+
+
+def test_the_contract() -> None:
+    data = report_to_dict(EXAMPLES["nan"]())
+    assert data["schema"] == "gradcheck-report/1"
+    assert data["loss"] == "nan"
+    assert data["findings"][1]["evidence"]["largest"] == "inf"
+    assert data["findings"][1]["family"] == "nonfinite"
+    assert list(data)[:4] == ["schema", "name", "status", "exit_code"]
+    trial = report_to_dict(vanishing())["findings"][0]["remedies"][0]["trial"]
+    assert trial == {"outcome": "fixed", "before": -8.5, "after": -1.9, "unit": "decades"}
+
+
+def test_numbers_have_seven_significant_digits() -> None:
+    report = dataclasses.replace(vanishing(), loss=math.pi)
+    assert report_to_dict(report)["loss"] == 3.141593
+
+
+def test_nonfinite_numbers_read_back() -> None:
+    data = {**report_to_dict(vanishing()), "loss": "-inf"}
+    assert report_from_dict(data).loss == -math.inf
+
+
+def test_fields_of_a_later_version_are_ignored() -> None:
+    assert report_from_dict({**report_to_dict(vanishing()), "later": 1}).name == vanishing().name
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "truncated or corrupt JSON at line 1"),
+        ('{"schema": "gradcheck-report/1", "na', "truncated or corrupt JSON at line 1, column"),
+        ("\x00\x01", "truncated or corrupt"),
+        ('{"loss": NaN}', "NaN is not JSON"),
+        ("[" * 200_000, "not a JSON report"),
+        ("[]", "a report is a JSON object, this is a list"),
+        ("null", "this is null"),
+        ("{}", '"schema" should be "gradcheck-report/1"'),
+        ('{"schema": 3}', '"schema" should be'),
+        (
+            '{"schema": "gradcheck-report/9"}',
+            'schema "gradcheck-report/9" is not one that this version reads',
+        ),
+        ('{"schema": "gradcheck-suite/1"}', "a suite of reports"),
+        ('{"schema": "gradcheck-report/1"}', "name is missing"),
+    ],
+)
+def test_corrupt_files(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ReportError) as caught:
+        read_report(path)
+    assert message in caught.value.message
+    assert str(path) in caught.value.message
+    assert caught.value.hint
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="No such file"):
+        read_report(tmp_path / "none.json")
+    with pytest.raises(ReportError, match="cannot be read"):
+        read_report(tmp_path)
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ReportError, match="not a JSON report"):
+        read_report(tmp_path / "binary")
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (("name",), 3, "name should be a string, found an integer"),
+        (("exit_code",), True, "exit_code should be an integer, found true or false"),
+        (("status",), "well", "status should be one of healthy, ill, unknown, failed, found 'well'"),
+        (("status",), [], "status should be one of"),
+        (("loss",), "2.3", "loss should be a number, found a string"),
+        (("loss",), 10**400, "loss is too large for a number"),
+        (("layers",), {}, "layers should be a list, found an object"),
+        (("layers", 0, "decades"), [], "layers[0].decades should be a number, found a list"),
+        (("findings", 0, "source"), 1, "findings[0].source should be an object, found an integer"),
+        (
+            ("findings", 0, "remedies", 1, "title"),
+            None,
+            "findings[0].remedies[1].title should be a string, found null",
+        ),
+        (("findings", 0, "evidence", "decades"), True, "findings[0].evidence.decades should be a number"),
+        (("seconds",), [], "seconds should be an object, found a list"),
+    ],
+)
+def test_wrong_types(keys: tuple[Any, ...], value: object, message: str) -> None:
+    data = report_to_dict(vanishing())
+    place: Any = data
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    with pytest.raises(ReportError) as caught:
+        report_from_dict(data, "ci.json")
+    assert message in caught.value.message
+    assert caught.value.message.startswith("ci.json: ")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_any_damage_is_a_report_error(data: st.DataObject) -> None:
+    text = render(vanishing(), "json")
+    keys = data.draw(st.sampled_from(sorted(report_to_dict(vanishing()))))
+    junk = data.draw(st.recursive(st.none() | st.booleans() | st.integers() | WORDS, st.lists, max_leaves=3))
+    damaged = {**json.loads(text), keys: junk}
+    with contextlib.suppress(ReportError):
+        render(report_from_dict(damaged), "table")
