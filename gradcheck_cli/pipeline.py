@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli import __version__
@@ -100,6 +101,8 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
     except GradcheckError:
         raise
     except BaseException as error:
+        if _is_ours(error):
+            raise
         raise explain_forward_error(target.model, error) from error
     on_stage("judging")
     ledger = account_for(measurement)
@@ -124,6 +127,15 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
             "total": time.perf_counter() - started,
         },
     )
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether an error comes from the probe's own code rather than from the user's under it."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    ours = str(Path(__file__).parent / "probe")
+    return frame is not None and frame.tb_frame.f_code.co_filename.startswith(ours)
 
 
 def _noting_the_loss(target: Target, guessed: list[str]) -> Callable[[Any, Any], Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from gradcheck_cli.probe import lenses
 from gradcheck_cli.probe.checkpointing import checkpointing_lifted, eagerly
 from gradcheck_cli.probe.graph import LEAF, Graph
 from gradcheck_cli.probe.norms import Scalar, norm, settle
-from gradcheck_cli.probe.origin import OriginSearch, StopSearch
+from gradcheck_cli.probe.origin import OriginSearch
 from gradcheck_cli.probe.parameters import GradientFigures, figures
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.state import WriteGuard, preserved
@@ -131,7 +131,7 @@ class _Probe:
         """Replay the forward pass op by op up to the first op that made a non-finite value."""
         tracer = Tracer(self.model, self.guard)
         search = OriginSearch(tracer)
-        with preserved(self.model), suppress(StopSearch):
+        with preserved(self.model):
             self._forward(seed, autocast, tracer, search)
         return search.origin(self.sources)
 

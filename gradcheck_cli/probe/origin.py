@@ -23,12 +23,11 @@ _FILLS = frozenset(
 `empty` returns was never written to."""
 
 
-class StopSearch(BaseException):
-    """The origin is found; not an Exception, so that no handler in the user's code swallows it."""
-
-
 class OriginSearch(TorchDispatchMode):
-    """Checks every op of the forward pass that runs inside it, and stops that pass at the first bad one."""
+    """Checks every op of the forward pass that runs inside it, up to the first bad one.
+
+    It lets the pass run on from there: an exception would meet the user's own handlers on its way out.
+    """
 
     def __init__(self, tracer: Tracer) -> None:
         super().__init__()
@@ -40,6 +39,8 @@ class OriginSearch(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if self._found is not None:
+            return func(*args, **kwargs)
         name = func.overloadpacket.__name__
         inputs = list(_floating((args, kwargs)))
         finite, clean = _all(torch.isfinite, inputs), _all(_not_nan, inputs)
@@ -50,7 +51,6 @@ class OriginSearch(TorchDispatchMode):
         if name not in _FILLS and (made_nan or (finite and not _all(torch.isfinite, outputs))):
             self._record(name, inputs, first, "nan" if made_nan else "inf")
             self._place = self._tracer.place_of(sys._getframe(1))
-            raise StopSearch
         return result
 
     def _record(self, name: str, inputs: list[Tensor], first: tuple[float, float] | None, produced: str) -> None:
@@ -84,4 +84,4 @@ def _extremes(inputs: list[Tensor]) -> tuple[float, float] | None:
     """Smallest and largest value of the first input, read before an in-place op changes it."""
     if not inputs or not inputs[0].numel() or inputs[0].is_complex():
         return None
-    return float(inputs[0].min()), float(inputs[0].max())
+    return float(inputs[0].detach().min()), float(inputs[0].detach().max())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_CONTAINERS = (dict, list, set)
+_CONTAINERS = frozenset((dict, OrderedDict, defaultdict, list, set))
+"""Exact types: a subclass may forbid what restoring it needs, as diffusers' FrozenDict does."""
 
 
 @contextmanager
@@ -41,7 +43,7 @@ def _undo_modules(model: nn.Module) -> Callable[[], None]:
         (value, value.copy())
         for _, saved in attributes
         for value in saved.values()
-        if isinstance(value, _CONTAINERS) and hasattr(value, "copy")
+        if type(value) in _CONTAINERS
     ]
 
     def undo() -> None:

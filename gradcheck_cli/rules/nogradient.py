@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from gradcheck_cli.records import Cut, Family, Finding, Severity
-from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.rules.evidence import VIEW_LIKE, Evidence, Findings
 
 _STEP_FUNCTIONS = ("Round", "Sign", "Floor", "Ceil", "Trunc", "Heaviside")
 _RECTIFIERS = ("Relu", "Threshold", "LeakyRelu", "Hardtanh", "Hardswish", "Hardsigmoid", "Elu", "PreluKernel", "Clamp")
@@ -156,7 +156,7 @@ def single_element(evidence: Evidence) -> Findings:
         below = [m for m in evidence.layers if _starves(evidence, m, lens.op)]
         layers = tuple(evidence.path_of(m) for m in below or ([op.module] if op.module >= 0 else []))
         kind = "softmax" if lens.kind == "softmax" else "normalisation"
-        if kind == "softmax" and _weighs_values(evidence, lens.op):
+        if kind == "softmax" and _weighs_values(evidence, lens.op) and not _single_unit_below(evidence, lens.op):
             continue
         yield Finding(
             code="GC404",
@@ -181,6 +181,17 @@ def _weighs_values(evidence: Evidence, op: int) -> bool:
         above = {s for i in above for s in evidence.senders.get(i, ())}
         if any(evidence.op(i).name.startswith(("Bmm", "Baddbmm", "Mm", "Mul")) for i in above):
             return True
+    return False
+
+
+def _single_unit_below(evidence: Evidence, op: int) -> bool:
+    """Whether the single element is the only output of a layer: then the softmax runs over the wrong dim."""
+    while evidence.op(op).edges:
+        op = evidence.op(op).edges[0].to
+        parameters = [evidence.measurement.parameters[i] for i in evidence.parameters_under(op)]
+        matrices = [p for p in parameters if len(p.shape) >= 2]
+        if matrices or not evidence.op(op).name.startswith(VIEW_LIKE):
+            return any(p.shape[0] == 1 for p in matrices)
     return False
 
 

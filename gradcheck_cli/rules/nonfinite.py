@@ -35,7 +35,8 @@ def nonfinite_parameter(evidence: Evidence) -> Findings:
     An earlier step diverged, a checkpoint is damaged, or memory was never initialised. The gradient
     cannot be judged until the weights are sound.
     """
-    bad = [p for p in evidence.measurement.parameters if p.weight_nonfinite]
+    reached = not math.isfinite(evidence.measurement.loss)
+    bad = [p for p in evidence.measurement.parameters if p.weight_nonfinite and (reached or p.op is not None)]
     if bad:
         yield _finding(
             "GC102",
