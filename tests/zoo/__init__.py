@@ -1,6 +1,6 @@
 """Real architectures of widely used libraries, small and random, each of which trains."""
 
-from .catalogue import ARCHITECTURES, MISSING, SLICE
+from .catalogue import ARCHITECTURES, LIBRARIES, MISSING, SLICE
 from .registry import Architecture
 
-__all__ = ["ARCHITECTURES", "MISSING", "SLICE", "Architecture"]
+__all__ = ["ARCHITECTURES", "LIBRARIES", "MISSING", "SLICE", "Architecture"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -28,10 +29,17 @@ class Architecture:
 
 
 REGISTRY: dict[str, Architecture] = {}
+ABSENT: set[str] = set()  # the libraries that are not installed: their architectures are not registered
+PACKAGES = {"pytorch-crf": "torchcrf"}  # where the package is not called like the library
+
+
+def installed(library: str) -> bool:
+    """Whether a library can be imported, found out without importing it."""
+    return find_spec(PACKAGES.get(library, library.replace("-", "_"))) is not None
 
 
 def architecture(name: str, library: str, learning_rate: float = 1e-3) -> Callable[[Build], Build]:
-    """Register a builder under a name; it runs with the seed set."""
+    """Register a builder under a name if its library is installed; it runs with the seed set."""
 
     def register(build: Build) -> Build:
         def seeded() -> Built:
@@ -40,7 +48,10 @@ def architecture(name: str, library: str, learning_rate: float = 1e-3) -> Callab
 
         if name in REGISTRY:
             raise ValueError(f"two architectures are called {name}")
-        REGISTRY[name] = Architecture(name, library, seeded, learning_rate)
+        if installed(library):
+            REGISTRY[name] = Architecture(name, library, seeded, learning_rate)
+        else:
+            ABSENT.add(library)
         return build
 
     return register

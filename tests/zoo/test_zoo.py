@@ -7,7 +7,7 @@ import warnings
 import pytest
 import torch
 
-from . import ARCHITECTURES, MISSING, SLICE, Architecture
+from . import ARCHITECTURES, LIBRARIES, MISSING, SLICE, Architecture
 
 IN_CI = [a for a in ARCHITECTURES if a.name in SLICE]
 IN_SWEEP = [a for a in ARCHITECTURES if a.name not in SLICE]
@@ -28,14 +28,22 @@ def assert_healthy(architecture: Architecture) -> None:
 
     model, batch, step = architecture.build()
     report = check(model, batch, step=step)
-    alarms = [f for f in report.findings if f.severity in ("error", "warning")]
-    assert not alarms, f"{architecture.name} trains, yet:\n" + "\n".join(f"  {f}" for f in alarms)
-    assert report.status != "failed", report
+    alarms = [
+        f"  {f.code} {f.severity.value} ({f.cause}) {f.message} {f.why}"
+        for f in report.findings
+        if f.severity.value in ("error", "warning")
+    ]
+    assert not alarms, f"{architecture.name} trains, yet:\n" + "\n".join(alarms)
+    assert report.status.value != "failed", report
 
 
 @pytest.mark.parametrize("architecture", IN_CI, ids=lambda a: a.name)
 def test_slice(architecture):
     assert_healthy(architecture)
+
+
+def test_names_of_slice_exist():
+    assert MISSING or len(IN_CI) == len(SLICE)
 
 
 @pytest.mark.sweep
@@ -44,6 +52,7 @@ def test_sweep(architecture):
     assert_healthy(architecture)
 
 
-@pytest.mark.parametrize("library", MISSING)
-def test_library_is_missing(library):
-    pytest.skip(f"{library} is not installed: its architectures were not checked")
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_library_is_installed(library):
+    if library in MISSING:
+        pytest.skip(f"{library} is not installed: its architectures were not checked")
