@@ -30,7 +30,9 @@ _KIND_BY_PREFIX = (
 _BY_LENGTH = sorted(
     ((prefix, kind) for kind, names in _KIND_BY_PREFIX for prefix in names.split()), key=lambda p: -len(p[0])
 )
-_VIEWLIKE = frozenset("T Transpose View UnsafeView ReshapeAlias Permute Squeeze Unsqueeze Clone ToCopy Expand".split())
+_VIEWLIKE = frozenset(
+    "T Transpose View UnsafeView ReshapeAlias Permute Squeeze Unsqueeze Clone ToCopy Expand".split()
+)
 
 
 def kind_of(name: str) -> str:
@@ -45,7 +47,12 @@ def account_for(measurement: Measurement) -> Ledger:
     accounts = []
     for index, parameter in enumerate(measurement.parameters):
         leaf = parameter.op
-        if leaf is None or sums[leaf] is None or not parameter.grad_norm or not math.isfinite(parameter.grad_norm):
+        if (
+            leaf is None
+            or sums[leaf] is None
+            or not parameter.grad_norm
+            or not math.isfinite(parameter.grad_norm)
+        ):
             continue
         decades, count = sums[leaf], counts[leaf]
         assert decades is not None and count is not None
@@ -191,7 +198,9 @@ def _crossings(window: dict[int, int], steps: int, ops: Sequence[Op]) -> tuple[l
             whole = not inside[index] and math.isfinite(op.total)
             total = op.total if whole else math.hypot(later[index], outside[index])
             arrived[step] = math.hypot(arrived[step], total)
-            from_later[step] = math.hypot(from_later[step], total if whole and not outside[index] else later[index])
+            from_later[step] = math.hypot(
+                from_later[step], total if whole and not outside[index] else later[index]
+            )
     return arrived, from_later
 
 

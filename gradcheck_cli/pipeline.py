@@ -97,7 +97,9 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
     watched = replace(target, forward=_noting_the_loss(target, guessed))
     try:
         with quiet_stdout() if spec.model else nullcontext():
-            measurement = measure(watched, target.batches[0], seed=spec.seed, autocast=autocast, on_stage=on_stage)
+            measurement = measure(
+                watched, target.batches[0], seed=spec.seed, autocast=autocast, on_stage=on_stage
+            )
     except GradcheckError:
         raise
     except BaseException as error:
@@ -107,7 +109,9 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
     on_stage("judging")
     ledger = account_for(measurement)
     layers, findings = judge(measurement, ledger, select=spec.select, ignore=spec.ignore)
-    findings = tuple(replace(f, remedies=() if f.severity is Severity.NOTE else remedies_for(f.cause)) for f in findings)
+    findings = tuple(
+        replace(f, remedies=() if f.severity is Severity.NOTE else remedies_for(f.cause)) for f in findings
+    )
     code = exit_code(findings, spec.fail_on)
     return Report(
         name=target.name,
@@ -165,7 +169,11 @@ def _status(findings: tuple[Finding, ...], layers: tuple[Layer, ...]) -> Status:
 
 
 def _described(target: Target) -> Mapping[str, Any]:
-    return {"model": type(target.model).__name__, "picked": list(target.picked), "batch_size": target.batch_size}
+    return {
+        "model": type(target.model).__name__,
+        "picked": list(target.picked),
+        "batch_size": target.batch_size,
+    }
 
 
 def _versions(torch_version: str) -> Mapping[str, str]:

@@ -414,7 +414,7 @@ class Layer:
         activation_rms: RMS of what it puts out.
         stream: Norm of dloss/d(its output).
         by_kind: The decades by kind of factor, for its strongest parameter.
-        status: "ok", "frozen", "unused", "none" (no gradient) or the code of the worst finding.
+        status: "ok", "non-finite", "frozen", "unused", "none" (no gradient) or the code of the worst finding.
     """
 
     path: str

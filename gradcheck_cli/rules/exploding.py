@@ -1,13 +1,12 @@
-"""GC3xx: gradients, activations or losses that are far too large."""
+"""GC301 and GC303: gradients, activations or losses that are far too large."""
 
 from __future__ import annotations
 
 import math
 
 from gradcheck_cli.records import Account, Family, Finding, Severity
+from gradcheck_cli.rules.accounts import factors, named, position
 from gradcheck_cli.rules.evidence import Evidence, Findings
-from gradcheck_cli.rules.nogradient import _names
-from gradcheck_cli.rules.vanishing import _total_decades, factors, position
 
 _FAR_FROM_CHANCE = 100.0
 """First loss over ln C. Random logits of standard deviation s lose about s * sqrt(2 ln C), so this is a
@@ -17,35 +16,7 @@ _FAR_ABOVE_TARGET = 30.0
 """Output over target, in RMS: the first squared error is a thousand times that of predicting nothing."""
 _EXPLOSIVE = 1e3
 """Elasticity above which 0.1 % of a layer's weights changes the loss by its own size (THEORY.md, 4)."""
-_GROWTH_IN_TIME = 3.0
 _BIG_INPUT = 30.0
-
-
-def exploding_time(evidence: Evidence) -> Findings:
-    """A recurrent weight's gradient grows with every step that it is carried back.
-
-    The recurrent gain is above 1, so the first steps outweigh the last ones by the power of the number
-    of steps, and the next update throws the weights out of range.
-    """
-    for series in evidence.ledger.series:
-        grown = _total_decades(series)
-        if grown >= _GROWTH_IN_TIME:
-            parameter = evidence.measurement.parameters[series.parameter]
-            layer = evidence.path_of(parameter.module)
-            op = next(iter(evidence.senders.get(parameter.op or 0, ())))
-            yield Finding(
-                code="GC302",
-                rule="exploding-time",
-                family=Family.EXPLODING,
-                severity=Severity.ERROR,
-                layers=(layer,),
-                cause="recurrent-gain",
-                message=f"{layer} explodes through time: its gradient grows 10^{grown:.1f} times over {series.steps} steps",
-                why=f"each step back multiplies the gradient by {10**series.attenuation:.2f}",
-                op=evidence.op(op).name,
-                source=evidence.source_of(op),
-                evidence={"decades_per_step": series.attenuation, "decades_grown": grown, "steps": series.steps},
-            )
 
 
 def exploding_loss(evidence: Evidence) -> Findings:
@@ -94,9 +65,17 @@ def _far_from_target(evidence: Evidence) -> Found | None:
     output, target = lens.output_rms, lens.target_rms
     numbers: dict[str, float | int | str] = {"output_rms": output, "target_rms": target}
     if target > _FAR_FROM_TARGET * max(output, 1.0):
-        return f"the targets' RMS is {target:.3g} and the output's {output:.3g}: the loss is all scale", numbers, True
+        return (
+            f"the targets' RMS is {target:.3g} and the output's {output:.3g}: the loss is all scale",
+            numbers,
+            True,
+        )
     if output > _FAR_ABOVE_TARGET * max(target, 1.0):
-        return f"the output's RMS is {output:.3g} and the targets' {target:.3g}: the output explodes", numbers, False
+        return (
+            f"the output's RMS is {output:.3g} and the targets' {target:.3g}: the output explodes",
+            numbers,
+            False,
+        )
     return None
 
 
@@ -122,7 +101,7 @@ def exploding_depth(evidence: Evidence) -> Findings:
         severity=Severity.ERROR,
         layers=names,
         cause=cause,
-        message=f"{_names(names)} explode: 0.1 % of the weights moves the loss by {elasticity / 10:.0f} % of itself",
+        message=f"{named(names)} explode: 0.1 % of the weights moves the loss by {elasticity / 10:.0f} % of itself",
         why=_why(evidence, cause),
         source=evidence.layers[worst].source,
         evidence={"elasticity": elasticity, "decades_grown": grown[worst]},
@@ -141,7 +120,9 @@ def growth_cause(evidence: Evidence) -> str:
     Read from the account of the layer that was used first, whose path crosses the whole network.
     """
     inputs = [
-        s.rms for s in evidence.measurement.inputs if s.rms is not None and s.dtype.startswith(("float", "bfloat"))
+        s.rms
+        for s in evidence.measurement.inputs
+        if s.rms is not None and s.dtype.startswith(("float", "bfloat"))
     ]
     first = min(evidence.trainable, key=lambda m: position(evidence, m), default=None)
     account = evidence.strongest(first) if first is not None else None
@@ -158,7 +139,18 @@ def growth_cause(evidence: Evidence) -> str:
     return "large-init"
 
 
-_SUMMING = ("Mm", "Bmm", "SparseMm", "IndexAdd", "ScatterAdd", "ScatterReduce", "IndexSelect", "Index", "Gather", "Sum")
+_SUMMING = (
+    "Mm",
+    "Bmm",
+    "SparseMm",
+    "IndexAdd",
+    "ScatterAdd",
+    "ScatterReduce",
+    "IndexSelect",
+    "Index",
+    "Gather",
+    "Sum",
+)
 
 
 def _grown_in(evidence: Evidence, account: Account, names: tuple[str, ...]) -> float:
@@ -186,7 +178,9 @@ def _why(evidence: Evidence, cause: str) -> str:
         return f"the inputs' RMS is {max(inputs):.3g}, where layers are initialised for about 1"
     if len(scales) >= 2 and scales[-1] > 10 * scales[0]:
         grown = math.log10(scales[-1] / scales[0])
-        return f"the activations grow by {grown:.1f} decades, from an RMS of {scales[0]:.2g} to {scales[-1]:.2g}"
+        return (
+            f"the activations grow by {grown:.1f} decades, from an RMS of {scales[0]:.2g} to {scales[-1]:.2g}"
+        )
     layer = _largest_gradient(evidence)
     account = evidence.strongest(layer) if layer is not None else None
     if account is None:

@@ -89,7 +89,9 @@ def nonfinite_backward(evidence: Evidence) -> Findings:
     """
     if not math.isfinite(evidence.measurement.loss):
         return
-    poisoned = [evidence.path_of(m) for m, layer in evidence.layers.items() if layer.nan_count or layer.inf_count]
+    poisoned = [
+        evidence.path_of(m) for m, layer in evidence.layers.items() if layer.nan_count or layer.inf_count
+    ]
     for index, op in enumerate(evidence.measurement.ops):
         sent = [edge.norm for edge in op.edges]
         if math.isfinite(op.total) and any(not math.isfinite(norm) for norm in sent):

@@ -1,0 +1,66 @@
+"""Reading an account: its factors, its order in the forward pass, and what explains a small gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from gradcheck_cli.records import Account
+from gradcheck_cli.rules.evidence import Evidence
+
+SLOWER = 4.0
+"""Decades that a layer's relative gradient may lie below the model's typical layer: it would train ten
+thousand times slower (THEORY.md, section 4)."""
+INSENSITIVE = 1e-5
+"""Elasticity below which a layer hardly moves the loss: 1 % of its weights moves it by a ten-millionth."""
+BOUNDED = ("Sigmoid", "Tanh", "Hardsigmoid", "Hardtanh", "LogSigmoid", "Softsign", "Clamp")
+
+
+def position(evidence: Evidence, module: int) -> float:
+    """When in the forward pass a layer's parameters were used first."""
+    account = evidence.strongest(module)
+    used = [evidence.op(i).sequence for i in account.path if evidence.op(i).sequence >= 0] if account else []
+    return min(used, default=math.inf)
+
+
+def factors(evidence: Evidence, account: Account) -> Iterator[tuple[int, float]]:
+    """The op factors of an account in decades, by the index of the op."""
+    for op, child in zip(account.path, account.path[1:], strict=False):
+        sent = max((e.norm for e in evidence.op(op).edges if e.to == child), default=0.0)
+        if sent > 0 and evidence.op(op).total > 0:
+            yield op, math.log10(sent / evidence.op(op).total)
+
+
+def weights_above(evidence: Evidence, op: int) -> int:
+    """How many weights stand between an op and the loss, along the strongest path."""
+    count = 0
+    while (op := evidence.ledger.parent[op]) >= 0:
+        count += any(True for _ in evidence.parameters_under(op))
+    return count
+
+
+def cancels(evidence: Evidence, module: int) -> bool:
+    """Whether a layer's gradient is small because large parts of it add up to nothing."""
+    account = evidence.strongest(module)
+    return account is not None and account.by_kind.get("merge", 0.0) < -SLOWER
+
+
+def gate_learns(evidence: Evidence, op: int, decades: float, typical: float) -> bool:
+    """Whether a small parameter that itself learns at speed holds the gradient back, as a layer scale does."""
+    if decades > -SLOWER / 2:
+        return False
+    for index in evidence.parameters_under(op):
+        parameter = evidence.measurement.parameters[index]
+        if (
+            parameter.grad_norm
+            and parameter.weight_norm
+            and parameter.grad_norm / parameter.weight_norm > typical
+        ):
+            return True
+    return False
+
+
+def named(layers: tuple[str, ...]) -> str:
+    if len(layers) <= 2:
+        return " and ".join(layers)
+    return f"{layers[0]} .. {layers[-1]} ({len(layers)} layers)"

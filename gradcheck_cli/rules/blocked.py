@@ -1,0 +1,203 @@
+"""GC402, GC403, GC405 and the notes on zeros that will pass."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from gradcheck_cli.records import Family, Finding, Severity
+from gradcheck_cli.rules.accounts import named
+from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.rules.zeros import _opens, blockers_of, classify, zero_layers
+
+_STEP_FUNCTIONS = ("Round", "Sign", "Floor", "Ceil", "Trunc", "Heaviside")
+_RECTIFIERS = (
+    "Relu",
+    "Threshold",
+    "LeakyRelu",
+    "Hardtanh",
+    "Hardswish",
+    "Hardsigmoid",
+    "Elu",
+    "PreluKernel",
+    "Clamp",
+)
+_DEAD_SHARE = 0.95
+"""Above this share of units at zero over the whole batch a layer is as good as gone (healthy ReLU nets,
+trained ones included, stay below 0.6)."""
+_DEAD_SAMPLES = 16
+"""A unit seen on fewer elements can be zero on all of them by chance."""
+
+
+def step_function(evidence: Evidence) -> Findings:
+    """An op with a derivative of zero almost everywhere stands between the loss and the layers below.
+
+    round, sign, floor, ceil and trunc are flat between their jumps, so what comes back is exactly zero.
+    """
+    yield from _blocked(
+        evidence,
+        "GC402",
+        "step-function",
+        "non-differentiable-op",
+        lambda name, _: name.startswith(_STEP_FUNCTIONS),
+        "{op} is flat between its jumps, so {layers} get a gradient of exactly 0",
+    )
+
+
+def dead_activation(evidence: Evidence) -> Findings:
+    """Every unit of a rectifier (or nearly every one) is off for the whole batch.
+
+    A ReLU that is negative for all samples has a slope of exactly zero, and so does its weight's
+    gradient: it cannot come back by itself. Counted per unit over the batch, never per element: half of
+    all elements are zero in a healthy layer.
+    """
+    found = tuple(
+        _blocked(
+            evidence,
+            "GC403",
+            "dead-activation",
+            "dead-relu",
+            lambda name, _: name.startswith(_RECTIFIERS),
+            "every unit of {op} is off for the whole batch, so {layers} get a gradient of exactly 0",
+        )
+    )
+    yield from found
+    if not found:
+        yield from _mostly_dead(evidence)
+
+
+def _mostly_dead(evidence: Evidence) -> Findings:
+    by_layer: dict[int, list[int]] = defaultdict(list)
+    for lens in evidence.measurement.lenses:
+        if lens.dead is not None and lens.samples >= _DEAD_SAMPLES and lens.units >= 8:
+            by_layer[_feeder(evidence, lens.op)].append(lens.op)
+    dead = {  # a layer that is used several times is dead only where all uses are
+        layer: ops
+        for layer, ops in by_layer.items()
+        if min(evidence.lenses[op].dead or 0.0 for op in ops) >= _DEAD_SHARE
+    }
+    if dead:
+        op = next(iter(dead.values()))[0]
+        lens = evidence.lenses[op]
+        layers = tuple(evidence.path_of(m) for m in dead)
+        yield Finding(
+            code="GC403",
+            rule="dead-activation",
+            family=Family.NO_GRADIENT,
+            severity=Severity.WARNING,
+            layers=layers,
+            cause="dead-relu",
+            message=f"{lens.dead:.0%} of the units behind {named(layers)} are off for the whole batch",
+            why=f"{lens.units} units were seen on {lens.samples:,} elements each",
+            op=evidence.op(op).name,
+            source=evidence.source_of(op),
+            evidence={"dead_share": lens.dead or 0.0, "units": lens.units},
+        )
+
+
+def _feeder(evidence: Evidence, op: int) -> int:
+    """The nearest module below an op that owns parameters; the op's own module where there is none."""
+    index = op
+    while evidence.op(index).edges:
+        if evidence.op(index).module in evidence.owned:
+            return evidence.op(index).module
+        index = evidence.op(index).edges[0].to
+    return evidence.op(op).module
+
+
+def masked_loss(evidence: Evidence) -> Findings:
+    """Every gradient is exactly 0: nothing was left to compare.
+
+    All targets were ignored, the mask was all zero, or every term of the loss was clipped. A batch like
+    this teaches nothing. A hinge loss of 0 is left alone: there every sample is right already.
+    """
+    layers = [m for m, layer in evidence.layers.items() if layer.status == "ok"]
+    if not layers or any(evidence.layers[m].grad_norm for m in layers):
+        return
+    reasons = {classify(evidence, blockers_of(evidence, m)) for m in layers}
+    hinge = any(
+        op.name.startswith(("Clamp", "Relu")) and op.module < 0 for op in evidence.measurement.ops[:8]
+    )
+    if reasons == {"masked"} and not (evidence.measurement.loss == 0 and hinge):
+        yield Finding(
+            code="GC405",
+            rule="masked-loss",
+            family=Family.NO_GRADIENT,
+            severity=Severity.ERROR,
+            layers=tuple(evidence.path_of(m) for m in layers),
+            cause="masked-loss",
+            message="every gradient is exactly 0: this batch was masked or clipped out of the loss completely",
+            why=f"the loss is {evidence.measurement.loss:.4g}, and none of {len(layers)} layers moves it",
+            op=evidence.op(0).name,
+            source=evidence.source_of(0),
+            evidence={"loss": evidence.measurement.loss, "layers": len(layers)},
+        )
+
+
+def by_design_zero(evidence: Evidence) -> Findings:
+    """A gradient is exactly zero because a parameter that is all zero gates it, and that one learns.
+
+    LoRA's B, a zero-initialised last normalisation of a residual branch, ReZero and adaLN-zero start
+    this way: the gate opens with the first step, and the layers behind it learn from then on.
+    """
+    yield from _blocked(
+        evidence,
+        "GC411",
+        "by-design-zero",
+        "by-design-zero",
+        lambda _, op: _opens(evidence, op),
+        "{layers} wait for a gate that is zero now and opens with the first step",
+        severity=Severity.NOTE,
+    )
+
+
+def masked_rows(evidence: Evidence) -> Findings:
+    """A gradient is exactly zero because the batch routed nothing through the layer.
+
+    Rows that were not looked up, experts that were not chosen, positions behind a mask, a hinge that is
+    satisfied: another batch would reach them.
+    """
+    yield from _blocked(
+        evidence,
+        "GC412",
+        "masked",
+        "masked",
+        lambda name, _: True,
+        "{layers} get a gradient of exactly 0 on this batch: {op} passed nothing on",
+        severity=Severity.NOTE,
+    )
+
+
+def _blocked(
+    evidence: Evidence,
+    code: str,
+    rule: str,
+    cause: str,
+    blocks: Callable[[str, int], bool],
+    message: str,
+    severity: Severity = Severity.ERROR,
+) -> Findings:
+    """One finding for each op at which a gradient becomes exactly zero and `blocks(name, op)` holds,
+    over the layers whose every way to the loss is closed at such ops."""
+    groups: dict[int, list[int]] = defaultdict(list)
+    for module in zero_layers(evidence):
+        blockers = blockers_of(evidence, module)
+        if blockers and classify(evidence, blockers) == rule:
+            groups[min(blockers)].append(module)
+    matching = {op: modules for op, modules in groups.items() if blocks(evidence.op(op).name, op)}
+    if matching:
+        first = min(matching)
+        layers = tuple(evidence.path_of(m) for m in sorted({m for ms in matching.values() for m in ms}))
+        yield Finding(
+            code=code,
+            rule=rule,
+            family=Family.NO_GRADIENT,
+            severity=severity,
+            layers=layers,
+            cause=cause,
+            message=message.format(op=evidence.op(first).name, layers=named(layers)),
+            why=f"a gradient of norm {evidence.op(first).total:.2g} arrives at {evidence.op(first).name} and none leaves it",
+            op=evidence.op(first).name,
+            source=evidence.source_of(first),
+            evidence={"layers": len(layers), "blocking_ops": len(matching)},
+        )

@@ -1,0 +1,91 @@
+"""GC401 and the notes on layers that no gradient was meant to reach."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from gradcheck_cli.records import Cut, Family, Finding, Severity
+from gradcheck_cli.rules.accounts import named
+from gradcheck_cli.rules.evidence import Evidence, Findings
+
+
+def graph_cut(evidence: Evidence) -> Findings:
+    """A layer ran and its values were used, but no gradient comes back: the graph was cut behind it.
+
+    The usual knives are `.detach()`, `.data`, `torch.tensor(x)`, a trip through numpy, `no_grad` around
+    a part that should learn, and choices such as argmax or comparisons, which have no derivative.
+    """
+    behind: dict[Cut, list[int]] = defaultdict(list)
+    for module, layer in evidence.layers.items():
+        cut = _cut_behind(evidence, module) if layer.status == "none" else None
+        if cut is not None:
+            behind[cut].append(module)
+    for cut, modules in behind.items():
+        choice = cut.op in _CHOICES
+        layers = tuple(evidence.path_of(m) for m in modules)
+        yield Finding(
+            code="GC401",
+            rule="graph-cut",
+            family=Family.NO_GRADIENT,
+            severity=Severity.ERROR,
+            layers=layers,
+            cause="non-differentiable-op" if choice else "graph-cut",
+            message=f"{named(layers)} cannot learn: {_shown(cut.op)} cuts the graph behind {_it(layers)}",
+            why=f"{len(layers)} layers ran, but their gradient is None: the only way to the loss leads through {_shown(cut.op)}",
+            op=cut.op,
+            source=cut.source,
+            evidence={"layers": len(layers)},
+        )
+
+
+_CHOICES = frozenset(
+    "argmax argmin gt lt ge le eq ne __gt_ __lt_ __ge_ __le_ bool long int "
+    "bucketize searchsorted one_hot heaviside multinomial bernoulli topk sort max min median kthvalue mode".split()
+)
+
+
+def _cut_behind(evidence: Evidence, module: int) -> Cut | None:
+    own = {i for i in evidence.owned[module] if evidence.measurement.parameters[i].requires_grad}
+    cuts = [c for c in evidence.measurement.cuts if own & set(c.parameters) and (c.used or c.op == "item")]
+    return max(cuts, key=lambda cut: cut.used, default=None)
+
+
+def _shown(op: str) -> str:
+    known = {
+        "no_grad": "no_grad()",
+        "data": ".data",
+        "numpy": ".numpy()",
+        "item": ".item()",
+        "tensor": "torch.tensor()",
+    }
+    return known.get(op, f"{op.strip('_')}()")
+
+
+def unused(evidence: Evidence) -> Findings:
+    """A layer that can learn was not used for this loss: it was not called, or its output went nowhere."""
+    cut = {layer for finding in graph_cut(evidence) for layer in finding.layers}
+    groups: dict[str, list[str]] = {"was not called": [], "ran, but its output does not reach the loss": []}
+    for module, layer in evidence.layers.items():
+        if layer.status == "unused":
+            groups["was not called"].append(evidence.path_of(module))
+        elif layer.status == "none" and evidence.path_of(module) not in cut:
+            groups["ran, but its output does not reach the loss"].append(evidence.path_of(module))
+    for what, layers in groups.items():
+        if layers:
+            yield _note("GC413", "unused", "unused", tuple(layers), f"{named(tuple(layers))}: {what}")
+
+
+def frozen(evidence: Evidence) -> Findings:
+    """A layer's parameters do not require a gradient, so it stays as it is."""
+    layers = tuple(evidence.path_of(m) for m, layer in evidence.layers.items() if layer.status == "frozen")
+    if layers:
+        yield _note("GC414", "frozen", "frozen", layers, f"{named(layers)} frozen (requires_grad is False)")
+
+
+def _note(code: str, rule: str, cause: str, layers: tuple[str, ...], message: str) -> Finding:
+    return Finding(code=code, rule=rule, family=Family.NO_GRADIENT, severity=Severity.NOTE, layers=layers, cause=cause,
+                   message=message, evidence={"layers": len(layers)})  # fmt: skip
+
+
+def _it(layers: tuple[str, ...]) -> str:
+    return "it" if len(layers) == 1 else "them"

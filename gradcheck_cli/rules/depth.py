@@ -1,0 +1,243 @@
+"""GC201 and its note: layers whose gradient was lost on the way down."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean
+
+from gradcheck_cli.records import Account, Family, Finding, Op, Severity
+from gradcheck_cli.rules.accounts import (
+    BOUNDED,
+    INSENSITIVE,
+    SLOWER,
+    cancels,
+    factors,
+    gate_learns,
+    named,
+    position,
+    weights_above,
+)
+from gradcheck_cli.rules.evidence import VIEW_LIKE, Evidence, Findings
+from gradcheck_cli.rules.zeros import saturated_ops
+
+_SMALL_GAIN = -0.6
+"""Decades per weight below which the weights are too small, rather than too many. PyTorch's default for
+linear and convolution layers keeps 1/3 of the variance: -0.24 before the activation."""
+
+
+def vanishing_depth(evidence: Evidence) -> Findings:
+    """Layers learn more than ten thousand times slower than the model's typical layer.
+
+    Judged by the relative gradient |g| / |w| of a layer against the other layers of the same model, and
+    only where the loss hardly depends on the layer (elasticity below 1e-5). The ledger says where the
+    decades were lost: activation slopes, weights, a closed gate, the scale of a branch.
+    """
+    typical = evidence.typical_relative_gradient
+    slow = [m for m in evidence.trainable if typical and _is_slow(evidence, m, typical)]
+    exact = {m: op for op, modules in saturated_ops(evidence).items() for m in modules}
+    layers = [m for m in evidence.layers if m in slow or m in exact]
+    if not layers:
+        return
+    if exact:
+        yield _saturated(evidence, layers, exact)
+        return
+    assert typical is not None
+    worst = min(slow, key=lambda m: evidence.layers[m].relative_gradient or math.inf)
+    account = evidence.strongest(worst)
+    assert account is not None
+    culprit, decades = min(factors(evidence, account), key=lambda f: f[1])
+    if gate_learns(evidence, culprit, decades, typical):
+        return
+    cause = _depth_cause(evidence, account, culprit, decades)
+    if cause not in _BLOCKS_A_BRANCH and _is_branch(evidence, worst, slow):
+        return
+    blamed = _first_blamed(evidence, account, cause, culprit)
+    behind = -log10(typical) + log10(evidence.layers[worst].relative_gradient)
+    names = tuple(evidence.path_of(m) for m in layers)
+    yield Finding(
+        code="GC201",
+        rule="vanishing-depth",
+        family=Family.VANISHING,
+        severity=Severity.ERROR,
+        layers=names,
+        cause=cause,
+        message=f"{named(names)} learn up to 10^{-behind:.1f} times slower than the typical layer",
+        why=_sentence(evidence, account),
+        op=evidence.op(blamed).name,
+        source=evidence.source_of(blamed),
+        evidence={
+            "decades": account.decades,
+            "decades_behind_typical": behind,
+            **{f"decades_{kind}": value for kind, value in account.by_kind.items()},
+        },
+    )
+
+
+def _is_slow(evidence: Evidence, module: int, typical: float) -> bool:
+    layer = evidence.layers[module]
+    return (
+        layer.relative_gradient is not None
+        and layer.elasticity is not None
+        and layer.relative_gradient < typical * 10**-SLOWER
+        and layer.elasticity < INSENSITIVE
+        and not cancels(evidence, module)
+    )
+
+
+_BLOCKS_A_BRANCH = frozenset(("saturating-activation", "residual-scale", "gate-closed"))
+"""What makes a side branch ill while the trunk is well. Query and key layers, whose scores start near
+uniform, also learn slowly at first, by weights alone, and catch up as the scores grow."""
+
+
+def _is_branch(evidence: Evidence, module: int, slow: list[int]) -> bool:
+    """Whether a healthy layer stands before this one in the forward pass: then the trunk is intact."""
+    healthy = [position(evidence, m) for m in evidence.trainable if m not in slow]
+    return min(healthy, default=math.inf) < position(evidence, module)
+
+
+def _saturated(evidence: Evidence, layers: list[int], exact: dict[int, int]) -> Finding:
+    op = min(exact.values())
+    attention = evidence.op(op).name.startswith("Softmax")
+    names = tuple(evidence.path_of(m) for m in layers)
+    return Finding(
+        code="GC201",
+        rule="vanishing-depth",
+        family=Family.VANISHING,
+        severity=Severity.ERROR,
+        layers=names,
+        cause="softmax-saturation" if attention else _saturated_cause(evidence, op),
+        message=f"{named(names)} get a gradient of exactly 0: {evidence.op(op).name} is saturated for every input",
+        why=f"a gradient of norm {evidence.op(op).total:.2g} arrives there and its slope is 0 in this precision",
+        op=evidence.op(op).name,
+        source=evidence.source_of(op),
+        evidence={"layers": len(names)},
+    )
+
+
+def _saturated_cause(evidence: Evidence, op: int) -> str:
+    if evidence.op(op).name.startswith("LogSoftmax"):
+        return "saturated-loss"
+    above = weights_above(evidence, op)
+    return "saturating-activation" if above else "saturated-output"
+
+
+def _depth_cause(evidence: Evidence, account: Account, culprit: int, decades: float) -> str:
+    lost = {kind: -value for kind, value in account.by_kind.items()}
+    bounded = sum(-d for op, d in factors(evidence, account) if evidence.op(op).name.startswith(BOUNDED))
+    weights = lost.get("weight", 0.0) + lost.get("activation", 0.0) - bounded
+    attention = lost.get("attention", 0.0) if _is_one_hot(evidence, account) else 0.0
+    scaled = decades < -SLOWER / 2 and evidence.op(culprit).name.startswith(_SCALINGS)
+    other = lost.get("other", 0.0) if scaled else 0.0
+    worst = max(bounded, weights, attention, other)
+    if evidence.op(culprit).name.startswith("Glu") and decades < -SLOWER / 2:
+        return "gate-closed"
+    if worst <= 0:
+        return "depth"
+    if worst == bounded:
+        return "saturating-activation"
+    if worst == attention:
+        return "softmax-saturation"
+    if worst == other:
+        return _scaling_cause(evidence, culprit)
+    per_weight = account.by_kind.get("weight", 0.0) / max(account.count_by_kind.get("weight", 1), 1)
+    return "small-init" if per_weight < _SMALL_GAIN else "depth"
+
+
+_SCALINGS = ("Mul", "Div", "Add", "Sub", "Addcmul", "Addcdiv")
+"""Ops that can hold a constant factor; additions have an `alpha`."""
+
+
+def _is_one_hot(evidence: Evidence, account: Account) -> bool:
+    """Whether a softmax on the path is saturated: one that is near uniform also passes little, but recovers."""
+    found = [evidence.lenses[i] for i in account.path if i in evidence.lenses]
+    return any(lens.kind == "softmax" and (lens.saturated or 0.0) > 0.5 for lens in found)
+
+
+def _scaling_cause(evidence: Evidence, culprit: int) -> str:
+    op = evidence.op(culprit)
+    gated = any(_leads_to_sigmoid(evidence, edge.to) for edge in op.edges)
+    return "gate-closed" if op.name.startswith("Mul") and gated else "residual-scale"
+
+
+def _leads_to_sigmoid(evidence: Evidence, index: int) -> bool:
+    for _ in range(4):
+        op = evidence.op(index)
+        if op.name.startswith(("Sigmoid", "Hardsigmoid")):
+            return True
+        if not op.edges or not op.name.startswith((*VIEW_LIKE, "Rsub", "Sub", "Split", "UnsafeSplit")):
+            return False
+        index = op.edges[0].to
+    return False
+
+
+def _first_blamed(evidence: Evidence, account: Account, cause: str, culprit: int) -> int:
+    """The op to show: the worst factor of the kind that is blamed, nearest to the input where many tie."""
+    if cause == "saturating-activation":
+        found = [f for f in factors(evidence, account) if evidence.op(f[0]).name.startswith(BOUNDED)]
+        return min(found, key=lambda f: f[1])[0]
+    return culprit
+
+
+def _sentence(evidence: Evidence, account: Account) -> str:
+    losses = sorted(account.by_kind.items(), key=lambda item: item[1])
+    parts = [_part(evidence, account, kind, value) for kind, value in losses if value < -0.15]
+    return f"{-account.decades:.1f} decades are lost on the way down: {', '.join(parts)}"
+
+
+def _part(evidence: Evidence, account: Account, kind: str, value: float) -> str:
+    count = account.count_by_kind[kind]
+    if kind != "activation":
+        return f"{-value:.1f} in {_KIND_WORDS.get(kind, kind)}"
+    ops = [evidence.op(i) for i in account.path]
+    name = next((o.name.partition("Backward")[0].lower() for o in ops if _is_activation(o)), kind)
+    slopes = [s for i in account.path if (lens := evidence.lenses.get(i)) and (s := lens.slope) is not None]
+    mean = f" (mean slope {fmean(slopes):.3f})" if slopes else ""
+    return f"{-value:.1f} in {count} {name} slopes{mean}"
+
+
+_KIND_WORDS = {
+    "weight": "weights",
+    "loss": "the loss",
+    "merge": "branches that cancel",
+    "other": "other factors",
+}
+
+
+def _is_activation(op: Op) -> bool:
+    return op.name.startswith((*BOUNDED, "Relu", "Gelu", "Silu", "Elu", "LeakyRelu", "Softplus", "Mish"))
+
+
+def log10(value: float | None) -> float:
+    return math.log10(value) if value else -math.inf
+
+
+def cancelled(evidence: Evidence) -> Findings:
+    """Large parts of a gradient add up to nothing, because the loss does not depend on the parameter.
+
+    A bias before a normalisation, the key bias under a softmax, a weight whose scale is divided out
+    again: the gradient is small by algebra and what is left of it is rounding.
+    """
+    layers = [m for m in evidence.trainable if cancels(evidence, m)]
+    biases = [m for m in evidence.trainable if m not in layers and _has_idle_bias(evidence, m)]
+    for found, what in (
+        (layers, "the parts of its gradient cancel"),
+        (biases, "its bias does not move the loss"),
+    ):
+        if found:
+            names = tuple(evidence.path_of(m) for m in found)
+            yield Finding(
+                code="GC211",
+                rule="cancelled",
+                family=Family.VANISHING,
+                severity=Severity.NOTE,
+                layers=names,
+                cause="cancelled",
+                message=f"{named(names)}: {what}",
+                evidence={"layers": len(names)},
+            )
+
+
+def _has_idle_bias(evidence: Evidence, module: int) -> bool:
+    parameters = [p for p in evidence.parameters_of(module) if p.grad_norm is not None]
+    largest = max((p.grad_norm or 0.0 for p in parameters if len(p.shape) >= 2), default=0.0)
+    return any(len(p.shape) == 1 and (p.grad_norm or 0.0) < largest * 10**-SLOWER for p in parameters)

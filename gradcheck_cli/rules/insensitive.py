@@ -1,0 +1,146 @@
+"""GC203: a loss that hardly depends on the weights."""
+
+from __future__ import annotations
+
+import math
+
+from gradcheck_cli.records import Family, Finding, Severity
+from gradcheck_cli.rules.accounts import (
+    BOUNDED,
+    INSENSITIVE,
+    factors,
+    gate_learns,
+    named,
+    position,
+    weights_above,
+)
+from gradcheck_cli.rules.evidence import Evidence, Findings
+
+_SMALL_GAIN = -0.6
+"""Decades per weight below which the weights are too small, rather than too many. PyTorch's default for
+linear and convolution layers keeps 1/3 of the variance: -0.24 before the activation."""
+_FAINT_INPUT = 1e-3
+Cause = tuple[str, str, dict[str, float | int | str], int | None]
+
+
+def insensitive(evidence: Evidence) -> Findings:
+    """The loss hardly depends on most layers: a hundredth of their weights moves it by less than 1e-7.
+
+    Saturated outputs, weights so small that the signal dies on its way forward, inputs near zero. A model
+    that has converged looks alike, so a finding is made only where the evidence names the cause.
+    """
+    layers = [
+        m
+        for m in evidence.trainable
+        if (evidence.layers[m].elasticity or 0.0) < INSENSITIVE and not _waits_for_gate(evidence, m)
+    ]
+    deaf = _deaf_to_input(evidence)
+    if deaf is None and (not layers or len(layers) < len(evidence.trainable) / 2):
+        return
+    layers = layers or [deaf] if deaf is not None else layers
+    found = _insensitive_cause(evidence, layers)
+    if found is None:
+        return
+    cause, why, numbers, op = found
+    names = tuple(evidence.path_of(m) for m in layers)
+    yield Finding(
+        code="GC203",
+        rule="insensitive-loss",
+        family=Family.VANISHING,
+        severity=Severity.ERROR,
+        layers=names,
+        cause=cause,
+        message=f"the loss hardly depends on {named(names)}: 1 % of their weights moves it by less than 1e-7 of itself",
+        why=why,
+        op=evidence.op(op).name if op is not None else None,
+        source=evidence.source_of(op) if op is not None else evidence.layers[layers[0]].source,
+        evidence=numbers,
+    )
+
+
+def _waits_for_gate(evidence: Evidence, module: int) -> bool:
+    """Whether a small factor that learns at speed, such as a layer scale, is what holds a layer back."""
+    account, typical = evidence.strongest(module), evidence.typical_relative_gradient
+    if account is None or typical is None:
+        return False
+    return any(gate_learns(evidence, op, decades, typical) for op, decades in factors(evidence, account))
+
+
+def _insensitive_cause(evidence: Evidence, layers: list[int]) -> Cause | None:
+    inputs = _input_scale(evidence)
+    if inputs is not None and inputs < _FAINT_INPUT:
+        return (
+            "input-scale",
+            f"the inputs' RMS is {inputs:.1e}, where layers expect about 1",
+            {"input_rms": inputs},
+            None,
+        )
+    for lens in evidence.measurement.lenses:
+        name = evidence.op(lens.op).name
+        if (lens.saturated or 0) > 0.9 and name.startswith(BOUNDED):
+            cause = "saturating-activation" if weights_above(evidence, lens.op) else "saturated-output"
+            why = f"{lens.saturated:.0%} of what goes into {name} is where its slope is below a hundredth of its largest"
+            return cause, why, {"saturated_share": lens.saturated or 0.0}, lens.op
+    scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
+    if len(scales) >= 2 and scales[-1] < 1e-3 * max(scales[0], inputs or 0.0):
+        fallen = math.log10(scales[-1] / max(scales))
+        why = f"the activations shrink by {-fallen:.1f} decades on their way to the output"
+        return "small-init", why, {"activation_decades": fallen}, None
+    return _lost_in_slopes(evidence, layers) or (None if scales else _lost_in_weights(evidence, layers))
+
+
+def _lost_in_slopes(evidence: Evidence, layers: list[int]) -> Cause | None:
+    """Bounded activations took most of the gradient of the layer that suffers most from them."""
+    worst: tuple[float, int] | None = None
+    for module in layers:
+        account = evidence.strongest(module)
+        found = (
+            [f for f in factors(evidence, account) if evidence.op(f[0]).name.startswith(BOUNDED)]
+            if account
+            else []
+        )
+        total = sum(decades for _, decades in found)
+        if found and (worst is None or total < worst[0]):
+            worst = total, min(found, key=lambda f: f[1])[0]
+    if worst is None or worst[0] > -3:
+        return None
+    lost, op = worst
+    return (
+        "saturating-activation",
+        f"the slopes of its activations take {-lost:.1f} decades",
+        {"decades_activation": lost},
+        op,
+    )
+
+
+def _lost_in_weights(evidence: Evidence, layers: list[int]) -> Cause | None:
+    """Weights so small that each takes most of the gradient, where the activations were not seen."""
+    for module in layers:
+        account = evidence.strongest(module)
+        if account is not None and account.count_by_kind.get("weight", 0) > 1:
+            each = account.by_kind["weight"] / account.count_by_kind["weight"]
+            if each < _SMALL_GAIN:
+                why = f"each of {account.count_by_kind['weight']} weights takes {-each:.1f} decades"
+                return "small-init", why, {"decades_weight": account.by_kind["weight"]}, None
+    return None
+
+
+def _input_scale(evidence: Evidence) -> float | None:
+    floats = [
+        s.rms
+        for s in evidence.measurement.inputs
+        if s.rms is not None and s.dtype.startswith(("float", "bfloat"))
+    ]
+    return floats[0] if floats else None
+
+
+def _deaf_to_input(evidence: Evidence) -> int | None:
+    """The first layer, where the inputs are so faint that its weight, unlike its bias, moves nothing."""
+    scale = _input_scale(evidence)
+    if scale is None or not 0 < scale < _FAINT_INPUT or not evidence.trainable:
+        return None
+    first = min(evidence.trainable, key=lambda m: position(evidence, m))
+    loss = abs(evidence.measurement.loss)
+    matrices = [p for p in evidence.parameters_of(first) if len(p.shape) >= 2 and p.grad_norm is not None]
+    faint = all((p.grad_norm or 0.0) * p.weight_norm < 10 * INSENSITIVE * loss for p in matrices)
+    return first if matrices and faint else None

@@ -1,0 +1,114 @@
+"""GC202 and GC302: weights that are used step after step, and what reaches the first steps."""
+
+from __future__ import annotations
+
+from gradcheck_cli.records import Family, Finding, Series, Severity
+from gradcheck_cli.rules.evidence import Evidence, Findings
+
+GATED_FORGOTTEN = 30.0
+"""The same for cells with open gates, which learn to keep more: at its default initialisation an LSTM or a
+GRU loses 0.2 decades a step and trains well on some hundred steps."""
+FORGOTTEN = 10.0
+"""Decades lost over a sequence. float32 resolves 7.2 decades, so what is this much smaller than the
+gradient of the last steps leaves no trace in the sum."""
+_GROWTH_IN_TIME = 3.0
+
+
+def vanishing_time(evidence: Evidence) -> Findings:
+    """A recurrent weight's gradient does not reach back through its sequence.
+
+    The gradient that the weight gets is a sum over the steps and can look perfectly healthy while the
+    terms from far back are gone. Judged by what each step receives from later steps, so a loss at every
+    step, padding and truncation do not hide or fake it. Ill where the first step's share is more than
+    ten decades below the last's, which float32 cannot see in the sum.
+    """
+    for series in evidence.ledger.series:
+        lost = -total_decades(series)
+        gated = _is_gated(evidence, series)
+        closed = gated and _gate_is_closed(evidence, series)
+        if lost < (GATED_FORGOTTEN if gated and not closed else FORGOTTEN):
+            continue
+        parameter = evidence.measurement.parameters[series.parameter]
+        layer = evidence.path_of(parameter.module)
+        op = next(i for i in evidence.senders.get(parameter.op or 0, ()))
+        yield Finding(
+            code="GC202",
+            rule="vanishing-time",
+            family=Family.VANISHING,
+            severity=Severity.ERROR,
+            layers=(layer,),
+            cause="gate-closed" if closed else "bptt-decay",
+            message=f"{layer} forgets: steps older than {series.horizon} of {series.steps} contribute under 1 %",
+            why=f"the gradient shrinks by {-series.attenuation:.2f} decades a step, {lost:.1f} decades over the sequence",
+            op=evidence.op(op).name,
+            source=evidence.source_of(op),
+            evidence={
+                "horizon": series.horizon,
+                "steps": series.steps,
+                "decades_per_step": series.attenuation,
+                "decades_lost": lost,
+            },
+        )
+
+
+def exploding_time(evidence: Evidence) -> Findings:
+    """A recurrent weight's gradient grows with every step that it is carried back.
+
+    The recurrent gain is above 1, so the first steps outweigh the last ones by the power of the number
+    of steps, and the next update throws the weights out of range.
+    """
+    for series in evidence.ledger.series:
+        grown = total_decades(series)
+        if grown >= _GROWTH_IN_TIME:
+            parameter = evidence.measurement.parameters[series.parameter]
+            layer = evidence.path_of(parameter.module)
+            op = next(iter(evidence.senders.get(parameter.op or 0, ())))
+            yield Finding(
+                code="GC302",
+                rule="exploding-time",
+                family=Family.EXPLODING,
+                severity=Severity.ERROR,
+                layers=(layer,),
+                cause="recurrent-gain",
+                message=f"{layer} explodes through time: its gradient grows 10^{grown:.1f} times over {series.steps} steps",
+                why=f"each step back multiplies the gradient by {10**series.attenuation:.2f}",
+                op=evidence.op(op).name,
+                source=evidence.source_of(op),
+                evidence={
+                    "decades_per_step": series.attenuation,
+                    "decades_grown": grown,
+                    "steps": series.steps,
+                },
+            )
+
+
+def total_decades(series: Series) -> float:
+    run = [c for c in series.carry if c > 0]
+    return series.attenuation * len(run)
+
+
+def _is_gated(evidence: Evidence, series: Series) -> bool:
+    """Whether the steps hold at least two sigmoid gates, which can learn to stay open."""
+    return len(_gates(evidence, series)) >= 1.5 * series.steps
+
+
+def _gates(evidence: Evidence, series: Series) -> list[int]:
+    module = evidence.measurement.parameters[series.parameter].module
+    root = evidence.measurement.modules[module].path
+    return [
+        i
+        for i, op in enumerate(evidence.measurement.ops)
+        if op.name.startswith("Sigmoid") and op.module >= 0 and _inside(evidence, op.module, root)
+    ]
+
+
+def _inside(evidence: Evidence, module: int, root: str) -> bool:
+    """Whether a module is the cell that owns the weight, or the one that loops over it."""
+    path = evidence.measurement.modules[module].path
+    return path == root or path == root.rpartition(".")[0]
+
+
+def _gate_is_closed(evidence: Evidence, series: Series) -> bool:
+    lenses = [evidence.lenses[i] for i in _gates(evidence, series) if i in evidence.lenses]
+    slopes = [lens.slope for lens in lenses if lens.slope is not None]
+    return bool(slopes) and sum(s < 0.02 for s in slopes) >= 0.2 * len(slopes)
