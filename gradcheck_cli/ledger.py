@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from gradcheck_cli.records import Account, Ledger, Measurement, Op, Series
 
@@ -30,9 +31,7 @@ _KIND_BY_PREFIX = (
 _BY_LENGTH = sorted(
     ((prefix, kind) for kind, names in _KIND_BY_PREFIX for prefix in names.split()), key=lambda p: -len(p[0])
 )
-_VIEWLIKE = frozenset(
-    "T Transpose View UnsafeView ReshapeAlias Permute Squeeze Unsqueeze Clone ToCopy Expand".split()
-)
+_VIEWLIKE = frozenset("T Transpose View UnsafeView ReshapeAlias Permute Squeeze Unsqueeze Clone ToCopy Expand".split())
 
 
 def kind_of(name: str) -> str:
@@ -47,12 +46,7 @@ def account_for(measurement: Measurement) -> Ledger:
     accounts = []
     for index, parameter in enumerate(measurement.parameters):
         leaf = parameter.op
-        if (
-            leaf is None
-            or sums[leaf] is None
-            or not parameter.grad_norm
-            or not math.isfinite(parameter.grad_norm)
-        ):
+        if leaf is None or sums[leaf] is None or not parameter.grad_norm or not math.isfinite(parameter.grad_norm):
             continue
         decades, count = sums[leaf], counts[leaf]
         assert decades is not None and count is not None
@@ -157,9 +151,7 @@ def _series(parameter: int, starts: list[int], ops: Sequence[Op]) -> Series | No
     arrived, from_later = _crossings(_windows(starts), len(starts), ops)
     if not any(from_later):
         return None  # used side by side, not one after the other
-    carry = tuple(
-        from_later[i] / arrived[i + 1] if arrived[i + 1] else math.nan for i in range(len(starts) - 1)
-    )
+    carry = tuple(from_later[i] / arrived[i + 1] if arrived[i + 1] else math.nan for i in range(len(starts) - 1))
     kept = _longest_run(carry)
     decades = [math.log10(c) for c in kept]
     return Series(
@@ -198,14 +190,12 @@ def _crossings(window: dict[int, int], steps: int, ops: Sequence[Op]) -> tuple[l
             whole = not inside[index] and math.isfinite(op.total)
             total = op.total if whole else math.hypot(later[index], outside[index])
             arrived[step] = math.hypot(arrived[step], total)
-            from_later[step] = math.hypot(
-                from_later[step], total if whole and not outside[index] else later[index]
-            )
+            from_later[step] = math.hypot(from_later[step], total if whole and not outside[index] else later[index])
     return arrived, from_later
 
 
 def _windows(starts: list[int]) -> dict[int, int]:
-    lengths = sorted(b - a for a, b in zip(starts, starts[1:], strict=False))
+    lengths = sorted(b - a for a, b in pairwise(starts))
     ends = [*starts[1:], starts[-1] + lengths[len(lengths) // 2]]
     return {s: i for i, (start, end) in enumerate(zip(starts, ends, strict=True)) for s in range(start, end)}
 

@@ -47,7 +47,7 @@ def run_check(spec: CheckSpec, on_stage: Stage = lambda stage: None) -> Report:
     return diagnose(target, spec, on_stage, started)
 
 
-def check(  # noqa: PLR0913 - the keyword arguments are the options of the command line
+def check(
     model: nn.Module,
     batch: Any,
     *,
@@ -97,9 +97,7 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
     watched = replace(target, forward=_noting_the_loss(target, guessed))
     try:
         with quiet_stdout() if spec.model else nullcontext():
-            measurement = measure(
-                watched, target.batches[0], seed=spec.seed, autocast=autocast, on_stage=on_stage
-            )
+            measurement = measure(watched, target.batches[0], seed=spec.seed, autocast=autocast, on_stage=on_stage)
     except GradcheckError:
         raise
     except BaseException as error:

@@ -40,41 +40,80 @@ def _rule(
     causes: str,
     check: Callable[[Evidence], Iterator[Finding]],
 ) -> Rule:
-    return Rule(
-        code=code, name=name, family=family, severity=severity, causes=tuple(causes.split()), check=check
-    )
+    return Rule(code=code, name=name, family=family, severity=severity, causes=tuple(causes.split()), check=check)
 
 
 _F, _S = Family, Severity
 # In the order in which causes are looked for: what stands above explains away what stands below.
-# fmt: off
 RULES: tuple[Rule, ...] = (
     _rule("GC101", "nonfinite-input", _F.NONFINITE, _S.ERROR, "nan-input inf-input", nonfinite.nonfinite_input),
     _rule("GC102", "nonfinite-parameter", _F.NONFINITE, _S.ERROR, "nan-parameter", nonfinite.nonfinite_parameter),
-    _rule("GC103", "nonfinite-forward", _F.NONFINITE, _S.ERROR,
-          "log-zero log-negative sqrt-zero exp-overflow zero-div-zero masked-softmax-row empty-reduction masked-loss "
-          "acos-boundary pow-domain zero-variance zero-times-inf logsumexp-neginf ctc-infeasible", nonfinite.nonfinite_forward),
-    _rule("GC104", "nonfinite-backward", _F.NONFINITE, _S.ERROR,
-          "sqrt-zero where-trap zero-times-inf acos-boundary pow-domain zero-variance masked-softmax-row log-zero "
-          "zero-div-zero exp-overflow logsumexp-neginf degenerate-eigenvalues ctc-infeasible custom-backward",
-          nonfinite.nonfinite_backward),
+    _rule(
+        "GC103",
+        "nonfinite-forward",
+        _F.NONFINITE,
+        _S.ERROR,
+        "log-zero log-negative sqrt-zero exp-overflow zero-div-zero masked-softmax-row empty-reduction masked-loss "
+        "acos-boundary pow-domain zero-variance zero-times-inf logsumexp-neginf ctc-infeasible",
+        nonfinite.nonfinite_forward,
+    ),
+    _rule(
+        "GC104",
+        "nonfinite-backward",
+        _F.NONFINITE,
+        _S.ERROR,
+        "sqrt-zero where-trap zero-times-inf acos-boundary pow-domain zero-variance masked-softmax-row log-zero "
+        "zero-div-zero exp-overflow logsumexp-neginf degenerate-eigenvalues ctc-infeasible custom-backward",
+        nonfinite.nonfinite_backward,
+    ),
     _rule("GC401", "graph-cut", _F.NO_GRADIENT, _S.ERROR, "graph-cut non-differentiable-op", cuts.graph_cut),
     _rule("GC402", "step-function", _F.NO_GRADIENT, _S.ERROR, "non-differentiable-op", blocked.step_function),
     _rule("GC403", "dead-activation", _F.NO_GRADIENT, _S.ERROR, "dead-relu", blocked.dead_activation),
-    _rule("GC404", "single-element", _F.NO_GRADIENT, _S.ERROR, "single-element-softmax single-element-norm", softmaxes.single_element),
+    _rule(
+        "GC404",
+        "single-element",
+        _F.NO_GRADIENT,
+        _S.ERROR,
+        "single-element-softmax single-element-norm",
+        softmaxes.single_element,
+    ),
     _rule("GC405", "masked-loss", _F.NO_GRADIENT, _S.ERROR, "masked-loss", blocked.masked_loss),
     _rule("GC302", "exploding-time", _F.EXPLODING, _S.ERROR, "recurrent-gain", throughtime.exploding_time),
-    _rule("GC303", "exploding-loss", _F.EXPLODING, _S.ERROR,
-          "large-init input-scale target-scale residual-growth sum-aggregation small-denominator", exploding.exploding_loss),
-    _rule("GC301", "exploding-depth", _F.EXPLODING, _S.ERROR,
-          "large-init input-scale residual-growth sum-aggregation small-denominator", exploding.exploding_depth),
+    _rule(
+        "GC303",
+        "exploding-loss",
+        _F.EXPLODING,
+        _S.ERROR,
+        "large-init input-scale target-scale residual-growth sum-aggregation small-denominator",
+        exploding.exploding_loss,
+    ),
+    _rule(
+        "GC301",
+        "exploding-depth",
+        _F.EXPLODING,
+        _S.ERROR,
+        "large-init input-scale residual-growth sum-aggregation small-denominator",
+        exploding.exploding_depth,
+    ),
     _rule("GC202", "vanishing-time", _F.VANISHING, _S.ERROR, "bptt-decay gate-closed", throughtime.vanishing_time),
     _rule("GC205", "double-softmax", _F.VANISHING, _S.ERROR, "double-softmax", softmaxes.double_softmax),
-    _rule("GC201", "vanishing-depth", _F.VANISHING, _S.ERROR,
-          "saturating-activation depth small-init residual-scale gate-closed softmax-saturation saturated-output saturated-loss",
-          depth.vanishing_depth),
-    _rule("GC203", "insensitive-loss", _F.VANISHING, _S.ERROR, "saturated-output saturating-activation small-init input-scale",
-          insensitive.insensitive),
+    _rule(
+        "GC201",
+        "vanishing-depth",
+        _F.VANISHING,
+        _S.ERROR,
+        "saturating-activation depth small-init residual-scale gate-closed softmax-saturation saturated-output "
+        "saturated-loss",
+        depth.vanishing_depth,
+    ),
+    _rule(
+        "GC203",
+        "insensitive-loss",
+        _F.VANISHING,
+        _S.ERROR,
+        "saturated-output saturating-activation small-init input-scale",
+        insensitive.insensitive,
+    ),
     _rule("GC204", "softmax-saturated", _F.VANISHING, _S.ERROR, "softmax-saturation", softmaxes.softmax_saturated),
     _rule("GC211", "cancelled", _F.VANISHING, _S.NOTE, "cancelled", depth.cancelled),
     _rule("GC411", "by-design-zero", _F.NO_GRADIENT, _S.NOTE, "by-design-zero", blocked.by_design_zero),
@@ -82,7 +121,6 @@ RULES: tuple[Rule, ...] = (
     _rule("GC413", "unused", _F.NO_GRADIENT, _S.NOTE, "unused", cuts.unused),
     _rule("GC414", "frozen", _F.NO_GRADIENT, _S.NOTE, "frozen", cuts.frozen),
 )
-# fmt: on
 
 
 def explain(rule: Rule) -> str:
@@ -101,9 +139,7 @@ def judge(
     evidence = Evidence(measurement=measurement, ledger=ledger)
     findings = tuple(f for f in _explaining(evidence) if chosen(f.code, f.rule, select, ignore))
     ordered = sorted(findings, key=lambda f: list(Severity).index(f.severity))  # stable: causes stay first
-    return tuple(_with_status(evidence, m, layer, findings) for m, layer in evidence.layers.items()), tuple(
-        ordered
-    )
+    return tuple(_with_status(evidence, m, layer, findings) for m, layer in evidence.layers.items()), tuple(ordered)
 
 
 def chosen(code: str, name: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> bool:

@@ -51,16 +51,13 @@ def gate_learns(evidence: Evidence, op: int, decades: float, typical: float) -> 
         return False
     for index in evidence.parameters_under(op):
         parameter = evidence.measurement.parameters[index]
-        if (
-            parameter.grad_norm
-            and parameter.weight_norm
-            and parameter.grad_norm / parameter.weight_norm > typical
-        ):
+        if parameter.grad_norm and parameter.weight_norm and parameter.grad_norm / parameter.weight_norm > typical:
             return True
     return False
 
 
 def named(layers: tuple[str, ...]) -> str:
+    """The layers as a message names them: one, two, or from the first to the last."""
     if len(layers) <= 2:
         return " and ".join(layers)
     return f"{layers[0]} .. {layers[-1]} ({len(layers)} layers)"

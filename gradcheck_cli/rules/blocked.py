@@ -115,9 +115,7 @@ def masked_loss(evidence: Evidence) -> Findings:
     if not layers or any(evidence.layers[m].grad_norm for m in layers):
         return
     reasons = {classify(evidence, blockers_of(evidence, m)) for m in layers}
-    hinge = any(
-        op.name.startswith(("Clamp", "Relu")) and op.module < 0 for op in evidence.measurement.ops[:8]
-    )
+    hinge = any(op.name.startswith(("Clamp", "Relu")) and op.module < 0 for op in evidence.measurement.ops[:8])
     if reasons == {"masked"} and not (evidence.measurement.loss == 0 and hinge):
         yield Finding(
             code="GC405",
@@ -196,7 +194,7 @@ def _blocked(
             layers=layers,
             cause=cause,
             message=message.format(op=evidence.op(first).name, layers=named(layers)),
-            why=f"a gradient of norm {evidence.op(first).total:.2g} arrives at {evidence.op(first).name} and none leaves it",
+            why=f"a gradient of norm {evidence.op(first).total:.2g} arrives there and none leaves",
             op=evidence.op(first).name,
             source=evidence.source_of(first),
             evidence={"layers": len(layers), "blocking_ops": len(matching)},

@@ -31,7 +31,7 @@ def graph_cut(evidence: Evidence) -> Findings:
             layers=layers,
             cause="non-differentiable-op" if choice else "graph-cut",
             message=f"{named(layers)} cannot learn: {_shown(cut.op)} cuts the graph behind {_it(layers)}",
-            why=f"{len(layers)} layers ran, but their gradient is None: the only way to the loss leads through {_shown(cut.op)}",
+            why=f"{_ran(layers)} the only way to the loss leads through {_shown(cut.op)}",
             op=cut.op,
             source=cut.source,
             evidence={"layers": len(layers)},
@@ -85,6 +85,10 @@ def frozen(evidence: Evidence) -> Findings:
 def _note(code: str, rule: str, cause: str, layers: tuple[str, ...], message: str) -> Finding:
     return Finding(code=code, rule=rule, family=Family.NO_GRADIENT, severity=Severity.NOTE, layers=layers, cause=cause,
                    message=message, evidence={"layers": len(layers)})  # fmt: skip
+
+
+def _ran(layers: tuple[str, ...]) -> str:
+    return "it ran, but has no gradient:" if len(layers) == 1 else f"{len(layers)} layers ran, but have no gradient:"
 
 
 def _it(layers: tuple[str, ...]) -> str:

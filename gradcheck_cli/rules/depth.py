@@ -52,7 +52,7 @@ def vanishing_depth(evidence: Evidence) -> Findings:
     if cause not in _BLOCKS_A_BRANCH and _is_branch(evidence, worst, slow):
         return
     blamed = _first_blamed(evidence, account, cause, culprit)
-    behind = -log10(typical) + log10(evidence.layers[worst].relative_gradient)
+    behind = -_log10(typical) + _log10(evidence.layers[worst].relative_gradient)
     names = tuple(evidence.path_of(m) for m in layers)
     yield Finding(
         code="GC201",
@@ -207,7 +207,7 @@ def _is_activation(op: Op) -> bool:
     return op.name.startswith((*BOUNDED, "Relu", "Gelu", "Silu", "Elu", "LeakyRelu", "Softplus", "Mish"))
 
 
-def log10(value: float | None) -> float:
+def _log10(value: float | None) -> float:
     return math.log10(value) if value else -math.inf
 
 

@@ -169,9 +169,7 @@ class Evidence:
     @cached_property
     def typical_relative_gradient(self) -> float | None:
         """The median of u over the layers that move the loss: where most are ill, a plain median is ill too."""
-        working = [
-            m for m in self.trainable if (self.layers[m].elasticity or 0.0) >= WORKING
-        ] or self.trainable
+        working = [m for m in self.trainable if (self.layers[m].elasticity or 0.0) >= WORKING] or self.trainable
         values = [u for m in working if (u := self.layers[m].relative_gradient)]
         return median(values) if values else None
 
@@ -186,10 +184,7 @@ class Evidence:
         found = [
             (lens.per_sample, math.log(lens.length))
             for lens in self.measurement.lenses
-            if lens.per_sample is not None
-            and math.isfinite(lens.per_sample)
-            and lens.length
-            and lens.length > 1
+            if lens.per_sample is not None and math.isfinite(lens.per_sample) and lens.length and lens.length > 1
         ]
         return max(found, key=lambda pair: pair[0] / pair[1], default=None)
 

@@ -120,9 +120,7 @@ def growth_cause(evidence: Evidence) -> str:
     Read from the account of the layer that was used first, whose path crosses the whole network.
     """
     inputs = [
-        s.rms
-        for s in evidence.measurement.inputs
-        if s.rms is not None and s.dtype.startswith(("float", "bfloat"))
+        s.rms for s in evidence.measurement.inputs if s.rms is not None and s.dtype.startswith(("float", "bfloat"))
     ]
     first = min(evidence.trainable, key=lambda m: position(evidence, m), default=None)
     account = evidence.strongest(first) if first is not None else None
@@ -178,12 +176,11 @@ def _why(evidence: Evidence, cause: str) -> str:
         return f"the inputs' RMS is {max(inputs):.3g}, where layers are initialised for about 1"
     if len(scales) >= 2 and scales[-1] > 10 * scales[0]:
         grown = math.log10(scales[-1] / scales[0])
-        return (
-            f"the activations grow by {grown:.1f} decades, from an RMS of {scales[0]:.2g} to {scales[-1]:.2g}"
-        )
+        return f"the activations grow by {grown:.1f} decades, from an RMS of {scales[0]:.2g} to {scales[-1]:.2g}"
     layer = _largest_gradient(evidence)
     account = evidence.strongest(layer) if layer is not None else None
     if account is None:
         return ""
     parts = [f"{v:.1f} in {k}" for k, v in sorted(account.by_kind.items(), key=lambda i: -i[1]) if v > 0.15]
-    return f"the gradient is 10^{account.decades:.1f} at {evidence.path_of(layer or 0)}: {', '.join(parts) or 'no factor stands out'}"
+    factors_ = ", ".join(parts) or "no factor stands out"
+    return f"the gradient is 10^{account.decades:.1f} at {evidence.path_of(layer or 0)}: {factors_}"

@@ -79,7 +79,9 @@ def _insensitive_cause(evidence: Evidence, layers: list[int]) -> Cause | None:
         name = evidence.op(lens.op).name
         if (lens.saturated or 0) > 0.9 and name.startswith(BOUNDED):
             cause = "saturating-activation" if weights_above(evidence, lens.op) else "saturated-output"
-            why = f"{lens.saturated:.0%} of what goes into {name} is where its slope is below a hundredth of its largest"
+            why = (
+                f"{lens.saturated:.0%} of what goes into {name} is where its slope is below a hundredth of its largest"
+            )
             return cause, why, {"saturated_share": lens.saturated or 0.0}, lens.op
     scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
     if len(scales) >= 2 and scales[-1] < 1e-3 * max(scales[0], inputs or 0.0):
@@ -94,11 +96,7 @@ def _lost_in_slopes(evidence: Evidence, layers: list[int]) -> Cause | None:
     worst: tuple[float, int] | None = None
     for module in layers:
         account = evidence.strongest(module)
-        found = (
-            [f for f in factors(evidence, account) if evidence.op(f[0]).name.startswith(BOUNDED)]
-            if account
-            else []
-        )
+        found = [f for f in factors(evidence, account) if evidence.op(f[0]).name.startswith(BOUNDED)] if account else []
         total = sum(decades for _, decades in found)
         if found and (worst is None or total < worst[0]):
             worst = total, min(found, key=lambda f: f[1])[0]
@@ -127,9 +125,7 @@ def _lost_in_weights(evidence: Evidence, layers: list[int]) -> Cause | None:
 
 def _input_scale(evidence: Evidence) -> float | None:
     floats = [
-        s.rms
-        for s in evidence.measurement.inputs
-        if s.rms is not None and s.dtype.startswith(("float", "bfloat"))
+        s.rms for s in evidence.measurement.inputs if s.rms is not None and s.dtype.startswith(("float", "bfloat"))
     ]
     return floats[0] if floats else None
 

@@ -89,9 +89,7 @@ def nonfinite_backward(evidence: Evidence) -> Findings:
     """
     if not math.isfinite(evidence.measurement.loss):
         return
-    poisoned = [
-        evidence.path_of(m) for m, layer in evidence.layers.items() if layer.nan_count or layer.inf_count
-    ]
+    poisoned = [evidence.path_of(m) for m, layer in evidence.layers.items() if layer.nan_count or layer.inf_count]
     for index, op in enumerate(evidence.measurement.ops):
         sent = [edge.norm for edge in op.edges]
         if math.isfinite(op.total) and any(not math.isfinite(norm) for norm in sent):
@@ -145,38 +143,38 @@ _BACKWARD_CAUSES = {
 }
 
 
+# What an aten op's name says, tried in this order; where two causes are given, the second is for negative input.
+_FORWARD_CAUSES = (
+    ("binary_cross_entropy", "log-zero", "log-zero"),
+    ("softmax", "masked-softmax-row", "masked-softmax-row"),
+    ("scaled_dot_product", "masked-softmax-row", "masked-softmax-row"),
+    ("logsumexp", "logsumexp-neginf", "logsumexp-neginf"),
+    ("log", "log-zero", "log-negative"),
+    ("sqrt", "sqrt-zero", "log-negative"),
+    ("exp", "exp-overflow", "exp-overflow"),
+    ("div", "zero-div-zero", "zero-div-zero"),
+    ("reciprocal", "zero-div-zero", "zero-div-zero"),
+    ("cross_entropy", "masked-loss", "masked-loss"),
+    ("nll_loss", "masked-loss", "masked-loss"),
+    ("ctc_loss", "ctc-infeasible", "ctc-infeasible"),
+    ("acos", "acos-boundary", "acos-boundary"),
+    ("asin", "acos-boundary", "acos-boundary"),
+    ("atanh", "acos-boundary", "acos-boundary"),
+    ("pow", "pow-domain", "pow-domain"),
+    ("std", "zero-variance", "zero-variance"),
+    ("var", "zero-variance", "zero-variance"),
+)
+
+
 def _forward_cause(origin: Origin) -> str:
-    name = origin.op.strip("_").lower()
-    if "binary_cross_entropy" in name:
-        return "log-zero"
-    low, high = origin.smallest, origin.largest
-    if "softmax" in name or "scaled_dot_product" in name:
-        return "masked-softmax-row"
-    if name.startswith("log") and name != "logsumexp":
-        return "log-negative" if low is not None and low < 0 else "log-zero"
-    if "sqrt" in name:
-        return "log-negative" if low is not None and low < 0 else "sqrt-zero"
-    if name in ("exp", "expm1", "exp2", "sinh", "cosh"):
-        return "exp-overflow"
-    if "div" in name or "reciprocal" in name:
-        return "zero-div-zero"
-    if name in ("mean", "nanmean", "median") and origin.shapes and 0 in origin.shapes[0]:
+    name = origin.op.strip("_")
+    if any(0 in shape for shape in origin.shapes[:1]):
         return "empty-reduction"
-    if name.startswith(("cross_entropy", "nll_loss")):
-        return "masked-loss"
-    if name in ("acos", "asin", "arccos", "arcsin", "atanh", "acosh"):
-        return "acos-boundary"
-    if "pow" in name:
-        return "pow-domain"
-    if name.startswith(("std", "var")):
-        return "zero-variance"
-    if "mul" in name and low == 0 == high:
+    if name.startswith("mul") and origin.smallest == 0 == origin.largest:
         return "zero-times-inf"
-    if name == "logsumexp":
-        return "logsumexp-neginf"
-    if "ctc_loss" in name:
-        return "ctc-infeasible"
-    return "exp-overflow"
+    negative = origin.smallest is not None and origin.smallest < 0
+    found = next((row for row in _FORWARD_CAUSES if row[0] in name), None)
+    return found[1 + negative] if found else "exp-overflow"
 
 
 def _input_range(origin: Origin) -> str:

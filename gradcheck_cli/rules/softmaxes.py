@@ -16,13 +16,7 @@ def softmax_saturated(evidence: Evidence) -> Findings:
     """
     for lens in evidence.measurement.lenses:
         op = evidence.op(lens.op)
-        if (
-            lens.kind != "softmax"
-            or (lens.saturated or 0) < 0.9
-            or not op.total
-            or not op.edges
-            or lens.length == 1
-        ):
+        if lens.kind != "softmax" or (lens.saturated or 0) < 0.9 or not op.total or not op.edges or lens.length == 1:
             continue
         passed = op.edges[0].norm / op.total
         if passed < 1e-4:
@@ -49,7 +43,7 @@ def double_softmax(evidence: Evidence) -> Findings:
     `cross_entropy` and `binary_cross_entropy_with_logits` take logits. Given probabilities, the loss
     cannot fall below ln(1 + (C - 1)/e) and its gradient is a fraction of what it should be.
     """
-    for index, op in enumerate(evidence.measurement.ops):
+    for op in evidence.measurement.ops:
         inner = {"LogSoftmax": "Softmax", "BinaryCrossEntropyWithLogits": "Sigmoid"}.get(
             op.name.partition("Backward")[0]
         )
@@ -95,11 +89,7 @@ def single_element(evidence: Evidence) -> Findings:
         below = [m for m in evidence.layers if _starves(evidence, m, lens.op)]
         layers = tuple(evidence.path_of(m) for m in below or ([op.module] if op.module >= 0 else []))
         kind = "softmax" if lens.kind == "softmax" else "normalisation"
-        if (
-            kind == "softmax"
-            and _weighs_values(evidence, lens.op)
-            and not _single_unit_below(evidence, lens.op)
-        ):
+        if kind == "softmax" and _weighs_values(evidence, lens.op) and not _single_unit_below(evidence, lens.op):
             continue
         yield Finding(
             code="GC404",

@@ -39,7 +39,7 @@ def vanishing_time(evidence: Evidence) -> Findings:
             layers=(layer,),
             cause="gate-closed" if closed else "bptt-decay",
             message=f"{layer} forgets: steps older than {series.horizon} of {series.steps} contribute under 1 %",
-            why=f"the gradient shrinks by {-series.attenuation:.2f} decades a step, {lost:.1f} decades over the sequence",
+            why=f"the gradient shrinks by {-series.attenuation:.2f} decades a step, {lost:.1f} over the sequence",
             op=evidence.op(op).name,
             source=evidence.source_of(op),
             evidence={
@@ -70,7 +70,7 @@ def exploding_time(evidence: Evidence) -> Findings:
                 severity=Severity.ERROR,
                 layers=(layer,),
                 cause="recurrent-gain",
-                message=f"{layer} explodes through time: its gradient grows 10^{grown:.1f} times over {series.steps} steps",
+                message=f"{layer} explodes through time: its gradient grows 10^{grown:.1f} times in {series.steps} steps",
                 why=f"each step back multiplies the gradient by {10**series.attenuation:.2f}",
                 op=evidence.op(op).name,
                 source=evidence.source_of(op),
@@ -83,6 +83,7 @@ def exploding_time(evidence: Evidence) -> Findings:
 
 
 def total_decades(series: Series) -> float:
+    """Decades that a signal gains (or loses, below 0) over the whole series."""
     run = [c for c in series.carry if c > 0]
     return series.attenuation * len(run)
 
