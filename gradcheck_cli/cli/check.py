@@ -1,0 +1,216 @@
+"""`gradcheck check MODEL`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from gradcheck_cli.cli.options import (
+    Asked,
+    Color,
+    ColorChoice,
+    Debug,
+    Format,
+    Outputs,
+    Quiet,
+    Verbose,
+    colored,
+    finish,
+)
+from gradcheck_cli.cli.progress import stages
+from gradcheck_cli.errors import UsageError
+from gradcheck_cli.records import CheckSpec, FailOn, Mode, Report
+from gradcheck_cli.target.names import did_you_mean
+
+_DATA, _MODEL, _RUN, _VERDICT = "Data and loss", "Model", "Run", "Verdict"
+
+
+class Autocast(str, Enum):
+    """The dtypes that `torch.autocast` takes."""
+
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+def check(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="file.py[:NAME] or package.module[:NAME]", show_default=False),
+    ],
+    batch: Annotated[
+        str | None,
+        typer.Option(metavar="REF", help="file.py:NAME or a data file.", rich_help_panel=_DATA),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="SPEC",
+            help='Made-up input, as "float32[8,3,32,32]" or "ids=int64[4,128] in 0..50257"; repeatable.',
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="SPEC", help='Made-up target, as "int64[8] in 0..10".', rich_help_panel=_DATA),
+    ] = None,
+    target_column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Column of a .csv batch to predict.", rich_help_panel=_DATA),
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="file.py:NAME or a function of torch.nn.functional.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    step: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="file.py:NAME of a function (model, batch) -> loss.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    batches: Annotated[int, typer.Option(min=1, help="Batches to take.", rich_help_panel=_DATA)] = 1,
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A .pt or .safetensors state dict.", rich_help_panel=_MODEL),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="An argument for the model's class or function; repeatable.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    training: Annotated[
+        bool | None,
+        typer.Option("--train/--eval", help="Mode; as the code left it if neither.", rich_help_panel=_MODEL),
+    ] = None,
+    trust_pickle: Annotated[
+        bool,
+        typer.Option(
+            "--trust-pickle",
+            help="Unpickle data and weights, which runs any code that they hold.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...", rich_help_panel=_RUN)] = "cpu",
+    dtype: Annotated[
+        str | None,
+        typer.Option(metavar="DTYPE", help="Cast model and batch, as to bfloat16.", rich_help_panel=_RUN),
+    ] = None,
+    autocast: Annotated[
+        Autocast | None, typer.Option(help="Run the forward pass in mixed precision.", rich_help_panel=_RUN)
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, metavar="INT", help="Random seed.", rich_help_panel=_RUN)
+    ] = 0,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RULE", help="Only these codes, prefixes or names; repeatable.", rich_help_panel=_VERDICT),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RULE",
+            help="Not these codes, prefixes or names; repeatable.",
+            rich_help_panel=_VERDICT,
+        ),
+    ] = None,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="Least severity that gives exit code 1.", rich_help_panel=_VERDICT)
+    ] = FailOn.WARNING,
+    format: Format = "table",
+    output: Outputs = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    color: ColorChoice = Color.AUTO,
+    debug: Debug = False,
+) -> None:
+    """Run one batch forward and backward through MODEL and judge the gradient of every layer.
+
+    Without options the batch and the loss are looked for in MODEL's file, and what was picked is printed.
+    """
+    asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
+
+    def work() -> Report:
+        spec = CheckSpec(
+            model=model,
+            batch=batch,
+            inputs=tuple(inputs or ()),
+            target=target,
+            target_column=target_column,
+            loss=loss,
+            step=step,
+            weights=weights,
+            settings=parse_pairs(settings or ()),
+            device=device,
+            dtype=dtype,
+            autocast=autocast and autocast.value,
+            seed=seed,
+            mode=mode_of(training),
+            batches=batches,
+            select=parse_rules(select or (), "--select"),
+            ignore=parse_rules(ignore or (), "--ignore"),
+            fail_on=fail_on,
+            trust_pickle=trust_pickle,
+        )
+        return _run(spec, asked)
+
+    finish(asked, model, work)
+
+
+def _run(spec: CheckSpec, asked: Asked) -> Report:
+    from gradcheck_cli import pipeline
+
+    with stages(quiet=asked.quiet, color=colored(asked.color, terminal=sys.stderr.isatty())) as on_stage:
+        return pipeline.run_check(spec, on_stage)
+
+
+def mode_of(training: bool | None) -> Mode:
+    """The mode that --train, --eval or neither asks for."""
+    if training is None:
+        return Mode.KEEP
+    return Mode.TRAIN if training else Mode.EVAL
+
+
+def parse_pairs(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Split every `--set KEY=VALUE` at its first `=`; the value stays text.
+
+    Raises:
+        UsageError: There is no `=`, or nothing before it.
+    """
+    for text in texts:
+        if not text.partition("=")[0] or "=" not in text:
+            raise UsageError(f"--set `{text}` is not KEY=VALUE", hint="Write --set depth=12.")
+    return tuple((key.strip(), value) for key, _, value in (text.partition("=") for text in texts))
+
+
+def parse_rules(texts: Sequence[str], option: str) -> tuple[str, ...]:
+    """The code prefixes and rule names of `--select` or `--ignore`, which may hold commas.
+
+    Raises:
+        UsageError: One fits no rule.
+    """
+    patterns = tuple(part.strip() for text in texts for part in text.split(","))
+    if not patterns:
+        return ()
+    from gradcheck_cli.rules import RULES
+
+    names = {rule.name for rule in RULES}
+    codes = {rule.code for rule in RULES}
+    for pattern in patterns:
+        if not pattern or not (pattern in names or any(code.startswith(pattern.upper()) for code in codes)):
+            close = did_you_mean(pattern, sorted(names | codes))
+            raise UsageError(f"{option}: no rule is called `{pattern}`{close}", hint="`gradcheck rule` lists them.")
+    return patterns

@@ -1,0 +1,64 @@
+"""How a command fails: every exception becomes one error, told once, with an exit code that is never 1."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import traceback
+
+from gradcheck_cli import __version__
+from gradcheck_cli.errors import GradcheckError, Interrupted
+from gradcheck_cli.records import Report, Status
+
+
+class InternalError(GradcheckError):
+    """A fault of gradcheck itself."""
+
+
+def as_error(raised: BaseException) -> GradcheckError:
+    """The error to tell: what was raised, an interruption, or a fault of our own."""
+    if isinstance(raised, GradcheckError):
+        return raised
+    if isinstance(raised, KeyboardInterrupt):
+        return Interrupted("interrupted")
+    kind = type(raised).__name__
+    told = f"{kind}: {raised}" if str(raised) else kind
+    return InternalError(
+        f"internal error: {told}",
+        hint="this is a fault of gradcheck: please report this; rerun with --debug for the traceback",
+    )
+
+
+def tell(error: GradcheckError, raised: BaseException | None = None) -> None:
+    """Print an error on stderr, once; with the traceback of `raised` where it is given."""
+    if raised is not None:
+        _say("".join(traceback.format_exception(raised)).rstrip("\n"))
+    _say(f"error: {error.message}")
+    for frame in error.frames:
+        _say(frame)
+    if error.hint:
+        _say(f"hint: {error.hint}")
+
+
+def failed_report(name: str, error: GradcheckError) -> Report:
+    """The report of a check that could not be made."""
+    return Report(
+        name=name,
+        status=Status.FAILED,
+        exit_code=error.exit_code,
+        target={},
+        versions={"gradcheck": __version__, "python": platform.python_version()},
+        seconds={},
+        error=error.message,
+    )
+
+
+def _say(text: str) -> None:
+    # Messages quote the user's names: a control character in one must not reach the terminal.
+    lines = "\n".join(_plain(line) for line in text.split("\n"))
+    encoding = sys.stderr.encoding or "utf-8"
+    print(lines.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
+
+
+def _plain(line: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line.expandtabs(4))

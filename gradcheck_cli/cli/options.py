@@ -1,0 +1,111 @@
+"""Options that several commands share, and the frame in which every command does its work."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, NoReturn
+
+import typer
+
+from gradcheck_cli.cli.failing import as_error, failed_report, tell
+from gradcheck_cli.cli.writing import Output, deliver, parse_format, parse_outputs
+from gradcheck_cli.errors import GradcheckError
+from gradcheck_cli.records import Report
+from gradcheck_cli.reports import FORMATS, Style
+
+OUTPUT = "Output"
+"""The heading of these options in the help."""
+
+
+class Color(str, Enum):
+    """When to write colours."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+Format = Annotated[
+    str,
+    typer.Option("--format", metavar="|".join(FORMATS), help="What to write to stdout.", rich_help_panel=OUTPUT),
+]
+Outputs = Annotated[
+    list[str] | None,
+    typer.Option("--output", metavar="FORMAT=PATH", help="Also write a file; repeatable.", rich_help_panel=OUTPUT),
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Every layer, remedy and number.", rich_help_panel=OUTPUT)
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only the findings and the last line.", rich_help_panel=OUTPUT)
+]
+ColorChoice = Annotated[
+    Color,
+    typer.Option("--color", help="Colours; auto also respects NO_COLOR.", rich_help_panel=OUTPUT),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the full traceback of a failure.", rich_help_panel=OUTPUT)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What the output options asked for, as yet unchecked."""
+
+    format: str = "table"
+    outputs: tuple[str, ...] = ()
+    verbose: bool = False
+    quiet: bool = False
+    color: Color = Color.AUTO
+    debug: bool = False
+
+    def style(self) -> Style:
+        """How a report on stdout should look."""
+        unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+        return Style(
+            color=colored(self.color, terminal=sys.stdout.isatty()),
+            verbose=self.verbose,
+            quiet=self.quiet,
+            unicode=unicode,
+        )
+
+
+def colored(color: Color, *, terminal: bool) -> bool:
+    """Whether to write colours to a stream, by the option, https://no-color.org and the terminal."""
+    if color is not Color.AUTO:
+        return color is Color.ALWAYS
+    return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def finish(asked: Asked, name: str, work: Callable[[], Report], *, verdict: bool = True) -> NoReturn:
+    """Do a command's work, write its report and end with its exit code, whatever is raised.
+
+    Args:
+        asked: The output options.
+        name: What the report is called if there is none.
+        work: Makes the report.
+        verdict: Whether the report's own exit code is the command's.
+    """
+    outputs: tuple[Output, ...] = ()
+    failed: GradcheckError | None = None
+    try:
+        parse_format(asked.format)
+        outputs = parse_outputs(asked.outputs)
+        report = work()
+    except BaseException as raised:
+        failed = as_error(raised)
+        tell(failed, raised if asked.debug else None)
+        report = failed_report(name, failed)
+    unwritten = deliver(report, outputs, _document(asked, failed), asked.style())
+    if failed is not None:
+        raise typer.Exit(failed.exit_code)
+    raise typer.Exit(unwritten or (report.exit_code if verdict else 0))
+
+
+def _document(asked: Asked, failed: GradcheckError | None) -> str | None:
+    """The format on stdout; a failure has no table, since the person who reads it has read stderr."""
+    if failed is None:
+        return asked.format
+    return asked.format if asked.format in FORMATS and asked.format != "table" else None

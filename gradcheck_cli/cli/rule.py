@@ -1,0 +1,87 @@
+"""`gradcheck rule [CODE]`."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gradcheck_cli.cli.writing import emit
+from gradcheck_cli.errors import UsageError
+from gradcheck_cli.target.names import did_you_mean
+
+if TYPE_CHECKING:
+    from gradcheck_cli.rules import Rule
+
+_WIDTH = 100
+
+
+def rule(
+    code: Annotated[
+        str | None,
+        typer.Argument(metavar="[CODE]", help="A code (GC201), a prefix (GC2) or a name.", show_default=False),
+    ] = None,
+) -> None:
+    """Explain a rule: what it means, its causes and what to try; without CODE list all of them."""
+    from gradcheck_cli.rules import RULES
+
+    found = tuple(sorted(matching(code, RULES) if code else RULES, key=lambda each: each.code))
+    emit(explained(found[0]) if len(found) == 1 else listed(found))
+
+
+def matching(code: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """The rules that a code, a code's beginning or a name stands for.
+
+    Raises:
+        UsageError: None is.
+    """
+    found = tuple(each for each in rules if each.code.startswith(code.upper()) or each.name == code.lower())
+    if not found:
+        known = [name for each in rules for name in (each.code, each.name)]
+        raise UsageError(f"no rule is called `{code}`{did_you_mean(code, known)}", hint="`gradcheck rule` lists them.")
+    return found
+
+
+def listed(rules: tuple[Rule, ...]) -> str:
+    """A table of rules: code, name, severity, causes."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for heading in ("code", "rule", "severity"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("causes", overflow="fold")
+    for each in rules:
+        table.add_row(each.code, each.name, each.severity.value, Text(", ".join(each.causes)))
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    ending = "`gradcheck rule CODE` explains one.\n"
+    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + f"\n{ending}"
+
+
+def explained(each: Rule) -> str:
+    """One rule in full: its docstring, every cause with its remedies in order, and how to silence it."""
+    from gradcheck_cli.rules import explain
+
+    lines = [f"{each.code} {each.name} ({each.family.value}, {each.severity.value})", "", explain(each), ""]
+    lines += ["Causes, and what to try in this order:"]
+    for cause in each.causes:
+        lines += _cause(cause)
+    lines += ["", f"Silence it with --ignore {each.code}, or --ignore {each.name}."]
+    return "\n".join(lines) + "\n"
+
+
+def _cause(cause: str) -> list[str]:
+    from gradcheck_cli.remedies import remedies_for
+
+    lines = [f"  {cause}"]
+    for place, remedy in enumerate(remedies_for(cause), start=1):
+        lines.append(f"    {place}. {remedy.title}")
+        lines += textwrap.wrap(remedy.detail, width=_WIDTH, initial_indent=" " * 7, subsequent_indent=" " * 7)
+        lines += [f"         {remedy.code}"] if remedy.code else []
+    return lines

@@ -1,0 +1,126 @@
+"""Where a report goes: one document to stdout, and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gradcheck_cli.cli.failing import tell
+from gradcheck_cli.errors import ReportError, UsageError
+from gradcheck_cli.records import Report
+from gradcheck_cli.reports import FORMATS, Style, render
+from gradcheck_cli.target.names import did_you_mean, listing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Output:
+    """One `--output FORMAT=PATH`."""
+
+    format: str
+    path: Path
+
+
+def parse_format(text: str, option: str = "--format") -> str:
+    """Return `text` if it names a format.
+
+    Raises:
+        UsageError: It does not.
+    """
+    if text not in FORMATS:
+        raise UsageError(
+            f"{option}: `{text}` is not a format{did_you_mean(text, FORMATS)}",
+            hint=f"Use one of {listing(list(FORMATS))}.",
+        )
+    return text
+
+
+def parse_outputs(texts: Sequence[str]) -> tuple[Output, ...]:
+    """Read every `FORMAT=PATH`, and see that its folder is there before any work is done.
+
+    Raises:
+        UsageError: One is malformed, or two name the same file.
+        ReportError: A folder is missing, or the path is one.
+    """
+    outputs = tuple(_parse_output(text) for text in texts)
+    for output in outputs:
+        if [other.path for other in outputs].count(output.path) > 1:
+            raise UsageError(f"--output names {output.path} twice", hint="Give each format its own file.")
+    return outputs
+
+
+def _parse_output(text: str) -> Output:
+    format, separator, path = text.partition("=")
+    if not separator or not path:
+        raise UsageError(f"--output `{text}` is not FORMAT=PATH", hint="Write --output json=report.json.")
+    file = Path(os.path.realpath(Path(path).expanduser()))
+    if file.is_dir():
+        raise ReportError(f"--output {text}: {path} is a folder", hint="Name a file in it.")
+    if not file.parent.is_dir():
+        raise ReportError(f"--output {text}: there is no folder {file.parent}", hint="Make it first.")
+    return Output(format=parse_format(format, "--output"), path=file)
+
+
+def deliver(report: Report, outputs: Sequence[Output], format: str | None, style: Style) -> int:
+    """Write a report to its files and, unless `format` is None, to stdout; 0, or 2 if a file failed.
+
+    The files come first, so that the document on stdout can say that one could not be written.
+    """
+    failed = [error for output in outputs if (error := _write(report, output, style))]
+    for error in failed:
+        tell(error)
+        report = replace(report, exit_code=error.exit_code, error=error.message)
+    if format is not None:
+        emit(render(report, format, style))
+    return 2 if failed else 0
+
+
+def _write(report: Report, output: Output, style: Style) -> ReportError | None:
+    try:
+        write_file(output.path, render(report, output.format, replace(style, color=False, unicode=True)))
+    except ReportError as error:
+        return error
+    return None
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file through a neighbour that takes its place, so that no reader sees half of it.
+
+    Raises:
+        ReportError: It cannot be written; what was there before is untouched.
+    """
+    # A device or a pipe must be written to, not replaced by a file.
+    special = path.exists() and not path.is_file()
+    draft = path if special else path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        if not special:
+            draft.replace(path)
+    except OSError as error:
+        if not special:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+        raise ReportError(
+            f"{path}: cannot be written: {error.strerror or error}",
+            hint="Check the path, its permissions and the space on the disk.",
+        ) from error
+
+
+def emit(text: str) -> None:
+    """Write the document to stdout; a reader that has gone away, such as `head`, changes nothing.
+
+    Raises:
+        ReportError: stdout cannot take it, for instance because the disk is full.
+    """
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit, and would complain there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise ReportError(f"stdout cannot be written: {error.strerror or error}") from error
