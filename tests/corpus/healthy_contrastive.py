@@ -52,9 +52,7 @@ class CLIP(nn.Module):
         return self.logit_scale.exp() * a @ b.T
 
 
-@healthy(
-    field="contrastive", tricky="a scalar parameter beside large towers; its gradient is of another order"
-)
+@healthy(field="contrastive", tricky="a scalar parameter beside large towers; its gradient is of another order")
 def clip_two_towers():
     """Symmetric cross entropy over the matrix of similarities."""
 
@@ -78,9 +76,7 @@ class Siamese(nn.Module):
         return self.predictor(za), self.predictor(zb), za.detach(), zb.detach()
 
 
-@healthy(
-    field="contrastive", tricky="stop-gradient on one side; the loss is a negative cosine", proof=falls(0.3)
-)
+@healthy(field="contrastive", tricky="stop-gradient on one side; the loss is a negative cosine", proof=falls(0.3))
 def simsiam_stop_gradient():
     """Half of the graph is detached on purpose."""
 
@@ -130,9 +126,7 @@ def triplet_partly_satisfied():
     """Triplet margin loss on labelled rows, some steps into training."""
     x, y = blobs(96, 16, 8, spread=1.2)
     anchor = torch.arange(96)
-    positive = torch.tensor(
-        [next(j for j in torch.randperm(96).tolist() if y[j] == y[i] and j != i) for i in anchor]
-    )
+    positive = torch.tensor([next(j for j in torch.randperm(96).tolist() if y[j] == y[i] and j != i) for i in anchor])
     negative = torch.tensor([next(j for j in torch.randperm(96).tolist() if y[j] != y[i]) for i in anchor])
 
     def step(model, batch):
@@ -182,9 +176,7 @@ def moco_queue():
     return MomentumContrast(), views(), step
 
 
-@healthy(
-    field="contrastive", tricky="skip-gram: vectors start at 0 on one side, one side has no gradient at first"
-)
+@healthy(field="contrastive", tricky="skip-gram: vectors start at 0 on one side, one side has no gradient at first")
 def word2vec_negative_sampling():
     """Word vectors as in the original code: outputs start at zero, inputs at 0.5/dim."""
 

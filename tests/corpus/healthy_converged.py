@@ -18,9 +18,7 @@ def converged_classifier():
     return fit(mlp(16, 32, 32, 4), batch, classify, 150), batch, classify
 
 
-@healthy(
-    field="tabular", tricky="interpolation: loss near 1e-5 and falling, small gradients", proof=relearns()
-)
+@healthy(field="tabular", tricky="interpolation: loss near 1e-5 and falling, small gradients", proof=relearns())
 def converged_interpolating_regression():
     """More parameters than rows: the net passes through every point."""
     batch = surface(24, noise=0.0)

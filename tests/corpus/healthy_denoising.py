@@ -156,9 +156,7 @@ class Pixel(nn.Module):
         self.register_buffer("mask2", (order[:, None] > units[None]).float())
 
     def forward(self, x):
-        h = checkpoint(
-            F.relu, F.linear(x, self.first.weight * self.mask1, self.first.bias), use_reentrant=False
-        )
+        h = checkpoint(F.relu, F.linear(x, self.first.weight * self.mask1, self.first.bias), use_reentrant=False)
         return F.linear(h, self.second.weight * self.mask2, self.second.bias)
 
 
@@ -174,9 +172,7 @@ def masked_autoregressive_pixels():
     return Pixel(), (x,), step
 
 
-@healthy(
-    field="generative", tricky="a teacher under no_grad; small temperature-scaled targets", proof=trains(0.3)
-)
+@healthy(field="generative", tricky="a teacher under no_grad; small temperature-scaled targets", proof=trains(0.3))
 def distillation_from_teacher():
     """A student copies the softened outputs of a fixed teacher, times the temperature squared."""
 

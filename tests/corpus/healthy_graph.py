@@ -62,9 +62,7 @@ def sage_few_labels():
     return SAGE(8, 24, 24, 3), (x, edges, labels, mask), step
 
 
-@healthy(
-    field="graph", tricky="a third of the nodes has no edge: their neighbour term and its gradient are 0"
-)
+@healthy(field="graph", tricky="a third of the nodes has no edge: their neighbour term and its gradient are 0")
 def graph_isolated_nodes():
     """Node classification where degree 0 is clamped to 1."""
     x, edges, labels = community(isolated=20)
@@ -176,9 +174,7 @@ class WideAndDeep(nn.Module):
         return (self.wide(ids) + self.net(self.deep(ids).flatten(1))).squeeze(1)
 
 
-@healthy(
-    field="recommender", tricky="one click in fifty: the loss is small from the start and most errors vanish"
-)
+@healthy(field="recommender", tricky="one click in fifty: the loss is small from the start and most errors vanish")
 def rare_clicks_wide_and_deep():
     """Click prediction at a rate of 2 %, with the output bias at the prior."""
     ids = torch.randint(0, 600, (512, 5)) + 600 * torch.arange(5)

@@ -131,9 +131,7 @@ class Equilibrium(nn.Module):
         return self.head(z)
 
 
-@healthy(
-    field="tabular", tricky="30 contractions: terms of early iterations vanish, as they must at a fixed point"
-)
+@healthy(field="tabular", tricky="30 contractions: terms of early iterations vanish, as they must at a fixed point")
 def deep_equilibrium_unrolled():
     """A deep equilibrium model by plain iteration."""
     return Equilibrium(), blobs(), classify

@@ -113,9 +113,7 @@ class OrthogonalRNN(nn.Module):
         return self.head(h)
 
 
-@healthy(
-    field="timeseries", tricky="200 steps; the norm neither grows nor decays", proof=trains(recipes=ADAM)
-)
+@healthy(field="timeseries", tricky="200 steps; the norm neither grows nor decays", proof=trains(recipes=ADAM))
 def orthogonal_rnn_200_steps():
     """The marked-sum task: add up the numbers that carry a mark, anywhere in 200 steps."""
     value, mark = torch.randn(32, 200), torch.zeros(32, 200)

@@ -103,9 +103,7 @@ def batch_of_two():
     return mlp(16, 32, 32, 32, 2), (x, y), classify
 
 
-@healthy(
-    field="tabular", tricky="sparsity: negative biases silence every unit on 90 % of the rows, none on all"
-)
+@healthy(field="tabular", tricky="sparsity: negative biases silence every unit on 90 % of the rows, none on all")
 def sparse_relu_units():
     """A wide ReLU layer whose biases let each unit fire on a tenth of the rows."""
     x, y = blobs(256)
@@ -235,9 +233,7 @@ class Functional(nn.Module):
         return x @ self.extra["out"].T
 
 
-@healthy(
-    field="tabular", tricky="parameters sit in containers without a forward; the output weight starts at 0"
-)
+@healthy(field="tabular", tricky="parameters sit in containers without a forward; the output weight starts at 0")
 def functional_parameter_containers():
     """A net written with F.linear over ParameterList and ParameterDict."""
     return Functional(), surface(), regress
@@ -271,18 +267,14 @@ class Grouped(nn.Module):
         self.category = nn.Embedding(10, 8)
         self.numeric = nn.Sequential(nn.BatchNorm1d(8), nn.Linear(8, 24), nn.ReLU())
         self.trunk = nn.Sequential(nn.Linear(32, 32), nn.ReLU())
-        self.heads = nn.ModuleDict(
-            {"price": nn.Linear(32, 1), "kind": nn.Linear(32, 3), "flag": nn.Linear(32, 1)}
-        )
+        self.heads = nn.ModuleDict({"price": nn.Linear(32, 1), "kind": nn.Linear(32, 3), "flag": nn.Linear(32, 1)})
 
     def forward(self, numeric, category):
         h = self.trunk(torch.cat([self.numeric(numeric), self.category(category)], 1))
         return {name: head(h) for name, head in self.heads.items()}
 
 
-@healthy(
-    field="tabular", tricky="three losses that differ by a factor of 1e5; a small one drives its own head"
-)
+@healthy(field="tabular", tricky="three losses that differ by a factor of 1e5; a small one drives its own head")
 def multi_task_scales():
     """Regression, classification and a rare flag with weights 1, 1e-2 and 1e-5."""
     numeric, price = surface()
@@ -304,9 +296,7 @@ class LitRegressor(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(8, 32), nn.ELU(), nn.Linear(32, 32), nn.Hardswish(), nn.Linear(32, 1)
-        )
+        self.net = nn.Sequential(nn.Linear(8, 32), nn.ELU(), nn.Linear(32, 32), nn.Hardswish(), nn.Linear(32, 1))
 
     def training_step(self, batch, _index):
         x, y = batch

@@ -140,9 +140,7 @@ class MaskedModel(nn.Module):
         self.embed, self.positions = nn.Embedding(vocabulary, dim), nn.Parameter(0.02 * torch.randn(32, dim))
         layer = nn.TransformerEncoderLayer(dim, 4, 64, dropout=0.0, batch_first=True, activation="gelu")
         self.encoder = nn.TransformerEncoder(layer, 2)
-        self.decoder = nn.Sequential(
-            nn.Linear(dim, dim), nn.GELU(), nn.LayerNorm(dim), nn.Linear(dim, vocabulary)
-        )
+        self.decoder = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.LayerNorm(dim), nn.Linear(dim, vocabulary))
 
     def forward(self, ids, labels):
         hidden = self.encoder(self.embed(ids) + self.positions[: ids.shape[1]])

@@ -170,13 +170,9 @@ class FixupBlock(nn.Module):
         return F.relu(x + self.conv2(out + self.biases[2]) * self.scale + self.biases[3])
 
 
-@healthy(
-    field="vision", tricky="Fixup: zero convolutions and a zero head, nearly all gradients are 0 at step 0"
-)
+@healthy(field="vision", tricky="Fixup: zero convolutions and a zero head, nearly all gradients are 0 at step 0")
 def fixup_resnet():
     """Six Fixup blocks without any normalisation; head starts at zero."""
-    model = nn.Sequential(
-        nn.Conv2d(3, 16, 3, padding=1), *[FixupBlock(16, 6) for _ in range(6)], pooled_head(16)
-    )
+    model = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), *[FixupBlock(16, 6) for _ in range(6)], pooled_head(16))
     nn.init.zeros_(model[-1][-1].weight)
     return model, pictures(), classify

@@ -37,9 +37,7 @@ def frozen_backbone():
     return FrozenBackbone(), pictures(), classify
 
 
-@healthy(
-    field="vision", tricky="BatchNorm in eval mode, its affine parameters frozen, running statistics used"
-)
+@healthy(field="vision", tricky="BatchNorm in eval mode, its affine parameters frozen, running statistics used")
 def fine_tune_frozen_batchnorm():
     """Fine-tuning with frozen normalisation: the convolutions learn, BatchNorm does not."""
     model = nn.Sequential(conv_stage(3, 16), BasicBlock(16), BasicBlock(16), pooled_head(16))
@@ -120,8 +118,7 @@ class StochasticDepth(nn.Module):
         self.keep = keep
         self.stem = conv_stage(3, 16)
         self.blocks = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.GroupNorm(4, 16), nn.SiLU(inplace=True))
-            for _ in range(8)
+            nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.GroupNorm(4, 16), nn.SiLU(inplace=True)) for _ in range(8)
         )
         self.head = pooled_head(16)
 
@@ -195,9 +192,7 @@ def vgg_dropout_half():
 @healthy(field="vision", tricky="lazy parameters have no shape until a dry run")
 def lazy_modules_dry_run():
     """Lazy layers, materialised by one forward pass as the docs advise."""
-    model = nn.Sequential(
-        nn.LazyConv2d(16, 3, 2), nn.ReLU(), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(4)
-    )
+    model = nn.Sequential(nn.LazyConv2d(16, 3, 2), nn.ReLU(), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(4))
     x, y = pictures()
     model(x)
     return model, (x, y), classify
@@ -211,9 +206,7 @@ def bfloat16_cnn():
     def step(model, batch):
         return F.cross_entropy(model(batch[0]).float(), batch[1])
 
-    model = nn.Sequential(
-        nn.Conv2d(3, 16, 3, 2), nn.GELU(), nn.Conv2d(16, 32, 3, 2), nn.GELU(), pooled_head(32)
-    )
+    model = nn.Sequential(nn.Conv2d(3, 16, 3, 2), nn.GELU(), nn.Conv2d(16, 32, 3, 2), nn.GELU(), pooled_head(32))
     return model.to(torch.bfloat16), (x.bfloat16(), y), step
 
 
@@ -330,9 +323,7 @@ class Mixer(nn.Module):
         return self.head(self.norms[-1](x).mean(1))
 
 
-@healthy(
-    field="vision", tricky="zero-initialised head: every layer below it has gradient exactly 0 at step 0"
-)
+@healthy(field="vision", tricky="zero-initialised head: every layer below it has gradient exactly 0 at step 0")
 def mixer_zero_head():
     """An MLP-Mixer whose classifier starts at zero, the default in several code bases."""
     return Mixer(), pictures(), classify

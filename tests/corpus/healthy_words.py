@@ -165,15 +165,11 @@ class PackedLSTM(nn.Module):
         self.head = nn.Linear(24, 3)
 
     def forward(self, ids, lengths):
-        packed = nn.utils.rnn.pack_padded_sequence(
-            self.embed(ids), lengths, batch_first=True, enforce_sorted=False
-        )
+        packed = nn.utils.rnn.pack_padded_sequence(self.embed(ids), lengths, batch_first=True, enforce_sorted=False)
         return self.head(self.lstm(packed)[1][0][-1])
 
 
-@healthy(
-    field="text", tricky="short sequences contribute nothing to late steps: zeros are padding, not decay"
-)
+@healthy(field="text", tricky="short sequences contribute nothing to late steps: zeros are padding, not decay")
 def packed_lstm_variable_length():
     """An LSTM over packed sentences of 3 to 12 words."""
     ids, mask = padded(sentences(32))
@@ -181,9 +177,7 @@ def packed_lstm_variable_length():
     return PackedLSTM(), batch, lambda m, b: F.cross_entropy(m(b[0], b[1]), b[2])
 
 
-@healthy(
-    field="text", tricky="a summed loss over thousands of tokens: a loss of thousands, gradients of hundreds"
-)
+@healthy(field="text", tricky="a summed loss over thousands of tokens: a loss of thousands, gradients of hundreds")
 def summed_token_loss():
     """reduction='sum' over a big batch, as in older translation code, where the optimiser is Adam."""
 

@@ -278,38 +278,6 @@ def vq_vae_without_straight_through(straight_through: bool = False) -> Built:
     return VqVae(), x, lambda model, batch: F.mse_loss(model(batch), batch)
 
 
-@ill(family="no-gradient", causes=("graph-cut",), field="rl", proof=no_gradient("", cut=False))
-def loss_from_item(cut: bool = True) -> Built:
-    """REINFORCE whose loss was rebuilt from .item() with requires_grad=True to silence an error."""
-    states, y = blobs(32, 8, 4)
-    returns = torch.rand(32)
-
-    def step(model: nn.Module, batch: tuple) -> Tensor:
-        states, actions, returns = batch
-        log_prob = F.log_softmax(model(states), dim=1).gather(1, actions[:, None])[:, 0]
-        loss = -(log_prob * returns).mean()
-        return torch.tensor(loss.item(), requires_grad=True) if cut else loss
-
-    return mlp([8, 32, 4]), (states, y, returns), step
-
-
-@ill(
-    family="no-gradient",
-    causes=("non-differentiable-op", "graph-cut"),
-    field="tabular",
-    proof=no_gradient(""),
-)
-def accuracy_as_loss() -> Built:
-    """One minus the accuracy, made a leaf so that backward() runs."""
-    x, y = blobs()
-
-    def step(model: nn.Module, batch: tuple) -> Tensor:
-        x, y = batch
-        return (1 - (model(x).argmax(1) == y).float().mean()).requires_grad_()
-
-    return mlp([20, 32, 10]), (x, y), step
-
-
 @ill(family="no-gradient", causes=("graph-cut",), field="timeseries", proof=no_gradient("cell", cut=False))
 def state_detached_each_step(cut: bool = True) -> Built:
     """Truncated back-propagation gone too far: the state is detached after its last step too."""
@@ -450,29 +418,6 @@ def attention_softmax_wrong_dim(dim: int = -1) -> Built:
     """Attention pooling whose softmax runs over the score's own dimension of size one."""
     x, y = tokens()
     return supervised(PooledAttention(dim), x, y)
-
-
-@ill(
-    family="no-gradient",
-    causes=("single-element-softmax",),
-    field="graph",
-    proof=no_gradient("query", "key", keys=5),
-)
-def cross_attention_to_one_key(keys: int = 1) -> Built:
-    """Cross-attention to a single pooled context vector: the weights are 1 whatever the query."""
-
-    class Cross(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.query, self.key, self.value = (nn.Linear(16, 16) for _ in range(3))
-            self.head = nn.Linear(16, 10)
-
-        def forward(self, x: Tensor, context: Tensor) -> Tensor:
-            y = F.scaled_dot_product_attention(self.query(x), self.key(context), self.value(context))
-            return self.head(x + y).mean(1)
-
-    x, y = torch.randn(32, 6, 16), torch.arange(32) % 10
-    return Cross(), (x, torch.randn(32, keys, 16), y), lambda m, b: F.cross_entropy(m(b[0], b[1]), b[2])
 
 
 @ill(

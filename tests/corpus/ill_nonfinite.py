@@ -137,9 +137,7 @@ def normalise_zero_vector(eps: float = 0.0) -> Built:
     return supervised(Encoder(), x, y)
 
 
-@ill(
-    family="nonfinite", causes=("zero-div-zero", "empty-reduction"), field="graph", proof=nonfinite(least=1.0)
-)
+@ill(family="nonfinite", causes=("zero-div-zero", "empty-reduction"), field="graph", proof=nonfinite(least=1.0))
 def isolated_node_mean(least: float = 0.0) -> Built:
     """Mean aggregation by hand: a node without neighbours divides zero by zero."""
 
@@ -521,9 +519,7 @@ def ctc_target_longer_than_frames(labels: int = 20) -> Built:
     def step(model: nn.Module, batch: tuple) -> Tensor:
         log_prob = model(batch[0])
         frames, count = log_prob.shape[:2]
-        return F.ctc_loss(
-            log_prob, batch[1], torch.full((count,), frames), torch.full((count,), batch[1].shape[1])
-        )
+        return F.ctc_loss(log_prob, batch[1], torch.full((count,), frames), torch.full((count,), batch[1].shape[1]))
 
     return Recogniser(), (x, target), step
 

@@ -142,9 +142,7 @@ def stays_at_chance(share: float = 0.9, recipes: tuple[Recipe, ...] = SANE) -> P
 
     def prove(case: Case) -> str:
         run = best(case, recipes)
-        return require(
-            run.last >= share * run.first, f"best of {len(recipes)}: {run.first:.4g} -> {run.last:.4g}"
-        )
+        return require(run.last >= share * run.first, f"best of {len(recipes)}: {run.first:.4g} -> {run.last:.4g}")
 
     return prove
 
@@ -168,9 +166,7 @@ def lags(layer: str, behind: str, factor: float = 1e3, recipe: Recipe = Recipe("
     def prove(case: Case) -> str:
         run = train(case.make(), recipe)
         slow, fast = run.moved_under(layer), run.moved_under(behind)
-        return require(
-            slow * factor <= fast, f"{layer} changes by {slow:.2g} of itself, {behind} by {fast:.2g}"
-        )
+        return require(slow * factor <= fast, f"{layer} changes by {slow:.2g} of itself, {behind} by {fast:.2g}")
 
     return prove
 
@@ -184,9 +180,7 @@ def forgets(below: float = 1e-4) -> Proof:
         step(model, (x, *rest)).backward()
         steps = x.grad.double().transpose(0, 1).flatten(1).norm(dim=1)
         share = float(steps[0] / steps.max())
-        return require(
-            share <= below, f"gradient at the first of {len(steps)} steps: {share:.2g} of the largest"
-        )
+        return require(share <= below, f"gradient at the first of {len(steps)} steps: {share:.2g} of the largest")
 
     return prove
 
@@ -196,18 +190,14 @@ def diverges(recipe: Recipe = Recipe("sgd", 0.01), **cure: Any) -> Proof:
 
     def prove(case: Case) -> str:
         loss, grads = gradients(case.make())
-        finite = math.isfinite(loss) and all(
-            bool(g.isfinite().all()) for g in grads.values() if g is not None
-        )
+        finite = math.isfinite(loss) and all(bool(g.isfinite().all()) for g in grads.values() if g is not None)
         sick, well = train(case.make(), recipe), train(case.make(**cure), recipe)
         evidence = (
             f"{recipe}: {sick.first:.3g}, peak {sick.peak:.3g}, end {sick.last:.3g}; "
             f"cured {well.first:.3g} -> {well.last:.3g}"
         )
         blown = not math.isfinite(sick.last) or sick.peak > 10 * sick.first
-        return require(
-            finite and blown and well.last < well.first, evidence if finite else "not finite from the start"
-        )
+        return require(finite and blown and well.last < well.first, evidence if finite else "not finite from the start")
 
     return prove
 
@@ -241,9 +231,7 @@ def nonfinite(**cure: Any) -> Proof:
 
     def prove(case: Case) -> str:
         sick, well = bad(case.make()), bad(case.make(**cure)) if cure else []
-        return require(
-            bool(sick) and not well, f"not finite: {', '.join(sick[:3])} ({len(sick)}); cured {well}"
-        )
+        return require(bool(sick) and not well, f"not finite: {', '.join(sick[:3])} ({len(sick)}); cured {well}")
 
     return prove
 

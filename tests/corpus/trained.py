@@ -55,9 +55,7 @@ def relearns(noise: float = 1.0, to: float = 0.5, *, recipes: tuple[Recipe, ...]
             _shake(built[0], noise)
             run = train(built, recipe)
             lazy = _lazy(built[0], run, ())
-            lines.append(
-                f"optimum {optimum:.3g}, shaken, {_told(run)}" + (f", unmoved: {lazy}" if lazy else "")
-            )
+            lines.append(f"optimum {optimum:.3g}, shaken, {_told(run)}" + (f", unmoved: {lazy}" if lazy else ""))
             excess = run.first - optimum
             if excess > 0.1 * abs(optimum) and run.last - optimum <= to * excess and not lazy:
                 return lines[-1]
