@@ -118,6 +118,7 @@ def _all_series(measurement: Measurement) -> tuple[Series, ...]:
     for index, op in enumerate(ops):
         for child, _ in op.edges:
             senders[child].append(index)
+    signal = _carries_signal(ops)
     found, seen = [], set()
     for index, parameter in enumerate(measurement.parameters):
         if parameter.op is None or len(parameter.shape) < 2:
@@ -125,7 +126,7 @@ def _all_series(measurement: Measurement) -> tuple[Series, ...]:
         uses = tuple(sorted(_uses(parameter.op, ops, senders), key=lambda i: ops[i].sequence))
         if len(uses) >= 8 and uses not in seen:
             seen.add(uses)
-            series = _series(index, [ops[i].sequence for i in uses], ops)
+            series = _series(index, [ops[i].sequence for i in uses], ops, signal)
             if series is not None:
                 found.append(series)
     return tuple(found)
@@ -146,9 +147,9 @@ def _uses(leaf: int, ops: Sequence[Op], senders: Sequence[Sequence[int]]) -> set
     return uses
 
 
-def _series(parameter: int, starts: list[int], ops: Sequence[Op]) -> Series | None:
+def _series(parameter: int, starts: list[int], ops: Sequence[Op], signal: Sequence[bool]) -> Series | None:
     """Cut the forward pass into steps at each use and see what each step receives from later ones."""
-    arrived, from_later = _crossings(_windows(starts), len(starts), ops)
+    arrived, from_later = _crossings(_windows(starts), len(starts), ops, signal)
     if not any(from_later):
         return None  # used side by side, not one after the other
     carry = tuple(from_later[i] / arrived[i + 1] if arrived[i + 1] else math.nan for i in range(len(starts) - 1))
@@ -164,7 +165,19 @@ def _series(parameter: int, starts: list[int], ops: Sequence[Op]) -> Series | No
     )
 
 
-def _crossings(window: dict[int, int], steps: int, ops: Sequence[Op]) -> tuple[list[float], list[float]]:
+def _carries_signal(ops: Sequence[Op]) -> list[bool]:
+    """False for the views that lead to leaves only: what they are sent is a weight's gradient, not a state's."""
+    carries = [True] * len(ops)
+    for index in range(len(ops) - 1, -1, -1):
+        op = ops[index]
+        if not op.edges or op.name.partition("Backward")[0] in _VIEWLIKE:
+            carries[index] = any(carries[child] for child, _ in op.edges)
+    return carries
+
+
+def _crossings(
+    window: dict[int, int], steps: int, ops: Sequence[Op], signal: Sequence[bool]
+) -> tuple[list[float], list[float]]:
     """What arrives in each step from outside of it, and what of that comes from later steps.
 
     Contributions that meet at one op may add up or cancel, so where all of them cross into the step the
@@ -175,7 +188,7 @@ def _crossings(window: dict[int, int], steps: int, ops: Sequence[Op]) -> tuple[l
         sender = window.get(op.sequence, -1)
         for child, norm in op.edges:
             receiver = window.get(ops[child].sequence, -1)
-            if receiver < 0 or not math.isfinite(norm):
+            if receiver < 0 or not signal[child] or not math.isfinite(norm):
                 continue
             if sender == receiver:
                 inside[child] = True

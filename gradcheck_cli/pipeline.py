@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -133,11 +134,10 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
 
 def _is_ours(error: BaseException) -> bool:
     """Whether an error comes from the probe's own code rather than from the user's under it."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    ours = str(Path(__file__).parent / "probe")
-    return frame is not None and frame.tb_frame.f_code.co_filename.startswith(ours)
+    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    while frames and frames[-1].co_name in ("__torch_function__", "__torch_dispatch__", "apply"):
+        frames.pop()  # the probe looks on while the user's op raises
+    return bool(frames) and frames[-1].co_filename.startswith(str(Path(__file__).parent / "probe"))
 
 
 def _noting_the_loss(target: Target, guessed: list[str]) -> Callable[[Any, Any], Any]:

@@ -155,13 +155,16 @@ def chosen(code: str, name: str, select: tuple[str, ...], ignore: tuple[str, ...
 def _explaining(evidence: Evidence) -> Iterator[Finding]:
     """Findings in the order of the table, less the consequences of those before them."""
     explained: set[str] = set()
+    exploded = False
     for rule in RULES:
+        if exploded and rule.family is Family.EXPLODING:
+            continue  # a loss that exploded is what a weight that explodes looks like from above
         for finding in rule.check(evidence):
-            new = tuple(layer for layer in finding.layers if layer not in explained)
-            if finding.layers and not new and finding.severity is not Severity.NOTE:
-                continue
             if finding.severity is not Severity.NOTE:
+                if finding.layers and explained.issuperset(finding.layers):
+                    continue
                 explained.update(finding.layers)
+                exploded = exploded or finding.family is Family.EXPLODING
             yield finding
             if finding.family is Family.NONFINITE:
                 return

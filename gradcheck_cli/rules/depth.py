@@ -238,6 +238,11 @@ def cancelled(evidence: Evidence) -> Findings:
 
 
 def _has_idle_bias(evidence: Evidence, module: int) -> bool:
-    parameters = [p for p in evidence.parameters_of(module) if p.grad_norm is not None]
-    largest = max((p.grad_norm or 0.0 for p in parameters if len(p.shape) >= 2), default=0.0)
-    return any(len(p.shape) == 1 and (p.grad_norm or 0.0) < largest * 10**-SLOWER for p in parameters)
+    """Whether what arrives at the layer sums to nothing at a bias: a sum over N rows is normally about sqrt(N)."""
+    for index in evidence.owned[module]:
+        account = evidence.accounts.get(index)
+        if account is not None and len(evidence.measurement.parameters[index].shape) == 1:
+            last = [decades for _, decades in factors(evidence, account)][-1:]
+            if last and last[0] < -SLOWER + 1:
+                return True
+    return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gradcheck_cli.records import Family, Finding, Series, Severity
 from gradcheck_cli.rules.evidence import Evidence, Findings
 
@@ -22,7 +24,7 @@ def vanishing_time(evidence: Evidence) -> Findings:
     step, padding and truncation do not hide or fake it. Ill where the first step's share is more than
     ten decades below the last's, which float32 cannot see in the sum.
     """
-    for series in evidence.ledger.series:
+    for series in _best_by_module(evidence):
         lost = -total_decades(series)
         gated = _is_gated(evidence, series)
         closed = gated and _gate_is_closed(evidence, series)
@@ -70,7 +72,7 @@ def exploding_time(evidence: Evidence) -> Findings:
                 severity=Severity.ERROR,
                 layers=(layer,),
                 cause="recurrent-gain",
-                message=f"{layer} explodes through time: its gradient grows 10^{grown:.1f} times in {series.steps} steps",
+                message=f"{layer} explodes in time: its gradient grows 10^{grown:.1f} times in {series.steps} steps",
                 why=f"each step back multiplies the gradient by {10**series.attenuation:.2f}",
                 op=evidence.op(op).name,
                 source=evidence.source_of(op),
@@ -80,6 +82,17 @@ def exploding_time(evidence: Evidence) -> Findings:
                     "steps": series.steps,
                 },
             )
+
+
+def _best_by_module(evidence: Evidence) -> Iterable[Series]:
+    """One series for each module, the one that loses least: what is carried back is the state's, whichever
+    of a cell's weights the steps are counted by."""
+    best: dict[int, Series] = {}
+    for series in evidence.ledger.series:
+        module = evidence.measurement.parameters[series.parameter].module
+        if module not in best or total_decades(series) > total_decades(best[module]):
+            best[module] = series
+    return best.values()
 
 
 def total_decades(series: Series) -> float:
