@@ -57,11 +57,14 @@ def measure(
     """
     model = target.model
     guard = WriteGuard(model)
+    probe = _Probe(target, batch, guard)
     with preserved(model):
         try:
-            return _Probe(target, batch, guard).run(seed, autocast, on_stage)
+            measurement = probe.run(seed, autocast, on_stage)
         finally:
             guard.restore()
+    probe.release()  # only now has the model let go of what it kept of its outputs
+    return measurement
 
 
 class _Probe:
@@ -75,6 +78,13 @@ class _Probe:
         self.readings: dict[int, lenses.Reading] = {}
         self.remarks: list[str] = []
         self.guard = guard
+        self.graph: Graph | None = None
+
+    def release(self) -> None:
+        """Free the graph; its hooks hold the probe, so the probe must not hold the graph."""
+        self.tracer.release()
+        if self.graph is not None:
+            self.graph.release()
 
     def run(self, seed: int, autocast: torch.dtype | None, on_stage: Callable[[str], None]) -> Measurement:
         _require_parameters(self.model)
@@ -96,7 +106,7 @@ class _Probe:
             on_stage("looking for the first non-finite value")
             origin = self._origin(seed, autocast)
         on_stage("backward")
-        graph = Graph(result.loss.grad_fn)
+        graph = self.graph = Graph(result.loss.grad_fn)
         leaves = graph.leaves()
         extra = _stash_gradients(leaves.values(), self.model)
         try:
@@ -107,9 +117,7 @@ class _Probe:
         backward_done = time.perf_counter()
         on_stage("reading the gradients")
         measurement = self._settle(result, graph, leaves, forward_done - started, backward_done - forward_done)
-        measurement = replace(measurement, origin=origin)
-        graph.release()
-        return measurement
+        return replace(measurement, origin=origin)
 
     def _forward(
         self, seed: int, autocast: torch.dtype | None, tracer: Tracer, mode: AbstractContextManager[Any]
@@ -247,7 +255,14 @@ class _Probe:
             values = {k: (next(numbers), getattr(reading, k)) for k in keys}
             known = {k: (value if raw is not None else None) for k, (value, raw) in values.items()}
             lensed.append(
-                Lens(op=op, kind=reading.kind, units=reading.units, samples=reading.samples, length=reading.length, **known)
+                Lens(
+                    op=op,
+                    kind=reading.kind,
+                    units=reading.units,
+                    samples=reading.samples,
+                    length=reading.length,
+                    **known,
+                )
             )
         return tuple(lensed)
 
@@ -335,7 +350,9 @@ def _module(
 def check_loss(loss: Any) -> None:
     """Raise a ProbeError that says why `loss` cannot be differentiated, if it cannot."""
     if not isinstance(loss, Tensor):
-        raise ProbeError(f"the loss is a {type(loss).__name__}, not a tensor", hint="Return the tensor, without .item().")
+        raise ProbeError(
+            f"the loss is a {type(loss).__name__}, not a tensor", hint="Return the tensor, without .item()."
+        )
     if loss.numel() != 1:
         raise ProbeError(
             f"the loss has shape {tuple(loss.shape)}, not a single number", hint="Reduce it, for example with .mean()."

@@ -194,6 +194,12 @@ class Tracer(TorchFunctionMode):
 
     # -- after the pass
 
+    def release(self) -> None:
+        """Let go of nodes and values; counts and places stay."""
+        self.outputs.clear()
+        self.cuts.clear()
+        self._cut_values.clear()
+
     @property
     def current_module(self) -> int:
         """The index of the module that is running; -1 outside of all."""
