@@ -78,7 +78,6 @@ def check(
             rich_help_panel=_DATA,
         ),
     ] = None,
-    batches: Annotated[int, typer.Option(min=1, help="Batches to take.", rich_help_panel=_DATA)] = 1,
     weights: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="A .pt or .safetensors state dict.", rich_help_panel=_MODEL),
@@ -159,7 +158,6 @@ def check(
             autocast=autocast and autocast.value,
             seed=seed,
             mode=mode_of(training),
-            batches=batches,
             select=parse_rules(select or (), "--select"),
             ignore=parse_rules(ignore or (), "--ignore"),
             fail_on=fail_on,

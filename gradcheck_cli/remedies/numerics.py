@@ -64,8 +64,7 @@ REMEDIES = (
     remedy(
         "remove-softmax",
         "hand the loss raw logits",
-        "cross_entropy applies softmax itself; a second one flattens the gradient. Use softmax for "
-        "predictions only.",
+        "cross_entropy applies softmax itself; a second one flattens the gradient. Use softmax for predictions only.",
         "loss = F.cross_entropy(logits, target)",
     ),
     remedy(
@@ -83,8 +82,7 @@ REMEDIES = (
     remedy(
         "softplus",
         "softplus where the value must be positive",
-        "Grows linearly instead of exponentially and never reaches 0: the safe way to scales, rates and "
-        "variances.",
+        "Grows linearly instead of exponentially and never reaches 0: the safe way to scales, rates and variances.",
         "scale = F.softplus(raw) + 1e-6",
     ),
     remedy(
@@ -147,8 +145,7 @@ REMEDIES = (
     remedy(
         "data-cleaning",
         "clean the data",
-        "Drop or fill NaN and Inf where the data is made, not in the model: one bad value makes every "
-        "gradient NaN.",
+        "Drop or fill NaN and Inf where the data is made, not in the model: one bad value makes every gradient NaN.",
         "x = torch.nan_to_num(x)  # or drop the rows: x[x.isfinite().all(-1)]",
     ),
     remedy(

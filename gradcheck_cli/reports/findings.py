@@ -53,9 +53,7 @@ def note_line(finding: Finding, style: Style) -> Text:
 
 def _headline(finding: Finding, style: Style) -> Text:
     label = f"{finding.code} {finding.severity.value}"
-    return Text.assemble(
-        _text(label, style, _COLOR[finding.severity]), "  ", _text(finding.message, style, "bold")
-    )
+    return Text.assemble(_text(label, style, _COLOR[finding.severity]), "  ", _text(finding.message, style, "bold"))
 
 
 def _place(source: SourceLine, style: Style) -> Text:
@@ -67,9 +65,7 @@ def _place(source: SourceLine, style: Style) -> Text:
 
 def _evidence(finding: Finding) -> str:
     pairs = finding.evidence.items()
-    return ", ".join(
-        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in pairs
-    )
+    return ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in pairs)
 
 
 def _add_remedies(details: Table, remedies: tuple[Remedy, ...], style: Style, limit: int) -> None:

@@ -64,9 +64,7 @@ def read_report(path: str | Path) -> Report:
         raise ReportError(f"{path}: cannot be read: {error.strerror or error}", hint=hint) from error
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise ReportError(
-            f"{path}: truncated or corrupt JSON at {place}: {error.msg}", hint=_AGAIN
-        ) from error
+        raise ReportError(f"{path}: truncated or corrupt JSON at {place}: {error.msg}", hint=_AGAIN) from error
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{path}: not a JSON report: {error}", hint=_AGAIN) from error
     return report_from_dict(data, str(path))
@@ -76,9 +74,7 @@ def _check_schema(schema: object, where: str) -> None:
     if schema == SCHEMA:
         return
     if schema == SUITE_SCHEMA:
-        raise ReportError(
-            f"{where}: holds a suite of reports, not one", hint='take one entry of its "checks"'
-        )
+        raise ReportError(f"{where}: holds a suite of reports, not one", hint='take one entry of its "checks"')
     if isinstance(schema, str) and schema.startswith("gradcheck-report/"):
         message = f'{where}: schema "{schema}" is not one that this version reads ({SCHEMA})'
         raise ReportError(message, hint="read it with the version of gradcheck that wrote it")

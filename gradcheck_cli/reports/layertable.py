@@ -82,9 +82,7 @@ def _room(bars: int, relative: bool, rules: dict[str, str]) -> int:
 
 def _layer_cells(layer: Layer, look: _Look) -> list[Text]:
     color = _color(layer.status, look)
-    cells = [
-        Text(shown(layer.path or layer.kind, look.style.unicode), style="" if color == "green" else color)
-    ]
+    cells = [Text(shown(layer.path or layer.kind, look.style.unicode), style="" if color == "green" else color)]
     if look.grad:
         cells.append(_text(_gradient(layer), look))
     if look.relative:

@@ -119,9 +119,7 @@ def _notes(report: Report, style: Style) -> list[Text]:
         notes += [_text(f"found {line}", style, "dim") for line in _picked(report)]
         took = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items())
         versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
-        notes += [
-            _text(f"{label}  {text}", style, "dim") for label, text in (("took", took), ("with", versions))
-        ]
+        notes += [_text(f"{label}  {text}", style, "dim") for label, text in (("took", took), ("with", versions))]
     return notes
 
 

@@ -137,9 +137,7 @@ def _from_inputs(takes: Accepts, inputs: Any) -> Call:
 
 def _has_fields(value: Any) -> bool:
     """Whether `value` is a graph (torch_geometric) or a dataclass, whose attributes are its tensors."""
-    return (
-        dataclasses.is_dataclass(value) or hasattr(value, "edge_index") or hasattr(value, "edge_index_dict")
-    )
+    return dataclasses.is_dataclass(value) or hasattr(value, "edge_index") or hasattr(value, "edge_index_dict")
 
 
 def _wants_object(takes: Accepts, inputs: Any) -> bool:

@@ -42,9 +42,7 @@ def file_batches(spec: CheckSpec, path: str, model: nn.Module) -> tuple[list[Any
         return _rows(inputs if target is None else (inputs, target), spec.batches, path)
     if suffix == ".npy":
         return _rows(read_npy(path, trust_pickle=spec.trust_pickle), spec.batches, path)
-    named = (
-        read_safetensors(path) if suffix == ".safetensors" else read_npz(path, trust_pickle=spec.trust_pickle)
-    )
+    named = read_safetensors(path) if suffix == ".safetensors" else read_npz(path, trust_pickle=spec.trust_pickle)
     batch, unused = _by_name(named, path, model)
     batches, told = _rows(batch, spec.batches, path)
     return batches, f"{told} (not used: {listing(unused)})" if unused else told
@@ -99,9 +97,7 @@ def _tensor(text: str, option: str, spec: CheckSpec) -> tuple[str, Any]:
         return "", read_npy(text, trust_pickle=spec.trust_pickle)
     if suffix in (".pt", ".pth"):
         return "", read_pt(text, trust_pickle=spec.trust_pickle)
-    raise UsageError(
-        f"{option} takes one tensor: a .npy or .pt file", hint=f"For {text} write --batch {text}."
-    )
+    raise UsageError(f"{option} takes one tensor: a .npy or .pt file", hint=f"For {text} write --batch {text}.")
 
 
 def draw(spec: TensorSpec) -> torch.Tensor:

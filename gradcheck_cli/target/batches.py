@@ -34,9 +34,7 @@ _PAIRS = (
 )
 
 
-def load_batches(
-    spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Module
-) -> tuple[list[Any], str]:
+def load_batches(spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Module) -> tuple[list[Any], str]:
     """Return the batches and, in words, where they came from.
 
     Raises:
@@ -53,9 +51,7 @@ def load_batches(
     return [_with_target(batch, target) for batch in batches], f"{origin}, target {spec.target}"
 
 
-def _batches(
-    spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Module
-) -> tuple[list[Any], str]:
+def _batches(spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Module) -> tuple[list[Any], str]:
     if spec.batch is not None and is_data_file(spec.batch):
         return file_batches(spec, spec.batch, model)
     if spec.batch is not None:
@@ -98,11 +94,7 @@ def _discovered(source: UserModule, count: int, model: nn.Module) -> tuple[list[
 
 def _is_data(value: Any) -> bool:
     """A value, or something to call without arguments; not a module imported under a usual name."""
-    if (
-        value is None
-        or isinstance(value, (str, bytes, bool, int, float, nn.Module))
-        or _is_python_module(value)
-    ):
+    if value is None or isinstance(value, (str, bytes, bool, int, float, nn.Module)) or _is_python_module(value):
         return False
     return takes(value) if callable(value) else True
 

@@ -58,6 +58,4 @@ def _check_cuda(device: torch.device, name: str) -> None:
             hint="Use --device cpu, or install a CUDA build of PyTorch on a machine with a GPU.",
         )
     if device.index is not None and device.index >= count:
-        raise TargetError(
-            f"--device {name}: there are {count} CUDA devices", hint=f"Use cuda:0 to cuda:{count - 1}."
-        )
+        raise TargetError(f"--device {name}: there are {count} CUDA devices", hint=f"Use cuda:0 to cuda:{count - 1}.")

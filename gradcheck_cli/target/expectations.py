@@ -34,11 +34,7 @@ def _recurrent(module: Any, tensor: torch.Tensor) -> str:
 
 def _layer_norm(module: Any, tensor: torch.Tensor) -> str:
     shape = tuple(module.normalized_shape)
-    return (
-        ""
-        if tuple(tensor.shape[-len(shape) :]) == shape
-        else f"last dimensions {list(shape)} (normalized_shape)"
-    )
+    return "" if tuple(tensor.shape[-len(shape) :]) == shape else f"last dimensions {list(shape)} (normalized_shape)"
 
 
 def _batch_norm(module: Any, tensor: torch.Tensor) -> str:
@@ -51,9 +47,7 @@ def _convolution(module: Any, tensor: torch.Tensor) -> str:
     if tensor.ndim not in (axes + 1, axes + 2):
         return f"{axes + 2} dimensions (batch, channels and {axes} of space)"
     fits = tensor.shape[-axes - 1] == module.in_channels
-    return (
-        "" if fits else f"{module.in_channels} channels in dimension {tensor.ndim - axes - 1} (in_channels)"
-    )
+    return "" if fits else f"{module.in_channels} channels in dimension {tensor.ndim - axes - 1} (in_channels)"
 
 
 def _embedding(module: Any, tensor: torch.Tensor) -> str:

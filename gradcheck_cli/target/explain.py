@@ -35,9 +35,7 @@ def explain_forward_error(model: nn.Module, exc: BaseException) -> GradcheckErro
     where = f"`{name}` ({kind})" if name else f"the model ({kind})"
     if frame.f_code.co_name.endswith("_call_impl") and isinstance(exc, TypeError):
         # The arguments did not fit forward's signature, so it never started.
-        return as_error(
-            f"the forward pass of {where}", exc, detail=f"it takes forward{signature_of(module.forward)}"
-        )
+        return as_error(f"the forward pass of {where}", exc, detail=f"it takes forward{signature_of(module.forward)}")
     return as_error(f"the forward pass of {where}", exc, detail=_detail(module, _arguments(frame)))
 
 

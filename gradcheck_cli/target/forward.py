@@ -49,9 +49,7 @@ class ModelForward:
                 hint='Return (inputs, target) from the batch, or add --target "int64[8] in 0..10".',
             )
         taken = main_tensor(output) if tensors_only else output
-        with user_code(
-            f"the loss ({self.source}) on output {described(taken)} and target {described(target)}"
-        ):
+        with user_code(f"the loss ({self.source}) on output {described(taken)} and target {described(target)}"):
             return self.loss(taken, target), self.source
 
 
@@ -99,8 +97,6 @@ def overrides(model: nn.Module, hook: str) -> bool:
 
 
 def _guessed(output: Any, target: Any) -> tuple[torch.Tensor, str]:
-    with user_code(
-        f"the guessed loss on output {described(main_tensor(output))} and target {described(target)}"
-    ):
+    with user_code(f"the guessed loss on output {described(main_tensor(output))} and target {described(target)}"):
         loss, name = guess_loss(output, target)
     return loss, f"guessed: {name}"

@@ -79,9 +79,7 @@ def _over_classes(out: torch.Tensor, target: torch.Tensor, dim: int) -> tuple[to
         return functional.nll_loss(out, target), f"nll_loss{over} (the output is log-probabilities)"
     if _is_probability(out):
         # Not cross_entropy, which would put a second softmax on top of the model's.
-        return functional.nll_loss(
-            out.log(), target
-        ), f"nll_loss{over} of the output's log (it is probabilities)"
+        return functional.nll_loss(out.log(), target), f"nll_loss{over} of the output's log (it is probabilities)"
     return functional.cross_entropy(out, target), f"cross_entropy{over}"
 
 
@@ -135,9 +133,7 @@ def _is_squashed(out: torch.Tensor) -> bool:
     """Whether the output holds probabilities: within [0, 1], and a sigmoid's or too many for chance."""
     if not bool(((out >= 0) & (out <= 1)).all()):
         return False
-    return _made_by(out).startswith(_SQUASHING) or (
-        out.numel() >= _MANY and bool(((out > 0) & (out < 1)).all())
-    )
+    return _made_by(out).startswith(_SQUASHING) or (out.numel() >= _MANY and bool(((out > 0) & (out < 1)).all()))
 
 
 def _made_by(out: torch.Tensor) -> str:

@@ -168,9 +168,7 @@ def _forward(spec: CheckSpec, built: _Built) -> Forward:
     return ModelForward()
 
 
-def _live_forward(
-    model: nn.Module, loss: Callable[..., Any] | str | None, step: Callable[..., Any] | None
-) -> Forward:
+def _live_forward(model: nn.Module, loss: Callable[..., Any] | str | None, step: Callable[..., Any] | None) -> Forward:
     if step is not None:
         return StepForward(as_step(step, _name_of(step)), f"given: {_name_of(step)}")
     if isinstance(loss, str):

@@ -82,9 +82,7 @@ def as_step(value: Any, label: str) -> Callable[..., Any]:
         UsageError: It cannot be called with two arguments.
     """
     if not takes(value, None, None):
-        raise UsageError(
-            f"--step: {label} cannot be called with (model, batch)", hint="Write def step(model, batch)."
-        )
+        raise UsageError(f"--step: {label} cannot be called with (model, batch)", hint="Write def step(model, batch).")
     return value  # type: ignore[no-any-return]
 
 
@@ -132,13 +130,7 @@ def main_tensor(output: Any) -> Any:
             return value
     if isinstance(output, torch.nn.utils.rnn.PackedSequence):
         return output.data
-    items = (
-        output.values()
-        if isinstance(output, Mapping)
-        else output
-        if isinstance(output, (tuple, list))
-        else ()
-    )
+    items = output.values() if isinstance(output, Mapping) else output if isinstance(output, (tuple, list)) else ()
     return next((found for item in items if isinstance(found := main_tensor(item), torch.Tensor)), output)
 
 
@@ -171,12 +163,7 @@ def check_loss(loss: Any, source: str) -> torch.Tensor:
 
 
 def _is_loss(value: Any) -> bool:
-    return (
-        isinstance(value, torch.Tensor)
-        and value.ndim == 0
-        and value.requires_grad
-        and value.is_floating_point()
-    )
+    return isinstance(value, torch.Tensor) and value.ndim == 0 and value.requires_grad and value.is_floating_point()
 
 
 def _dtype(tensor: torch.Tensor) -> str:

@@ -48,14 +48,10 @@ def build_model(source: UserModule, name: str, made: Any, settings: Mapping[str,
     label = f"`{name}` in {source.label}"
     if isinstance(made, nn.Module):
         if settings:
-            raise UsageError(
-                f"--set: {label} is already built", hint="Name its class or a function that builds it."
-            )
+            raise UsageError(f"--set: {label} is already built", hint="Name its class or a function that builds it.")
         return made
     if inspect.isclass(made) and not issubclass(made, nn.Module):
-        raise TargetError(
-            f"{label} is a class but not a torch.nn.Module", hint="Derive it from torch.nn.Module."
-        )
+        raise TargetError(f"{label} is a class but not a torch.nn.Module", hint="Derive it from torch.nn.Module.")
     if not callable(made):
         raise TargetError(
             f"{label} is a {type(made).__name__}, not a model",
@@ -81,9 +77,7 @@ def check_model(model: nn.Module) -> None:
     kind = type(model).__name__
     parameters = list(model.parameters())
     if not parameters:
-        raise ProbeError(
-            f"the model ({kind}) has no parameters", hint="Keep layers in attributes or a ModuleList."
-        )
+        raise ProbeError(f"the model ({kind}) has no parameters", hint="Keep layers in attributes or a ModuleList.")
     if not any(parameter.requires_grad for parameter in parameters):
         raise ProbeError(
             f"none of the model's {len(parameters)} parameters requires a gradient ({kind})",
@@ -102,9 +96,7 @@ def _instances(source: UserModule) -> list[str]:
     return [
         name
         for name, value in vars(source.module).items()
-        if isinstance(value, nn.Module)
-        and not isinstance(value, _Loss)
-        and any(True for _ in value.parameters())
+        if isinstance(value, nn.Module) and not isinstance(value, _Loss) and any(True for _ in value.parameters())
     ]
 
 

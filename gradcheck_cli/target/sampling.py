@@ -81,9 +81,7 @@ def _is_one_batch(value: Any) -> bool:
 
 
 def _collated(dataset: Any) -> Iterator[Any]:
-    samples = (
-        iter(dataset) if isinstance(dataset, IterableDataset) else (dataset[i] for i in range(len(dataset)))
-    )
+    samples = iter(dataset) if isinstance(dataset, IterableDataset) else (dataset[i] for i in range(len(dataset)))
     while chunk := list(itertools.islice(samples, DATASET_BATCH)):
         yield _collate(chunk)
 

@@ -14,9 +14,7 @@ from gradcheck_cli.errors import TargetError
 from gradcheck_cli.target.usercode import message_of
 
 # How torch.load(weights_only=True) words a refusal, as opposed to a file that it cannot read.
-_REFUSED = re.compile(
-    r"Unsupported (?:global|class|operand|instruction)|GLOBAL (\S+) was not an allowed", re.I
-)
+_REFUSED = re.compile(r"Unsupported (?:global|class|operand|instruction)|GLOBAL (\S+) was not an allowed", re.I)
 _GLOBAL = re.compile(r"GLOBAL (\S+)")
 _TRUST = (
     "--trust-pickle would load it by running whatever code the file holds, as you: only for files that you "
@@ -45,9 +43,7 @@ def read_pt(path: str, *, trust_pickle: bool) -> Any:
         if not trust_pickle and _REFUSED.search(str(exc)):
             found = _GLOBAL.search(str(exc))
             what = f" (`{found[1]}`)" if found else ""
-            raise TargetError(
-                f"{path} holds pickled Python objects{what}, not only tensors", hint=_TRUST
-            ) from exc
+            raise TargetError(f"{path} holds pickled Python objects{what}, not only tensors", hint=_TRUST) from exc
         raise _unreadable(path, exc) from exc
     except Exception as exc:
         # Unpickling a trusted file runs code of its own, which may raise anything.
@@ -90,9 +86,7 @@ def read_safetensors(path: str) -> dict[str, torch.Tensor]:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
     except ImportError as exc:
-        raise TargetError(
-            f"{path} needs the safetensors package", hint="Install it: pip install safetensors"
-        ) from exc
+        raise TargetError(f"{path} needs the safetensors package", hint="Install it: pip install safetensors") from exc
     try:
         return dict(load_file(path))
     except (OSError, ValueError, KeyError, SafetensorError) as exc:

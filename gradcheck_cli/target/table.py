@@ -49,17 +49,13 @@ def _header(rows: list[list[str]]) -> list[str]:
     return [cell.strip() for cell in rows[0]] if has_text else []
 
 
-def _numbers(
-    path: str, rows: list[list[str]], header: list[str]
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _numbers(path: str, rows: list[list[str]], header: list[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     width = len(header) or len(rows[0])
     table = np.empty((len(rows), width), dtype=np.float64)
     for index, row in enumerate(rows):
         line = index + (2 if header else 1)
         if len(row) != width:
-            raise TargetError(
-                f"{path} row {line} has {len(row)} cells where others have {width}", hint="Mend the row."
-            )
+            raise TargetError(f"{path} row {line} has {len(row)} cells where others have {width}", hint="Mend the row.")
         for column, cell in enumerate(row):
             value = _number(cell)
             if value is None:
@@ -90,9 +86,7 @@ def _column(path: str, wanted: str | None, header: list[str], width: int) -> int
     if wanted.lstrip("-").isdigit() and -width <= int(wanted) < width:
         return int(wanted) % width
     known = f"It has {listing(header)}." if header else f"It has no header; columns are 0 to {width - 1}."
-    raise UsageError(
-        f"--target-column: {path} has no column `{wanted}`{did_you_mean(wanted, header)}", hint=known
-    )
+    raise UsageError(f"--target-column: {path} has no column `{wanted}`{did_you_mean(wanted, header)}", hint=known)
 
 
 def _floats(values: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> torch.Tensor:

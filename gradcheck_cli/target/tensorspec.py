@@ -61,9 +61,7 @@ class _Parser:
         start = self.at
         word = self._take(_WORD) or ""
         if word not in DTYPES:
-            problem = (
-                f"`{word}` is not a dtype{did_you_mean(word, DTYPES)}" if word else "a dtype is expected"
-            )
+            problem = f"`{word}` is not a dtype{did_you_mean(word, DTYPES)}" if word else "a dtype is expected"
             self._fail(problem, start)
         return word
 

@@ -40,9 +40,7 @@ def _state_dict(stored: Any, path: str) -> dict[str, Any]:
     for key in _KEYS:
         if isinstance(stored, Mapping) and isinstance(stored.get(key), (Mapping, nn.Module)):
             return _state_dict(stored[key], path)
-    is_state = isinstance(stored, Mapping) and any(
-        isinstance(value, torch.Tensor) for value in stored.values()
-    )
+    is_state = isinstance(stored, Mapping) and any(isinstance(value, torch.Tensor) for value in stored.values())
     if not is_state or not all(isinstance(key, str) for key in stored):
         raise TargetError(
             f"--weights {path} holds a {type(stored).__name__}, not a state_dict",

@@ -12,7 +12,7 @@ masked-loss sum-aggregation small-denominator exp-overflow log-zero log-negative
 acos-boundary zero-div-zero zero-times-inf where-trap masked-softmax-row logsumexp-neginf empty-reduction
 degenerate-eigenvalues zero-variance ctc-infeasible nan-input inf-input nan-parameter custom-backward
 fp16-overflow fp16-underflow
-""".split()  # noqa: SIM905
+""".split()
 
 REMEDY_IDS = """
 relu leaky-relu gelu init orthogonal-init bias-init forget-bias normalization remove-norm residual
@@ -21,7 +21,7 @@ input-normalization target-normalization scale-logits loss-scaling bf16 fp32 eps
 mask-fix drop-empty log-softmax remove-softmax softmax-dim xlogy softplus remove-detach differentiable-op
 straight-through fix-backward loss-fix mean-aggregation variance-floor data-cleaning input-check
 weight-check zero-infinity jitter batch-size
-""".split()  # noqa: SIM905
+""".split()
 
 
 @pytest.mark.parametrize("cause", CAUSES)
