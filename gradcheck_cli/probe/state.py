@@ -40,10 +40,7 @@ def _undo_modules(model: nn.Module) -> Callable[[], None]:
     """Attributes come back as the same objects, and plain containers with the same contents."""
     attributes = [(module, dict(module.__dict__)) for module in model.modules()]
     contents = [
-        (value, value.copy())
-        for _, saved in attributes
-        for value in saved.values()
-        if type(value) in _CONTAINERS
+        (value, value.copy()) for _, saved in attributes for value in saved.values() if type(value) in _CONTAINERS
     ]
 
     def undo() -> None:
@@ -110,8 +107,9 @@ def _undo_random() -> Callable[[], None]:
 
 def _undo_switches() -> Callable[[], None]:
     dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    now_deterministic = torch.are_deterministic_algorithms_enabled
+    now_warn_only = torch.is_deterministic_algorithms_warn_only_enabled
+    deterministic, warn_only = now_deterministic(), now_warn_only()
     anomaly, check_nan = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
     mkldnn, cudnn = torch._C._get_mkldnn_enabled(), torch.backends.cudnn.enabled
 
@@ -119,7 +117,8 @@ def _undo_switches() -> Callable[[], None]:
         torch.set_default_dtype(dtype)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        if (now_deterministic(), now_warn_only()) != (deterministic, warn_only):  # setting it imports the compiler
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.autograd.set_detect_anomaly(anomaly, check_nan)
         torch._C._set_mkldnn_enabled(mkldnn)
         torch.backends.cudnn.enabled = cudnn
