@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .registry import Built, architecture
+from .registry import Built, Step, architecture
 
 LIBRARY = "diffusers"
 BATCH = 2
@@ -215,9 +215,7 @@ def flux_batch() -> Batch:
     batch = noisy(
         16, 16, key="hidden_states", encoder_hidden_states=text(32), pooled_projections=torch.randn(BATCH, 24)
     )
-    places = torch.stack(
-        torch.meshgrid(torch.zeros(1), torch.arange(4.0), torch.arange(4.0), indexing="ij"), -1
-    )
+    places = torch.stack(torch.meshgrid(torch.zeros(1), torch.arange(4.0), torch.arange(4.0), indexing="ij"), -1)
     batch["inputs"] |= {"img_ids": places.view(16, 3), "txt_ids": torch.zeros(8, 3)}
     batch["inputs"]["timestep"] = torch.tensor([0.3, 0.5])
     return batch
@@ -254,17 +252,22 @@ def reconstruct(model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
     return F.mse_loss(output.sample, batch) + 0.1 * (getattr(output, "commit_loss", None) or 0.0)
 
 
+def reconstruct_directly(model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
+    """Without AutoencoderTiny's forward, which rounds the code to bytes and so never trains the encoder."""
+    return F.mse_loss(model.decode(model.encode(batch).latents).sample, batch)
+
+
 def smooth(*shape: int) -> torch.Tensor:
     coarse = torch.randn(BATCH, shape[0], *[max(1, s // 8) for s in shape[1:]])
     return F.interpolate(coarse, size=shape[1:])
 
 
-def autoencoder(name: str, model: str, shape: tuple[int, ...], **settings: Any) -> None:
+def autoencoder(name: str, model: str, shape: tuple[int, ...], step: Step = reconstruct, **settings: Any) -> None:
     @architecture(f"diffusers-{name}", LIBRARY)
     def build() -> Built:
         import diffusers
 
-        return getattr(diffusers, model)(**settings).train(), smooth(*shape), reconstruct
+        return getattr(diffusers, model)(**settings).train(), smooth(*shape), step
 
 
 TWO_BLOCKS = {
@@ -281,6 +284,7 @@ autoencoder(
     "autoencoder-tiny",
     "AutoencoderTiny",
     (3, 32, 32),
+    reconstruct_directly,
     encoder_block_out_channels=(16, 16),
     decoder_block_out_channels=(16, 16),
     num_encoder_blocks=(1, 1),

@@ -76,9 +76,7 @@ def stack(kind: str, *arguments: Any, **settings: Any) -> Make:
 
     def make() -> nn.Module:
         conv = getattr(layers(), kind)
-        return Stack(
-            conv(FEATURES, WIDTH, *arguments, **settings), conv(WIDTH, CLASSES, *arguments, **settings)
-        )
+        return Stack(conv(FEATURES, WIDTH, *arguments, **settings), conv(WIDTH, CLASSES, *arguments, **settings))
 
     return make
 
@@ -259,9 +257,7 @@ def graph_model(name: str, make: Make) -> None:
 class Readout(nn.Module):
     """Convolutions with features on the edges, then one vector for each graph."""
 
-    def __init__(
-        self, inward: nn.Module, convs: list[nn.Module], readout: nn.Module, wide: int = WIDTH
-    ) -> None:
+    def __init__(self, inward: nn.Module, convs: list[nn.Module], readout: nn.Module, wide: int = WIDTH) -> None:
         super().__init__()
         self.inward, self.convs = inward, nn.ModuleList(convs)
         self.readout, self.head = readout, nn.Linear(wide, 1)
@@ -277,9 +273,7 @@ def perceptron(*widths: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(*widths[:2]), nn.ReLU(), nn.Linear(*widths[1:]))
 
 
-def message_passing(
-    make_conv: Callable[[Any], nn.Module], readout: Callable[[Any], nn.Module], wide=WIDTH
-) -> Make:
+def message_passing(make_conv: Callable[[Any], nn.Module], readout: Callable[[Any], nn.Module], wide=WIDTH) -> Make:
     def make() -> nn.Module:
         nn_ = layers()
         convs = [make_conv(nn_) for _ in range(2)]
@@ -301,13 +295,9 @@ graph_model(
     ),
 )
 graph_model("gine", message_passing(gine, lambda n: n.MeanAggregation()))
-graph_model(
-    "gine-set-transformer", message_passing(gine, lambda n: n.SetTransformerAggregation(WIDTH, heads=4))
-)
+graph_model("gine-set-transformer", message_passing(gine, lambda n: n.SetTransformerAggregation(WIDTH, heads=4)))
 graph_model("gine-softmax", message_passing(gine, lambda n: n.SoftmaxAggregation(learn=True)))
-graph_model(
-    "gine-attention", message_passing(gine, lambda n: n.AttentionalAggregation(perceptron(WIDTH, 16, 1)))
-)
+graph_model("gine-attention", message_passing(gine, lambda n: n.AttentionalAggregation(perceptron(WIDTH, 16, 1))))
 graph_model("cgcnn", message_passing(lambda n: n.CGConv(WIDTH, 4), lambda n: n.MeanAggregation()))
 graph_model(
     "gmm",
@@ -547,8 +537,11 @@ for knowledge in ("TransE", "ComplEx", "DistMult"):
 
 
 def signed_loss(model: nn.Module, batch: Inputs) -> torch.Tensor:
+    """Tell the edges of agreement from those of conflict."""
     x, positive, negative = batch
-    return model.loss(model(x, positive, negative), positive, negative)
+    code = model(x, positive, negative)
+    signs = torch.arange(2).repeat_interleave(positive.shape[1])
+    return F.nll_loss(model.discriminate(code, torch.cat([positive, negative], 1)), signs)
 
 
 @architecture("pyg-signed-gcn", LIBRARY)

@@ -129,9 +129,7 @@ segment(
     res_block=True,
 )
 segment("unetr", "UNETR", **PLANE, img_size=32, feature_size=8, hidden_size=48, mlp_dim=96, num_heads=4)
-segment(
-    "swin-unetr", "SwinUNETR", **PLANE, size=64, feature_size=12, depths=(1, 1, 1, 1), num_heads=(2, 2, 2, 2)
-)
+segment("swin-unetr", "SwinUNETR", **PLANE, size=64, feature_size=12, depths=(1, 1, 1, 1), num_heads=(2, 2, 2, 2))
 segment("highresnet", "HighResNet", **PLANE)
 segment("flexible-unet", "FlexibleUNet", 2, 64, in_channels=1, out_channels=CLASSES, backbone="resnet18")
 segment(
@@ -180,9 +178,7 @@ classifier(
     num_classes=CLASSES,
 )
 classifier("senet", "SEResNet50", spatial_dims=2, in_channels=1, num_classes=CLASSES, layers=[1, 1, 1, 1])
-classifier(
-    "seresnext", "SEResNext50", spatial_dims=2, in_channels=1, num_classes=CLASSES, layers=[1, 1, 1, 1]
-)
+classifier("seresnext", "SEResNext50", spatial_dims=2, in_channels=1, num_classes=CLASSES, layers=[1, 1, 1, 1])
 classifier(
     "efficientnet",
     "EfficientNetBN",
@@ -210,9 +206,7 @@ classifier(
     num_classes=CLASSES,
     post_activation=None,
 )
-classifier(
-    "classifier", "Classifier", in_shape=(1, 32, 32), classes=CLASSES, channels=(8, 16, 32), strides=(2, 2, 2)
-)
+classifier("classifier", "Classifier", in_shape=(1, 32, 32), classes=CLASSES, channels=(8, 16, 32), strides=(2, 2, 2))
 
 register(
     "autoencoder",

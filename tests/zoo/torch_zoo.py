@@ -33,8 +33,8 @@ def labels(*shape: int, classes: int = 10) -> torch.Tensor:
 # --- recurrent networks ------------------------------------------------------------------------
 
 
-class LastState(nn.Module):
-    """Classify a sequence by the last output of a recurrent network."""
+class SequenceClassifier(nn.Module):
+    """Classify a sequence by the last output, or by the mean where both directions are read."""
 
     def __init__(self, cell: type[nn.RNNBase], **settings: Any) -> None:
         super().__init__()
@@ -43,7 +43,8 @@ class LastState(nn.Module):
         self.head = nn.Linear(width * (1 + settings.get("bidirectional", False)), 10)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.rnn(x)[0][:, -1])
+        outputs = self.rnn(x)[0]
+        return self.head(outputs.mean(1) if self.rnn.bidirectional else outputs[:, -1])
 
 
 class Tagger(nn.Module):
@@ -69,9 +70,7 @@ class PackedClassifier(nn.Module):
         self.head = nn.Linear(48, 10)
 
     def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        packed = nn.utils.rnn.pack_padded_sequence(
-            self.embed(ids), lengths, batch_first=True, enforce_sorted=False
-        )
+        packed = nn.utils.rnn.pack_padded_sequence(self.embed(ids), lengths, batch_first=True, enforce_sorted=False)
         state = self.rnn(packed)[1]
         return self.head((state[0] if isinstance(state, tuple) else state)[-1])
 
@@ -126,7 +125,7 @@ for cell_name, cell_type in {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}.item
 
         @architecture(f"torch-{cell_name}{suffix}", LIBRARY)
         def _last(cell=cell_type, settings=settings) -> Built:
-            return LastState(cell, **settings), series(), classify
+            return SequenceClassifier(cell, **settings), series(), classify
 
     @architecture(f"torch-{cell_name}-tagger", LIBRARY)
     def _tagger(cell=cell_type) -> Built:
@@ -149,12 +148,12 @@ for cell_name, loop_cell in {"rnn": nn.RNNCell, "gru": nn.GRUCell, "lstm": nn.LS
 
 @architecture("torch-rnn-relu", LIBRARY)
 def rnn_relu() -> Built:
-    return LastState(nn.RNN, nonlinearity="relu"), series(), classify
+    return SequenceClassifier(nn.RNN, nonlinearity="relu"), series(), classify
 
 
 @architecture("torch-lstm-projected", LIBRARY)
 def lstm_projected() -> Built:
-    return LastState(nn.LSTM, proj_size=16), series(), classify
+    return SequenceClassifier(nn.LSTM, proj_size=16), series(), classify
 
 
 @architecture("torch-gru-attention-seq2seq", LIBRARY)

@@ -65,9 +65,7 @@ seq2seq("led", "LEDForConditionalGeneration", d_model=64, attention_window=8)
 seq2seq("nllb-moe", "NllbMoeForConditionalGeneration", d_model=64, num_experts=4, expert_capacity=16)
 seq2seq("plbart", "PLBartForConditionalGeneration", d_model=64)
 seq2seq("mvp", "MvpForConditionalGeneration", d_model=64)
-seq2seq(
-    "bigbird-pegasus", "BigBirdPegasusForConditionalGeneration", d_model=64, attention_type="original_full"
-)
+seq2seq("bigbird-pegasus", "BigBirdPegasusForConditionalGeneration", d_model=64, attention_type="original_full")
 
 
 def class_batch() -> dict[str, Any]:
@@ -103,9 +101,7 @@ headed("llama-classifier", "LlamaForSequenceClassification", class_batch)
 headed("bert-tagger", "BertForTokenClassification", tag_batch)
 headed("xlm-roberta-tagger", "XLMRobertaForTokenClassification", tag_batch)
 headed("bert-question-answering", "BertForQuestionAnswering", span_batch, num_labels=2)
-headed(
-    "electra-question-answering", "ElectraForQuestionAnswering", span_batch, num_labels=2, embedding_size=32
-)
+headed("electra-question-answering", "ElectraForQuestionAnswering", span_batch, num_labels=2, embedding_size=32)
 headed("bert-multiple-choice", "BertForMultipleChoice", choice_batch)
 headed(
     "canine",
@@ -138,13 +134,9 @@ def picture(name: str, model: str, size: int = 32, learning_rate: float = 1e-3, 
     headed(name, model, lambda: picture_batch(size), learning_rate, **(VIT | settings))
 
 
-def stages(
-    name: str, model: str, batch: Batch | None = None, learning_rate: float = 1e-3, **settings: Any
-) -> None:
+def stages(name: str, model: str, batch: Batch | None = None, learning_rate: float = 1e-3, **settings: Any) -> None:
     """A model whose resolution falls in stages, each with a size of its own."""
-    register(
-        name, model, batch or (lambda: picture_batch(64)), {"num_labels": CLASSES} | settings, learning_rate
-    )
+    register(name, model, batch or (lambda: picture_batch(64)), {"num_labels": CLASSES} | settings, learning_rate)
 
 
 picture("vit", "ViTForImageClassification")
@@ -198,12 +190,8 @@ stages("convnext", "ConvNextForImageClassification", **PYRAMID)
 stages("convnextv2", "ConvNextV2ForImageClassification", **PYRAMID)
 stages("resnet", "ResNetForImageClassification", **PYRAMID, embedding_size=16)
 stages("resnet-basic", "ResNetForImageClassification", **PYRAMID, embedding_size=16, layer_type="basic")
-stages(
-    "mobilenet-v1", "MobileNetV1ForImageClassification", classifier_dropout_prob=0.1, depth_multiplier=0.25
-)
-stages(
-    "mobilenet-v2", "MobileNetV2ForImageClassification", classifier_dropout_prob=0.1, depth_multiplier=0.25
-)
+stages("mobilenet-v1", "MobileNetV1ForImageClassification", classifier_dropout_prob=0.1, depth_multiplier=0.25)
+stages("mobilenet-v2", "MobileNetV2ForImageClassification", classifier_dropout_prob=0.1, depth_multiplier=0.25)
 stages(
     "mobilevit",
     "MobileViTForImageClassification",
@@ -256,9 +244,7 @@ stages(
     stage_numb_of_layers=[2, 2, 2, 2],
 )
 stages("textnet", "TextNetForImageClassification")
-picture(
-    "siglip-classifier", "SiglipForImageClassification", vision_config={**small(VIT)}, text_config=small({})
-)
+picture("siglip-classifier", "SiglipForImageClassification", vision_config={**small(VIT)}, text_config=small({}))
 picture("clip-classifier", "CLIPForImageClassification", vision_config={**small(VIT)}, text_config=small({}))
 picture(
     "perceiver-image",
@@ -373,8 +359,7 @@ stages(
 def boxes_batch() -> dict[str, Any]:
     """Two boxes a picture, in relative centre, width and height."""
     targets = [
-        {"class_labels": torch.randint(CLASSES, (2,)), "boxes": torch.rand(2, 4) * 0.3 + 0.3}
-        for _ in range(BATCH)
+        {"class_labels": torch.randint(CLASSES, (2,)), "boxes": torch.rand(2, 4) * 0.3 + 0.3} for _ in range(BATCH)
     ]
     return {"pixel_values": pictures(64), "labels": targets}
 
@@ -404,9 +389,7 @@ headed(
 )
 stages("detr", "DetrForObjectDetection", boxes_batch, **DETR, backbone_config=BACKBONE)
 stages("conditional-detr", "ConditionalDetrForObjectDetection", boxes_batch, **DETR, backbone_config=BACKBONE)
-stages(
-    "table-transformer", "TableTransformerForObjectDetection", boxes_batch, **DETR, backbone_config=BACKBONE
-)
+stages("table-transformer", "TableTransformerForObjectDetection", boxes_batch, **DETR, backbone_config=BACKBONE)
 stages("dab-detr", "DabDetrForObjectDetection", boxes_batch, **DETR, hidden_size=64, backbone_config=BACKBONE)
 stages(
     "deformable-detr",
@@ -486,10 +469,7 @@ register(
     "whisper",
     "WhisperForConditionalGeneration",
     lambda: mel_batch(16, 64, "input_features", tokens(12)),
-    small(
-        BOTH_SIDES
-        | {"d_model": 64, "num_mel_bins": 16, "max_source_positions": 32, "max_target_positions": 32}
-    ),
+    small(BOTH_SIDES | {"d_model": 64, "num_mel_bins": 16, "max_source_positions": 32, "max_target_positions": 32}),
     1e-3,
 )
 register(
@@ -534,9 +514,7 @@ def video_batch() -> dict[str, Any]:
 
 
 headed("videomae", "VideoMAEForVideoClassification", video_batch, **VIT, num_frames=4)
-headed(
-    "vivit", "VivitForVideoClassification", video_batch, image_size=32, num_frames=4, tubelet_size=[2, 8, 8]
-)
+headed("vivit", "VivitForVideoClassification", video_batch, image_size=32, num_frames=4, tubelet_size=[2, 8, 8])
 headed("timesformer", "TimesformerForVideoClassification", video_batch, **VIT, num_frames=4)
 
 # --- text with pictures --------------------------------------------------------------------------

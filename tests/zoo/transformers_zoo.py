@@ -221,9 +221,7 @@ masked("electra", "ElectraForMaskedLM", embedding_size=32)
 masked("distilbert", "DistilBertForMaskedLM", dim=64, n_layers=3, n_heads=4, hidden_dim=128)
 masked("deberta", "DebertaForMaskedLM", relative_attention=True, pos_att_type=["c2p", "p2c"])
 masked("deberta-v2", "DebertaV2ForMaskedLM", relative_attention=True, pos_att_type=["c2p", "p2c"])
-masked(
-    "mobilebert", "MobileBertForMaskedLM", embedding_size=32, intra_bottleneck_size=32, true_hidden_size=32
-)
+masked("mobilebert", "MobileBertForMaskedLM", embedding_size=32, intra_bottleneck_size=32, true_hidden_size=32)
 masked("mpnet", "MPNetForMaskedLM")
 masked("convbert", "ConvBertForMaskedLM", embedding_size=32)
 masked("squeezebert", "SqueezeBertForMaskedLM", embedding_size=64)
@@ -275,4 +273,6 @@ masked(
     feed_forward_size=128,
     axial_pos_embds=False,
     local_attn_chunk_length=8,
+    hidden_dropout_prob=0.0,  # it would draw from a seed of its own at each forward
+    local_attention_probs_dropout_prob=0.0,
 )
