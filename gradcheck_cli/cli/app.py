@@ -14,6 +14,7 @@ from gradcheck_cli.cli.failing import as_error, failed_report, tell
 from gradcheck_cli.cli.helping import PanelCommand, examples
 from gradcheck_cli.cli.rule import rule
 from gradcheck_cli.cli.show import show
+from gradcheck_cli.cli.sparing import SparingGroup
 from gradcheck_cli.cli.writing import emit
 from gradcheck_cli.errors import UsageError
 
@@ -31,6 +32,7 @@ EXAMPLES = examples(
 # Without rich's markup the help costs a third of the time, and no name from outside is ever read as markup.
 app = typer.Typer(
     name="gradcheck",
+    cls=SparingGroup,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperCommand
+from gradcheck_cli.cli.sparing import SparingCommand
 
 
 def examples(*lines: str) -> str:
@@ -13,7 +13,7 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-class PanelCommand(TyperCommand):
+class PanelCommand(SparingCommand):
     """A command whose options are listed by the group in `rich_help_panel`, without rich."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

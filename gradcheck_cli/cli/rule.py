@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gradcheck_cli.cli.suggesting import did_you_mean
 from gradcheck_cli.cli.writing import emit
 from gradcheck_cli.errors import UsageError
-from gradcheck_cli.target.names import did_you_mean
 
 if TYPE_CHECKING:
     from gradcheck_cli.rules import Rule
@@ -46,22 +47,24 @@ def matching(code: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
 
 def listed(rules: tuple[Rule, ...]) -> str:
     """A table of rules: code, name, severity, causes."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    rows = [(each.code, each.name, each.severity.value) for each in rules]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines: list[str] = []
+    for row, each in zip(rows, rules, strict=True):
+        start = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        causes = ", ".join(each.causes)
+        lines += textwrap.wrap(
+            f"{start}  {causes}",
+            width=_width(),
+            subsequent_indent=" " * min(len(start) + 2, _width() // 2),
+            break_on_hyphens=False,
+        )
+    return "\n".join(lines) + "\n\n`gradcheck rule CODE` explains one.\n"
 
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for heading in ("code", "rule", "severity"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("causes", overflow="fold")
-    for each in rules:
-        table.add_row(each.code, each.name, each.severity.value, Text(", ".join(each.causes)))
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
-    with console.capture() as captured:
-        console.print(table)
-    ending = "`gradcheck rule CODE` explains one.\n"
-    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + f"\n{ending}"
+
+def _width() -> int:
+    """Columns to fill: the terminal's, at least 40, and 100 where there is none."""
+    return max(40, shutil.get_terminal_size((_WIDTH, 24)).columns) if sys.stdout.isatty() else _WIDTH
 
 
 def explained(each: Rule) -> str:

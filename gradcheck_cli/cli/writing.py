@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gradcheck_cli.cli.failing import tell
+from gradcheck_cli.cli.suggesting import did_you_mean
 from gradcheck_cli.errors import ReportError, UsageError
 from gradcheck_cli.records import Report
 from gradcheck_cli.reports import FORMATS, Style, render
-from gradcheck_cli.target.names import did_you_mean, listing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,7 @@ def parse_format(text: str, option: str = "--format") -> str:
     if text not in FORMATS:
         raise UsageError(
             f"{option}: `{text}` is not a format{did_you_mean(text, FORMATS)}",
-            hint=f"Use one of {listing(list(FORMATS))}.",
+            hint=f"Use one of {', '.join(FORMATS)}.",
         )
     return text
 
