@@ -1,0 +1,1 @@
+"""Rules on measurements written by hand."""
