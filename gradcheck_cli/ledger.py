@@ -8,6 +8,7 @@ to the measured norm, which is what makes the account its own proof.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -126,7 +127,7 @@ def _all_series(measurement: Measurement) -> tuple[Series, ...]:
         uses = tuple(sorted(_uses(parameter.op, ops, senders), key=lambda i: ops[i].sequence))
         if len(uses) >= 8 and uses not in seen:
             seen.add(uses)
-            series = _series(index, [ops[i].sequence for i in uses], ops, signal)
+            series = _series(index, uses, ops, signal)
             if series is not None:
                 found.append(series)
     return tuple(found)
@@ -147,9 +148,10 @@ def _uses(leaf: int, ops: Sequence[Op], senders: Sequence[Sequence[int]]) -> set
     return uses
 
 
-def _series(parameter: int, starts: list[int], ops: Sequence[Op], signal: Sequence[bool]) -> Series | None:
+def _series(parameter: int, uses: Sequence[int], ops: Sequence[Op], signal: Sequence[bool]) -> Series | None:
     """Cut the forward pass into steps at each use and see what each step receives from later ones."""
-    arrived, from_later = _crossings(_windows(starts), len(starts), ops, signal)
+    starts = [ops[i].sequence for i in uses]
+    arrived, from_later = _crossings(_windows(starts, _on_the_way_to(uses, ops)), len(starts), ops, signal)
     if not any(from_later):
         return None  # used side by side, not one after the other
     carry = tuple(from_later[i] / arrived[i + 1] if arrived[i + 1] else math.nan for i in range(len(starts) - 1))
@@ -207,8 +209,23 @@ def _crossings(
     return arrived, from_later
 
 
-def _windows(starts: list[int]) -> dict[int, int]:
-    lengths = sorted(b - a for a, b in pairwise(starts))
+def _on_the_way_to(uses: Iterable[int], ops: Sequence[Op]) -> list[int]:
+    """The sequence numbers of the ops above any use, the uses among them, in ascending order."""
+    leads = [False] * len(ops)
+    for use in uses:
+        leads[use] = True
+    for index in range(len(ops) - 1, -1, -1):
+        leads[index] = leads[index] or any(leads[child] for child, _ in ops[index].edges)
+    return sorted(op.sequence for op, above in zip(ops, leads, strict=True) if above)
+
+
+def _windows(starts: list[int], above: Sequence[int]) -> dict[int, int]:
+    """The step of each sequence number; a step runs to the next use, and the last is as long as the others.
+
+    What a step prepares for the next one (a transposed weight, a projected input) is no part of that length,
+    or the last step would reach into the loss.
+    """
+    lengths = sorted(above[bisect_left(above, b) - 1] - a + 1 for a, b in pairwise(starts))
     ends = [*starts[1:], starts[-1] + lengths[len(lengths) // 2]]
     return {s: i for i, (start, end) in enumerate(zip(starts, ends, strict=True)) for s in range(start, end)}
 
