@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ class Chain(nn.Module):
 
     def __init__(self, sizes: list[int]) -> None:
         super().__init__()
-        pairs = zip(sizes, sizes[1:], strict=False)
+        pairs = pairwise(sizes)
         self.layers = nn.ModuleList(nn.Linear(wide, narrow, bias=False) for wide, narrow in pairs)
 
     def forward(self, x: Tensor) -> Tensor:
