@@ -204,8 +204,6 @@ class ModuleMeasurement:
     output_rms: float | None
     output_ops: tuple[int, ...]
     output_numel: int
-    output_nonfinite: int = 0
-    source: SourceLine | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -34,7 +34,7 @@ def checkpointing_lifted() -> Iterator[list[str]]:
 
     saved = checkpoint_module.CheckpointFunction, checkpoint_module._checkpoint_without_reentrant_generator
     checkpoint_module.CheckpointFunction = Plain  # type: ignore[assignment,misc]
-    checkpoint_module._checkpoint_without_reentrant_generator = plain_generator  # type: ignore[assignment]
+    checkpoint_module._checkpoint_without_reentrant_generator = plain_generator
     try:
         yield lifted
     finally:

@@ -59,9 +59,9 @@ class Graph:
                 node.register_prehook(self._arrival(index, look))
             elif look is not None:
                 node.register_prehook(lambda _, look=look: look())
-            if any(self.parents[c] > 1 and self._same_as_parent[c] != index for _, c in self.children[index]):
-                if not self._passes_on(index):
-                    node.register_hook(self._departure(index))
+            merges = any(self.parents[child] > 1 for _, child in self.children[index])
+            if merges and not self._passes_on(index):
+                node.register_hook(self._departure(index))
 
     def _arrival(self, index: int, look: Callable[[], None] | None) -> Callable[[Any], None]:
         totals = self._totals
@@ -77,7 +77,7 @@ class Graph:
         slots, sent = [slot for slot, _ in self.children[index]], self._sent
 
         def departed(gradients: Sequence[Tensor | None], _: Any) -> None:
-            sent[index] = [0.0 if gradients[slot] is None else norm(gradients[slot]) for slot in slots]
+            sent[index] = [_joint_norm((gradients[slot],)) for slot in slots]
 
         return departed
 
@@ -90,9 +90,8 @@ class Graph:
 
     def _keeps_shape(self, index: int, child: int, slot: int) -> bool:
         node = self.nodes[index]
-        if self.names[index] == "AddBackward0" or self.names[index] == "SubBackward0":
-            if getattr(node, "_saved_alpha", 1) != 1:
-                return False
+        if getattr(node, "_saved_alpha", 1) != 1:
+            return False
         if self.names[child] == LEAF:
             return bool(self.nodes[child].variable.shape == node._input_metadata[0].shape)
         output = node.next_functions[slot][1]
@@ -112,7 +111,7 @@ class Graph:
     def settled(self) -> tuple[list[float], list[list[tuple[int, float]]]]:
         """Totals by node, and (child, contribution) pairs by node, as plain floats."""
         flat: list[Scalar] = [0.0 if t is None else t for t in self._totals]
-        offsets = {index: 0 for index in self._sent}
+        offsets = dict.fromkeys(self._sent, 0)
         for index, values in self._sent.items():
             offsets[index] = len(flat)
             flat.extend(values)
@@ -159,10 +158,7 @@ def _joint_norm(gradients: Sequence[Tensor | None]) -> Scalar:
         return norm(present[0])
     if not present:
         return 0.0
-    parts = [norm(g) for g in present]
-    if all(isinstance(p, float) for p in parts):
-        return float(torch.linalg.vector_norm(torch.tensor(parts, dtype=torch.float64)).item())
-    return torch.linalg.vector_norm(torch.stack([torch.as_tensor(p).double() for p in parts]))
+    return norm(torch.stack([torch.as_tensor(norm(g)).double() for g in present]))
 
 
 def _clean(name: str) -> str:
@@ -184,7 +180,9 @@ def _topological(root: Node) -> tuple[list[Node], list[list[tuple[int, int]]]]:
                     waiting[child] = 0
                     stack.append(child)
                 waiting[child] += 1
-    nodes, index, ready = [], {}, [root]
+    nodes: list[Node] = []
+    index: dict[Node, int] = {}
+    ready = [root]
     while ready:
         node = ready.pop()
         index[node] = len(nodes)

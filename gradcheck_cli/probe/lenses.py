@@ -35,6 +35,10 @@ class Reading(NamedTuple):
     length: int | None = None
 
 
+MEASURED = ("slope", "saturated", "dead", "entropy", "output_rms", "target_rms", "per_sample")
+"""The fields of a Reading that may still be on their device."""
+
+
 def _sample(tensor: Tensor) -> Tensor:
     flat = tensor.detach().reshape(-1)
     if flat.numel() > _SAMPLE:

@@ -9,6 +9,7 @@ nothing in a memory-bound reduction, and read back once at the end.
 from __future__ import annotations
 
 import math
+
 import torch
 from torch import Tensor
 
@@ -36,14 +37,18 @@ def norm(tensor: Tensor) -> Scalar:
     if not (tensor.is_floating_point() or tensor.is_complex()):
         tensor = tensor.to(torch.float32)
     if tensor.device.type == "cuda" and not tensor.is_complex():
-        return torch.linalg.vector_norm(tensor, dtype=torch.float64)
+        return _l2(tensor, torch.float64)
     wide = _WIDE.get(tensor.dtype)
-    result = torch.linalg.vector_norm(tensor.to(wide) if tensor.is_complex() and wide else tensor,
-                                      dtype=None if tensor.is_complex() else wide)
+    result = _l2(tensor.to(wide)) if tensor.is_complex() and wide else _l2(tensor, wide)
     if tensor.device.type != "cpu":
         return result
-    value = result.item()
+    value = float(result.item())
     return value if _SAFE_LOW < value < _SAFE_HIGH else _scaled_norm(tensor)
+
+
+def _l2(tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    result: Tensor = torch.linalg.vector_norm(tensor, dtype=dtype)
+    return result
 
 
 def _scaled_norm(tensor: Tensor) -> float:

@@ -17,7 +17,8 @@ from gradcheck_cli.records import Origin
 
 _FILLS = frozenset(
     "masked_fill masked_fill_ full full_like fill fill_ where scalar_tensor new_full lift_fresh _to_copy detach "
-    "copy_ zero_ empty empty_like new_empty empty_strided new_empty_strided empty_permuted triu tril masked_scatter".split()
+    "copy_ zero_ empty empty_like new_empty empty_strided new_empty_strided empty_permuted triu tril "
+    "masked_scatter".split()
 )
 """Ops that write a constant, such as an attention mask's -inf: no arithmetic went wrong in them. What
 `empty` returns was never written to."""
@@ -30,7 +31,7 @@ class OriginSearch(TorchDispatchMode):
     """
 
     def __init__(self, tracer: Tracer) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._tracer = tracer
         self._found: dict[str, Any] | None = None
         self._place: Any = None

@@ -50,5 +50,4 @@ def _active_weight(parameter: Tensor, gradient: Tensor, zeros: Scalar) -> Scalar
     active = (dense(gradient).reshape(parameter.shape[0], -1) != 0).any(dim=1)
     if parameter.device.type == "cpu":
         return norm(rows[active])
-    squares = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64 if rows.dtype == torch.float64 else torch.float32)
-    return torch.linalg.vector_norm(torch.where(active, squares, torch.zeros_like(squares)))
+    return norm(torch.where(active.unsqueeze(1), rows, torch.zeros_like(rows)))

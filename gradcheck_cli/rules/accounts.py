@@ -13,6 +13,9 @@ SLOWER = 4.0
 thousand times slower (THEORY.md, section 4)."""
 INSENSITIVE = 1e-5
 """Elasticity below which a layer hardly moves the loss: 1 % of its weights moves it by a ten-millionth."""
+SMALL_GAIN = -0.6
+"""Decades per weight below which the weights are too small, rather than too many. PyTorch's default for
+linear and convolution layers keeps 1/3 of the variance: -0.24 before the activation."""
 BOUNDED = ("Sigmoid", "Tanh", "Hardsigmoid", "Hardtanh", "LogSigmoid", "Softsign", "Clamp")
 
 

@@ -8,20 +8,8 @@ from collections.abc import Callable
 from gradcheck_cli.records import Family, Finding, Severity
 from gradcheck_cli.rules.accounts import named
 from gradcheck_cli.rules.evidence import Evidence, Findings
-from gradcheck_cli.rules.zeros import _opens, blockers_of, classify, zero_layers
+from gradcheck_cli.rules.zeros import RECTIFIERS, STEP_FUNCTIONS, _opens, blockers_of, classify, zero_layers
 
-_STEP_FUNCTIONS = ("Round", "Sign", "Floor", "Ceil", "Trunc", "Heaviside")
-_RECTIFIERS = (
-    "Relu",
-    "Threshold",
-    "LeakyRelu",
-    "Hardtanh",
-    "Hardswish",
-    "Hardsigmoid",
-    "Elu",
-    "PreluKernel",
-    "Clamp",
-)
 _DEAD_SHARE = 0.95
 """Above this share of units at zero over the whole batch a layer is as good as gone (healthy ReLU nets,
 trained ones included, stay below 0.6)."""
@@ -39,7 +27,7 @@ def step_function(evidence: Evidence) -> Findings:
         "GC402",
         "step-function",
         "non-differentiable-op",
-        lambda name, _: name.startswith(_STEP_FUNCTIONS),
+        lambda name, _: name.startswith(STEP_FUNCTIONS),
         "{op} is flat between its jumps, so {layers} get a gradient of exactly 0",
     )
 
@@ -57,7 +45,7 @@ def dead_activation(evidence: Evidence) -> Findings:
             "GC403",
             "dead-activation",
             "dead-relu",
-            lambda name, _: name.startswith(_RECTIFIERS),
+            lambda name, _: name.startswith(RECTIFIERS),
             "every unit of {op} is off for the whole batch, so {layers} get a gradient of exactly 0",
         )
     )

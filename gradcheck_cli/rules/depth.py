@@ -10,6 +10,7 @@ from gradcheck_cli.rules.accounts import (
     BOUNDED,
     INSENSITIVE,
     SLOWER,
+    SMALL_GAIN,
     cancels,
     factors,
     gate_learns,
@@ -19,10 +20,6 @@ from gradcheck_cli.rules.accounts import (
 )
 from gradcheck_cli.rules.evidence import VIEW_LIKE, Evidence, Findings
 from gradcheck_cli.rules.zeros import saturated_ops
-
-_SMALL_GAIN = -0.6
-"""Decades per weight below which the weights are too small, rather than too many. PyTorch's default for
-linear and convolution layers keeps 1/3 of the variance: -0.24 before the activation."""
 
 
 def vanishing_depth(evidence: Evidence) -> Findings:
@@ -140,7 +137,7 @@ def _depth_cause(evidence: Evidence, account: Account, culprit: int, decades: fl
     if worst == other:
         return _scaling_cause(evidence, culprit)
     per_weight = account.by_kind.get("weight", 0.0) / max(account.count_by_kind.get("weight", 1), 1)
-    return "small-init" if per_weight < _SMALL_GAIN else "depth"
+    return "small-init" if per_weight < SMALL_GAIN else "depth"
 
 
 _SCALINGS = ("Mul", "Div", "Add", "Sub", "Addcmul", "Addcdiv")

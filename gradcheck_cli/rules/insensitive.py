@@ -8,6 +8,7 @@ from gradcheck_cli.records import Family, Finding, Severity
 from gradcheck_cli.rules.accounts import (
     BOUNDED,
     INSENSITIVE,
+    SMALL_GAIN,
     factors,
     gate_learns,
     named,
@@ -16,9 +17,6 @@ from gradcheck_cli.rules.accounts import (
 )
 from gradcheck_cli.rules.evidence import Evidence, Findings
 
-_SMALL_GAIN = -0.6
-"""Decades per weight below which the weights are too small, rather than too many. PyTorch's default for
-linear and convolution layers keeps 1/3 of the variance: -0.24 before the activation."""
 _FAINT_INPUT = 1e-3
 Cause = tuple[str, str, dict[str, float | int | str], int | None]
 
@@ -117,7 +115,7 @@ def _lost_in_weights(evidence: Evidence, layers: list[int]) -> Cause | None:
         account = evidence.strongest(module)
         if account is not None and account.count_by_kind.get("weight", 0) > 1:
             each = account.by_kind["weight"] / account.count_by_kind["weight"]
-            if each < _SMALL_GAIN:
+            if each < SMALL_GAIN:
                 why = f"each of {account.count_by_kind['weight']} weights takes {-each:.1f} decades"
                 return "small-init", why, {"decades_weight": account.by_kind["weight"]}, None
     return None

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from gradcheck_cli.rules.evidence import Evidence
 
-_STEP_FUNCTIONS = ("Round", "Sign", "Floor", "Ceil", "Trunc", "Heaviside")
-_RECTIFIERS = (
+STEP_FUNCTIONS = ("Round", "Sign", "Floor", "Ceil", "Trunc", "Heaviside")
+RECTIFIERS = (
     "Relu",
     "Threshold",
     "LeakyRelu",
@@ -53,13 +53,12 @@ def classify(evidence: Evidence, blockers: Iterable[int]) -> str:
     names = [(op, evidence.op(op).name) for op in blockers]
     if any(_opens(evidence, op) for op, _ in names):
         return "by-design-zero"
-    for rule, test in (
-        ("step-function", lambda op, name: name.startswith(_STEP_FUNCTIONS)),
-        ("dead-activation", lambda op, name: name.startswith(_RECTIFIERS) and evidence.op(op).module >= 0),
-        ("single-element", lambda op, name: (le := evidence.lenses.get(op)) is not None and le.length == 1),
-    ):
-        if any(test(op, name) for op, name in names):
-            return rule
+    if any(name.startswith(STEP_FUNCTIONS) for _, name in names):
+        return "step-function"
+    if any(name.startswith(RECTIFIERS) and evidence.op(op).module >= 0 for op, name in names):
+        return "dead-activation"
+    if any(op in evidence.lenses and evidence.lenses[op].length == 1 for op, _ in names):
+        return "single-element"
     if any(name.startswith(_SATURATING) for _, name in names):
         return "saturated"
     return "masked"

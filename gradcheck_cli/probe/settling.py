@@ -1,0 +1,224 @@
+"""From what was observed on devices to a Measurement in plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradcheck_cli.probe import lenses
+from gradcheck_cli.probe.graph import LEAF, Graph
+from gradcheck_cli.probe.norms import Scalar, norm, settle
+from gradcheck_cli.probe.parameters import GradientFigures
+from gradcheck_cli.probe.sources import SourceTable
+from gradcheck_cli.probe.stats import stats_of
+from gradcheck_cli.probe.tracer import Tracer
+from gradcheck_cli.records import (
+    Cut,
+    Edge,
+    Lens,
+    Measurement,
+    ModuleMeasurement,
+    Op,
+    Origin,
+    ParameterMeasurement,
+    Pass,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """Everything that one pass left behind, still as tensors and nodes.
+
+    `figures` are by the id of the parameter, `readings` and `leaves` by the index of the op.
+    """
+
+    model: nn.Module
+    batch: Any
+    result: Pass
+    graph: Graph
+    leaves: Mapping[int, Tensor]
+    tracer: Tracer
+    sources: SourceTable
+    figures: Mapping[int, GradientFigures]
+    readings: Mapping[int, lenses.Reading]
+    origin: Origin | None
+    remarks: tuple[str, ...]
+    seconds: Mapping[str, float]
+
+
+def settled(seen: Observed) -> Measurement:
+    """Fetch every number from its device, attribute every op, and write it all down."""
+    graph = seen.graph
+    totals, edges = graph.settled()
+    ops = tuple(
+        Op(name, *_attribution(seen, name, node), total, tuple(Edge(*edge) for edge in sent))
+        for name, node, total, sent in zip(graph.names, graph.nodes, totals, edges, strict=True)
+    )
+    return Measurement(
+        loss=loss_value(seen.result.loss),
+        ops=ops,
+        parameters=_parameters(seen),
+        modules=_modules(seen),
+        lenses=_lenses(seen),
+        cuts=_cuts(seen),
+        sources=seen.sources.lines(),
+        inputs=stats_of(seen.batch, "batch"),
+        outputs=stats_of(seen.result.output, "output"),
+        targets=stats_of(seen.result.target, "target"),
+        origin=seen.origin,
+        remarks=seen.remarks,
+        seconds=seen.seconds,
+    )
+
+
+def _attribution(seen: Observed, name: str, node: Any) -> tuple[int, int, int]:
+    if name == LEAF:
+        return -1, -1, -1
+    sequence = node._sequence_nr()
+    return sequence, seen.tracer.module_at(sequence), seen.sources.index(seen.tracer.place_at(sequence))
+
+
+def _parameters(seen: Observed) -> tuple[ParameterMeasurement, ...]:
+    ops = {id(leaf): index for index, leaf in seen.leaves.items()}
+    named: dict[int, tuple[Tensor, list[str]]] = {}
+    for name, parameter in seen.model.named_parameters(remove_duplicate=False):
+        named.setdefault(id(parameter), (parameter, []))[1].append(name)
+    modules = {path: i for i, (path, _) in enumerate(seen.model.named_modules())}
+    numbers = iter(settle([s for parameter, _ in named.values() for s in _scalars(seen, parameter)]))
+    return tuple(
+        _parameter(parameter, names, modules, ops.get(key), seen.figures, [next(numbers) for _ in range(7)])
+        for key, (parameter, names) in named.items()
+    )
+
+
+def _scalars(seen: Observed, parameter: Tensor) -> list[Scalar]:
+    measured = seen.figures.get(id(parameter))
+    weight = norm(parameter)
+    if measured is None:
+        return [weight, weight, 0.0, 0.0, 0.0, 0.0, 0.0]
+    active = weight if measured.active_weight is None else measured.active_weight
+    return [weight, active, measured.norm, measured.extreme, measured.zeros, measured.nan, measured.inf]
+
+
+def _modules(seen: Observed) -> tuple[ModuleMeasurement, ...]:
+    position = {node: i for i, node in enumerate(seen.graph.nodes)}
+    outputs = seen.tracer.outputs
+    squares = settle([o.norm for found in outputs.values() for o in found])
+    numbers = iter(squares)
+    norms = {index: [next(numbers) for _ in found] for index, found in outputs.items()}
+    return tuple(
+        _module(i, path, module, seen.tracer, norms.get(i, []), position)
+        for i, (path, module) in enumerate(seen.model.named_modules())
+    )
+
+
+def _lenses(seen: Observed) -> tuple[Lens, ...]:
+    keys = lenses.MEASURED
+    readings = sorted(seen.readings.items())
+    found = [getattr(r, k) for _, r in readings for k in keys]
+    numbers = iter(settle([0.0 if f is None else f for f in found]))
+    lensed = []
+    for op, reading in readings:
+        values = {k: (next(numbers), getattr(reading, k)) for k in keys}
+        known = {k: (value if raw is not None else None) for k, (value, raw) in values.items()}
+        lensed.append(
+            Lens(
+                op=op,
+                kind=reading.kind,
+                units=reading.units,
+                samples=reading.samples,
+                length=reading.length,
+                **known,
+            )
+        )
+    return tuple(lensed)
+
+
+def _cuts(seen: Observed) -> tuple[Cut, ...]:
+    reached = set(seen.graph.nodes)
+    numbers = {id(p): i for i, p in enumerate(dict.fromkeys(seen.model.parameters()))}
+    cuts: dict[tuple[Any, ...], Cut] = {}
+    for raw in seen.tracer.cuts:
+        behind = _parameters_behind(raw, reached, numbers, seen.model)
+        if behind:
+            source = seen.sources.line(raw.place)
+            key = (raw.op, raw.module, source, behind)
+            used = raw.used or (key in cuts and cuts[key].used)
+            cuts[key] = Cut(op=raw.op, module=raw.module, source=source, parameters=behind, used=used)
+    return tuple(cuts.values())
+
+
+def _parameters_behind(raw: Any, reached: set[Any], numbers: dict[int, int], model: nn.Module) -> tuple[int, ...]:
+    """Indexes of the parameters whose only known way on was through this cut."""
+    if raw.node is None:
+        module = list(model.modules())[raw.module]
+        return tuple(sorted(numbers[id(p)] for p in module.parameters(recurse=False) if p.requires_grad))
+    seen, stack, found = {raw.node}, [raw.node], set()
+    while stack:
+        node = stack.pop()
+        if node in reached:
+            continue
+        variable = getattr(node, "variable", None)
+        if variable is not None and id(variable) in numbers:
+            found.add(numbers[id(variable)])
+        for child, _ in node.next_functions:
+            if child is not None and child not in seen:
+                seen.add(child)
+                stack.append(child)
+    return tuple(sorted(found))
+
+
+def _parameter(
+    parameter: Tensor,
+    names: list[str],
+    modules: dict[str, int],
+    op: int | None,
+    measured: Mapping[int, GradientFigures],
+    numbers: list[float],
+) -> ParameterMeasurement:
+    weight, active, length, largest, zeros, nan, inf = numbers
+    has_gradient = id(parameter) in measured
+    return ParameterMeasurement(
+        names=tuple(names),
+        module=modules.get(names[0].rpartition(".")[0], 0),
+        shape=tuple(parameter.shape),
+        dtype=str(parameter.dtype).removeprefix("torch."),
+        numel=parameter.numel(),
+        requires_grad=parameter.requires_grad,
+        op=op,
+        grad_norm=length if has_gradient else None,
+        grad_max=largest if has_gradient else None,
+        zero_share=zeros / max(parameter.numel(), 1) if has_gradient else None,
+        nan_count=int(nan),
+        inf_count=int(inf),
+        weight_norm=weight,
+        active_weight_norm=active,
+        weight_nonfinite=0 if weight < float("inf") else int((~torch.isfinite(parameter.detach())).sum()),
+    )
+
+
+def _module(
+    index: int, path: str, module: nn.Module, tracer: Tracer, norms: list[float], position: dict[Any, int]
+) -> ModuleMeasurement:
+    outputs = tracer.outputs.get(index, [])
+    numel = sum(o.numel for o in outputs)
+    total = sum(n * n for n in norms) ** 0.5 if all(n < 1e150 for n in norms) else float("inf")
+    return ModuleMeasurement(
+        path=path,
+        kind=type(module).__name__,
+        calls=tracer.calls[index],
+        grad_calls=tracer.grad_calls[index],
+        training=module.training,
+        output_rms=total / numel**0.5 if numel else None,
+        output_ops=tuple(position[o.node] for o in outputs if o.node in position),
+        output_numel=numel,
+    )
+
+
+def loss_value(loss: Tensor) -> float:
+    """The loss as a float; the modulus of a complex one."""
+    return float(loss.detach().double().item()) if not loss.is_complex() else float(loss.detach().abs().item())
