@@ -51,7 +51,7 @@ class OriginSearch(TorchDispatchMode):
         made_nan = clean and not _all(_not_nan, outputs)
         if name not in _FILLS and (made_nan or (finite and not _all(torch.isfinite, outputs))):
             self._record(name, inputs, first, "nan" if made_nan else "inf")
-            self._place = self._tracer.place_of(sys._getframe(1))
+            self._place = self._tracer.place_of(sys._getframe())
         return result
 
     def _record(self, name: str, inputs: list[Tensor], first: tuple[float, float] | None, produced: str) -> None:

@@ -116,7 +116,7 @@ class Tracer(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         after = _get_sequence_nr()
         if after != before:
-            self._place_events.append((before, self._frames.user_place(sys._getframe(1))))
+            self._place_events.append((before, self._frames.user_place(sys._getframe())))
             self._place_events.append((after, None))
             if self._cut_values:
                 self._note_joining(args)
@@ -127,7 +127,7 @@ class Tracer(TorchFunctionMode):
         return result
 
     def _before_custom_function(self) -> None:
-        self._place_events.append((_get_sequence_nr(), self._frames.user_place(sys._getframe(2))))
+        self._place_events.append((_get_sequence_nr(), self._frames.user_place(sys._getframe())))
 
     # -- cuts: values that leave the graph, and where they go
 
@@ -163,7 +163,7 @@ class Tracer(TorchFunctionMode):
             self._mark(tensor, [cut])
 
     def _cut(self, op: str, node: Any, module: int | None = None) -> int:
-        place = self._frames.user_place(sys._getframe(3))
+        place = self._frames.user_place(sys._getframe())
         self.cuts.append(RawCut(op, self._stack[-1] if module is None else module, place, node))
         return len(self.cuts) - 1
 
@@ -281,10 +281,14 @@ class _FrameFilter:
         self._kinds: dict[str, str] = {}
 
     def user_place(self, frame: FrameType | None) -> Place | None:
+        """The innermost place in the user's code; frames of ours on top are the probe looking on, and those
+        further down are the call into the model, behind which nothing belongs to this forward pass."""
+        while frame is not None and self._kind(frame.f_code.co_filename) == "ours":
+            frame = frame.f_back
         library: Place | None = None
         while frame is not None:
             code = frame.f_code
-            kind = self._kinds.get(code.co_filename) or self._classify(code.co_filename)
+            kind = self._kind(code.co_filename)
             if kind == "user":
                 return code, frame.f_lasti
             if kind == "ours":
@@ -293,6 +297,9 @@ class _FrameFilter:
                 library = code, frame.f_lasti
             frame = frame.f_back
         return library
+
+    def _kind(self, filename: str) -> str:
+        return self._kinds.get(filename) or self._classify(filename)
 
     def _classify(self, filename: str) -> str:
         if filename.startswith(_TORCH) or filename.startswith("<frozen"):
