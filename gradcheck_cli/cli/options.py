@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from gradcheck_cli.cli.failing import as_error, failed_report, tell
-from gradcheck_cli.cli.writing import Output, deliver, parse_format, parse_outputs
+from gradcheck_cli.cli.writing import PAGE_WIDTH, Output, deliver, parse_format, parse_outputs
 from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.records import Report
 from gradcheck_cli.reports import FORMATS, Style
@@ -64,8 +64,11 @@ class Asked:
     def style(self) -> Style:
         """How a report on stdout should look."""
         unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+        terminal = sys.stdout.isatty()
         return Style(
-            color=colored(self.color, terminal=sys.stdout.isatty()),
+            # Off a terminal neither COLUMNS nor the terminal behind stderr may change what is written.
+            width=None if terminal else PAGE_WIDTH,
+            color=colored(self.color, terminal=terminal),
             verbose=self.verbose,
             quiet=self.quiet,
             unicode=unicode,

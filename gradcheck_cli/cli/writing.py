@@ -15,6 +15,9 @@ from gradcheck_cli.errors import ReportError, UsageError
 from gradcheck_cli.records import Report
 from gradcheck_cli.reports import FORMATS, Style, render
 
+PAGE_WIDTH = 100
+"""Columns of a report that goes to a file or a pipe."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Output:
@@ -80,7 +83,9 @@ def deliver(report: Report, outputs: Sequence[Output], format: str | None, style
 
 def _write(report: Report, output: Output, style: Style) -> ReportError | None:
     try:
-        write_file(output.path, render(report, output.format, replace(style, color=False, unicode=True)))
+        write_file(
+            output.path, render(report, output.format, replace(style, width=PAGE_WIDTH, color=False, unicode=True))
+        )
     except ReportError as error:
         return error
     return None

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from gradcheck_cli.remedies import remedies_for
+from gradcheck_cli.rules import RULES
+
+
+def test_without_a_code_all_rules_are_listed(gradcheck) -> None:
+    ended = gradcheck("rule")
+    assert ended.code == 0
+    assert all(rule.code in ended.out and rule.name in ended.out for rule in RULES)
+    assert max(map(len, ended.out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_every_rule_is_explained_with_causes_and_remedies(gradcheck, rule) -> None:
+    ended = gradcheck("rule", rule.code)
+    assert ended.code == 0
+    assert ended.out.startswith(f"{rule.code} {rule.name}")
+    assert f"--ignore {rule.code}" in ended.out
+    for cause in rule.causes:
+        assert f"\n  {cause}" in ended.out
+        assert all(remedy.title in ended.out for remedy in remedies_for(cause))
+
+
+@pytest.mark.parametrize("name", ["gc201", "vanishing-depth", "VANISHING-DEPTH"])
+def test_case_and_names_are_understood(gradcheck, name: str) -> None:
+    assert gradcheck("rule", name).out == gradcheck("rule", "GC201").out
+
+
+def test_a_prefix_lists_its_rules(gradcheck) -> None:
+    ended = gradcheck("rule", "GC1")
+    assert "GC101" in ended.out
+    assert "GC201" not in ended.out
+
+
+@pytest.mark.parametrize(
+    ("code", "message"), [("vanishing-dept", "did you mean `vanishing-depth`?"), ("\x1b[31m", r"\x1b")]
+)
+def test_an_unknown_rule(gradcheck, code: str, message: str) -> None:
+    ended = gradcheck("rule", code)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert message in ended.err
+    assert "\x1b" not in ended.err
