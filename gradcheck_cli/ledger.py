@@ -54,7 +54,7 @@ def account_for(measurement: Measurement) -> Ledger:
         accounts.append(
             Account(
                 parameter=index,
-                path=_path(leaf, parent),
+                leaf=leaf,
                 decades=math.log10(parameter.grad_norm),
                 by_kind={k: d for k, d, n in zip(KINDS, decades, count, strict=True) if n},
                 count_by_kind={k: n for k, n in zip(KINDS, count, strict=True) if n},
@@ -101,13 +101,6 @@ def _step(row: Row, count: Counts, name: str, factor: float, merge: float) -> tu
         new[_MERGE] += math.log10(merge)
         number[_MERGE] += 1
     return tuple(new), tuple(number)
-
-
-def _path(leaf: int, parent: Sequence[int]) -> tuple[int, ...]:
-    path = [leaf]
-    while parent[path[-1]] >= 0:
-        path.append(parent[path[-1]])
-    return tuple(reversed(path))
 
 
 # --------------------------------------------------------------------------- through time

@@ -314,13 +314,13 @@ class Measurement:
 class Account:
     """The exact account of one parameter's gradient: the factors along its strongest path.
 
-    `path` holds op indexes from the loss to the leaf. `by_kind` maps a kind of factor (activation,
+    `leaf` is its op; `Ledger.parent` leads from there to the loss. `by_kind` maps a kind of factor (activation,
     weight, normalization, attention, loss, reduction, merge, other) to decades; the values sum to
     `decades`, the log10 of the gradient's norm.
     """
 
     parameter: int
-    path: tuple[int, ...]
+    leaf: int
     decades: float
     by_kind: Mapping[str, float]
     count_by_kind: Mapping[str, int]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 from gradcheck_cli.records import Account
 from gradcheck_cli.rules.evidence import Evidence
@@ -20,15 +21,15 @@ BOUNDED = ("Sigmoid", "Tanh", "Hardsigmoid", "Hardtanh", "LogSigmoid", "Softsign
 
 
 def position(evidence: Evidence, module: int) -> float:
-    """When in the forward pass a layer's parameters were used first."""
+    """When in the forward pass a layer's parameters were used: the sequence number next to its leaf."""
     account = evidence.strongest(module)
-    used = [evidence.op(i).sequence for i in account.path if evidence.op(i).sequence >= 0] if account else []
-    return min(used, default=math.inf)
+    climb = evidence.climb(account.leaf) if account else iter(())
+    return next((evidence.op(i).sequence for i in climb if evidence.op(i).sequence >= 0), math.inf)
 
 
 def factors(evidence: Evidence, account: Account) -> Iterator[tuple[int, float]]:
-    """The op factors of an account in decades, by the index of the op."""
-    for op, child in zip(account.path, account.path[1:], strict=False):
+    """The op factors of an account in decades, by the index of the op, from the leaf up to the loss."""
+    for child, op in pairwise(evidence.climb(account.leaf)):
         sent = max((e.norm for e in evidence.op(op).edges if e.to == child), default=0.0)
         if sent > 0 and evidence.op(op).total > 0:
             yield op, math.log10(sent / evidence.op(op).total)

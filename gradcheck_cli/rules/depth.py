@@ -42,7 +42,8 @@ def vanishing_depth(evidence: Evidence) -> Findings:
     worst = min(slow, key=lambda m: evidence.layers[m].relative_gradient or math.inf)
     account = evidence.strongest(worst)
     assert account is not None
-    culprit, decades = min(factors(evidence, account), key=lambda f: f[1])
+    own = [f for f in factors(evidence, account) if f[0] not in evidence.shared]
+    culprit, decades = min(own or factors(evidence, account), key=lambda f: f[1])
     if gate_learns(evidence, culprit, decades, typical):
         return
     cause = _depth_cause(evidence, account, culprit, decades)
@@ -124,7 +125,7 @@ def _depth_cause(evidence: Evidence, account: Account, culprit: int, decades: fl
     weights = lost.get("weight", 0.0) + lost.get("activation", 0.0) - bounded
     attention = lost.get("attention", 0.0) if _is_one_hot(evidence, account) else 0.0
     scaled = decades < -SLOWER / 2 and evidence.op(culprit).name.startswith(_SCALINGS)
-    other = lost.get("other", 0.0) if scaled else 0.0
+    other = _lost_in_scaling(evidence, account) if scaled else 0.0
     worst = max(bounded, weights, attention, other)
     if evidence.op(culprit).name.startswith("Glu") and decades < -SLOWER / 2:
         return "gate-closed"
@@ -140,13 +141,19 @@ def _depth_cause(evidence: Evidence, account: Account, culprit: int, decades: fl
     return "small-init" if per_weight < SMALL_GAIN else "depth"
 
 
+def _lost_in_scaling(evidence: Evidence, account: Account) -> float:
+    """Decades that constant factors took from this layer alone."""
+    own = [f for f in factors(evidence, account) if f[0] not in evidence.shared]
+    return -sum(decades for op, decades in own if evidence.op(op).name.startswith(_SCALINGS))
+
+
 _SCALINGS = ("Mul", "Div", "Add", "Sub", "Addcmul", "Addcdiv")
 """Ops that can hold a constant factor; additions have an `alpha`."""
 
 
 def _is_one_hot(evidence: Evidence, account: Account) -> bool:
     """Whether a softmax on the path is saturated: one that is near uniform also passes little, but recovers."""
-    found = [evidence.lenses[i] for i in account.path if i in evidence.lenses]
+    found = [evidence.lenses[i] for i in evidence.climb(account.leaf) if i in evidence.lenses]
     return any(lens.kind == "softmax" and (lens.saturated or 0.0) > 0.5 for lens in found)
 
 
@@ -185,9 +192,10 @@ def _part(evidence: Evidence, account: Account, kind: str, value: float) -> str:
     count = account.count_by_kind[kind]
     if kind != "activation":
         return f"{-value:.1f} in {_KIND_WORDS.get(kind, kind)}"
-    ops = [evidence.op(i) for i in account.path]
+    path = list(evidence.climb(account.leaf))
+    ops = [evidence.op(i) for i in path]
     name = next((o.name.partition("Backward")[0].lower() for o in ops if _is_activation(o)), kind)
-    slopes = [s for i in account.path if (lens := evidence.lenses.get(i)) and (s := lens.slope) is not None]
+    slopes = [s for i in path if (lens := evidence.lenses.get(i)) and (s := lens.slope) is not None]
     mean = f" (mean slope {fmean(slopes):.3f})" if slopes else ""
     return f"{-value:.1f} in {count} {name} slopes{mean}"
 
@@ -239,7 +247,7 @@ def _has_idle_bias(evidence: Evidence, module: int) -> bool:
     for index in evidence.owned[module]:
         account = evidence.accounts.get(index)
         if account is not None and len(evidence.measurement.parameters[index].shape) == 1:
-            last = [decades for _, decades in factors(evidence, account)][-1:]
-            if last and last[0] < -SLOWER + 1:
+            _, last = next(factors(evidence, account), (0, 0.0))
+            if last < -SLOWER + 1:
                 return True
     return False

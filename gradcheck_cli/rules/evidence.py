@@ -88,6 +88,32 @@ class Evidence:
         found = self.measurement.modules[module]
         return found.path or f"({found.kind})"
 
+    @cached_property
+    def shared(self) -> frozenset[int]:
+        """The ops that the path of every layer has in common: the loss and what scales it. They make no
+        layer slower or wilder than another."""
+        ops, parent = self.measurement.ops, self.ledger.parent
+        leaves = [account.leaf for m in self.trainable if (account := self.strongest(m)) is not None]
+        below = [0] * len(ops)
+        for leaf in leaves:
+            below[leaf] += 1
+        for index in range(len(ops) - 1, 0, -1):  # a parent stands before its children
+            if parent[index] >= 0:
+                below[parent[index]] += below[index]
+        return frozenset(index for index, count in enumerate(below) if count == len(leaves) > 0)
+
+    @property
+    def shared_decades(self) -> float:
+        """log10 of the gradient where the paths of the layers part."""
+        totals = [self.op(index).total for index in [max(self.shared, default=-1)] if index >= 0]
+        return math.log10(totals[0]) if totals and 0 < totals[0] < math.inf else 0.0
+
+    def climb(self, op: int) -> Iterator[int]:
+        """The ops of the strongest path from `op`, which comes first, up to the loss."""
+        while op >= 0:
+            yield op
+            op = self.ledger.parent[op]
+
     def parameters_under(self, op: int) -> Iterator[int]:
         """Parameters that hang from an op directly or behind views only."""
         stack = [edge.to for edge in reversed(self.op(op).edges)]
@@ -149,7 +175,7 @@ class Evidence:
         """The line that called the op next to the layer's leaf."""
         if account is None:
             return None
-        return next((self.source_of(i) for i in reversed(account.path) if self.op(i).source >= 0), None)
+        return next((self.source_of(i) for i in self.climb(account.leaf) if self.op(i).source >= 0), None)
 
     # -- scale-free references
 

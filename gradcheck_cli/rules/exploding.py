@@ -109,9 +109,9 @@ def exploding_depth(evidence: Evidence) -> Findings:
 
 
 def _growth(evidence: Evidence, module: int) -> float:
-    """Decades by which a gradient grew on the way down, apart from what the loss did to it."""
+    """Decades by which a gradient grew below the point where the paths of the layers part."""
     account = evidence.strongest(module)
-    return account.decades - account.by_kind.get("loss", 0.0) if account else 0.0
+    return account.decades - evidence.shared_decades if account else 0.0
 
 
 def growth_cause(evidence: Evidence) -> str:

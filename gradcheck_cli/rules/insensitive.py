@@ -27,10 +27,11 @@ def insensitive(evidence: Evidence) -> Findings:
     Saturated outputs, weights so small that the signal dies on its way forward, inputs near zero. A model
     that has converged looks alike, so a finding is made only where the evidence names the cause.
     """
+    behind = _behind_gates(evidence)
     layers = [
         m
         for m in evidence.trainable
-        if (evidence.layers[m].elasticity or 0.0) < INSENSITIVE and not _waits_for_gate(evidence, m)
+        if (evidence.layers[m].elasticity or 0.0) < INSENSITIVE and not _waits(evidence, m, behind)
     ]
     deaf = _deaf_to_input(evidence)
     if deaf is None and (not layers or len(layers) < len(evidence.trainable) / 2):
@@ -56,12 +57,23 @@ def insensitive(evidence: Evidence) -> Findings:
     )
 
 
-def _waits_for_gate(evidence: Evidence, module: int) -> bool:
-    """Whether a small factor that learns at speed, such as a layer scale, is what holds a layer back."""
-    account, typical = evidence.strongest(module), evidence.typical_relative_gradient
-    if account is None or typical is None:
-        return False
-    return any(gate_learns(evidence, op, decades, typical) for op, decades in factors(evidence, account))
+def _waits(evidence: Evidence, module: int, behind: frozenset[int]) -> bool:
+    account = evidence.strongest(module)
+    return account is not None and account.leaf in behind
+
+
+def _behind_gates(evidence: Evidence) -> frozenset[int]:
+    """The ops below a small factor that learns at speed, such as a layer scale."""
+    typical, parent, behind = evidence.typical_relative_gradient, evidence.ledger.parent, set()
+    for index, above in enumerate(parent):
+        if above < 0 or typical is None:
+            continue
+        sent = max((e.norm for e in evidence.op(above).edges if e.to == index), default=0.0)
+        total = evidence.op(above).total
+        held = sent > 0 and total > 0 and gate_learns(evidence, above, math.log10(sent / total), typical)
+        if held or above in behind:
+            behind.add(index)
+    return frozenset(behind)
 
 
 def _insensitive_cause(evidence: Evidence, layers: list[int]) -> Cause | None:

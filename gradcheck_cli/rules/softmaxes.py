@@ -131,4 +131,4 @@ def _single_unit_below(evidence: Evidence, op: int) -> bool:
 def _starves(evidence: Evidence, module: int, op: int) -> bool:
     """Whether a layer's gradient comes through an op, or is held up there entirely."""
     account = evidence.strongest(module)
-    return op in account.path if account else op in blockers_of(evidence, module)
+    return op in evidence.climb(account.leaf) if account else op in blockers_of(evidence, module)
