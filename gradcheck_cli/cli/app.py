@@ -39,9 +39,9 @@ app = typer.Typer(
     epilog=EXAMPLES,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(cls=PanelCommand, epilog=CHECK_EXAMPLES)(check)
-app.command(cls=PanelCommand)(show)
-app.command(cls=PanelCommand)(rule)
+app.command(cls=PanelCommand, epilog=CHECK_EXAMPLES, short_help="Check the gradients of one model.")(check)
+app.command(cls=PanelCommand, short_help="Show a saved report again, in any format.")(show)
+app.command(cls=PanelCommand, short_help="List the rules, or explain one.")(rule)
 
 
 def _version(wanted: bool) -> None:
@@ -91,7 +91,9 @@ def _usage_error(raised: Any) -> UsageError:
     """What the parser said. Its class has moved between releases of Typer, its interface has not."""
     context = getattr(raised, "ctx", None)
     command = context.command_path if context else "gradcheck"
-    return UsageError(raised.format_message().rstrip("."), hint=f"`{command} --help` lists what there is.")
+    # Pydantic, which newer releases convert with, puts its own name for an error before Typer's words.
+    told = raised.format_message().replace("Value error, ", "").rstrip(".")
+    return UsageError(told, hint=f"`{command} --help` lists what there is.")
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
