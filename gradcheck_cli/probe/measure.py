@@ -43,13 +43,14 @@ def measure(
     model = target.model
     guard = WriteGuard(model)
     probe = _Probe(target, batch, guard)
-    with preserved(model):
-        try:
-            measurement = probe.run(seed, autocast, on_stage)
-        finally:
-            guard.restore()
-    probe.release()  # only now has the model let go of what it kept of its outputs
-    return measurement
+    try:
+        with preserved(model):
+            try:
+                return probe.run(seed, autocast, on_stage)
+            finally:
+                guard.restore()
+    finally:
+        probe.release()  # only now has the model let go of what it kept of its outputs
 
 
 class _Probe:
@@ -86,10 +87,6 @@ class _Probe:
         result = self._forward(seed, autocast, self.tracer, self.tracer)
         check_loss(result.loss)
         forward_done = time.perf_counter()
-        origin = None
-        if not math.isfinite(loss_value(result.loss)):
-            on_stage("looking for the first non-finite value")
-            origin = self._origin(seed, autocast)
         on_stage("backward")
         graph = self.graph = Graph(result.loss.grad_fn)
         leaves = graph.leaves()
@@ -100,6 +97,10 @@ class _Probe:
             for tensor, grad in extra:
                 tensor.grad = grad
         backward_done = time.perf_counter()
+        origin = None  # searched for last: a replay writes into buffers that the backward pass still needs
+        if not math.isfinite(loss_value(result.loss)):
+            on_stage("looking for the first non-finite value")
+            origin = self._origin(seed, autocast)
         on_stage("reading the gradients")
         return settled(
             Observed(
@@ -151,6 +152,7 @@ class _Probe:
             for key, tensor in watched.items()
         ]
         graph.watch(self._looks(graph))
+        torch.autograd.set_detect_anomaly(False)  # it would raise where the probe wants to look
         try:
             loss.backward()
         finally:

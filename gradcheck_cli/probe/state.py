@@ -152,7 +152,7 @@ class WriteGuard:
         """Undo all writes."""
         with torch.no_grad():
             for parameter, copy in self._saved:
-                parameter.detach().copy_(copy)
+                parameter.data.copy_(copy)  # .data, since views of it may have been written to under no_grad
 
 
 def _storage(tensor: Tensor) -> int:

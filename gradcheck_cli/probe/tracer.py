@@ -110,8 +110,10 @@ class Tracer(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         name = _name(func)
-        if name[-1] == "_" and args:
-            self._guard.before_write(args[0])
+        if name[-1] == "_":  # nn.init passes its tensor by keyword
+            self._guard.before_write(args[0] if args else next(iter((kwargs or {}).values()), None))
+        elif kwargs and "out" in kwargs:
+            self._guard.before_write(kwargs["out"])
         before = _get_sequence_nr()
         result = func(*args, **(kwargs or {}))
         after = _get_sequence_nr()
@@ -138,7 +140,7 @@ class Tracer(TorchFunctionMode):
             if isinstance(result, Tensor) and result.requires_grad and torch.is_grad_enabled():
                 return
             label = name if torch.is_grad_enabled() else "no_grad"
-            cuts = [self._cut(label, t.grad_fn) for t in inputs if t.grad_fn is not None]
+            cuts = [self._cut(label, node) for t in inputs if (node := _node_of(t)) is not None]
         if self._cut_values:
             cuts += [index for t in inputs for index in self._cuts_in(t)]
         if isinstance(result, Tensor):
@@ -235,6 +237,13 @@ class _Output:
         self.node = tensor.grad_fn
         self.numel = tensor.numel()
         self.norm: Scalar = norm(tensor) if tensor.layout is torch.strided else norm(dense(tensor))
+
+
+def _node_of(tensor: Tensor) -> Any:
+    try:
+        return tensor.grad_fn
+    except RuntimeError:  # a view made under no_grad whose base was written to since
+        return None
 
 
 def _first(event: tuple[int, Any]) -> int:

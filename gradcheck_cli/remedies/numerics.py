@@ -25,14 +25,14 @@ REMEDIES = (
         "add a small eps inside",
         "Keeps log, sqrt and division away from the point where the value or the slope is infinite; put it "
         "under the root, since after the root it does not help the gradient.",
-        "torch.sqrt(x + 1e-8)",
+        "torch.log(x + 1e-8)  # or torch.sqrt(x + 1e-8), y / (x + 1e-8)",
     ),
     remedy(
         "clamp",
         "clamp the argument to the op's domain",
         "Cuts off the few values where the op has no finite slope; clamped elements get no gradient, so do "
         "not use it where most elements lie outside.",
-        "x.clamp(-1 + 1e-6, 1 - 1e-6)",
+        "x.clamp(min=1e-8)  # log, division, sqrt; for acos and asin: x.clamp(-1 + 1e-6, 1 - 1e-6)",
     ),
     remedy(
         "double-where",

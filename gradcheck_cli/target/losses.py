@@ -143,7 +143,7 @@ def check_loss(loss: Any, source: str) -> torch.Tensor:
     if not isinstance(loss, torch.Tensor):
         raise ProbeError(
             f"the loss ({source}) is a {type(loss).__name__}, not a tensor",
-            hint="Return the tensor itself: .item(), float() and NumPy cut the graph.",
+            hint=_instead(loss),
         )
     if loss.numel() != 1:
         raise ProbeError(
@@ -160,6 +160,14 @@ def check_loss(loss: Any, source: str) -> torch.Tensor:
             hint="Look for .detach(), .item(), argmax, NumPy or torch.no_grad() on the way to the loss.",
         )
     return loss
+
+
+def _instead(loss: Any) -> str:
+    if loss is None:
+        return "Does it end in `return loss`?"
+    if isinstance(loss, (Mapping, tuple, list)):
+        return "Return the one tensor that is to be minimised."
+    return "Return the tensor itself: .item(), float() and NumPy cut the graph."
 
 
 def _is_loss(value: Any) -> bool:

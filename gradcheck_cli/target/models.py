@@ -12,9 +12,11 @@ from torch.nn.modules.loss import _Loss
 from gradcheck_cli.errors import ProbeError, TargetError, UsageError
 from gradcheck_cli.target.calls import check_settings, takes
 from gradcheck_cli.target.importing import UserModule
+from gradcheck_cli.target.losses import LOSS_NAMES, STEP_NAMES
 from gradcheck_cli.target.names import listing
 from gradcheck_cli.target.usercode import user_code
 
+_NOT_MODELS = (*LOSS_NAMES, *STEP_NAMES)
 USUAL_NAMES = ("model", "build_model", "make_model", "get_model", "create_model", "net")
 
 
@@ -117,8 +119,14 @@ def _nothing_picked(source: UserModule, found: list[str]) -> TargetError:
             f"{source.label} holds {len(found)} models: {listing(found)}",
             hint=f"Name one: {source.label}:{found[-1]}",
         )
-    makers = [name for name in source.own_names() if _is_maker(source.find(name))]
+    makers = [name for name in source.own_names() if name not in _NOT_MODELS and _is_maker(source.find(name))]
     advice = "Define `model` or `build_model()` there."
     if makers:
         advice = f"Name what builds it, {source.label}:NAME (it has {listing(makers)}). {advice}"
-    return TargetError(f"no model is found in {source.label}", hint=advice)
+    usual = next((name for name in USUAL_NAMES if source.find(name) is not None and name not in makers), None)
+    instead = f": its `{usual}` is {_kind(source.find(usual))}, not a torch.nn.Module" if usual else ""
+    return TargetError(f"no model is found in {source.label}{instead}", hint=advice)
+
+
+def _kind(value: Any) -> str:
+    return f"the class {value.__name__}" if inspect.isclass(value) else f"a {type(value).__name__}"

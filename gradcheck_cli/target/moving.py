@@ -19,12 +19,13 @@ def move(value: Any, device: torch.device | None, dtype: torch.dtype | None = No
     NumPy arrays become tensors. The containers of `value` are not altered.
     """
     if isinstance(value, torch.Tensor):
-        return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
+        moved: torch.Tensor = value.to(device=device, dtype=dtype if value.is_floating_point() else None)
+        return torch.clone(moved) if torch.is_inference(moved) else moved  # autograd cannot save an inference tensor
     if isinstance(value, np.ndarray):
         return move(to_tensor(value, "the batch"), device, dtype)
-    for matches, moved in _CONTAINERS:
+    for matches, mover in _CONTAINERS:
         if matches(value):
-            return moved(value, device, dtype)
+            return mover(value, device, dtype)
     return value
 
 

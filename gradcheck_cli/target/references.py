@@ -24,8 +24,8 @@ class Reference:
     is_file: bool
 
 
-def parse_model(text: str) -> Reference:
-    """Read MODEL.
+def parse_model(text: str, option: str = "MODEL") -> Reference:
+    """Read MODEL, or the reference that another option holds.
 
     Raises:
         UsageError: It is neither a Python file nor a dotted module name.
@@ -33,11 +33,11 @@ def parse_model(text: str) -> Reference:
     """
     location, name = _split(text)
     if _looks_like_file(location):
-        _check_python_file(location, "MODEL")
+        _check_python_file(location, option)
         return Reference(location=location, name=name, is_file=True)
     if not _DOTTED.fullmatch(location):
         raise UsageError(
-            f"MODEL `{text}` is neither a Python file nor a module",
+            f"{option} `{text}` is neither a Python file nor a module",
             hint="Write path/file.py, path/file.py:NAME, package.module or package.module:NAME.",
         )
     return Reference(location=location, name=name, is_file=False)
@@ -54,7 +54,7 @@ def parse_object(text: str, option: str) -> Reference:
     if name or _looks_like_file(location):
         if not name:
             raise UsageError(f"{option} `{text}` names no object", hint=f"Write {option} {text}:NAME.")
-        reference = parse_model(f"{location}:{name}")
+        reference = parse_model(f"{location}:{name}", option)
         return Reference(location=reference.location, name=name, is_file=reference.is_file)
     if not _DOTTED.fullmatch(text):
         raise UsageError(
@@ -115,7 +115,7 @@ def _looks_like_file(location: str) -> bool:
         "/" in location
         or "\\" in location
         or Path(location).suffix.lower() in (".py", ".ipynb", *WEIGHT_SUFFIXES)
-        or (Path(location).exists() and not _is_package(location))
+        or (bool(location) and Path(location).exists() and not _is_package(location))
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from gradcheck_cli.errors import TargetError
@@ -52,9 +53,10 @@ def _batches(value: Any, label: str) -> Iterator[Any]:
         return _collated(value)
     if _is_list_of_batches(value) or _is_loader(value):
         return iter(value)
-    if value is None or isinstance(value, (str, bytes, bool, int, float)):
+    if value is None or isinstance(value, (str, bytes, bool, int, float, nn.Module)):
+        told = f"a module ({type(value).__name__})" if isinstance(value, nn.Module) else f"{value!r:.60}"
         raise TargetError(
-            f"{label} is {value!r:.60}, which is no batch",
+            f"{label} is {told}, which is no batch",
             hint="A batch is a tensor, (inputs, target), a dict of keywords, a DataLoader or a Dataset.",
         )
     return itertools.repeat(value, 1)

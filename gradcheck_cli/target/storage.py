@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def read_pt(path: str, *, trust_pickle: bool) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=not trust_pickle)
     except pickle.UnpicklingError as exc:
-        if not trust_pickle and _REFUSED.search(str(exc)):
+        if not trust_pickle and _REFUSED.search(str(exc)) and _is_pickle(path):
             found = _GLOBAL.search(str(exc))
             what = f" (`{found[1]}`)" if found else ""
             raise TargetError(f"{path} holds pickled Python objects{what}, not only tensors", hint=_TRUST) from exc
@@ -107,6 +108,12 @@ def to_tensor(array: Any, label: str) -> torch.Tensor:
             f"{label} holds {array.dtype} values, not numbers", hint="Encode them as numbers first."
         ) from exc
     return tensor.to(torch.get_default_dtype()) if tensor.dtype is torch.float64 else tensor
+
+
+def _is_pickle(path: str) -> bool:
+    """Whether a file starts as torch.save or pickle write it; anything else is not worth trusting."""
+    with Path(path).open("rb") as file:
+        return file.read(2).startswith((b"PK", b"\x80"))
 
 
 def _numpy_error(path: str, exc: Exception) -> TargetError:

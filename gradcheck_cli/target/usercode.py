@@ -131,8 +131,8 @@ def _is_users(filename: str) -> bool:
 
 @cache
 def _is_internal(filename: str) -> bool:
-    # "<eval_with_key>" is code that torch.fx generates.
-    if filename.startswith(("<frozen", "<eval_with_key")):
+    # "<eval_with_key>" is code that torch.fx generates; overrides.py hands each op to the probe.
+    if filename.startswith(("<frozen", "<eval_with_key")) or filename.endswith("/torch/overrides.py"):
         return True
     return Path(filename).resolve().is_relative_to(_OWN)
 
