@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from statistics import fmean
 
 from gradcheck_cli.records import Account, Family, Finding, Op, Severity
 from gradcheck_cli.rules.accounts import (
@@ -196,7 +195,7 @@ def _part(evidence: Evidence, account: Account, kind: str, value: float) -> str:
     ops = [evidence.op(i) for i in path]
     name = next((o.name.partition("Backward")[0].lower() for o in ops if _is_activation(o)), kind)
     slopes = [s for i in path if (lens := evidence.lenses.get(i)) and (s := lens.slope) is not None]
-    mean = f" (mean slope {fmean(slopes):.3f})" if slopes else ""
+    mean = f" (mean slope {sum(slopes) / len(slopes):.3g})" if slopes else ""
     return f"{-value:.1f} in {count} {name} slopes{mean}"
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import median
 
 from gradcheck_cli.records import (
     Account,
@@ -197,7 +196,9 @@ class Evidence:
         """The median of u over the layers that move the loss: where most are ill, a plain median is ill too."""
         working = [m for m in self.trainable if (self.layers[m].elasticity or 0.0) >= WORKING] or self.trainable
         values = [u for m in working if (u := self.layers[m].relative_gradient)]
-        return median(values) if values else None
+        values.sort()
+        middle = len(values) // 2
+        return (values[middle] + values[-middle - 1]) / 2 if values else None
 
     @cached_property
     def target_lens(self) -> Lens | None:
