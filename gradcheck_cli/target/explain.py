@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -68,12 +69,12 @@ def _innermost(exc: BaseException, names: dict[int, str]) -> tuple[FrameType | N
 
 
 def _arguments(frame: FrameType) -> list[Any]:
-    """The tensors, and tuples of tensors, that a method was called with."""
+    """The tensors, and containers of tensors, that a method was called with."""
     code, local = frame.f_code, frame.f_locals
     bound = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
     values = [local[name] for name in bound if name in local]
     values += [item for name in ("args", "inputs") for item in _items(local.get(name))]
-    return [value for value in values if isinstance(value, (torch.Tensor, tuple, list))]
+    return [value for value in values if isinstance(value, (torch.Tensor, tuple, list, Mapping))]
 
 
 def _items(value: Any) -> tuple[Any, ...]:

@@ -40,6 +40,8 @@ class ModelForward:
         return Pass(loss=check_loss(loss, source), output=output, target=call.target, loss_source=source)
 
     def _loss(self, output: Any, target: Any) -> tuple[Any, str]:
+        if output is None and (self.loss is None or takes_tensors_only(self.loss)):
+            raise TargetError("the model returned None", hint="Does its forward end in `return`?")
         if self.loss is None:
             return own_loss(output) or _guessed(output, target)
         tensors_only = takes_tensors_only(self.loss)

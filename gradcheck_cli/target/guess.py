@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -156,4 +157,6 @@ def described(value: Any) -> str:
         return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
     if isinstance(value, (tuple, list)) and len(value) <= 4:
         return f"({', '.join(described(item) for item in value)})"
+    if isinstance(value, Mapping) and len(value) <= 4:
+        return f"{type(value).__name__}({', '.join(f'{key}: {described(item)}' for key, item in value.items())})"
     return type(value).__name__

@@ -77,7 +77,8 @@ def check_model(model: nn.Module) -> None:
         ProbeError: The model has no parameters, or all are frozen.
     """
     kind = type(model).__name__
-    parameters = list(model.parameters())
+    with user_code(f"listing the parameters of the model ({kind})"):
+        parameters = list(model.parameters())
     if not parameters:
         raise ProbeError(f"the model ({kind}) has no parameters", hint="Keep layers in attributes or a ModuleList.")
     if not any(parameter.requires_grad for parameter in parameters):

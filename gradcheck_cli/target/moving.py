@@ -63,7 +63,11 @@ def batch_size(batch: Any) -> int | None:
         return int(batch.batch_sizes[0])
     if is_sequence(batch) and len(batch) > 0:
         return batch_size(batch[0])
-    return next((tensor.shape[0] for tensor in tensors(batch) if tensor.ndim > 0), None)
+    return next((_length(tensor) for tensor in tensors(batch) if tensor.ndim > 0), None)
+
+
+def _length(tensor: torch.Tensor) -> int:
+    return len(tensor.unbind()) if tensor.is_nested else tensor.shape[0]
 
 
 def _is_mapping(value: Any) -> bool:

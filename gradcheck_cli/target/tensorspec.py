@@ -40,6 +40,13 @@ def parse_tensor(text: str, option: str) -> TensorSpec:
     return _Parser(text, option).parse()
 
 
+def _fits(number: int, dtype: str) -> bool:
+    """Whether `number` may bound a half-open range of an integer dtype."""
+    bits = int(dtype.removeprefix("u").removeprefix("int"))
+    low, high = (0, 1 << bits) if dtype.startswith("u") else (-1 << (bits - 1), 1 << (bits - 1))
+    return low <= number <= min(high, (1 << 63) - 1)
+
+
 class _Parser:
     """A cursor over one spec."""
 
@@ -80,6 +87,8 @@ class _Parser:
         size = self._take(_SIZE)
         if size is None:
             self._fail("a size is expected: a whole number", start)
+        if int(size) >= 2**63:
+            self._fail("this size is beyond all memory", start)
         return int(size)
 
     def _bounds(self, dtype: str) -> tuple[float, float] | None:
@@ -109,6 +118,8 @@ class _Parser:
             self._fail("a number is expected", start)
         if dtype in INTEGERS and not number.lstrip("+-").isdigit():
             self._fail(f"{dtype} needs whole numbers", start)
+        if dtype in INTEGERS and not _fits(int(number), dtype):
+            self._fail(f"{dtype} cannot hold {number}", start)
         return float(number)
 
     def _take(self, pattern: re.Pattern[str]) -> str | None:

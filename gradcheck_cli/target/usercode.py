@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import sysconfig
 import traceback
@@ -18,6 +19,18 @@ _OWN = Path(gradcheck_cli.__file__).resolve().parent
 _STDLIB = tuple(Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platstdlib"))
 _MOST_FRAMES = 8
 _LONGEST_MESSAGE = 500
+_TORCH = re.compile(r"-packages[/\\]torch[/\\]")
+# Where torch's own traceback of a worker, or of its C++ code, begins in a message.
+_WORKERS = re.compile(r"Caught \w+ in .+\.\nOriginal Traceback")
+_WORKERS_FRAME = re.compile(r'File "(.+)", line (\d+), in (.+)\n    (.*)')
+_NATIVE = re.compile(r'[\s"]*\nException raised from ')
+_KNOWN = (
+    ("backward through the graph a second time", "If the step calls .backward(), drop it: gradcheck does that."),
+    (
+        "modified by an inplace operation",
+        "Write y = y + x in place of y += x, and inplace=False, on what is used again.",
+    ),
+)
 
 
 @contextmanager
@@ -42,18 +55,20 @@ def as_error(doing: str, exc: BaseException, *, detail: str = "") -> GradcheckEr
         return exc
     frames = user_frames(exc)
     if isinstance(exc, KeyboardInterrupt):
-        return Interrupted(f"interrupted while {doing}", frames=frames)
-    problem, hint = _in_words(exc)
+        return Interrupted(f"interrupted {'in' if doing.startswith('the ') else 'while'} {doing}", frames=frames)
+    problem, hint = _in_words(exc, importing=doing.startswith("importing"))
     told = f"{doing} {problem}\n  {detail}" if detail else f"{doing} {problem}"
     return UserCodeError(told, hint=hint, frames=frames)
 
 
-def _in_words(exc: BaseException) -> tuple[str, str]:
+def _in_words(exc: BaseException, *, importing: bool) -> tuple[str, str]:
     """What happened and what to do, the first as a sentence's second half."""
     if isinstance(exc, SystemExit):
         return (
             f"called sys.exit({exc.code!r})",
-            "Put what only a script does under `if __name__ == '__main__':`.",
+            "Put what only a script does under `if __name__ == '__main__':`."
+            if importing
+            else "Raise an error instead.",
         )
     if isinstance(exc, ModuleNotFoundError) and exc.name:
         return (
@@ -67,7 +82,8 @@ def _in_words(exc: BaseException) -> tuple[str, str]:
         )
     if _is_out_of_memory(exc):
         return f"ran out of memory ({type(exc).__name__})", "Use a smaller batch or a smaller model."
-    return f"raised {type(exc).__name__}: {message_of(exc)}".rstrip(": "), ""
+    hint = next((advice for words, advice in _KNOWN if words in message_of(exc)), "")
+    return f"raised {type(exc).__name__}: {message_of(exc)}".rstrip(": "), hint
 
 
 def _is_out_of_memory(exc: BaseException) -> bool:
@@ -83,6 +99,10 @@ def message_of(exc: BaseException) -> str:
     except Exception:
         # A broken __str__ must not hide where the exception came from.
         return "(its message cannot be read)"
+    if _WORKERS.match(text):
+        # What the worker raised is the last line that is not indented.
+        text = next(line for line in reversed(text.splitlines()) if line[:1].strip()).partition(": ")[2]
+    text = _NATIVE.split(text)[0]
     return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + " ..."
 
 
@@ -95,9 +115,21 @@ def user_frames(exc: BaseException) -> tuple[str, ...]:
     frames = [_format(frame) for frame in stack if _is_users(frame.filename)]
     if isinstance(exc, SyntaxError) and exc.filename and exc.lineno:
         frames.append(f"  {_shown(exc.filename)}:{exc.lineno}\n    {(exc.text or '').strip()}".rstrip())
+    frames += [
+        f"  {_shown(file)}:{line} in {name}\n    {code}"
+        for file, line, name, code in _WORKERS_FRAME.findall(_workers_text(exc))
+        if _is_users(file)
+    ]
     if not frames:
         frames = [_format(frame) for frame in stack if not _is_internal(frame.filename)][-2:]
     return _shortened(frames)
+
+
+def _workers_text(exc: BaseException) -> str:
+    """The traceback that a DataLoader's worker, or a replica, put into its message."""
+    with suppress(Exception):
+        return str(exc) if _WORKERS.match(str(exc)) else ""
+    return ""
 
 
 def _format(frame: traceback.FrameSummary) -> str:
@@ -131,8 +163,8 @@ def _is_users(filename: str) -> bool:
 
 @cache
 def _is_internal(filename: str) -> bool:
-    # "<eval_with_key>" is code that torch.fx generates; overrides.py hands each op to the probe.
-    if filename.startswith(("<frozen", "<eval_with_key")) or filename.endswith("/torch/overrides.py"):
+    # "<eval_with_key>" is code that torch.fx generates; how torch calls a forward or an op explains nothing.
+    if filename.startswith(("<frozen", "<eval_with_key")) or _TORCH.search(filename):
         return True
     return Path(filename).resolve().is_relative_to(_OWN)
 

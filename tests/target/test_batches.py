@@ -381,3 +381,15 @@ def test_a_tied_weight_stored_once_is_enough(write, tmp_path):
     model = load_target(CheckSpec(model="user.py", weights="t.safetensors")).model
     assert model.head.weight is model.embed.weight
     assert model.head.weight[0, 0] == 4
+
+
+def test_only_a_pickle_is_worth_trusting(load, tmp_path):
+    (tmp_path / "text.pt").write_text("nonsense")
+    with pytest.raises(TargetError, match=r"text\.pt cannot be read") as error:
+        load("model = nn.Linear(3, 2)", batch="text.pt")
+    assert "trust" not in error.value.hint
+
+
+def test_a_module_is_no_batch(load):
+    with pytest.raises(TargetError, match=r"is a module \(Linear\), which is no batch"):
+        load("model = nn.Linear(3, 2)", batch="model")

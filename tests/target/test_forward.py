@@ -211,7 +211,7 @@ def test_the_users_line_is_in_the_frames(load):
     ("raised", "kind", "text"),
     [
         (SystemExit(1), UserCodeError, r"the forward pass of the model \(Net\) called sys.exit\(1\)"),
-        (KeyboardInterrupt(), Interrupted, "interrupted while the forward pass"),
+        (KeyboardInterrupt(), Interrupted, "interrupted in the forward pass"),
         (MemoryError(), UserCodeError, "ran out of memory"),
         (KeyError("ids"), UserCodeError, "raised KeyError: 'ids'"),
         (RecursionError(), UserCodeError, "recursed without end"),
@@ -248,3 +248,17 @@ def test_an_error_in_backward_is_not_blamed_on_forward():
     error = explain_forward_error(model, raised.value)
     assert error.message == "the backward pass raised ValueError: in backward"
     assert "in backward" in error.frames[-1]
+
+
+def test_a_batch_under_unknown_names_is_described():
+    error = failure(nn.Sequential(nn.Linear(3, 2)), {"wrong": X})
+    assert "it got dict(wrong: float32[4, 3])" in error.message
+
+
+def test_a_model_that_returns_nothing():
+    model = model_of(lambda self, x: None)
+    model.weight = nn.Parameter(torch.ones(3))
+    for loss in (None, "cross_entropy"):
+        target = wrap_target(model, (X, torch.zeros(4)), loss=loss)
+        with pytest.raises(TargetError, match="the model returned None"):
+            target.forward(model, target.batches[0])

@@ -263,7 +263,26 @@ def test_a_usage_error_costs_no_torch(tmp_path):
     )
     root = str(Path(gradcheck_cli.__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": root}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert done.stdout == "False False 2\n", done.stderr
+
+
+def test_a_usual_name_that_is_no_module_is_told(load):
+    with pytest.raises(TargetError, match="its `model` is the class Plain, not") as error:
+        load(BATCH + "class Plain: pass\nmodel = Plain\nloss_fn = nn.CrossEntropyLoss()")
+    assert "loss_fn" not in error.value.hint
+
+
+def test_parameters_that_raise_are_the_users_own(load):
+    with pytest.raises(UserCodeError, match="listing the parameters of the model"):
+        load(
+            BATCH
+            + "class Net(nn.Linear):\n    def parameters(self, recurse=True): raise OSError('no')\nmodel = Net(3, 2)"
+        )
+
+
+def test_a_missing_file_is_told_under_its_option(load):
+    with pytest.raises(TargetError, match="--loss: there is no file `nothere"):
+        load(BATCH + "model = nn.Linear(3, 2)", loss="nothere.py:f")
+    with pytest.raises(UsageError, match="is neither a Python file"):
+        load_target(CheckSpec(model=""))

@@ -63,3 +63,23 @@ def test_a_malformed_spec_is_pointed_at(text, problem, column):
     assert first == f"--input: {problem}"
     assert line == f"  {text}"
     assert caret == " " * (2 + column) + "^"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("int8[4] in 0..1000", "int8 cannot hold 1000"),
+        ("uint8[4] in -1..4", "uint8 cannot hold -1"),
+        ("int64[4] in 0..99999999999999999999", "cannot hold"),
+        ("float32[99999999999999999999]", "beyond all memory"),
+    ],
+)
+def test_what_no_tensor_can_be_is_pointed_at(text, problem):
+    with pytest.raises(UsageError, match=problem) as error:
+        parse_tensor(text, "--input")
+    assert error.value.message.endswith("^")
+
+
+@pytest.mark.parametrize("text", ["uint8[900] in 0..256", "int8[900] in -128..128", "int16[9] in -5..5"])
+def test_a_range_may_reach_the_end_of_its_dtype(text):
+    assert draw(parse_tensor(text, "--input")).numel() > 0

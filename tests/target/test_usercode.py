@@ -3,9 +3,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from gradcheck_cli.errors import GradcheckError, Interrupted, TargetError, UserCodeError
 from gradcheck_cli.target import quiet_stdout, user_code, user_frames
+from gradcheck_cli.target.usercode import as_error
 
 
 def test_what_is_printed_inside_goes_to_stderr(capfd):
@@ -68,3 +70,53 @@ def test_long_messages_are_cut():
     with pytest.raises(UserCodeError) as error, user_code("doing"):
         raise ValueError("x" * 10_000)
     assert len(error.value.message) < 600
+
+
+def test_torchs_own_frames_are_not_shown():
+    with pytest.raises(RuntimeError) as raised:
+        torch.nn.functional.linear(torch.ones(1, 2), torch.ones(3, 4))
+    error = as_error("the loss", raised.value)
+    assert error.frames and all("torch" not in frame.split(":")[0] for frame in error.frames)
+
+
+def test_the_traceback_of_a_worker_becomes_frames(write):
+    path = write("", "workers.py")
+    told = (
+        "Caught KeyError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
+        f'  File "{torch.__file__}", line 7, in fetch\n    data = dataset[i]\n           ^^^^^^^\n'
+        f'  File "{path}", line 7, in __getitem__\n    raise KeyError(i)\nKeyError: 5\n'
+    )
+    error = as_error("reading a batch", RuntimeError(told))
+    assert error.message == "reading a batch raised RuntimeError: 5"
+    assert error.frames == ("  workers.py:7 in __getitem__\n    raise KeyError(i)",)
+
+
+@pytest.mark.parametrize(
+    ("raised", "doing", "text"),
+    [
+        (SystemExit(3), "the forward pass", "called sys.exit(3)"),
+        (KeyboardInterrupt(), "the forward pass", "interrupted in the forward pass"),
+        (KeyboardInterrupt(), "importing x.py", "interrupted while importing x.py"),
+        (
+            TypeError('bad size "Overflow\nException raised from f at x.h:7\nframe #0: c10'),
+            "drawing",
+            'bad size "Overflow',
+        ),
+    ],
+)
+def test_what_happened_is_told_in_a_sentence(raised, doing, text):
+    error = as_error(doing, raised)
+    assert text in error.message
+    assert "frame #0" not in error.message
+    assert "__main__" not in error.hint
+
+
+@pytest.mark.parametrize(
+    ("message", "hint"),
+    [
+        ("Trying to backward through the graph a second time (or ...)", ".backward()"),
+        ("a variable has been modified by an inplace operation: ...", "inplace=False"),
+    ],
+)
+def test_torchs_usual_complaints_get_a_hint(message, hint):
+    assert hint in as_error("the backward pass", RuntimeError(message)).hint
