@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 
 
 def main() -> None:
@@ -13,7 +15,15 @@ def main() -> None:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:
         code = 130
+    _close_stdout()
     sys.exit(code)
+
+
+def _close_stdout() -> None:
+    """What the user's code prints from now on, at exit or from a thread, must not follow the document."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+        os.dup2(2, 1)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from enum import Enum
 from typing import Annotated
 
@@ -163,14 +164,17 @@ def check(
             fail_on=fail_on,
             trust_pickle=trust_pickle,
         )
-        return _run(spec, asked)
+        return _run(spec, asked, silence)
 
-    finish(asked, model, work)
+    silence = ExitStack()
+    finish(asked, model, work, quiet=silence)
 
 
-def _run(spec: CheckSpec, asked: Asked) -> Report:
+def _run(spec: CheckSpec, asked: Asked, silence: ExitStack) -> Report:
     from gradcheck_cli import pipeline
+    from gradcheck_cli.target import quiet_stdout
 
+    silence.enter_context(quiet_stdout())
     with stages(quiet=asked.quiet, color=colored(asked.color, terminal=sys.stderr.isatty())) as on_stage:
         return pipeline.run_check(spec, on_stage)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, NoReturn
@@ -12,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from gradcheck_cli.cli.failing import as_error, failed_report, tell
-from gradcheck_cli.cli.writing import PAGE_WIDTH, Output, deliver, parse_format, parse_outputs
+from gradcheck_cli.cli.writing import PAGE_WIDTH, Output, deliver, emit, parse_format, parse_outputs
 from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.records import Report
 from gradcheck_cli.reports import FORMATS, Style
@@ -82,7 +83,14 @@ def colored(color: Color, *, terminal: bool) -> bool:
     return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def finish(asked: Asked, name: str, work: Callable[[], Report], *, verdict: bool = True) -> NoReturn:
+def finish(
+    asked: Asked,
+    name: str,
+    work: Callable[[], Report],
+    *,
+    verdict: bool = True,
+    quiet: AbstractContextManager[object] | None = None,
+) -> NoReturn:
     """Do a command's work, write its report and end with its exit code, whatever is raised.
 
     Args:
@@ -90,18 +98,23 @@ def finish(asked: Asked, name: str, work: Callable[[], Report], *, verdict: bool
         name: What the report is called if there is none.
         work: Makes the report.
         verdict: Whether the report's own exit code is the command's.
+        quiet: What keeps others off stdout; left once the document is ready, since their threads may live on.
     """
+    style = asked.style()
     outputs: tuple[Output, ...] = ()
     failed: GradcheckError | None = None
-    try:
-        parse_format(asked.format)
-        outputs = parse_outputs(asked.outputs)
-        report = work()
-    except BaseException as raised:
-        failed = as_error(raised)
-        tell(failed, raised if asked.debug else None)
-        report = failed_report(name, failed)
-    unwritten = deliver(report, outputs, _document(asked, failed), asked.style())
+    with quiet or nullcontext():
+        try:
+            parse_format(asked.format)
+            outputs = parse_outputs(asked.outputs)
+            report = work()
+        except BaseException as raised:
+            failed = as_error(raised)
+            tell(failed, raised if asked.debug else None)
+            report = failed_report(name, failed)
+        unwritten, document = deliver(report, outputs, _document(asked, failed), style)
+    if document is not None:
+        emit(document)
     if failed is not None:
         raise typer.Exit(failed.exit_code)
     raise typer.Exit(unwritten or (report.exit_code if verdict else 0))

@@ -67,18 +67,16 @@ def _parse_output(text: str) -> Output:
     return Output(format=parse_format(format, "--output"), path=file)
 
 
-def deliver(report: Report, outputs: Sequence[Output], format: str | None, style: Style) -> int:
-    """Write a report to its files and, unless `format` is None, to stdout; 0, or 2 if a file failed.
+def deliver(report: Report, outputs: Sequence[Output], format: str | None, style: Style) -> tuple[int, str | None]:
+    """Write a report to its files; return 0, or 2 if a file failed, and the document for stdout if there is to be one.
 
-    The files come first, so that the document on stdout can say that one could not be written.
+    The files come first, so that the document can say that one could not be written.
     """
     failed = [error for output in outputs if (error := _write(report, output, style))]
     for error in failed:
         tell(error)
         report = replace(report, exit_code=error.exit_code, error=error.message)
-    if format is not None:
-        emit(render(report, format, style))
-    return 2 if failed else 0
+    return 2 if failed else 0, None if format is None else render(report, format, style)
 
 
 def _write(report: Report, output: Output, style: Style) -> ReportError | None:

@@ -125,3 +125,20 @@ def test_a_terminal_gets_a_spinner_on_stderr_and_a_pipe_does_not(tmp_path: Path)
     assert shown
     piped = subprocess.run([sys.executable, "-c", stage], capture_output=True, env=environment)
     assert (piped.stdout, piped.stderr) == (b"", b"")
+
+
+def test_threads_and_exit_handlers_of_the_users_code_stay_off_stdout(tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text(
+        "import atexit, threading, time, torch\n"
+        "def talk():\n    for _ in range(100): print('thread'); time.sleep(0.01)\n"
+        "threading.Thread(target=talk).start()\n"
+        "atexit.register(print, 'at exit')\n"
+        "model = torch.nn.Linear(3, 2)\n"
+        "batch = torch.randn(4, 3), torch.zeros(4, dtype=torch.int64)\n"
+    )
+    command = [sys.executable, "-m", "gradcheck_cli", "check", "m.py", "--format", "json"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert json.loads(ended.stdout)["status"] == "healthy"
+    assert "thread" in ended.stderr
+    assert "at exit" in ended.stderr
