@@ -64,7 +64,7 @@ class Tracer(TorchFunctionMode):
         with ExitStack() as stack:
             for hook in (
                 module_hooks.register_module_forward_pre_hook(self._enter),
-                module_hooks.register_module_forward_hook(self._leave),
+                module_hooks.register_module_forward_hook(self._leave, always_call=True),
             ):
                 stack.callback(hook.remove)
             stack.enter_context(_wrapped_apply(self._before_custom_function))
@@ -86,10 +86,11 @@ class Tracer(TorchFunctionMode):
             torch.backends.cudnn.enabled = False
 
     def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        """After a call, also after one that raised: the user's code may catch that and go on."""
         index = self.index.get(id(module))
-        if index is None:
+        if index is None or index not in self._stack:
             return
-        while self._stack.pop() != index:  # a call inside raised and the user's code caught it
+        while self._stack.pop() != index:  # a call inside was interrupted
             pass
         sequence = _get_sequence_nr()
         self._module_events.append((sequence, self._stack[-1]))
