@@ -1,0 +1,65 @@
+"""Which rules `select` and `ignore` let through, and what the table of rules promises."""
+
+import re
+
+import pytest
+
+from gradcheck_cli.records import Severity
+from gradcheck_cli.remedies import remedies_for
+from gradcheck_cli.rules import RULES, Rule, chosen, explain
+
+
+@pytest.mark.parametrize(
+    ("select", "ignore", "shown"),
+    [
+        ((), (), True),
+        (("GC2",), (), True),
+        (("GC201",), (), True),
+        (("gc201",), (), True),
+        (("vanishing-depth",), (), True),
+        (("GC3",), (), False),
+        (("GC3", "GC2"), (), True),
+        (("GC202",), (), False),
+        (("vanishing",), (), False),  # a name counts as a whole, only codes by prefix
+        ((), ("GC2",), False),
+        ((), ("G",), False),
+        ((), ("GC201",), False),
+        ((), ("gc2",), False),
+        ((), ("vanishing-depth",), False),
+        ((), ("GC202", "GC3"), True),
+        (("GC2",), ("GC201",), False),
+        (("GC2",), ("GC202",), True),
+        (("GC201",), ("GC2",), True),
+        (("GC2",), ("GC2",), False),
+        (("GC2",), ("GC",), True),
+        (("GC3",), ("GC2",), False),
+        (("GC2",), ("vanishing-depth",), False),
+        (("vanishing-depth",), ("GC2",), True),
+    ],
+)
+def test_longer_match_wins(select: tuple[str, ...], ignore: tuple[str, ...], shown: bool) -> None:
+    assert chosen("GC201", "vanishing-depth", select, ignore) is shown
+
+
+def test_codes_and_names_are_unique() -> None:
+    assert len({rule.code for rule in RULES}) == len(RULES)
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+class TestEveryRule:
+    def test_its_code_begins_with_the_digit_of_its_family(self, rule: Rule) -> None:
+        digits = {"nonfinite": 1, "vanishing": 2, "exploding": 3, "no-gradient": 4, "precision": 5, "dynamics": 6}
+        assert re.fullmatch(rf"GC{digits[rule.family.value]}\d\d", rule.code)
+
+    def test_its_name_reads_as_words(self, rule: Rule) -> None:
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", rule.name)
+
+    def test_it_is_explained(self, rule: Rule) -> None:
+        first, _, rest = explain(rule).partition("\n")
+        assert first.endswith((".", ":"))
+        assert rest.strip() or rule.severity is Severity.NOTE
+
+    def test_every_cause_of_an_illness_has_a_remedy(self, rule: Rule) -> None:
+        if rule.severity is not Severity.NOTE:
+            assert [cause for cause in rule.causes if not remedies_for(cause)] == []
