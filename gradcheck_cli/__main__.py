@@ -9,6 +9,7 @@ from contextlib import suppress
 
 def main() -> None:
     """Run the command line and end with its exit code."""
+    _open_streams()
     try:
         from gradcheck_cli.cli import run
 
@@ -19,11 +20,18 @@ def main() -> None:
     sys.exit(code)
 
 
+def _open_streams() -> None:
+    """A stream that was closed by whoever started us (`>&-`) is None; what is written there goes nowhere."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, "r" if name == "stdin" else "w", encoding="utf-8"))
+
+
 def _close_stdout() -> None:
     """What the user's code prints from now on, at exit or from a thread, must not follow the document."""
-    with suppress(OSError, ValueError, AttributeError):
-        sys.stdout.flush()
-        os.dup2(2, 1)
+    with suppress(OSError):
+        os.dup2(2, 1)  # without a flush: the document has had its own
 
 
 if __name__ == "__main__":

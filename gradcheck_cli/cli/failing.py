@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import traceback
+from contextlib import suppress
 
 from gradcheck_cli import __version__
 from gradcheck_cli.errors import GradcheckError, Interrupted
@@ -56,8 +57,9 @@ def failed_report(name: str, error: GradcheckError) -> Report:
 def _say(text: str) -> None:
     # Messages quote the user's names: a control character in one must not reach the terminal.
     lines = "\n".join(_plain(line) for line in text.split("\n"))
-    encoding = sys.stderr.encoding or "utf-8"
-    print(lines.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    with suppress(OSError, ValueError):  # a closed stderr must not hide the exit code
+        print(lines.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
 
 
 def _plain(line: str) -> str:

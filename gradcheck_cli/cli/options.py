@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from gradcheck_cli.cli.failing import as_error, failed_report, tell
-from gradcheck_cli.cli.writing import PAGE_WIDTH, Output, deliver, emit, parse_format, parse_outputs
+from gradcheck_cli.cli.writing import PAGE_WIDTH, Output, deliver, emit, own_stdout, parse_format, parse_outputs
 from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.records import Report
 from gradcheck_cli.reports import FORMATS, Style
@@ -98,9 +98,9 @@ def finish(
         name: What the report is called if there is none.
         work: Makes the report.
         verdict: Whether the report's own exit code is the command's.
-        quiet: What keeps others off stdout; left once the document is ready, since their threads may live on.
+        quiet: What keeps others off stdout; left once the document is written, since their threads may live on.
     """
-    style = asked.style()
+    style, stdout = asked.style(), own_stdout()
     outputs: tuple[Output, ...] = ()
     failed: GradcheckError | None = None
     with quiet or nullcontext():
@@ -113,8 +113,8 @@ def finish(
             tell(failed, raised if asked.debug else None)
             report = failed_report(name, failed)
         unwritten, document = deliver(report, outputs, _document(asked, failed), style)
-    if document is not None:
-        emit(document)
+        if document is not None:
+            emit(document, stdout)
     if failed is not None:
         raise typer.Exit(failed.exit_code)
     raise typer.Exit(unwritten or (report.exit_code if verdict else 0))

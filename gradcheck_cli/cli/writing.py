@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TextIO
 
 from gradcheck_cli.cli.failing import tell
 from gradcheck_cli.cli.suggesting import did_you_mean
@@ -112,18 +113,28 @@ def write_file(path: Path, text: str) -> None:
         ) from error
 
 
-def emit(text: str) -> None:
+def own_stdout() -> TextIO:
+    """A stream to stdout that only we hold, so that it can be written while everyone else's is diverted."""
+    try:
+        descriptor = os.dup(sys.stdout.fileno())
+    except (OSError, ValueError):  # a notebook's or a test's stdout, which diverting leaves alone
+        return sys.stdout
+    return os.fdopen(descriptor, "w", encoding=sys.stdout.encoding)
+
+
+def emit(text: str, stream: TextIO | None = None) -> None:
     """Write the document to stdout; a reader that has gone away, such as `head`, changes nothing.
 
     Raises:
         ReportError: stdout cannot take it, for instance because the disk is full.
     """
-    encoding = sys.stdout.encoding or "utf-8"
+    stream = stream or sys.stdout
+    encoding = stream.encoding or "utf-8"
     try:
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        sys.stdout.flush()
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
     except BrokenPipeError:
         # Python flushes stdout once more at exit, and would complain there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except OSError as error:
         raise ReportError(f"stdout cannot be written: {error.strerror or error}") from error

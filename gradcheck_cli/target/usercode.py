@@ -192,6 +192,7 @@ def _descriptor_to_stderr() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.stdout.flush()
+        with suppress(OSError, ValueError, AttributeError):  # the user's code may have closed it
+            sys.stdout.flush()
         os.dup2(saved, 1)
         os.close(saved)

@@ -142,3 +142,12 @@ def test_threads_and_exit_handlers_of_the_users_code_stay_off_stdout(tmp_path: P
     assert json.loads(ended.stdout)["status"] == "healthy"
     assert "thread" in ended.stderr
     assert "at exit" in ended.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_no_exit_code(tmp_path: Path, closed: str) -> None:
+    (tmp_path / "r.json").write_text(render(vanishing(), "json"))
+    script = f"{sys.executable} -m gradcheck_cli show {tmp_path}/r.json --output json={tmp_path}/new.json {closed}"
+    ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads((tmp_path / "new.json").read_text())["exit_code"] == 1

@@ -120,3 +120,12 @@ def test_what_happened_is_told_in_a_sentence(raised, doing, text):
 )
 def test_torchs_usual_complaints_get_a_hint(message, hint):
     assert hint in as_error("the backward pass", RuntimeError(message)).hint
+
+
+def test_code_that_closes_its_stdout_ends_quietly(capfd, monkeypatch, tmp_path):
+    with (tmp_path / "err").open("w") as err, quiet_stdout():
+        monkeypatch.setattr(sys, "stderr", err)
+        with quiet_stdout():
+            sys.stdout.close()
+    print("back")
+    assert capfd.readouterr().out == "back\n"
