@@ -118,7 +118,7 @@ def _all_series(measurement: Measurement) -> tuple[Series, ...]:
         if parameter.op is None or len(parameter.shape) < 2:
             continue
         uses = tuple(sorted(_uses(parameter.op, ops, senders), key=lambda i: ops[i].sequence))
-        if len(uses) >= 8 and uses not in seen:
+        if len(uses) >= 8 and uses not in seen and _feeds_forward(uses, ops):
             seen.add(uses)
             series = _series(index, uses, ops, signal)
             if series is not None:
@@ -168,6 +168,17 @@ def _carries_signal(ops: Sequence[Op]) -> list[bool]:
         if not op.edges or op.name.partition("Backward")[0] in _VIEWLIKE:
             carries[index] = any(carries[child] for child, _ in op.edges)
     return carries
+
+
+def _feeds_forward(uses: Sequence[int], ops: Sequence[Op]) -> bool:
+    """Whether most uses take in what an earlier use put out: calls side by side in a loop are not steps in time."""
+    turn = {op: i for i, op in enumerate(uses)}
+    latest, fed = [-1] * len(ops), 0
+    for index in range(len(ops) - 1, -1, -1):  # children stand after their parents
+        below = max((latest[child] for child, _ in ops[index].edges), default=-1)
+        fed += index in turn and below >= 0
+        latest[index] = turn.get(index, below)
+    return fed >= len(uses) / 2
 
 
 def _crossings(

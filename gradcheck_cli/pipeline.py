@@ -134,6 +134,8 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
 
 def _is_ours(error: BaseException) -> bool:
     """Whether an error comes from the probe's own code rather than from the user's under it."""
+    if isinstance(error, (RecursionError, MemoryError)):
+        return False  # they end wherever the last straw happened to fall
     frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
     while frames and frames[-1].co_name in ("__torch_function__", "__torch_dispatch__", "apply"):
         frames.pop()  # the probe looks on while the user's op raises

@@ -26,7 +26,10 @@ def checkpointing_lifted() -> Iterator[list[str]]:
         @staticmethod
         def apply(function: Callable[..., Any], preserve: bool, *args: Any) -> Any:
             lifted.append("reentrant")
-            return function(*args)
+            if any(isinstance(a, torch.Tensor) and a.requires_grad for a in args):
+                return function(*args)
+            with torch.no_grad():  # as in torch: without such an input the block gets no gradient at all
+                return function(*args)
 
     def plain_generator(*args: Any, **kwargs: Any) -> Iterator[None]:
         lifted.append("non-reentrant")

@@ -137,7 +137,7 @@ class _Probe:
 
     def _origin(self, seed: int, autocast: torch.dtype | None) -> Origin | None:
         """Replay the forward pass op by op up to the first op that made a non-finite value."""
-        tracer = Tracer(self.model, self.guard)
+        tracer = Tracer(self.model, self.guard, outputs=False)  # its norms would be searched too
         search = OriginSearch(tracer)
         with preserved(self.model):
             self._forward(seed, autocast, tracer, search)

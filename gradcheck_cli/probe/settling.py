@@ -87,7 +87,7 @@ def _parameters(seen: Observed) -> tuple[ParameterMeasurement, ...]:
     named: dict[int, tuple[Tensor, list[str]]] = {}
     for name, parameter in seen.model.named_parameters(remove_duplicate=False):
         named.setdefault(id(parameter), (parameter, []))[1].append(name)
-    modules = {path: i for i, (path, _) in enumerate(seen.model.named_modules())}
+    modules = {path: i for i, (path, _) in enumerate(seen.tracer.modules)}
     numbers = iter(settle([s for parameter, _ in named.values() for s in _scalars(seen, parameter)]))
     return tuple(
         _parameter(parameter, names, modules, ops.get(key), seen.figures, [next(numbers) for _ in range(7)])

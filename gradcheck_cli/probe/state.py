@@ -24,16 +24,14 @@ def preserved(model: nn.Module) -> Iterator[None]:
     torch's global switches come back, also when the body raises. Parameters are not copied here, which
     would double their memory: see `WriteGuard`.
     """
-    undo: list[Callable[[], None]] = [_undo_modules(model), _undo_buffers(model), _undo_parameters(model)]
-    undo += [_undo_random(), _undo_switches()]
-    try:
-        with ExitStack() as stack:
-            stack.enter_context(torch.inference_mode(False))
-            stack.enter_context(torch.enable_grad())
-            yield
-    finally:
-        for step in undo:
-            step()
+    with ExitStack() as stack:  # every step is taken, also after one that raises
+        for saving in (_undo_parameters, _undo_buffers, _undo_modules):
+            stack.callback(saving(model))
+        stack.callback(_undo_random())
+        stack.callback(_undo_switches())
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        yield
 
 
 def _undo_modules(model: nn.Module) -> Callable[[], None]:
@@ -61,7 +59,9 @@ def _undo_buffers(model: nn.Module) -> Callable[[], None]:
     def undo() -> None:
         with torch.no_grad():
             for buffer, copy in saved:
-                if buffer.data_ptr() != copy.data_ptr() and not _identical(buffer, copy):
+                if (buffer.shape, buffer.dtype, buffer.device) != (copy.shape, copy.dtype, copy.device):
+                    buffer.data = copy
+                elif not _identical(buffer, copy):
                     buffer.detach().copy_(copy)
 
     return undo
@@ -77,10 +77,13 @@ def _same_nans(a: Tensor, b: Tensor) -> bool:
 
 
 def _undo_parameters(model: nn.Module) -> Callable[[], None]:
-    saved = [(p, p.grad, p.requires_grad, p._post_accumulate_grad_hooks) for p in model.parameters()]
+    saved = [(p, p.data, p.grad, p.requires_grad, p._post_accumulate_grad_hooks) for p in model.parameters()]
 
     def undo() -> None:
-        for parameter, grad, requires_grad, hooks in saved:
+        for parameter, data, grad, requires_grad, hooks in saved:
+            if (parameter.data_ptr(), parameter.dtype) != (data.data_ptr(), data.dtype):
+                parameter.grad = None  # it may be of the dtype that the forward pass cast the model to
+                parameter.data = data
             parameter.requires_grad_(requires_grad)
             parameter.grad = grad
             parameter._post_accumulate_grad_hooks = hooks

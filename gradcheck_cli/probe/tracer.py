@@ -40,8 +40,9 @@ class Tracer(TorchFunctionMode):
     After it, `module_at(sequence)` and `place_at(sequence)` attribute a node.
     """
 
-    def __init__(self, model: nn.Module, guard: WriteGuard) -> None:
+    def __init__(self, model: nn.Module, guard: WriteGuard, *, outputs: bool = True) -> None:
         super().__init__()
+        self.modules = list(model.named_modules())
         self.index = {id(m): i for i, (_, m) in enumerate(model.named_modules(remove_duplicate=True))}
         count = len(self.index)
         self.calls = [0] * count
@@ -49,7 +50,7 @@ class Tracer(TorchFunctionMode):
         self.outputs: dict[int, list[_Output]] = {}
         self.cuts: list[RawCut] = []
         self._guard = guard
-        self._layers = {id(m) for m in model.modules() if m._parameters} | {id(model)}
+        self._layers = {id(m) for m in model.modules() if m._parameters} | {id(model)} if outputs else set()
         self._stack = [-1]
         self._module_events: list[tuple[int, int]] = []
         self._place_events: list[tuple[int, Place | None]] = []
@@ -99,9 +100,7 @@ class Tracer(TorchFunctionMode):
             torch._C._set_mkldnn_enabled(mkldnn)
         if id(module) in self._layers:
             with torch._C.DisableTorchFunction():
-                self.outputs.setdefault(index, []).extend(
-                    _Output(t) for t in tensors_in(output) if t.is_floating_point() or t.is_complex()
-                )
+                self.outputs.setdefault(index, []).extend(_Output(t) for t in tensors_in(output) if _is_measurable(t))
         if not torch.is_grad_enabled() and any(p.requires_grad for p in module._parameters.values() if p is not None):
             self._note_no_grad(index, output)
 
@@ -238,6 +237,12 @@ class _Output:
         self.node = tensor.grad_fn
         self.numel = tensor.numel()
         self.norm: Scalar = norm(tensor) if tensor.layout is torch.strided else norm(dense(tensor))
+
+
+def _is_measurable(tensor: Tensor) -> bool:
+    """Floating, and one plain tensor: not a batch of them under vmap, nor a nested one."""
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor(tensor) or tensor.is_nested
+    return not wrapped and (tensor.is_floating_point() or tensor.is_complex())
 
 
 def _node_of(tensor: Tensor) -> Any:

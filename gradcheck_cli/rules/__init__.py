@@ -67,6 +67,7 @@ RULES: tuple[Rule, ...] = (
         nonfinite.nonfinite_backward,
     ),
     _rule("GC401", "graph-cut", _F.NO_GRADIENT, _S.ERROR, "graph-cut non-differentiable-op", cuts.graph_cut),
+    _rule("GC406", "custom-backward", _F.NO_GRADIENT, _S.ERROR, "custom-backward", cuts.custom_backward),
     _rule("GC402", "step-function", _F.NO_GRADIENT, _S.ERROR, "non-differentiable-op", blocked.step_function),
     _rule("GC403", "dead-activation", _F.NO_GRADIENT, _S.ERROR, "dead-relu", blocked.dead_activation),
     _rule(

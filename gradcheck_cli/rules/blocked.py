@@ -104,7 +104,8 @@ def masked_loss(evidence: Evidence) -> Findings:
         return
     reasons = {classify(evidence, blockers_of(evidence, m)) for m in layers}
     hinge = any(op.name.startswith(("Clamp", "Relu")) and op.module < 0 for op in evidence.measurement.ops[:8])
-    if reasons == {"masked"} and not (evidence.measurement.loss == 0 and hinge):
+    fitted = any(lens.output_rms and lens.output_rms == lens.target_rms for lens in evidence.measurement.lenses)
+    if reasons == {"masked"} and not (evidence.measurement.loss == 0 and (hinge or fitted)):
         yield Finding(
             code="GC405",
             rule="masked-loss",

@@ -7,6 +7,7 @@ from collections import defaultdict
 from gradcheck_cli.records import Cut, Family, Finding, Severity
 from gradcheck_cli.rules.accounts import named
 from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.rules.zeros import blockers_of
 
 
 def graph_cut(evidence: Evidence) -> Findings:
@@ -61,9 +62,39 @@ def _shown(op: str) -> str:
     return known.get(op, f"{op.strip('_')}()")
 
 
+def custom_backward(evidence: Evidence) -> Findings:
+    """A custom autograd Function received a gradient and returned None for an input that needs one.
+
+    Its backward has to return one gradient for each input of its forward; None stands for zero, and
+    everything below the Function stops learning.
+    """
+    behind: dict[int, list[int]] = defaultdict(list)
+    for module, layer in evidence.layers.items():
+        if layer.status == "none":
+            for op in blockers_of(evidence, module):
+                if evidence.op(op).name.endswith("Backward"):  # torch's own nodes end in a number
+                    behind[op].append(module)
+    if behind:
+        op = min(behind)
+        layers = tuple(evidence.path_of(m) for m in sorted({m for modules in behind.values() for m in modules}))
+        yield Finding(
+            code="GC406",
+            rule="custom-backward",
+            family=Family.NO_GRADIENT,
+            severity=Severity.ERROR,
+            layers=layers,
+            cause="custom-backward",
+            message=f"{named(layers)} cannot learn: {evidence.op(op).name} returns None",
+            why=f"a gradient of norm {evidence.op(op).total:.2g} arrives there and none leaves",
+            op=evidence.op(op).name,
+            source=evidence.source_of(op),
+            evidence={"layers": len(layers)},
+        )
+
+
 def unused(evidence: Evidence) -> Findings:
     """A layer that can learn was not used for this loss: it was not called, or its output went nowhere."""
-    cut = {layer for finding in graph_cut(evidence) for layer in finding.layers}
+    cut = {layer for rule in (graph_cut, custom_backward) for finding in rule(evidence) for layer in finding.layers}
     groups: dict[str, list[str]] = {"was not called": [], "ran, but its output does not reach the loss": []}
     for module, layer in evidence.layers.items():
         if layer.status == "unused":
