@@ -7,7 +7,6 @@ import platform
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,12 +38,11 @@ def run_check(spec: CheckSpec, on_stage: Stage = lambda stage: None) -> Report:
     Raises:
         GradcheckError: The check could not be made; its `exit_code` says how to end.
     """
-    from gradcheck_cli.target import load_target, quiet_stdout
+    from gradcheck_cli.target import load_target
 
     started = time.perf_counter()
     on_stage("loading the model and the batch")
-    with quiet_stdout():
-        target = load_target(spec)
+    target = load_target(spec)
     return diagnose(target, spec, on_stage, started)
 
 
@@ -90,15 +88,14 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
 
     from gradcheck_cli.errors import GradcheckError
     from gradcheck_cli.probe import measure
-    from gradcheck_cli.target import explain_forward_error, quiet_stdout
+    from gradcheck_cli.target import explain_forward_error
 
     autocast = getattr(torch, spec.autocast) if spec.autocast else None
     loaded = time.perf_counter()
     guessed: list[str] = []
     watched = replace(target, forward=_noting_the_loss(target, guessed))
     try:
-        with quiet_stdout() if spec.model else nullcontext():
-            measurement = measure(watched, target.batches[0], seed=spec.seed, autocast=autocast, on_stage=on_stage)
+        measurement = measure(watched, target.batches[0], seed=spec.seed, autocast=autocast, on_stage=on_stage)
     except GradcheckError:
         raise
     except BaseException as error:

@@ -91,8 +91,6 @@ class CheckSpec:
     seed: int = 0
     mode: Mode = Mode.KEEP
     batches: int = 1
-    lr: float | None = None
-    optimizer: str | None = None
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     fail_on: FailOn = FailOn.WARNING
@@ -101,7 +99,9 @@ class CheckSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pass:
-    """What one forward pass returned: a scalar loss, and the output and target where they are known.
+    """What one forward pass returned: a scalar loss with a graph behind it, and what it compared.
+
+    `output` and `target` are None where only the user's step function knows them.
 
     `loss_source` says where the loss came from, such as "guessed: cross_entropy".
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
 import math
 import os
@@ -43,9 +42,6 @@ def read(path: Path) -> Sample | None:
 
 ALL = [sample for sample in map(read, sorted(SAMPLES.glob("*.py"))) if sample]
 every_sample = pytest.mark.parametrize("sample", ALL, ids=lambda sample: sample.path.stem)
-needs_cli = pytest.mark.skipif(
-    importlib.util.find_spec("gradcheck_cli.__main__") is None, reason="there is no command line yet"
-)
 
 
 def test_every_file_but_the_data_loaders_is_labelled() -> None:
@@ -71,7 +67,6 @@ def run_cli(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     return int(code or 0)
 
 
-@needs_cli
 @every_sample
 def test_gradcheck_says_what_the_docstring_says(
     sample: Sample, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -23,8 +23,8 @@ from gradcheck_cli.cli.options import (
     finish,
 )
 from gradcheck_cli.cli.progress import stages
-from gradcheck_cli.cli.suggesting import did_you_mean
 from gradcheck_cli.errors import UsageError
+from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.records import CheckSpec, FailOn, Mode, Report
 
 _DATA, _MODEL, _RUN, _VERDICT = "Data and loss", "Model", "Run", "Verdict"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradcheck_cli.cli.suggesting import did_you_mean
 from gradcheck_cli.cli.writing import emit
 from gradcheck_cli.errors import UsageError
+from gradcheck_cli.names import did_you_mean
 
 if TYPE_CHECKING:
     from gradcheck_cli.rules import Rule

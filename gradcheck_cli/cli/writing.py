@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TextIO
 
 from gradcheck_cli.cli.failing import tell
-from gradcheck_cli.cli.suggesting import did_you_mean
 from gradcheck_cli.errors import ReportError, UsageError
+from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.records import Report
 from gradcheck_cli.reports import FORMATS, Style, render
 

@@ -49,8 +49,8 @@ class Graph:
 
     def watch(self, before: dict[int, Callable[[], None]]) -> None:
         """Put the hooks on; `before[i]` also runs just before node i does, while its saved tensors live."""
-        for index, node in enumerate(self.nodes):
-            self._find_unchanged(index, node)
+        for index in range(len(self.nodes)):
+            self._find_unchanged(index)
         for index, node in enumerate(self.nodes):
             if self.names[index] == LEAF:
                 continue
@@ -97,7 +97,7 @@ class Graph:
         output = node.next_functions[slot][1]
         return bool(self.nodes[child]._input_metadata[output].shape == node._input_metadata[0].shape)
 
-    def _find_unchanged(self, index: int, node: Node) -> None:
+    def _find_unchanged(self, index: int) -> None:
         for slot, child in self.children[index]:
             if self.parents[child] != 1 or self.names[child] == LEAF:
                 continue

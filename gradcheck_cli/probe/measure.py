@@ -16,7 +16,7 @@ from gradcheck_cli.probe.checkpointing import checkpointing_lifted, eagerly
 from gradcheck_cli.probe.graph import Graph
 from gradcheck_cli.probe.origin import OriginSearch
 from gradcheck_cli.probe.parameters import GradientFigures, figures
-from gradcheck_cli.probe.prechecks import check_loss, require_parameters, statistics_never_taken
+from gradcheck_cli.probe.prechecks import require_parameters, statistics_never_taken
 from gradcheck_cli.probe.settling import Observed, loss_value, settled
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.state import WriteGuard, preserved
@@ -37,7 +37,7 @@ def measure(
     The model, its gradients, the random generators and torch's switches come back as they were.
 
     Raises:
-        ProbeError: The loss is not a differentiable scalar, or no parameter requires a gradient.
+        ProbeError: No parameter requires a gradient.
         Exception: Whatever the user's forward, loss or backward raised, untouched.
     """
     model = target.model
@@ -85,7 +85,6 @@ class _Probe:
         started = time.perf_counter()
         on_stage("forward")
         result = self._forward(seed, autocast, self.tracer, self.tracer)
-        check_loss(result.loss)
         forward_done = time.perf_counter()
         on_stage("backward")
         graph = self.graph = Graph(result.loss.grad_fn)

@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gradcheck_cli.errors import ProbeError
-
-
-def check_loss(loss: Any) -> None:
-    """Raise a ProbeError that says why `loss` cannot be differentiated, if it cannot."""
-    if not isinstance(loss, Tensor):
-        raise ProbeError(
-            f"the loss is a {type(loss).__name__}, not a tensor", hint="Return the tensor, without .item()."
-        )
-    if loss.numel() != 1:
-        raise ProbeError(
-            f"the loss has shape {tuple(loss.shape)}, not a single number", hint="Reduce it, for example with .mean()."
-        )
-    if loss.grad_fn is None:
-        raise ProbeError(
-            "the loss has no graph: nothing that requires a gradient reaches it",
-            hint="Look for no_grad, .detach(), .data, .item() or a frozen model on the way to the loss.",
-        )
 
 
 def require_parameters(model: nn.Module) -> None:

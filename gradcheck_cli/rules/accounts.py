@@ -30,9 +30,16 @@ def position(evidence: Evidence, module: int) -> float:
 def factors(evidence: Evidence, account: Account) -> Iterator[tuple[int, float]]:
     """The op factors of an account in decades, by the index of the op, from the leaf up to the loss."""
     for child, op in pairwise(evidence.climb(account.leaf)):
-        sent = max((e.norm for e in evidence.op(op).edges if e.to == child), default=0.0)
-        if sent > 0 and evidence.op(op).total > 0:
-            yield op, math.log10(sent / evidence.op(op).total)
+        decades = factor(evidence, op, child)
+        if decades is not None:
+            yield op, decades
+
+
+def factor(evidence: Evidence, op: int, child: int) -> float | None:
+    """What an op made of its gradient on the way to `child`, in decades; None where nothing passed."""
+    sent = max((e.norm for e in evidence.op(op).edges if e.to == child), default=0.0)
+    total = evidence.op(op).total
+    return math.log10(sent / total) if sent > 0 and total > 0 else None
 
 
 def weights_above(evidence: Evidence, op: int) -> int:

@@ -26,7 +26,6 @@ class Evidence:
 
     measurement: Measurement
     ledger: Ledger
-    lr: float | None = None
 
     # -- lookups
 

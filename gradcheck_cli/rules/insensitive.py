@@ -9,6 +9,7 @@ from gradcheck_cli.rules.accounts import (
     BOUNDED,
     INSENSITIVE,
     SMALL_GAIN,
+    factor,
     factors,
     gate_learns,
     named,
@@ -68,10 +69,8 @@ def _behind_gates(evidence: Evidence) -> frozenset[int]:
     for index, above in enumerate(parent):
         if above < 0 or typical is None:
             continue
-        sent = max((e.norm for e in evidence.op(above).edges if e.to == index), default=0.0)
-        total = evidence.op(above).total
-        held = sent > 0 and total > 0 and gate_learns(evidence, above, math.log10(sent / total), typical)
-        if held or above in behind:
+        decades = factor(evidence, above, index)
+        if above in behind or (decades is not None and gate_learns(evidence, above, decades, typical)):
             behind.add(index)
     return frozenset(behind)
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from gradcheck_cli.errors import TargetError, UsageError
+from gradcheck_cli.names import listing
 from gradcheck_cli.records import CheckSpec
 from gradcheck_cli.target.accepts import TARGET_NAMES, Accepts, accepts
-from gradcheck_cli.target.names import listing
 from gradcheck_cli.target.references import is_data_file
 from gradcheck_cli.target.sampling import take
 from gradcheck_cli.target.storage import read_npy, read_npz, read_pt, read_safetensors

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from gradcheck_cli.errors import TargetError, UsageError
-from gradcheck_cli.target.names import did_you_mean
+from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.target.precheck import CASTS
 
 _DEVICES = ("cpu", "cuda", "mps", "xpu")

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from gradcheck_cli.errors import TargetError
-from gradcheck_cli.target.names import did_you_mean, listing
+from gradcheck_cli.names import did_you_mean, listing
 from gradcheck_cli.target.references import Reference
 from gradcheck_cli.target.usercode import user_code
 

@@ -12,9 +12,9 @@ from torch.nn import functional
 from torch.nn.modules.loss import _Loss
 
 from gradcheck_cli.errors import ProbeError, UsageError
+from gradcheck_cli.names import did_you_mean, listing
 from gradcheck_cli.target.calls import takes
 from gradcheck_cli.target.importing import UserModule
-from gradcheck_cli.target.names import did_you_mean, listing
 
 LOSS_NAMES = ("loss", "loss_fn", "criterion")
 STEP_NAMES = ("compute_loss", "training_step", "step")
@@ -154,7 +154,7 @@ def check_loss(loss: Any, source: str) -> torch.Tensor:
         raise ProbeError(
             f"the loss ({source}) is {_dtype(loss)}, which has no gradient", hint="It must be a real float."
         )
-    if torch.is_grad_enabled() and not loss.requires_grad:
+    if torch.is_grad_enabled() and loss.grad_fn is None:  # torch.tensor(x, requires_grad=True) has none either
         raise ProbeError(
             f"the loss ({source}) requires no gradient: nothing connects it to the parameters",
             hint="Look for .detach(), .item(), argmax, NumPy or torch.no_grad() on the way to the loss.",

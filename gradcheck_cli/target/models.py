@@ -10,10 +10,10 @@ from torch import nn
 from torch.nn.modules.loss import _Loss
 
 from gradcheck_cli.errors import ProbeError, TargetError, UsageError
+from gradcheck_cli.names import listing
 from gradcheck_cli.target.calls import check_settings, takes
 from gradcheck_cli.target.importing import UserModule
 from gradcheck_cli.target.losses import LOSS_NAMES, STEP_NAMES
-from gradcheck_cli.target.names import listing
 from gradcheck_cli.target.usercode import user_code
 
 _NOT_MODELS = (*LOSS_NAMES, *STEP_NAMES)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gradcheck_cli.errors import UsageError
+from gradcheck_cli.names import did_you_mean, listing
 from gradcheck_cli.records import CheckSpec
-from gradcheck_cli.target.names import did_you_mean, listing
 from gradcheck_cli.target.references import check_file, is_data_file, parse_model, parse_object
 from gradcheck_cli.target.settings import parse_settings
 from gradcheck_cli.target.tensorspec import parse_tensor

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradcheck_cli.errors import TargetError, UsageError
-from gradcheck_cli.target.names import did_you_mean
+from gradcheck_cli.names import did_you_mean
 
 DATA_SUFFIXES = (".pt", ".pth", ".npy", ".npz", ".safetensors", ".csv")
 WEIGHT_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")

@@ -13,8 +13,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from gradcheck_cli.errors import TargetError
+from gradcheck_cli.names import listing
 from gradcheck_cli.target.calls import required
-from gradcheck_cli.target.names import listing
 from gradcheck_cli.target.usercode import user_code
 
 # Samples of a dataset that make a batch: torch's most usual batch size.

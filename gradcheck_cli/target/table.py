@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from gradcheck_cli.errors import TargetError, UsageError
-from gradcheck_cli.target.names import did_you_mean, listing
+from gradcheck_cli.names import did_you_mean, listing
 
 _TARGET_COLUMNS = ("target", "targets", "label", "labels", "class", "y")
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from gradcheck_cli.errors import TargetError
-from gradcheck_cli.target.names import listing
+from gradcheck_cli.names import listing
 from gradcheck_cli.target.storage import read_pt, read_safetensors
 
 # What checkpoints keep the state_dict under, and what wrappers put before its names.
