@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradcheck_cli.pipeline import check
-    from gradcheck_cli.records import Finding, Report
+    from gradcheck_cli.records.report import Finding, Report
 
 __version__ = "0.1.0"
 __all__ = ["Finding", "Report", "__version__", "check"]
 
-_HOMES = {"check": "gradcheck_cli.pipeline", "Report": "gradcheck_cli.records", "Finding": "gradcheck_cli.records"}
+_HOMES = {
+    "check": "gradcheck_cli.pipeline",
+    "Report": "gradcheck_cli.records.report",
+    "Finding": "gradcheck_cli.records.report",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from gradcheck_cli.records import Account, Ledger, Measurement, Op, Series
+from gradcheck_cli.records.account import Account, Ledger
+from gradcheck_cli.records.measurement import Measurement, Op
+from gradcheck_cli.records.series import Series
 
 KINDS = ("activation", "weight", "normalization", "attention", "loss", "reduction", "merge", "other")
 _MERGE = KINDS.index("merge")

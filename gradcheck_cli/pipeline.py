@@ -13,16 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli import __version__
 from gradcheck_cli.ledger import account_for
-from gradcheck_cli.records import (
-    CheckSpec,
-    FailOn,
-    Finding,
-    Layer,
-    Report,
-    Severity,
-    Status,
-    Target,
-)
+from gradcheck_cli.records.choices import FailOn, Severity, Status
+from gradcheck_cli.records.report import Finding, Layer, Report
+from gradcheck_cli.records.spec import CheckSpec, Target
 from gradcheck_cli.remedies import remedies_for
 from gradcheck_cli.rules import judge
 

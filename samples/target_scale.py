@@ -16,9 +16,7 @@ from torch import Tensor, nn
 
 
 def build_model(hidden: int = 64) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(12, hidden), nn.Tanh(), nn.Linear(hidden, hidden), nn.Tanh(), nn.Linear(hidden, 1)
-    )
+    return nn.Sequential(nn.Linear(12, hidden), nn.Tanh(), nn.Linear(hidden, hidden), nn.Tanh(), nn.Linear(hidden, 1))
 
 
 def load_proline() -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from gradcheck_cli.records import (
+from gradcheck_cli.records.measurement import (
     Edge,
     Measurement,
     ModuleMeasurement,

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,7 +25,11 @@ from gradcheck_cli.cli.options import (
 from gradcheck_cli.cli.progress import stages
 from gradcheck_cli.errors import UsageError
 from gradcheck_cli.names import did_you_mean
-from gradcheck_cli.records import CheckSpec, FailOn, Mode, Report
+from gradcheck_cli.records.choices import FailOn, Mode
+
+if TYPE_CHECKING:
+    from gradcheck_cli.records.report import Report
+    from gradcheck_cli.records.spec import CheckSpec
 
 _DATA, _MODEL, _RUN, _VERDICT = "Data and loss", "Model", "Run", "Verdict"
 
@@ -141,6 +145,8 @@ def check(
 
     Without options the batch and the loss are looked for in MODEL's file, and what was picked is printed.
     """
+    from gradcheck_cli.records.spec import CheckSpec
+
     asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
 
     def work() -> Report:

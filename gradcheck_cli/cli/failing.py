@@ -6,10 +6,14 @@ import platform
 import sys
 import traceback
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from gradcheck_cli import __version__
 from gradcheck_cli.errors import GradcheckError, Interrupted
-from gradcheck_cli.records import Report, Status
+from gradcheck_cli.records.choices import Status
+
+if TYPE_CHECKING:
+    from gradcheck_cli.records.report import Report
 
 
 class InternalError(GradcheckError):
@@ -43,6 +47,8 @@ def tell(error: GradcheckError, raised: BaseException | None = None) -> None:
 
 def failed_report(name: str, error: GradcheckError) -> Report:
     """The report of a check that could not be made."""
+    from gradcheck_cli.records.report import Report
+
     return Report(
         name=name,
         status=Status.FAILED,

@@ -8,15 +8,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from gradcheck_cli.cli.failing import as_error, failed_report, tell
 from gradcheck_cli.cli.writing import PAGE_WIDTH, Output, deliver, emit, own_stdout, parse_format, parse_outputs
 from gradcheck_cli.errors import GradcheckError
-from gradcheck_cli.records import Report
 from gradcheck_cli.reports import FORMATS, Style
+
+if TYPE_CHECKING:
+    from gradcheck_cli.records.report import Report
 
 OUTPUT = "Output"
 """The heading of these options in the help."""

@@ -17,7 +17,6 @@ from gradcheck_cli.cli.options import (
     Verbose,
     finish,
 )
-from gradcheck_cli.reports import read_report
 
 
 def show(
@@ -30,5 +29,7 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show a saved report again, in any format; ends with 0 whatever the verdict was."""
+    from gradcheck_cli.reports.jsonfile import read_report
+
     asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
     finish(asked, report, lambda: read_report(report), verdict=False)

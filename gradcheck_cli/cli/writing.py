@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from gradcheck_cli.cli.failing import tell
 from gradcheck_cli.errors import ReportError, UsageError
 from gradcheck_cli.names import did_you_mean
-from gradcheck_cli.records import Report
 from gradcheck_cli.reports import FORMATS, Style, render
+
+if TYPE_CHECKING:
+    from gradcheck_cli.records.report import Report
 
 PAGE_WIDTH = 100
 """Columns of a report that goes to a file or a pipe."""

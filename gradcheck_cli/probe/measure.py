@@ -21,7 +21,8 @@ from gradcheck_cli.probe.settling import Observed, loss_value, settled
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.state import WriteGuard, preserved
 from gradcheck_cli.probe.tracer import Tracer
-from gradcheck_cli.records import Measurement, Origin, Pass, Target
+from gradcheck_cli.records.measurement import Measurement, Origin
+from gradcheck_cli.records.spec import Pass, Target
 
 
 def measure(

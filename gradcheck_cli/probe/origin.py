@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.probe.trees import tensors_in
-from gradcheck_cli.records import Origin
+from gradcheck_cli.records.measurement import Origin
 
 _FILLS = frozenset(
     "masked_fill masked_fill_ full full_like fill fill_ where scalar_tensor new_full lift_fresh _to_copy detach "

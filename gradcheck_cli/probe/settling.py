@@ -16,7 +16,7 @@ from gradcheck_cli.probe.parameters import GradientFigures
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.stats import stats_of
 from gradcheck_cli.probe.tracer import Tracer
-from gradcheck_cli.records import (
+from gradcheck_cli.records.measurement import (
     Cut,
     Edge,
     Lens,
@@ -25,8 +25,8 @@ from gradcheck_cli.records import (
     Op,
     Origin,
     ParameterMeasurement,
-    Pass,
 )
+from gradcheck_cli.records.spec import Pass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import CodeType
 
 from gradcheck_cli.probe.tracer import Place
-from gradcheck_cli.records import SourceLine
+from gradcheck_cli.records.source import SourceLine
 
 
 class SourceTable:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gradcheck_cli.probe.norms import dense, extreme, norm, settle
 from gradcheck_cli.probe.trees import named_tensors
-from gradcheck_cli.records import TensorStats
+from gradcheck_cli.records.measurement import TensorStats
 
 
 def stats_of(tree: Any, name: str) -> tuple[TensorStats, ...]:

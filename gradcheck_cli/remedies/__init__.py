@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck_cli.records import Remedy
+from gradcheck_cli.records.report import Remedy
 from gradcheck_cli.remedies.catalogue import BY_CAUSE, CATALOGUE, NOTE_CAUSES
 
 __all__ = ["BY_CAUSE", "CATALOGUE", "NOTE_CAUSES", "remedies_for"]

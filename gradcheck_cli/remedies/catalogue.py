@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gradcheck_cli.records import Remedy
+from gradcheck_cli.records.report import Remedy
 from gradcheck_cli.remedies import model, numerics
 
 NOTE_CAUSES = frozenset(("by-design-zero", "cancelled", "unused", "frozen", "masked", "converged"))

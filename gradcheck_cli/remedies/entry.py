@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck_cli.records import Remedy
+from gradcheck_cli.records.report import Remedy
 
 
 def remedy(name: str, title: str, detail: str, code: str = "") -> Remedy:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from gradcheck_cli.records import Report
-from gradcheck_cli.reports.jsonfile import read_report, report_from_dict, report_to_dict, report_to_json
 from gradcheck_cli.reports.style import Style
 
-__all__ = ["FORMATS", "Style", "read_report", "render", "report_from_dict", "report_to_dict"]
+if TYPE_CHECKING:
+    from gradcheck_cli.records.report import Report
+
+__all__ = ["FORMATS", "Style", "render"]
+
+# Each format loads what it draws with when it is drawn: a usage error needs their names only.
 
 
 def _table(report: Report, style: Style) -> str:
-    # rich is imported only where something is drawn: a JSON report does not pay for it.
     from gradcheck_cli.reports.table import render_table
 
     return render_table(report, style)
 
 
 def _json(report: Report, style: Style) -> str:
+    from gradcheck_cli.reports.jsonfile import report_to_json
+
     return report_to_json(report)
 
 

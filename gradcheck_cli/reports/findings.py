@@ -6,7 +6,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck_cli.records import Finding, Remedy, Severity, SourceLine, Trial
+from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.report import Finding, Remedy, Trial
+from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.reports.style import Style
 

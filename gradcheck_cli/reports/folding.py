@@ -6,7 +6,8 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from gradcheck_cli.records import Finding, Layer, Severity
+from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.report import Finding, Layer
 
 FITS = 12
 """Layers, or sick layers, that are all shown."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gradcheck_cli.errors import ReportError
-from gradcheck_cli.records import Report
+from gradcheck_cli.records.report import Report
 from gradcheck_cli.reports.decode import WrongShape, decode
 
 SCHEMA = "gradcheck-report/1"

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck_cli.records import Layer, Report, Severity
+from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.report import Layer, Report
 from gradcheck_cli.reports.folding import Fold, rows
 from gradcheck_cli.reports.glyphs import bar, number, shown
 from gradcheck_cli.reports.style import Style

@@ -13,7 +13,9 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from gradcheck_cli.records import Finding, Report, Series, Severity, Status
+from gradcheck_cli.records.choices import Severity, Status
+from gradcheck_cli.records.report import Finding, Report
+from gradcheck_cli.records.series import Series
 from gradcheck_cli.reports.findings import by_severity, finding_block, note_line
 from gradcheck_cli.reports.glyphs import count_of, shown, sparkline
 from gradcheck_cli.reports.layertable import layer_table

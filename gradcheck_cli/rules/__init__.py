@@ -6,7 +6,10 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from gradcheck_cli.records import Family, Finding, Layer, Ledger, Measurement, Severity
+from gradcheck_cli.records.account import Ledger
+from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.measurement import Measurement
+from gradcheck_cli.records.report import Finding, Layer
 from gradcheck_cli.rules import (
     blocked,
     cuts,

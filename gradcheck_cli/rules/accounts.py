@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 
-from gradcheck_cli.records import Account
+from gradcheck_cli.records.account import Account
 from gradcheck_cli.rules.evidence import Evidence
 
 SLOWER = 4.0

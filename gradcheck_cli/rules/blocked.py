@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
-from gradcheck_cli.records import Family, Finding, Severity
+from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import named
 from gradcheck_cli.rules.evidence import Evidence, Findings
 from gradcheck_cli.rules.zeros import RECTIFIERS, STEP_FUNCTIONS, _opens, blockers_of, classify, zero_layers

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from gradcheck_cli.records import Cut, Family, Finding, Severity
+from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.measurement import Cut
+from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import named
 from gradcheck_cli.rules.evidence import Evidence, Findings
 from gradcheck_cli.rules.zeros import blockers_of

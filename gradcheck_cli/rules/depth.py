@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
-from gradcheck_cli.records import Account, Family, Finding, Op, Severity
+from gradcheck_cli.records.account import Account
+from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.measurement import Op
+from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import (
     BOUNDED,
     INSENSITIVE,

@@ -7,17 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from gradcheck_cli.records import (
-    Account,
-    Finding,
-    Layer,
-    Ledger,
-    Lens,
-    Measurement,
-    Op,
-    ParameterMeasurement,
-    SourceLine,
-)
+from gradcheck_cli.records.account import Account, Ledger
+from gradcheck_cli.records.measurement import Lens, Measurement, Op, ParameterMeasurement
+from gradcheck_cli.records.report import Finding, Layer
+from gradcheck_cli.records.source import SourceLine
 
 
 @dataclass(frozen=True, kw_only=True)

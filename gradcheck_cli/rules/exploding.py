@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from gradcheck_cli.records import Account, Family, Finding, Severity
+from gradcheck_cli.records.account import Account
+from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import factors, named, position
 from gradcheck_cli.rules.evidence import Evidence, Findings
 

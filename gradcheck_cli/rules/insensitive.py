@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from gradcheck_cli.records import Family, Finding, Severity
+from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import (
     BOUNDED,
     INSENSITIVE,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gradcheck_cli.records import Family, Finding, Severity
+from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import named
 from gradcheck_cli.rules.evidence import VIEW_LIKE, Evidence, Findings
 from gradcheck_cli.rules.zeros import blockers_of

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gradcheck_cli.records import Family, Finding, Series, Severity
+from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.report import Finding
+from gradcheck_cli.records.series import Series
 from gradcheck_cli.rules.evidence import Evidence, Findings
 
 GATED_FORGOTTEN = 30.0

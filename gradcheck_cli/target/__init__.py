@@ -6,6 +6,7 @@ looks at everything that can be judged without torch first.
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.target.precheck import precheck
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from gradcheck_cli.errors import GradcheckError
-    from gradcheck_cli.records import CheckSpec, Target
+    from gradcheck_cli.records.spec import CheckSpec, Target
 
 __all__ = [
     "check_loss",
@@ -46,6 +47,9 @@ def load_target(spec: CheckSpec) -> Target:
     precheck(spec)
     from gradcheck_cli.target import load
 
+    # The command line starts with the collector off; the user's code needs it, but not to walk through torch.
+    gc.freeze()
+    gc.enable()
     return load.load_target(spec)
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from gradcheck_cli.errors import TargetError, UsageError
 from gradcheck_cli.names import listing
-from gradcheck_cli.records import CheckSpec
+from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.target.accepts import TARGET_NAMES, Accepts, accepts
 from gradcheck_cli.target.references import is_data_file
 from gradcheck_cli.target.sampling import take

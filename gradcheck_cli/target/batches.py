@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from gradcheck_cli.errors import TargetError, UsageError
-from gradcheck_cli.records import CheckSpec
+from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.target.accepts import accepts
 from gradcheck_cli.target.arrays import described_batches, file_batches, target_tensor
 from gradcheck_cli.target.calls import takes

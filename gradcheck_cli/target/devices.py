@@ -8,29 +8,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from gradcheck_cli.errors import TargetError, UsageError
-from gradcheck_cli.names import did_you_mean
+from gradcheck_cli.errors import TargetError
 from gradcheck_cli.target.precheck import CASTS
-
-_DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
 def parse_device(name: str) -> torch.device:
     """Return a device that is really there.
 
     Raises:
-        UsageError: There is no such kind of device.
         TargetError: This machine, or this build of PyTorch, does not have it.
     """
     try:
         device = torch.device(name)
     except RuntimeError as exc:
-        raise UsageError(
-            f"--device `{name}` is not a device{did_you_mean(name, _DEVICES)}",
-            hint="Use cpu, cuda, cuda:1 or mps.",
-        ) from exc
-    if device.type == "meta":
-        raise UsageError("--device meta holds no values to measure", hint="Use cpu.")
+        raise TargetError(f"--device {name}: this build of PyTorch does not know it", hint="Use --device cpu.") from exc
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise TargetError("--device mps: this machine has no Apple GPU", hint="Use --device cpu.")
     if device.type == "cuda":

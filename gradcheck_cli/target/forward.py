@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from gradcheck_cli.errors import TargetError
-from gradcheck_cli.records import Pass
+from gradcheck_cli.records.spec import Pass
 from gradcheck_cli.target.accepts import arrange
 from gradcheck_cli.target.calls import takes
 from gradcheck_cli.target.guess import described, guess_loss

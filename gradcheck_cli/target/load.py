@@ -13,7 +13,8 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from gradcheck_cli.errors import TargetError, UsageError
-from gradcheck_cli.records import CheckSpec, Mode, Target
+from gradcheck_cli.records.choices import Mode
+from gradcheck_cli.records.spec import CheckSpec, Target
 from gradcheck_cli.target.accepts import arrange
 from gradcheck_cli.target.batches import load_batches
 from gradcheck_cli.target.devices import cast, parse_device, seed_everything

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from gradcheck_cli.errors import UsageError
 from gradcheck_cli.names import did_you_mean, listing
-from gradcheck_cli.records import CheckSpec
+from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.target.references import check_file, is_data_file, parse_model, parse_object
 from gradcheck_cli.target.settings import parse_settings
 from gradcheck_cli.target.tensorspec import parse_tensor
 
 # Each dtype with the nn.Module method that casts floating tensors and leaves complex ones alone.
+DEVICES = ("cpu", "cuda", "mps", "xpu", "hpu", "npu", "mtia", "xla")
+"""The kinds of device on which a backward pass can run."""
+
 CASTS = {"float16": "half", "bfloat16": "bfloat16", "float32": "float", "float64": "double"}
 
 
@@ -22,6 +25,7 @@ def precheck(spec: CheckSpec) -> None:
     """
     parse_model(spec.model)
     parse_settings(spec.settings)
+    _check_device(spec.device)
     _check_dtype(spec.dtype)
     _check_contradictions(spec)
     for option, value in (("--loss", spec.loss), ("--step", spec.step)):
@@ -30,6 +34,16 @@ def precheck(spec: CheckSpec) -> None:
     if spec.weights is not None:
         check_file(spec.weights, "--weights")
     _check_data(spec)
+
+
+def _check_device(device: str) -> None:
+    kind, colon, index = device.partition(":")
+    if device == "meta":
+        raise UsageError("--device meta holds no values to measure", hint="Use cpu.")
+    if kind not in DEVICES or (colon and not index.isdecimal()):
+        raise UsageError(
+            f"--device `{device}` is not a device{did_you_mean(device, DEVICES)}", hint="Use cpu, cuda, cuda:1 or mps."
+        )
 
 
 def _check_dtype(dtype: str | None) -> None:

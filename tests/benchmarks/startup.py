@@ -33,6 +33,7 @@ TORCHLESS: dict[str, tuple[str, ...]] = {
     "gradcheck --help": ("--help",),
     "gradcheck check --help": ("check", "--help"),
     "gradcheck rule": ("rule",),
+    "gradcheck show": ("show", "report.json"),
     "a usage error": ("check", "model.py", "--no-such-option"),
 }
 
@@ -44,27 +45,31 @@ def main() -> None:
     table = Table("command", "s", "beside", "s", "ratio", "at most", title="From the shell, start to end")
     ours = (sys.executable, "-m", "gradcheck_cli")
     libraries = (sys.executable, "-c", "import typer, rich")
-    for label, arguments in TORCHLESS.items():
-        _add(table, label, (*ours, *arguments), "import typer, rich", libraries, "2.00", rounds)
     with tempfile.TemporaryDirectory() as folder:
-        model, plain = Path(folder, "model.py"), Path(folder, "plain.py")
-        model.write_text(MODEL, encoding="utf-8")
-        plain.write_text(PLAIN, encoding="utf-8")
-        check = (*ours, "check", str(model))
-        _add(table, "gradcheck check", check, "plain script", (sys.executable, str(plain)), "1.25", rounds)
+        Path(folder, "model.py").write_text(MODEL, encoding="utf-8")
+        Path(folder, "plain.py").write_text(PLAIN, encoding="utf-8")
+        _seconds((*ours, "check", "model.py", "--output", "json=report.json"), folder)
+        for label, arguments in TORCHLESS.items():
+            _add(table, label, (*ours, *arguments), "import typer, rich", libraries, "2.00", rounds, folder)
+        plain = (sys.executable, "plain.py")
+        _add(table, "gradcheck check", (*ours, "check", "model.py"), "plain script", plain, "1.25", rounds, folder)
     Console().print(table)
 
 
-def _add(table: Table, label: str, ours: Command, beside: str, other: Command, limit: str, rounds: int) -> None:
-    pairs = [(_seconds(ours), _seconds(other)) for _ in range(rounds + 1)][1:]  # the first fills the disk cache
+def _add(
+    table: Table, label: str, ours: Command, beside: str, other: Command, limit: str, rounds: int, folder: str
+) -> None:
+    pairs = [(_seconds(ours, folder), _seconds(other, folder)) for _ in range(rounds + 1)][
+        1:
+    ]  # the first fills the disk cache
     mine, theirs = (median(pair[i] for pair in pairs) for i in (0, 1))
     ratio = median(a / b for a, b in pairs)
     table.add_row(label, f"{mine:.2f}", beside, f"{theirs:.2f}", f"{ratio:.2f}", limit)
 
 
-def _seconds(command: Command) -> float:
+def _seconds(command: Command, folder: str) -> float:
     started = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     if done.returncode not in (0, 2) or "Traceback" in done.stderr:
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
     return time.perf_counter() - started

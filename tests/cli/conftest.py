@@ -9,7 +9,8 @@ import pytest
 
 from gradcheck_cli import pipeline
 from gradcheck_cli.cli import run
-from gradcheck_cli.records import CheckSpec, Report
+from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.spec import CheckSpec
 from tests.reports.examples import vanishing
 
 Outcome = Report | BaseException

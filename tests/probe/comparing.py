@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from gradcheck_cli.ledger import account_for
 from gradcheck_cli.probe import measure
-from gradcheck_cli.records import Ledger, Measurement
+from gradcheck_cli.records.account import Ledger
+from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.target import wrap_target
 
 Step = Callable[[nn.Module, Any], Tensor]

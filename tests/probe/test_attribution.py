@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gradcheck_cli.records import Measurement, Op, SourceLine
+from gradcheck_cli.records.measurement import Measurement, Op
+from gradcheck_cli.records.source import SourceLine
 from tests.probe.comparing import probed
 
 

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from gradcheck_cli import check
 from gradcheck_cli.ledger import account_for
-from gradcheck_cli.records import Account, Measurement, Series
+from gradcheck_cli.records.account import Account
+from gradcheck_cli.records.measurement import Measurement
+from gradcheck_cli.records.series import Series
 from tests.probe.comparing import Built, made, plain_norm, probed
 
 CLOSE = 1e-5

@@ -15,7 +15,7 @@ from torch.nn.utils import parametrizations, rnn
 from torch.utils.checkpoint import checkpoint
 
 from gradcheck_cli import check
-from gradcheck_cli.records import Measurement, ParameterMeasurement
+from gradcheck_cli.records.measurement import Measurement, ParameterMeasurement
 from tests.probe.comparing import Build, Built, Step, assert_as_plain, made, plain_norms, probed
 
 ODD: dict[str, Build] = {}

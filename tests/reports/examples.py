@@ -2,18 +2,10 @@
 
 import math
 
-from gradcheck_cli.records import (
-    Family,
-    Finding,
-    Layer,
-    Remedy,
-    Report,
-    Series,
-    Severity,
-    SourceLine,
-    Status,
-    Trial,
-)
+from gradcheck_cli.records.choices import Family, Severity, Status
+from gradcheck_cli.records.report import Finding, Layer, Remedy, Report, Trial
+from gradcheck_cli.records.series import Series
+from gradcheck_cli.records.source import SourceLine
 
 VERSIONS = {"gradcheck": "0.1.0", "torch": "2.9.0", "python": "3.12.3"}
 RELU = Remedy(
@@ -39,9 +31,7 @@ NORMALIZATION = Remedy(
 RESIDUAL = Remedy(id="residual", title="Identity path around each block", detail="Gradients pass it whole.")
 
 
-def layer(
-    path: str, decades: float | None, status: str = "ok", kind: str = "Linear", nan_count: int = 0
-) -> Layer:
+def layer(path: str, decades: float | None, status: str = "ok", kind: str = "Linear", nan_count: int = 0) -> Layer:
     norm = None if decades is None else 10.0**decades
     return Layer(
         path=path,

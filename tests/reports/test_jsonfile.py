@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck_cli.errors import ReportError
-from gradcheck_cli.records import Finding, Layer, Remedy, Report, Series, SourceLine, Trial
-from gradcheck_cli.reports import Style, read_report, render, report_from_dict, report_to_dict
+from gradcheck_cli.records.report import Finding, Layer, Remedy, Report, Trial
+from gradcheck_cli.records.series import Series
+from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.reports import Style, render
+from gradcheck_cli.reports.jsonfile import read_report, report_from_dict, report_to_dict
 from tests.reports.examples import EXAMPLES, vanishing
 
 # hypothesis fills required fields by the records' annotations; those with defaults are named here.
@@ -24,9 +27,7 @@ FINDINGS = st.builds(Finding, why=WORDS, source=SOURCES, remedies=st.lists(REMED
 REPORTS = st.builds(
     Report,
     loss=NUMBERS,
-    target=st.dictionaries(
-        WORDS, st.none() | st.integers() | WORDS | st.lists(WORDS, max_size=2), max_size=3
-    ),
+    target=st.dictionaries(WORDS, st.none() | st.integers() | WORDS | st.lists(WORDS, max_size=2), max_size=3),
     findings=st.lists(FINDINGS, max_size=2).map(tuple),
     layers=st.lists(st.builds(Layer, source=SOURCES), max_size=2).map(tuple),
     series=st.lists(st.builds(Series), max_size=2).map(tuple),

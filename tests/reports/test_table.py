@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from gradcheck_cli.records import Report, Severity, Status
+from gradcheck_cli.records.choices import Severity, Status
+from gradcheck_cli.records.report import Report
 from gradcheck_cli.reports import FORMATS, Style, render
 from tests.reports.examples import EXAMPLES, finding, layer, report
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from gradcheck_cli.records import Severity
+from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.remedies import remedies_for
 from gradcheck_cli.rules import RULES, Rule, chosen, explain
 

@@ -8,18 +8,10 @@ from typing import Any
 import pytest
 
 from gradcheck_cli.ledger import account_for
-from gradcheck_cli.records import (
-    Cut,
-    Finding,
-    Layer,
-    Lens,
-    Measurement,
-    Op,
-    Origin,
-    ParameterMeasurement,
-    Severity,
-    SourceLine,
-)
+from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.measurement import Cut, Lens, Measurement, Op, Origin, ParameterMeasurement
+from gradcheck_cli.records.report import Finding, Layer
+from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.rules import judge
 from tests.measurements import LEAF, measurement, module, op, parameter, stats
 

@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from gradcheck_cli.records import CheckSpec, Pass, Target
+from gradcheck_cli.records.spec import CheckSpec, Pass, Target
 from gradcheck_cli.target import load_target
 
 HEADER = "import torch\nfrom torch import nn\nimport torch.nn.functional as F\n"

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from gradcheck_cli.errors import TargetError, UsageError, UserCodeError
-from gradcheck_cli.records import CheckSpec
+from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.target import load_target
 from gradcheck_cli.target.moving import batch_size, move
 
@@ -52,11 +52,7 @@ DATA = "from torch.utils.data import DataLoader, TensorDataset, Dataset, Iterabl
         ("inputs, targets = X[:8], Y[:8]", 8, 1, "`inputs`, `targets` in user.py"),
         ("y = Y[:8]\nx = X[:8].numpy()", 8, 1, "`x`, `y` in user.py"),
         (
-            (
-                "class Stream(IterableDataset):\n"
-                "    def __iter__(self): return iter(zip(X, Y))\n"
-                "dataset = Stream()"
-            ),
+            ("class Stream(IterableDataset):\n    def __iter__(self): return iter(zip(X, Y))\ndataset = Stream()"),
             32,
             2,
             "`dataset` in user.py",
@@ -158,9 +154,7 @@ def files(folder):
     (folder / "named.csv").write_text(
         "a,b,y,c\n" + "\n".join(f"{a},{b},{t},{c}" for (a, b, c), t in zip(x, y, strict=True))
     )
-    (folder / "plain.csv").write_text(
-        "\n".join(f"{a};{b};{c};{t}" for (a, b, c), t in zip(x, y, strict=True))
-    )
+    (folder / "plain.csv").write_text("\n".join(f"{a};{b};{c};{t}" for (a, b, c), t in zip(x, y, strict=True)))
 
 
 @pytest.mark.parametrize(
@@ -315,9 +309,7 @@ def test_moving_keeps_every_container_and_alters_none():
     assert type(moved["ordered"]) is OrderedDict
     assert type(moved["packed"]) is type(packed) and moved["packed"].data.dtype is torch.float64
     assert moved["numpy"].dtype is torch.float64
-    assert (
-        value["data"].x is ones and value["ordered"]["a"] is ones and isinstance(value["numpy"], np.ndarray)
-    )
+    assert value["data"].x is ones and value["ordered"]["a"] is ones and isinstance(value["numpy"], np.ndarray)
     assert json.dumps(sorted(moved)) == json.dumps(sorted(value))
 
 
@@ -329,18 +321,11 @@ def test_the_batch_size_is_the_first_tensors_first():
 
 
 def test_weights_files_of_every_kind_fit_the_model(write, tmp_path):
-    write(
-        "def batch(): return torch.ones(2, 3)\n"
-        "def build_model(out=2): return nn.Sequential(nn.Linear(3, out))"
-    )
+    write("def batch(): return torch.ones(2, 3)\ndef build_model(out=2): return nn.Sequential(nn.Linear(3, out))")
     state = {"0.weight": torch.full((2, 3), 2.0), "0.bias": torch.ones(2)}
     torch.save(state, tmp_path / "plain.pt")
-    torch.save(
-        {"epoch": 3, "state_dict": {f"module.{k}": v for k, v in state.items()}}, tmp_path / "wrapped.ckpt"
-    )
-    torch.save(
-        {"model_state_dict": {f"_orig_mod.{k}": v for k, v in state.items()}}, tmp_path / "compiled.pth"
-    )
+    torch.save({"epoch": 3, "state_dict": {f"module.{k}": v for k, v in state.items()}}, tmp_path / "wrapped.ckpt")
+    torch.save({"model_state_dict": {f"_orig_mod.{k}": v for k, v in state.items()}}, tmp_path / "compiled.pth")
     save_file(state, tmp_path / "safe.safetensors")
     for name in ("plain.pt", "wrapped.ckpt", "compiled.pth", "safe.safetensors"):
         model = load_target(CheckSpec(model="user.py", weights=name)).model
@@ -348,10 +333,7 @@ def test_weights_files_of_every_kind_fit_the_model(write, tmp_path):
 
 
 def test_weights_that_do_not_fit_are_told_shortly(write, tmp_path):
-    write(
-        "def batch(): return torch.ones(2, 3)\n"
-        "def build_model(out=2): return nn.Sequential(nn.Linear(3, out))"
-    )
+    write("def batch(): return torch.ones(2, 3)\ndef build_model(out=2): return nn.Sequential(nn.Linear(3, out))")
     torch.save({"0.weight": torch.ones(5, 3), "head.bias": torch.ones(2)}, tmp_path / "w.pt")
     torch.save([1, 2], tmp_path / "list.pt")
     with pytest.raises(TargetError) as error:

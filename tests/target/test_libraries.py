@@ -50,9 +50,7 @@ def test_a_hugging_face_model_computes_its_own_loss(run):
     )
     result = run(code)
     assert result.loss_source == "the output's .loss"
-    torch.testing.assert_close(
-        result.loss, torch.nn.functional.cross_entropy(result.output.logits, result.target)
-    )
+    torch.testing.assert_close(result.loss, torch.nn.functional.cross_entropy(result.output.logits, result.target))
 
 
 def test_a_hugging_face_model_with_a_given_loss_takes_the_logits(run):
@@ -96,17 +94,11 @@ def test_a_lightning_module_steps_without_a_trainer(load, recwarn):
 def test_a_lightning_module_takes_settings_and_a_given_loss(run):
     inputs = {"inputs": ("float32[4,7]",), "target": "int64[4] in 0..2"}
     assert run(LIT, settings=(("width", "7"),), **inputs).loss_source == "Lit.training_step"
-    assert (
-        run(LIT, settings=(("width", "7"),), loss="cross_entropy", **inputs).loss_source
-        == "given: cross_entropy"
-    )
+    assert run(LIT, settings=(("width", "7"),), loss="cross_entropy", **inputs).loss_source == "given: cross_entropy"
 
 
 def test_a_lightning_module_without_a_training_step_uses_the_usual_loss(run):
-    code = (
-        LIT.replace("def training_step", "def other_step")
-        + "batch = torch.randn(4, 3), torch.tensor([0, 1, 0, 1])"
-    )
+    code = LIT.replace("def training_step", "def other_step") + "batch = torch.randn(4, 3), torch.tensor([0, 1, 0, 1])"
     assert run(code).loss_source == "guessed: cross_entropy"
 
 
@@ -152,9 +144,7 @@ def test_moving_a_graph_leaves_the_original():
     output = BaseModelOutput(last_hidden_state=torch.ones(2))
     moved = move(output, torch.device("cpu"), torch.float64)
     assert type(moved) is BaseModelOutput and moved.last_hidden_state.dtype is torch.float64
-    assert (
-        moved["last_hidden_state"].dtype is torch.float64 and output.last_hidden_state.dtype is torch.float32
-    )
+    assert moved["last_hidden_state"].dtype is torch.float64 and output.last_hidden_state.dtype is torch.float32
 
 
 def test_manual_optimisation_fails_with_an_explanation(load):
@@ -173,9 +163,7 @@ def test_a_trained_head_over_a_frozen_body_is_probed():
     from transformers import BertConfig, BertModel
 
     body = BertModel(
-        BertConfig(
-            vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
-        )
+        BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
     )
     with pytest.raises(ProbeError, match="none of the model's"):
         wrap_target(body.requires_grad_(False), {"input_ids": torch.ones(1, 2, dtype=torch.long)})

@@ -9,7 +9,8 @@ from torch import nn
 
 import gradcheck_cli
 from gradcheck_cli.errors import Interrupted, ProbeError, TargetError, UsageError, UserCodeError
-from gradcheck_cli.records import CheckSpec, Mode
+from gradcheck_cli.records.choices import Mode
+from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.target import load_target
 
 BATCH = "def batch(): return torch.randn(4, 3), torch.randint(0, 2, (4,))\n"
@@ -256,7 +257,7 @@ def test_a_usage_error_costs_no_torch(tmp_path):
     code = (
         "import sys\n"
         "from gradcheck_cli.errors import GradcheckError\n"
-        "from gradcheck_cli.records import CheckSpec\n"
+        "from gradcheck_cli.records.spec import CheckSpec\n"
         "from gradcheck_cli.target import load_target\n"
         "try: load_target(CheckSpec(model='nothing.py'))\n"
         "except GradcheckError as e: print('torch' in sys.modules, 'numpy' in sys.modules, e.exit_code)"

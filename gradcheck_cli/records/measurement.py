@@ -1,0 +1,182 @@
+"""What one instrumented pass measured, in plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gradcheck_cli.records.source import SourceLine
+
+
+class Edge(NamedTuple):
+    """A contribution: the gradient of norm `norm` that an op sends to the op at index `to`."""
+
+    to: int
+    norm: float
+
+
+class Op(NamedTuple):
+    """One node of the autograd graph (a NamedTuple because there can be 100,000 of them).
+
+    Attributes:
+        name: The node's name, such as `SigmoidBackward0`; a leaf is `AccumulateGrad`.
+        sequence: Its place in the order of the forward pass; -1 for a leaf.
+        module: Index into `Measurement.modules` of the innermost module that made it; -1 if none.
+        source: Index into `Measurement.sources` of the user's line that called it; -1 if unknown.
+        total: Norm of the gradient that arrived, summed over the in-edges; 0 if none did.
+        edges: What it sent on, one edge for each input that leads to a leaf.
+    """
+
+    name: str
+    sequence: int
+    module: int
+    source: int
+    total: float
+    edges: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParameterMeasurement:
+    """One parameter and its gradient in this pass.
+
+    `names` holds every name of a tied parameter; `module` is the index of the module that owns the
+    first. `op` is the index of its leaf among the ops, or None where no path from the loss reaches it.
+    `active_weight_norm` counts only the rows whose gradient is not exactly zero (embeddings).
+    """
+
+    names: tuple[str, ...]
+    module: int
+    shape: tuple[int, ...]
+    dtype: str
+    numel: int
+    requires_grad: bool
+    op: int | None
+    grad_norm: float | None
+    grad_max: float | None
+    zero_share: float | None
+    nan_count: int
+    inf_count: int
+    weight_norm: float
+    active_weight_norm: float
+    weight_nonfinite: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModuleMeasurement:
+    """One module of the model.
+
+    `path` is its dotted name ("" for the root). `calls` counts its forward passes, `grad_calls` those
+    of them that ran with gradients enabled; `output_rms` is the RMS of its floating outputs;
+    `output_ops` the indexes of the ops that made them.
+    """
+
+    path: str
+    kind: str
+    calls: int
+    grad_calls: int
+    training: bool
+    output_rms: float | None
+    output_ops: tuple[int, ...]
+    output_numel: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lens:
+    """What the saved tensors of one op say, read just before its backward ran.
+
+    Attributes:
+        op: Index of the op.
+        kind: "activation", "softmax", "normalization" or "loss".
+        slope: Mean absolute slope of an activation; None for the others.
+        saturated: Share of elements whose slope is below a hundredth of the function's largest.
+        dead: Share of units (features or channels) whose slope is exactly 0 over the whole batch.
+        units: How many units there are.
+        samples: How many elements each unit was seen on.
+        entropy: Mean entropy of a softmax over ln(its length), 0 (one-hot) to 1 (uniform).
+        length: The length a softmax or a normalisation runs over.
+        output_rms: RMS of what a regression loss compares, and `target_rms` of what it compares it with.
+        per_sample: Mean loss of one sample of a cross entropy, over `length` classes.
+    """
+
+    op: int
+    kind: str
+    slope: float | None = None
+    saturated: float | None = None
+    dead: float | None = None
+    units: int = 0
+    samples: int = 0
+    entropy: float | None = None
+    length: int | None = None
+    output_rms: float | None = None
+    target_rms: float | None = None
+    per_sample: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cut:
+    """A place where the forward pass left the graph although its input required a gradient.
+
+    `parameters` are the indexes of those that lie behind it and that no other path reaches; `used` says
+    whether what came out went on into another layer, rather than into a metric or a target.
+    """
+
+    op: str
+    module: int
+    source: SourceLine | None
+    parameters: tuple[int, ...]
+    used: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """The first op of the forward pass whose inputs were finite and whose output was not.
+
+    `smallest` and `largest` are the extremes of its first floating input, `produced` is "nan" or "inf".
+    """
+
+    op: str
+    module: int
+    source: SourceLine | None
+    produced: str
+    smallest: float | None
+    largest: float | None
+    shapes: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TensorStats:
+    """A tensor of the batch, the output or the target, in numbers; `extreme` is max |x|."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    numel: int
+    rms: float | None
+    mean: float | None
+    std: float | None
+    extreme: float | None
+    nan_count: int = 0
+    inf_count: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurement:
+    """One instrumented forward and backward pass, in plain numbers.
+
+    `ops` is ordered from the loss down: every op stands before the ops that it sends gradients to.
+    """
+
+    loss: float
+    ops: tuple[Op, ...]
+    parameters: tuple[ParameterMeasurement, ...]
+    modules: tuple[ModuleMeasurement, ...]
+    sources: tuple[SourceLine, ...]
+    lenses: tuple[Lens, ...]
+    cuts: tuple[Cut, ...]
+    inputs: tuple[TensorStats, ...]
+    outputs: tuple[TensorStats, ...]
+    targets: tuple[TensorStats, ...]
+    remarks: tuple[str, ...]
+    seconds: Mapping[str, float]
+    origin: Origin | None = None

@@ -1,0 +1,116 @@
+"""The verdict: findings, layers and the report that carries them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gradcheck_cli.records.choices import Family, Severity, Status
+from gradcheck_cli.records.series import Series
+from gradcheck_cli.records.source import SourceLine
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """What came of trying a remedy on a copy."""
+
+    outcome: str = "not-tried"
+    before: float | None = None
+    after: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remedy:
+    """A way to cure a finding; `detail` is one sentence, `code` a line to paste."""
+
+    id: str
+    title: str
+    detail: str
+    code: str = ""
+    trial: Trial = Trial()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One illness (or note) over all the layers that it explains.
+
+    `message` is the first line the user reads, `why` the evidence in a sentence.
+    """
+
+    code: str
+    rule: str
+    family: Family
+    severity: Severity
+    layers: tuple[str, ...]
+    cause: str
+    message: str
+    why: str = ""
+    op: str | None = None
+    source: SourceLine | None = None
+    evidence: Mapping[str, float | int | str]
+    remedies: tuple[Remedy, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layer:
+    """A module that directly owns parameters, judged by its parameters together.
+
+    Attributes:
+        decades: log10 of the gradient norm, that is decades from the loss; None without a gradient.
+        relative_gradient: u = |g| / |w|.
+        elasticity: S = |g| |w| / |loss|.
+        activation_rms: RMS of what it puts out.
+        stream: Norm of dloss/d(its output).
+        by_kind: The decades by kind of factor, for its strongest parameter.
+        status: "ok", "non-finite", "frozen", "unused", "none" (no gradient) or the code of the worst finding.
+    """
+
+    path: str
+    kind: str
+    parameters: int
+    grad_norm: float | None
+    grad_rms: float | None
+    grad_max: float | None
+    zero_share: float | None
+    nan_count: int
+    inf_count: int
+    weight_norm: float
+    relative_gradient: float | None
+    elasticity: float | None
+    decades: float | None
+    activation_rms: float | None
+    stream: float | None
+    by_kind: Mapping[str, float]
+    status: str
+    source: SourceLine | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """The result of one check: everything that a reporter shows."""
+
+    name: str
+    status: Status
+    exit_code: int
+    loss: float | None = None
+    loss_source: str = ""
+    target: Mapping[str, Any]
+    versions: Mapping[str, str]
+    findings: tuple[Finding, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    series: tuple[Series, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: Mapping[str, float]
+    error: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the check was made and found nothing at or above its `fail_on`."""
+        return self.exit_code == 0
+
+    def __str__(self) -> str:
+        from gradcheck_cli.reports import Style, render
+
+        return render(self, "table", Style(width=100))

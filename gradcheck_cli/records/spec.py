@@ -1,0 +1,72 @@
+"""What a check was asked to do, and the target that it became."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.records.choices import FailOn, Mode
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckSpec:
+    """Everything that one check was asked to do; the command line's options by the same names."""
+
+    model: str
+    batch: str | None = None
+    inputs: tuple[str, ...] = ()
+    target: str | None = None
+    target_column: str | None = None
+    loss: str | None = None
+    step: str | None = None
+    weights: str | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+    device: str = "cpu"
+    dtype: str | None = None
+    autocast: str | None = None
+    seed: int = 0
+    mode: Mode = Mode.KEEP
+    batches: int = 1
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    fail_on: FailOn = FailOn.WARNING
+    trust_pickle: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pass:
+    """What one forward pass returned: a scalar loss with a graph behind it, and what it compared.
+
+    `output` and `target` are None where only the user's step function knows them.
+
+    `loss_source` says where the loss came from, such as "guessed: cross_entropy".
+    """
+
+    loss: torch.Tensor
+    output: Any = None
+    target: Any = None
+    loss_source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """A loaded model with its batches and the way from one to a loss.
+
+    `forward(model, batch)` runs one forward pass, on this model or on a copy of it.
+    `picked` says in one line each how model, batch and loss were found; `root` is the folder against
+    which source files are shown. `loss_source` is empty where only the forward pass can tell.
+    """
+
+    name: str
+    model: nn.Module
+    batches: tuple[Any, ...]
+    forward: Callable[[nn.Module, Any], Pass]
+    loss_source: str
+    picked: tuple[str, ...]
+    root: str
+    batch_size: int | None = None
