@@ -111,6 +111,7 @@ class _Probe:
                 leaves=leaves,
                 tracer=self.tracer,
                 sources=self.sources,
+                built=self.target.built,
                 figures=self.figures,
                 readings=self.readings,
                 origin=origin,

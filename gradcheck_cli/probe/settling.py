@@ -48,6 +48,14 @@ class Observed:
     origin: Origin | None
     remarks: tuple[str, ...]
     seconds: Mapping[str, float]
+    built: Mapping[str, tuple[str, int]]
+
+    def built_at(self, module: int) -> int:
+        """Index of the line that built a module, or the nearest one around it that was seen being built; -1."""
+        path = self.tracer.modules[module][0] if module >= 0 else ""
+        while path and path not in self.built:
+            path = path.rpartition(".")[0]
+        return self.sources.built(*self.built[path]) if module >= 0 and path in self.built else -1
 
 
 def settled(seen: Observed) -> Measurement:
@@ -79,7 +87,8 @@ def _attribution(seen: Observed, name: str, node: Any) -> tuple[int, int, int]:
     if name == LEAF:
         return -1, -1, -1
     sequence = node._sequence_nr()
-    return sequence, seen.tracer.module_at(sequence), seen.sources.index(seen.tracer.place_at(sequence))
+    module, place = seen.tracer.module_at(sequence), seen.tracer.place_at(sequence)
+    return sequence, module, seen.sources.index(place) if place else seen.built_at(module)
 
 
 def _parameters(seen: Observed) -> tuple[ParameterMeasurement, ...]:

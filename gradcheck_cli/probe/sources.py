@@ -25,14 +25,12 @@ class SourceTable:
             return -1
         found = self._indexes.get(place)
         if found is None:
-            line = self._resolve(place)
-            if line in self._lines:
-                found = self._lines.index(line)
-            else:
-                found = len(self._lines)
-                self._lines.append(line)
-            self._indexes[place] = found
+            found = self._indexes[place] = self._indexed(self._resolve(place))
         return found
+
+    def built(self, file: str, number: int) -> int:
+        """The index of a line that built a module."""
+        return self._indexed(self._line(file, number))
 
     def line(self, place: Place | None) -> SourceLine | None:
         """The line at `place`."""
@@ -44,10 +42,15 @@ class SourceTable:
 
     def _resolve(self, place: Place) -> SourceLine:
         code, offset = place
-        number = _line_number(code, offset)
-        return SourceLine(
-            file=self._shown(code.co_filename), line=number, code=linecache.getline(code.co_filename, number).strip()
-        )
+        return self._line(code.co_filename, _line_number(code, offset))
+
+    def _line(self, file: str, number: int) -> SourceLine:
+        return SourceLine(file=self._shown(file), line=number, code=linecache.getline(file, number).strip())
+
+    def _indexed(self, line: SourceLine) -> int:
+        if line not in self._lines:
+            self._lines.append(line)
+        return self._lines.index(line)
 
     def _shown(self, filename: str) -> str:
         try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.records.choices import FailOn, Mode
@@ -59,7 +59,8 @@ class Target:
 
     `forward(model, batch)` runs one forward pass, on this model or on a copy of it.
     `picked` says in one line each how model, batch and loss were found; `root` is the folder against
-    which source files are shown. `loss_source` is empty where only the forward pass can tell.
+    which source files are shown. `loss_source` is empty where only the forward pass can tell. `built` holds
+    the file and line that built a module, by its dotted name, as far as it was seen.
     """
 
     name: str
@@ -70,3 +71,4 @@ class Target:
     picked: tuple[str, ...]
     root: str
     batch_size: int | None = None
+    built: Mapping[str, tuple[str, int]] = field(default_factory=dict)

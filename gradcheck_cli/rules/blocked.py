@@ -183,7 +183,7 @@ def _blocked(
             severity=severity,
             layers=layers,
             cause=cause,
-            message=message.format(op=evidence.op(first).name, layers=named(layers)),
+            message=message.format(op=evidence.maker_of(first), layers=named(layers)),
             why=f"a gradient of norm {evidence.op(first).total:.2g} arrives there and none leaves",
             op=evidence.op(first).name,
             source=evidence.source_of(first),

@@ -106,7 +106,7 @@ def _saturated(evidence: Evidence, layers: list[int], exact: dict[int, int]) -> 
         severity=Severity.ERROR,
         layers=names,
         cause="softmax-saturation" if attention else _saturated_cause(evidence, op),
-        message=f"{named(names)} get a gradient of exactly 0: {evidence.op(op).name} is saturated for every input",
+        message=f"{named(names)} get a gradient of exactly 0: {evidence.maker_of(op)} is saturated for every input",
         why=f"a gradient of norm {evidence.op(op).total:.2g} arrives there and its slope is 0 in this precision",
         op=evidence.op(op).name,
         source=evidence.source_of(op),
@@ -181,6 +181,9 @@ def _first_blamed(evidence: Evidence, account: Account, cause: str, culprit: int
     if cause == "saturating-activation":
         found = [f for f in factors(evidence, account) if evidence.op(f[0]).name.startswith(BOUNDED)]
         return min(found, key=lambda f: f[1])[0]
+    if cause in ("depth", "small-init"):
+        weights = [f for f in factors(evidence, account) if any(True for _ in evidence.parameters_under(f[0]))]
+        return min(weights, key=lambda f: f[1], default=(culprit, 0.0))[0]
     return culprit
 
 

@@ -79,6 +79,21 @@ class Evidence:
         found = self.measurement.modules[module]
         return found.path or f"({found.kind})"
 
+    def maker_of(self, index: int) -> str:
+        """What made the op at `index`, as the user knows it: "`2` (ReLU)" for a module that does only that."""
+        op = self.op(index)
+        if op.module >= 0 and op.module in self.simple:
+            found = self.measurement.modules[op.module]
+            return f"`{found.path}` ({found.kind})"
+        return op.name
+
+    @cached_property
+    def simple(self) -> frozenset[int]:
+        """The modules of torch.nn that own no parameter and hold no module: activations, softmaxes, pools."""
+        paths = [module.path for module in self.measurement.modules]
+        holders = {path.rpartition(".")[0] for path in paths if path}
+        return frozenset(i for i, path in enumerate(paths) if path and path not in holders and i not in self.owned)
+
     @cached_property
     def shared(self) -> frozenset[int]:
         """The ops that the path of every layer has in common: the loss and what scales it. They make no

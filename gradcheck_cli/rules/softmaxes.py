@@ -100,7 +100,7 @@ def single_element(evidence: Evidence) -> Findings:
             layers=layers,
             cause="single-element-softmax" if lens.kind == "softmax" else "single-element-norm",
             message=f"a {kind} over a single element puts out a constant, so nothing reaches {named(layers)}",
-            why=f"a gradient of norm {op.total:.2g} arrives at {op.name} and {passed:.0e} of it leaves",
+            why=f"a gradient of norm {op.total:.2g} arrives at {evidence.maker_of(lens.op)}; {passed:.0e} of it leaves",
             op=op.name,
             source=evidence.source_of(lens.op),
             evidence={"passed": passed, "layers": len(layers)},

@@ -17,6 +17,7 @@ from gradcheck_cli.records.choices import Mode
 from gradcheck_cli.records.spec import CheckSpec, Target
 from gradcheck_cli.target.accepts import arrange
 from gradcheck_cli.target.batches import load_batches
+from gradcheck_cli.target.construction import Constructions, watched_construction
 from gradcheck_cli.target.devices import cast, parse_device, seed_everything
 from gradcheck_cli.target.explain import explain_forward_error
 from gradcheck_cli.target.forward import ModelForward, StepForward, has_training_step, training_step
@@ -42,6 +43,7 @@ class _Built:
     imports: Imports
     name: str
     picked: str
+    constructions: Constructions
 
 
 def load_target(spec: CheckSpec) -> Target:
@@ -71,6 +73,7 @@ def load_target(spec: CheckSpec) -> Target:
         picked=picked,
         root=str(_root(spec.model)),
         batch_size=batch_size(batches[0]),
+        built=built.constructions.of(model),
     )
 
 
@@ -108,10 +111,11 @@ def wrap_target(
 def _build(spec: CheckSpec) -> _Built:
     reference = parse_model(spec.model)
     imports = Imports()
-    source = imports.get(reference)
     settings = parse_settings(spec.settings)
-    name, made = pick_model(source, reference.name, settings)
-    model = build_model(source, name, made, settings)
+    with watched_construction() as constructions:
+        source = imports.get(reference)
+        name, made = pick_model(source, reference.name, settings)
+        model = build_model(source, name, made, settings)
     call = "" if isinstance(made, nn.Module) else "()"
     return _Built(
         model=model,
@@ -119,6 +123,7 @@ def _build(spec: CheckSpec) -> _Built:
         imports=imports,
         name=f"{source.label}:{name}",
         picked=f"`{name}{call}` in {source.label}",
+        constructions=constructions,
     )
 
 

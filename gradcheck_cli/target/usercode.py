@@ -112,13 +112,13 @@ def user_frames(exc: BaseException) -> tuple[str, ...]:
     Where none is left (the error came from a library alone) the last frames outside gradcheck stand in.
     """
     stack = traceback.extract_tb(exc.__traceback__)
-    frames = [_format(frame) for frame in stack if _is_users(frame.filename)]
+    frames = [_format(frame) for frame in stack if is_users(frame.filename)]
     if isinstance(exc, SyntaxError) and exc.filename and exc.lineno:
         frames.append(f"  {_shown(exc.filename)}:{exc.lineno}\n    {(exc.text or '').strip()}".rstrip())
     frames += [
         f"  {_shown(file)}:{line} in {name}\n    {code}"
         for file, line, name, code in _WORKERS_FRAME.findall(_workers_text(exc))
-        if _is_users(file)
+        if is_users(file)
     ]
     if not frames:
         frames = [_format(frame) for frame in stack if not _is_internal(frame.filename)][-2:]
@@ -152,7 +152,8 @@ def _shortened(frames: list[str]) -> tuple[str, ...]:
 
 
 @cache
-def _is_users(filename: str) -> bool:
+def is_users(filename: str) -> bool:
+    """Whether a file is the user's own: not of torch, of gradcheck, of the standard library or installed."""
     if _is_internal(filename):
         return False
     path = Path(filename).resolve()
