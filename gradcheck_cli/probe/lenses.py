@@ -48,7 +48,8 @@ def _sample(tensor: Tensor) -> Tensor:
 
 def _slopes(slope: Tensor, largest: float) -> Reading:
     slope = slope.abs()
-    return Reading("activation", slope=slope.mean(), saturated=(slope < _SATURATED * largest).float().mean())
+    saturated = (slope < _SATURATED * largest).float().mean()
+    return Reading("activation", slope=slope.mean(), saturated=saturated, units=1, samples=slope.numel())
 
 
 def _sigmoid(node: Any, channels: bool) -> Reading:

@@ -91,7 +91,7 @@ class Lens:
         slope: Mean absolute slope of an activation; None for the others.
         saturated: Share of elements whose slope is below a hundredth of the function's largest.
         dead: Share of units (features or channels) whose slope is exactly 0 over the whole batch.
-        units: How many units there are.
+        units: How many units there are; 1 where they are not told apart.
         samples: How many elements each unit was seen on.
         entropy: Mean entropy of a softmax over ln(its length), 0 (one-hot) to 1 (uniform).
         length: The length a softmax or a normalisation runs over.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from gradcheck_cli.records.account import Ledger
@@ -17,6 +17,7 @@ from gradcheck_cli.rules import (
     exploding,
     insensitive,
     nonfinite,
+    saturated,
     softmaxes,
     throughtime,
 )
@@ -71,8 +72,6 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule("GC401", "graph-cut", _F.NO_GRADIENT, _S.ERROR, "graph-cut non-differentiable-op", cuts.graph_cut),
     _rule("GC406", "custom-backward", _F.NO_GRADIENT, _S.ERROR, "custom-backward", cuts.custom_backward),
-    _rule("GC402", "step-function", _F.NO_GRADIENT, _S.ERROR, "non-differentiable-op", blocked.step_function),
-    _rule("GC403", "dead-activation", _F.NO_GRADIENT, _S.ERROR, "dead-relu", blocked.dead_activation),
     _rule(
         "GC404",
         "single-element",
@@ -81,6 +80,8 @@ RULES: tuple[Rule, ...] = (
         "single-element-softmax single-element-norm",
         softmaxes.single_element,
     ),
+    _rule("GC402", "step-function", _F.NO_GRADIENT, _S.ERROR, "non-differentiable-op", blocked.step_function),
+    _rule("GC403", "dead-activation", _F.NO_GRADIENT, _S.ERROR, "dead-relu", blocked.dead_activation),
     _rule("GC405", "masked-loss", _F.NO_GRADIENT, _S.ERROR, "masked-loss", blocked.masked_loss),
     _rule("GC302", "exploding-time", _F.EXPLODING, _S.ERROR, "recurrent-gain", throughtime.exploding_time),
     _rule(
@@ -117,6 +118,14 @@ RULES: tuple[Rule, ...] = (
         _S.ERROR,
         "saturated-output saturating-activation small-init input-scale",
         insensitive.insensitive,
+    ),
+    _rule(
+        "GC206",
+        "saturated-layer",
+        _F.VANISHING,
+        _S.WARNING,
+        "saturating-activation input-scale",
+        saturated.saturated_layer,
     ),
     _rule("GC204", "softmax-saturated", _F.VANISHING, _S.ERROR, "softmax-saturation", softmaxes.softmax_saturated),
     _rule("GC211", "cancelled", _F.VANISHING, _S.NOTE, "cancelled", depth.cancelled),
@@ -158,20 +167,26 @@ def chosen(code: str, name: str, select: tuple[str, ...], ignore: tuple[str, ...
 
 def _explaining(evidence: Evidence) -> Iterator[Finding]:
     """Findings in the order of the table, less the consequences of those before them."""
-    explained: set[str] = set()
+    explained: dict[str, str] = {}  # by layer, the cause
     exploded = False
     for rule in RULES:
         if exploded and rule.family is Family.EXPLODING:
             continue  # a loss that exploded is what a weight that explodes looks like from above
         for finding in rule.check(evidence):
             if finding.severity is not Severity.NOTE:
-                if finding.layers and explained.issuperset(finding.layers):
+                if _is_explained(finding, explained):
                     continue
-                explained.update(finding.layers)
+                explained |= dict.fromkeys(finding.layers, finding.cause)
                 exploded = exploded or finding.family is Family.EXPLODING
             yield finding
             if finding.family is Family.NONFINITE:
                 return
+
+
+def _is_explained(finding: Finding, explained: Mapping[str, str]) -> bool:
+    """Whether all layers of a finding are explained, or some of them by the very cause that it names."""
+    known = [explained[layer] for layer in finding.layers if layer in explained]
+    return bool(known) and (len(known) == len(finding.layers) or (finding.cause in known and finding.code != "GC401"))
 
 
 def _with_status(evidence: Evidence, module: int, layer: Layer, findings: tuple[Finding, ...]) -> Layer:

@@ -62,7 +62,8 @@ def gate_learns(evidence: Evidence, op: int, decades: float, typical: float) -> 
         return False
     for index in evidence.parameters_under(op):
         parameter = evidence.measurement.parameters[index]
-        if parameter.grad_norm and parameter.weight_norm and parameter.grad_norm / parameter.weight_norm > typical:
+        faint = INSENSITIVE * abs(evidence.measurement.loss)
+        if parameter.grad_norm and parameter.grad_norm > max(typical, faint) * parameter.weight_norm > 0:
             return True
     return False
 

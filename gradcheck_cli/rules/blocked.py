@@ -59,7 +59,7 @@ def _mostly_dead(evidence: Evidence) -> Findings:
     by_layer: dict[int, list[int]] = defaultdict(list)
     for lens in evidence.measurement.lenses:
         if lens.dead is not None and lens.samples >= _DEAD_SAMPLES and lens.units >= 8:
-            by_layer[_feeder(evidence, lens.op)].append(lens.op)
+            by_layer[evidence.feeder(lens.op)].append(lens.op)
     dead = {  # a layer that is used several times is dead only where all uses are
         layer: ops
         for layer, ops in by_layer.items()
@@ -82,16 +82,6 @@ def _mostly_dead(evidence: Evidence) -> Findings:
             source=evidence.source_of(op),
             evidence={"dead_share": lens.dead or 0.0, "units": lens.units},
         )
-
-
-def _feeder(evidence: Evidence, op: int) -> int:
-    """The nearest module below an op that owns parameters; the op's own module where there is none."""
-    index = op
-    while evidence.op(index).edges:
-        if evidence.op(index).module in evidence.owned:
-            return evidence.op(index).module
-        index = evidence.op(index).edges[0].to
-    return evidence.op(op).module
 
 
 def masked_loss(evidence: Evidence) -> Findings:

@@ -134,7 +134,7 @@ def _depth_cause(evidence: Evidence, account: Account, culprit: int, decades: fl
     if worst <= 0:
         return "depth"
     if worst == bounded:
-        return "saturating-activation"
+        return "gate-closed" if decades < -SLOWER / 2 and evidence.gates(culprit) else "saturating-activation"
     if worst == attention:
         return "softmax-saturation"
     if worst == other:

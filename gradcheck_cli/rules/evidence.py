@@ -130,6 +130,26 @@ class Evidence:
             elif self.op(index).name.startswith(VIEW_LIKE):
                 stack.extend(edge.to for edge in reversed(self.op(index).edges))
 
+    def feeder(self, op: int) -> int:
+        """The nearest module below an op that owns parameters; the op's own module where there is none."""
+        index = op
+        while self.op(index).edges:
+            if self.op(index).module in self.owned:
+                return self.op(index).module
+            index = self.op(index).edges[0].to
+        return self.op(op).module
+
+    def gates(self, index: int) -> bool:
+        """Whether an op's output multiplies another signal; x * sigmoid(x), an activation, is none."""
+        inputs, above = {edge.to for edge in self.op(index).edges}, {index}
+        for _ in range(4):
+            senders = {s for i in above for s in self.senders.get(i, ())}
+            products = [s for s in senders if self.op(s).name.startswith("Mul") and len(self.op(s).edges) > 1]
+            if any(not {edge.to for edge in self.op(s).edges} & inputs for s in products):
+                return True
+            above = {s for s in senders if self.op(s).name.startswith(VIEW_LIKE)}
+        return False
+
     # -- layers
 
     def _layer(self, module: int, owned: tuple[int, ...]) -> Layer:
@@ -208,9 +228,34 @@ class Evidence:
         return (values[middle] + values[-middle - 1]) / 2 if values else None
 
     @cached_property
-    def target_lens(self) -> Lens | None:
-        """What a regression loss compared, where there is one."""
-        return next((lens for lens in self.measurement.lenses if lens.target_rms is not None), None)
+    def input_rms(self) -> float | None:
+        """RMS of the first floating input."""
+        found = (s.rms for s in self.measurement.inputs if s.dtype.startswith(("float", "bfloat")))
+        return next((rms for rms in found if rms is not None), None)
+
+    @cached_property
+    def compared(self) -> tuple[float, float] | None:
+        """RMS of the output and of the target of a regression loss."""
+        lens = next((lens for lens in self.measurement.lenses if lens.target_rms is not None), None)
+        if lens is not None:
+            return (lens.output_rms, lens.target_rms) if lens.output_rms is not None and lens.target_rms else None
+        outputs, targets = self.measurement.outputs, self.measurement.targets
+        if not self._ends_in_difference or len(outputs) != 1 or len(targets) != 1:
+            return None
+        (output,), (target,) = outputs, targets
+        same = output.numel == target.numel and output.rms is not None and target.rms is not None
+        return (output.rms or 0.0, target.rms or 0.0) if same else None
+
+    @property
+    def _ends_in_difference(self) -> bool:
+        """Whether the loss is a mean or sum of |output - target| or its square, written with plain ops."""
+        index = 0
+        names: list[str] = []
+        while len(names) < 4 and self.op(index).edges:
+            names.append(self.op(index).name.partition("Backward")[0])
+            index = self.op(index).edges[0].to
+        kinds = [name for name in names if not name.startswith(("Mean", "Sum"))]
+        return len(names) > 2 and len(kinds) > 1 and kinds[0] in ("Abs", "Pow", "Mul", "Square") and kinds[1] == "Sub"
 
     @cached_property
     def chance(self) -> tuple[float, float] | None:

@@ -61,10 +61,9 @@ def _far_from_chance(evidence: Evidence) -> Found | None:
 
 
 def _far_from_target(evidence: Evidence) -> Found | None:
-    lens = evidence.target_lens
-    if lens is None or lens.output_rms is None or lens.target_rms is None:
+    if evidence.compared is None:
         return None
-    output, target = lens.output_rms, lens.target_rms
+    output, target = evidence.compared
     numbers: dict[str, float | int | str] = {"output_rms": output, "target_rms": target}
     if target > _FAR_FROM_TARGET * max(output, 1.0):
         return (
@@ -134,7 +133,8 @@ def growth_cause(evidence: Evidence) -> str:
         return "large-init"
     if _grown_in(evidence, account, _SUMMING) > 1.0:
         return "sum-aggregation"
-    if account.count_by_kind.get("merge", 0) >= 3 and account.by_kind["merge"] > 1.0:
+    merges = account.count_by_kind.get("merge", 0)
+    if merges >= 3 and account.by_kind["merge"] + _grown_in(evidence, account, ("Mul",)) > 1.0:
         return "residual-growth"
     return "large-init"
 

@@ -124,7 +124,8 @@ def _lost_in_slopes(evidence: Evidence, layers: list[int]) -> Cause | None:
 def _lost_in_weights(evidence: Evidence, layers: list[int]) -> Cause | None:
     """Weights so small that each takes most of the gradient, where the activations were not seen."""
     for module in layers:
-        account = evidence.strongest(module)
+        accounts = [evidence.accounts[i] for i in evidence.owned[module] if i in evidence.accounts]
+        account = max(accounts, key=lambda a: a.count_by_kind.get("weight", 0), default=None)
         if account is not None and account.count_by_kind.get("weight", 0) > 1:
             each = account.by_kind["weight"] / account.count_by_kind["weight"]
             if each < SMALL_GAIN:

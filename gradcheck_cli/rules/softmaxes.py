@@ -6,7 +6,12 @@ from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import named
 from gradcheck_cli.rules.evidence import VIEW_LIKE, Evidence, Findings
-from gradcheck_cli.rules.zeros import blockers_of
+from gradcheck_cli.rules.zeros import RECTIFIERS, blockers_of
+
+
+_ONE_HOT, _PASSES = 0.5, 1e-4
+"""Share of one-hot rows, and of the gradient that is passed on. A uniform row of n passes 1/n; no healthy model of
+the calibration corpus has more than a third of its rows one-hot."""
 
 
 def softmax_saturated(evidence: Evidence) -> Findings:
@@ -17,10 +22,10 @@ def softmax_saturated(evidence: Evidence) -> Findings:
     """
     for lens in evidence.measurement.lenses:
         op = evidence.op(lens.op)
-        if lens.kind != "softmax" or (lens.saturated or 0) < 0.9 or not op.total or not op.edges or lens.length == 1:
+        if lens.kind != "softmax" or (lens.saturated or 0) < _ONE_HOT or not op.total or not op.edges or lens.length == 1:
             continue
         passed = op.edges[0].norm / op.total
-        if passed < 1e-4:
+        if passed < _PASSES:
             layers = (evidence.path_of(op.module),)
             yield Finding(
                 code="GC204",
@@ -82,9 +87,9 @@ def single_element(evidence: Evidence) -> Findings:
     """
     for lens in evidence.measurement.lenses:
         op = evidence.op(lens.op)
-        if lens.length != 1 or not op.total or lens.kind == "loss":
+        if lens.length != 1 or lens.kind == "loss" or not (op.total or _feeds_a_rectifier(evidence, lens.op)):
             continue
-        passed = op.edges[0].norm / op.total if op.edges else 0.0
+        passed = op.edges[0].norm / op.total if op.edges and op.total else 0.0
         if passed > _NOISE:
             continue
         below = [m for m in evidence.layers if _starves(evidence, m, lens.op)]
@@ -100,12 +105,25 @@ def single_element(evidence: Evidence) -> Findings:
             layers=layers,
             cause="single-element-softmax" if lens.kind == "softmax" else "single-element-norm",
             message=f"a {kind} over a single element puts out a constant, so nothing reaches {named(layers)}",
-            why=f"a gradient of norm {op.total:.2g} arrives at {evidence.maker_of(lens.op)}; {passed:.0e} of it leaves",
+            why=f"a gradient of norm {op.total:.2g} arrives at {evidence.maker_of(lens.op)}; {passed:.0e} of it leaves"
+            if op.total
+            else f"the constant that {evidence.maker_of(lens.op)} puts out turns the rectifier after it off",
             op=op.name,
             source=evidence.source_of(lens.op),
             evidence={"passed": passed, "layers": len(layers)},
         )
         return
+
+
+def _feeds_a_rectifier(evidence: Evidence, op: int) -> bool:
+    """Whether the constant, which is often 0, turned a rectifier off, so that not even this op gets a gradient."""
+    above = {op}
+    for _ in range(4):
+        above = {s for i in above for s in evidence.senders.get(i, ())}
+        if any(evidence.op(i).name.startswith(RECTIFIERS) and evidence.op(i).total for i in above):
+            return True
+        above = {i for i in above if evidence.op(i).name.startswith(VIEW_LIKE)}
+    return False
 
 
 def _weighs_values(evidence: Evidence, op: int) -> bool:
