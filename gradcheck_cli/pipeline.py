@@ -97,7 +97,7 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
         raise explain_forward_error(target.model, error) from error
     on_stage("judging")
     ledger = account_for(measurement)
-    layers, findings = judge(measurement, ledger, select=spec.select, ignore=spec.ignore)
+    layers, findings, hidden = judge(measurement, ledger, select=spec.select, ignore=spec.ignore)
     findings = tuple(
         replace(f, remedies=() if f.severity is Severity.NOTE else remedies_for(f.cause)) for f in findings
     )
@@ -111,6 +111,7 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
         target=_described(target),
         versions=_versions(torch.__version__),
         findings=findings,
+        hidden=hidden,
         layers=layers,
         series=ledger.series,
         notes=(*measurement.remarks,),

@@ -178,9 +178,10 @@ def check(
 
 def _run(spec: CheckSpec, asked: Asked, silence: ExitStack) -> Report:
     from gradcheck_cli import pipeline
-    from gradcheck_cli.target import quiet_stdout
+    from gradcheck_cli.target import no_hard_exit, quiet_stdout
 
     silence.enter_context(quiet_stdout())
+    silence.enter_context(no_hard_exit())
     with stages(quiet=asked.quiet, color=colored(asked.color, terminal=sys.stderr.isatty())) as on_stage:
         return pipeline.run_check(spec, on_stage)
 

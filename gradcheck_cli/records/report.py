@@ -89,7 +89,10 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """The result of one check: everything that a reporter shows."""
+    """The result of one check: everything that a reporter shows.
+
+    `hidden` counts the findings above a note that `--select` or `--ignore` kept out.
+    """
 
     name: str
     status: Status
@@ -99,6 +102,7 @@ class Report:
     target: Mapping[str, Any]
     versions: Mapping[str, str]
     findings: tuple[Finding, ...] = ()
+    hidden: int = 0
     layers: tuple[Layer, ...] = ()
     series: tuple[Series, ...] = ()
     notes: tuple[str, ...] = ()

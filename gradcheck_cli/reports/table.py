@@ -132,7 +132,8 @@ def _picked(report: Report) -> list[object]:
 
 
 def _final(report: Report, style: Style) -> Text:
-    facts = [*_verdict(report), f"exit {report.exit_code}"]
+    hidden = [f"{count_of(report.hidden, 'finding')} not shown (--select, --ignore)"] if report.hidden else []
+    facts = [*_verdict(report), *hidden, f"exit {report.exit_code}"]
     return _text(" · ".join(facts), style, _STATUS_COLOR[report.status])
 
 
@@ -141,7 +142,7 @@ def _verdict(report: Report) -> list[str]:
     if report.status is Status.FAILED:
         return ["could not be checked"]
     if report.status is Status.HEALTHY:
-        return ["healthy", layers]
+        return ["no finding shown" if report.hidden else "healthy", layers]
     if report.status is Status.UNKNOWN:
         return ["unknown: no layer got a gradient that can be judged", layers]
     serious = [f for f in by_severity(report.findings) if f.severity is not Severity.NOTE]

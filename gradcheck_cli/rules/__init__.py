@@ -143,16 +143,24 @@ def explain(rule: Rule) -> str:
 
 def judge(
     measurement: Measurement, ledger: Ledger, *, select: tuple[str, ...] = (), ignore: tuple[str, ...] = ()
-) -> tuple[tuple[Layer, ...], tuple[Finding, ...]]:
-    """Judge a measurement: its layers with their status, and the findings, gravest first.
+) -> tuple[tuple[Layer, ...], tuple[Finding, ...], int]:
+    """Judge a measurement: its layers with their status, the findings, gravest first, and how many are not shown.
 
     `select` and `ignore` hold code prefixes or rule names. They choose what is shown; what explains what
     is decided over all rules, so that ignoring a cause does not bring up its consequences.
     """
     evidence = Evidence(measurement=measurement, ledger=ledger)
-    findings = tuple(f for f in _explaining(evidence) if chosen(f.code, f.rule, select, ignore))
+    found = tuple(_explaining(evidence))
+    findings = tuple(f for f in found if chosen(f.code, f.rule, select, ignore))
+    hidden = sum(f.severity is not Severity.NOTE for f in found) - sum(
+        f.severity is not Severity.NOTE for f in findings
+    )
     ordered = sorted(findings, key=lambda f: list(Severity).index(f.severity))  # stable: causes stay first
-    return tuple(_with_status(evidence, m, layer, findings) for m, layer in evidence.layers.items()), tuple(ordered)
+    return (
+        tuple(_with_status(evidence, m, layer, findings) for m, layer in evidence.layers.items()),
+        tuple(ordered),
+        hidden,
+    )
 
 
 def chosen(code: str, name: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> bool:

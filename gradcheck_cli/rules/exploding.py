@@ -134,7 +134,7 @@ def growth_cause(evidence: Evidence) -> str:
     if _grown_in(evidence, account, _SUMMING) > 1.0:
         return "sum-aggregation"
     merges = account.count_by_kind.get("merge", 0)
-    if merges >= 3 and account.by_kind["merge"] + _grown_in(evidence, account, ("Mul",)) > 1.0:
+    if merges >= 3 and account.by_kind["merge"] + _scaled(evidence, account) > 1.0:
         return "residual-growth"
     return "large-init"
 
@@ -160,6 +160,12 @@ def _grown_in(evidence: Evidence, account: Account, names: tuple[str, ...]) -> f
         for op, decades in factors(evidence, account)
         if evidence.op(op).name.startswith(names) and not any(True for _ in evidence.parameters_under(op))
     )
+
+
+def _scaled(evidence: Evidence, account: Account) -> float:
+    """Decades gained in constant factors below the loss, whose own scale is no growth."""
+    own = ((op, decades) for op, decades in factors(evidence, account) if op not in evidence.shared)
+    return sum(decades for op, decades in own if evidence.op(op).name.startswith("Mul"))
 
 
 def _first_scale(evidence: Evidence) -> float:

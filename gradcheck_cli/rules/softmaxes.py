@@ -8,7 +8,6 @@ from gradcheck_cli.rules.accounts import named
 from gradcheck_cli.rules.evidence import VIEW_LIKE, Evidence, Findings
 from gradcheck_cli.rules.zeros import RECTIFIERS, blockers_of
 
-
 _ONE_HOT, _PASSES = 0.5, 1e-4
 """Share of one-hot rows, and of the gradient that is passed on. A uniform row of n passes 1/n; no healthy model of
 the calibration corpus has more than a third of its rows one-hot."""
@@ -22,7 +21,13 @@ def softmax_saturated(evidence: Evidence) -> Findings:
     """
     for lens in evidence.measurement.lenses:
         op = evidence.op(lens.op)
-        if lens.kind != "softmax" or (lens.saturated or 0) < _ONE_HOT or not op.total or not op.edges or lens.length == 1:
+        if (
+            lens.kind != "softmax"
+            or (lens.saturated or 0) < _ONE_HOT
+            or not op.total
+            or not op.edges
+            or lens.length == 1
+        ):
             continue
         passed = op.edges[0].norm / op.total
         if passed < _PASSES:

@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.series import Series
-from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.rules.evidence import VIEW_LIKE, Evidence, Findings
 
-GATED_FORGOTTEN = 30.0
-"""The same for cells with open gates, which learn to keep more: at its default initialisation an LSTM or a
-GRU loses 0.2 decades a step and trains well on some hundred steps."""
 FORGOTTEN = 10.0
 """Decades lost over a sequence. float32 resolves 7.2 decades, so what is this much smaller than the
 gradient of the last steps leaves no trace in the sum."""
+GATED_FORGOTTEN = 30.0
+"""The same for cells with open gates, which learn to keep more."""
+_GATED_RATE = 0.5
+"""Decades a step. Half open, as they start, the gates of an LSTM or a GRU lose log10(2) = 0.3 a step."""
 _GROWTH_IN_TIME = 3.0
 
 
@@ -24,14 +25,19 @@ def vanishing_time(evidence: Evidence) -> Findings:
     The gradient that the weight gets is a sum over the steps and can look perfectly healthy while the
     terms from far back are gone. Judged by what each step receives from later steps, so a loss at every
     step, padding and truncation do not hide or fake it. Ill where the first step's share is more than
-    ten decades below the last's, which float32 cannot see in the sum.
+    ten decades below the last's, which float32 cannot see in the sum. Gated cells that hear from the loss at most
+    of their steps learn to keep more than they start with: a note, unless it is lost faster than half-open gates
+    explain. A loop that reads the same value again at every step, as a fixed-point iteration or attention does,
+    has nothing to keep.
     """
     for series in _best_by_module(evidence):
         lost = -total_decades(series)
         gated = _is_gated(evidence, series)
         closed = gated and _gate_is_closed(evidence, series)
-        if lost < (GATED_FORGOTTEN if gated and not closed else FORGOTTEN):
+        opens = gated and not closed
+        if lost < (GATED_FORGOTTEN if opens else FORGOTTEN) or _rereads(evidence, series):
             continue
+        learns = opens and -series.attenuation < _GATED_RATE and _hears_the_loss(series)
         parameter = evidence.measurement.parameters[series.parameter]
         layer = evidence.path_of(parameter.module)
         op = next(i for i in evidence.senders.get(parameter.op or 0, ()))
@@ -39,7 +45,7 @@ def vanishing_time(evidence: Evidence) -> Findings:
             code="GC202",
             rule="vanishing-time",
             family=Family.VANISHING,
-            severity=Severity.ERROR,
+            severity=Severity.NOTE if learns else Severity.ERROR,
             layers=(layer,),
             cause="gate-closed" if closed else "bptt-decay",
             message=f"{layer} forgets: steps older than {series.horizon} of {series.steps} contribute under 1 %",
@@ -101,6 +107,27 @@ def total_decades(series: Series) -> float:
     """Decades that a signal gains (or loses, below 0) over the whole series."""
     run = [c for c in series.carry if c > 0]
     return series.attenuation * len(run)
+
+
+def _rereads(evidence: Evidence, series: Series) -> bool:
+    """Whether one value that is neither a parameter nor a view of one is read whole at most of the steps."""
+    most = 0.75 * series.steps
+    for index, senders in evidence.senders.items():
+        op = evidence.op(index)
+        if len(senders) < most or not op.edges or op.name.startswith((*VIEW_LIKE, *_PARTS)):
+            continue
+        if sum(not evidence.op(s).name.startswith(_PARTS) for s in senders) >= most:
+            return True
+    return False
+
+
+_PARTS = ("Select", "Slice", "Index", "Unbind", "Split", "Narrow", "Gather", "Chunk")
+"""Ops that read a part of a sequence."""
+
+
+def _hears_the_loss(series: Series) -> bool:
+    """Whether most steps hold a signal near the largest, which where little is carried comes from the loss."""
+    return sum(norm > 1e-4 * max(series.norms) for norm in series.norms) > series.steps / 2
 
 
 def _is_gated(evidence: Evidence, series: Series) -> bool:

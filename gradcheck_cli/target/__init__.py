@@ -10,7 +10,7 @@ import gc
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.target.precheck import precheck
-from gradcheck_cli.target.usercode import quiet_stdout, user_code, user_frames
+from gradcheck_cli.target.usercode import no_hard_exit, quiet_stdout, user_code, user_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,7 @@ __all__ = [
     "check_loss",
     "explain_forward_error",
     "load_target",
+    "no_hard_exit",
     "precheck",
     "quiet_stdout",
     "user_code",

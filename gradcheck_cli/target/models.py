@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 from torch.nn.modules.loss import _Loss
+from torch.nn.parameter import is_lazy
 
 from gradcheck_cli.errors import ProbeError, TargetError, UsageError
 from gradcheck_cli.names import listing
@@ -85,6 +86,11 @@ def check_model(model: nn.Module) -> None:
         raise ProbeError(
             f"none of the model's {len(parameters)} parameters requires a gradient ({kind})",
             hint="Unfreeze what should learn: parameter.requires_grad_(True).",
+        )
+    if any(parameter.is_inference() for parameter in parameters if not is_lazy(parameter)):
+        raise ProbeError(
+            f"the model's parameters were made under torch.inference_mode() and can never get a gradient ({kind})",
+            hint="Build the model outside of it.",
         )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import gradcheck_cli
 from gradcheck_cli.errors import GradcheckError, Interrupted, UserCodeError
@@ -65,7 +66,7 @@ def _in_words(exc: BaseException, *, importing: bool) -> tuple[str, str]:
     """What happened and what to do, the first as a sentence's second half."""
     if isinstance(exc, SystemExit):
         return (
-            f"called sys.exit({exc.code!r})",
+            f"called {getattr(exc, 'call', 'sys.exit')}({exc.code!r})",
             "Put what only a script does under `if __name__ == '__main__':`."
             if importing
             else "Raise an error instead.",
@@ -168,6 +169,30 @@ def _is_internal(filename: str) -> bool:
     if filename.startswith(("<frozen", "<eval_with_key")) or _TORCH.search(filename):
         return True
     return Path(filename).resolve().is_relative_to(_OWN)
+
+
+class _HardExit(SystemExit):
+    call = "os._exit"
+
+
+@contextmanager
+def no_hard_exit() -> Iterator[None]:
+    """Let os._exit raise in this process: a model that leaves without a word must not pass as a check that was made.
+
+    A forked child, such as a DataLoader's worker, still ends by it.
+    """
+    original, process = os._exit, os.getpid()
+
+    def leave(status: int) -> NoReturn:
+        if os.getpid() != process:
+            original(status)
+        raise _HardExit(status)
+
+    os._exit = leave
+    try:
+        yield
+    finally:
+        os._exit = original
 
 
 @contextmanager

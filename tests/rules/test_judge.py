@@ -38,7 +38,7 @@ def chain(slopes: Sequence[float], activation: str = "SigmoidBackward0", **field
 
 
 def verdict(found: Measurement, **choice: Any) -> tuple[tuple[Layer, ...], tuple[Finding, ...]]:
-    return judge(found, account_for(found), **choice)
+    return judge(found, account_for(found), **choice)[:2]
 
 
 def codes(found: Measurement, **choice: Any) -> list[tuple[str, str]]:

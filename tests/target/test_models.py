@@ -12,6 +12,7 @@ from gradcheck_cli.errors import Interrupted, ProbeError, TargetError, UsageErro
 from gradcheck_cli.records.choices import Mode
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.target import load_target
+from gradcheck_cli.target.models import check_model
 
 BATCH = "def batch(): return torch.randn(4, 3), torch.randint(0, 2, (4,))\n"
 NET = "class Net(nn.Linear):\n    def __init__(self, wide=2): super().__init__(3, wide)\n"
@@ -287,3 +288,10 @@ def test_a_missing_file_is_told_under_its_option(load):
         load(BATCH + "model = nn.Linear(3, 2)", loss="nothere.py:f")
     with pytest.raises(UsageError, match="is neither a Python file"):
         load_target(CheckSpec(model=""))
+
+
+def test_parameters_that_can_never_get_a_gradient_are_refused():
+    with torch.inference_mode():
+        model = nn.Linear(2, 2)
+    with pytest.raises(ProbeError, match="inference_mode"):
+        check_model(model)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gradcheck_cli.errors import GradcheckError, Interrupted, TargetError, UserCodeError
-from gradcheck_cli.target import quiet_stdout, user_code, user_frames
+from gradcheck_cli.target import no_hard_exit, quiet_stdout, user_code, user_frames
 from gradcheck_cli.target.usercode import as_error
 
 
@@ -129,3 +129,13 @@ def test_code_that_closes_its_stdout_ends_quietly(capfd, monkeypatch, tmp_path):
             sys.stdout.close()
     print("back")
     assert capfd.readouterr().out == "back\n"
+
+
+def test_os_exit_in_this_process_is_an_error_and_in_a_child_still_ends_it():
+    with no_hard_exit():
+        child = os.fork()
+        if child == 0:
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        with pytest.raises(UserCodeError, match=r"os\._exit\(0\)"), user_code("the forward pass"):
+            os._exit(0)
