@@ -14,6 +14,7 @@ from gradcheck_cli.probe.graph import LEAF, Graph
 from gradcheck_cli.probe.norms import Scalar, norm, settle
 from gradcheck_cli.probe.parameters import GradientFigures
 from gradcheck_cli.probe.sources import SourceTable
+from gradcheck_cli.probe.spectrum import recurrent
 from gradcheck_cli.probe.stats import stats_of
 from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.records.measurement import (
@@ -69,7 +70,7 @@ def settled(seen: Observed) -> Measurement:
     return Measurement(
         loss=loss_value(seen.result.loss),
         ops=ops,
-        parameters=_parameters(seen),
+        parameters=_parameters(seen, recurrent(seen.leaves, ops)),
         modules=_modules(seen),
         lenses=_lenses(seen),
         cuts=_cuts(seen),
@@ -91,7 +92,7 @@ def _attribution(seen: Observed, name: str, node: Any) -> tuple[int, int, int]:
     return sequence, module, seen.sources.index(place) if place else seen.built_at(module)
 
 
-def _parameters(seen: Observed) -> tuple[ParameterMeasurement, ...]:
+def _parameters(seen: Observed, radii: Mapping[int, float | None]) -> tuple[ParameterMeasurement, ...]:
     ops = {id(leaf): index for index, leaf in seen.leaves.items()}
     named: dict[int, tuple[Tensor, list[str]]] = {}
     for name, parameter in seen.model.named_parameters(remove_duplicate=False):
@@ -99,7 +100,7 @@ def _parameters(seen: Observed) -> tuple[ParameterMeasurement, ...]:
     modules = {path: i for i, (path, _) in enumerate(seen.tracer.modules)}
     numbers = iter(settle([s for parameter, _ in named.values() for s in _scalars(seen, parameter)]))
     return tuple(
-        _parameter(parameter, names, modules, ops.get(key), seen.figures, [next(numbers) for _ in range(7)])
+        _parameter(seen, parameter, names, modules, ops.get(key), [next(numbers) for _ in range(7)], radii.get(key))
         for key, (parameter, names) in named.items()
     )
 
@@ -182,15 +183,16 @@ def _parameters_behind(raw: Any, reached: set[Any], numbers: dict[int, int], mod
 
 
 def _parameter(
+    seen: Observed,
     parameter: Tensor,
     names: list[str],
     modules: dict[str, int],
     op: int | None,
-    measured: Mapping[int, GradientFigures],
     numbers: list[float],
+    radius: float | None,
 ) -> ParameterMeasurement:
     weight, active, length, largest, zeros, nan, inf = numbers
-    has_gradient = id(parameter) in measured
+    has_gradient = id(parameter) in seen.figures
     return ParameterMeasurement(
         names=tuple(names),
         module=modules.get(names[0].rpartition(".")[0], 0),
@@ -207,6 +209,7 @@ def _parameter(
         weight_norm=weight,
         active_weight_norm=active,
         weight_nonfinite=0 if weight < float("inf") else int((~torch.isfinite(parameter.detach())).sum()),
+        spectral_radius=radius,
     )
 
 

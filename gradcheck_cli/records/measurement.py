@@ -43,6 +43,7 @@ class ParameterMeasurement:
     `names` holds every name of a tied parameter; `module` is the index of the module that owns the
     first. `op` is the index of its leaf among the ops, or None where no path from the loss reaches it.
     `active_weight_norm` counts only the rows whose gradient is not exactly zero (embeddings).
+    `spectral_radius` is that of a square weight used at eight steps or more, None for any other.
     """
 
     names: tuple[str, ...]
@@ -60,6 +61,7 @@ class ParameterMeasurement:
     weight_norm: float
     active_weight_norm: float
     weight_nonfinite: int = 0
+    spectral_radius: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

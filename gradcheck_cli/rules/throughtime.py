@@ -49,7 +49,8 @@ def vanishing_time(evidence: Evidence) -> Findings:
             layers=(layer,),
             cause="gate-closed" if closed else "bptt-decay",
             message=f"{layer} forgets: steps older than {series.horizon} of {series.steps} contribute under 1 %",
-            why=f"the gradient shrinks by {-series.attenuation:.2f} decades a step, {lost:.1f} over the sequence",
+            why=f"the gradient shrinks by {-series.attenuation:.2f} decades a step, {lost:.1f} over the sequence"
+            + _gain_in_words(evidence, parameter.module),
             op=evidence.op(op).name,
             source=evidence.source_of(op),
             evidence={
@@ -57,6 +58,7 @@ def vanishing_time(evidence: Evidence) -> Findings:
                 "steps": series.steps,
                 "decades_per_step": series.attenuation,
                 "decades_lost": lost,
+                **_gain(evidence, parameter.module),
             },
         )
 
@@ -81,15 +83,39 @@ def exploding_time(evidence: Evidence) -> Findings:
                 layers=(layer,),
                 cause="recurrent-gain",
                 message=f"{layer} explodes in time: its gradient grows 10^{grown:.1f} times in {series.steps} steps",
-                why=f"each step back multiplies the gradient by {10**series.attenuation:.2f}",
+                why=f"each step back multiplies the gradient by {10**series.attenuation:.2f}"
+                + _gain_in_words(evidence, parameter.module),
                 op=evidence.op(op).name,
                 source=evidence.source_of(op),
                 evidence={
                     "decades_per_step": series.attenuation,
                     "decades_grown": grown,
                     "steps": series.steps,
+                    **_gain(evidence, parameter.module),
                 },
             )
+
+
+def _gain(evidence: Evidence, module: int) -> dict[str, float]:
+    """What should explain the change at each step: the recurrent weight's spectral radius and the mean slope."""
+    radii = [p.spectral_radius for p in evidence.parameters_of(module) if p.spectral_radius is not None]
+    root = evidence.measurement.modules[module].path
+    slopes = [
+        lens.slope
+        for lens in evidence.measurement.lenses
+        if lens.slope is not None and (at := evidence.op(lens.op).module) >= 0 and _inside(evidence, at, root)
+    ]
+    if not radii:
+        return {}
+    return {"spectral_radius": max(radii), **({"mean_slope": sum(slopes) / len(slopes)} if slopes else {})}
+
+
+def _gain_in_words(evidence: Evidence, module: int) -> str:
+    gain = _gain(evidence, module)
+    if not gain:
+        return ""
+    slope = f" and the mean slope {gain['mean_slope']:.2f}" if "mean_slope" in gain else ""
+    return f"; its weight's spectral radius is {gain['spectral_radius']:.2f}{slope}"
 
 
 def _best_by_module(evidence: Evidence) -> Iterable[Series]:
