@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli import __version__
 from gradcheck_cli.ledger import account_for
-from gradcheck_cli.records.choices import FailOn, Severity, Status
+from gradcheck_cli.records.choices import FailOn, Optimizer, Severity, Status
+from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.report import Finding, Layer, Report
 from gradcheck_cli.records.spec import CheckSpec, Target
+from gradcheck_cli.records.training import Training
 from gradcheck_cli.remedies import remedies_for
 from gradcheck_cli.rules import judge
 
@@ -47,6 +49,8 @@ def check(
     step: Callable[..., Any] | None = None,
     name: str | None = None,
     seed: int = 0,
+    lr: float | None = None,
+    optimizer: Optimizer | str = Optimizer.SGD,
     select: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
     fail_on: FailOn | str = FailOn.WARNING,
@@ -60,6 +64,8 @@ def check(
         step: A function of (model, batch) that returns the loss, instead of `loss`.
         name: What to call the model in the report.
         seed: Seed of the random generators for the pass.
+        lr: Learning rate, if the size of the first step is to be judged.
+        optimizer: "sgd", "adam" or "adamw".
         select: Code prefixes or rule names to show; all if empty.
         ignore: Code prefixes or rule names to leave out.
         fail_on: Lowest severity for which `report.ok` is False.
@@ -71,7 +77,15 @@ def check(
 
     started = time.perf_counter()
     target = wrap_target(model, batch, loss=loss, step=step, name=name)
-    spec = CheckSpec(model=target.name, seed=seed, select=select, ignore=ignore, fail_on=FailOn(fail_on))
+    spec = CheckSpec(
+        model=target.name,
+        seed=seed,
+        lr=lr,
+        optimizer=Optimizer(optimizer),
+        select=select,
+        ignore=ignore,
+        fail_on=FailOn(fail_on),
+    )
     return diagnose(target, spec, lambda stage: None, started)
 
 
@@ -88,16 +102,20 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
     guessed: list[str] = []
     watched = replace(target, forward=_noting_the_loss(target, guessed))
     try:
-        measurement = measure(watched, target.batches[0], seed=spec.seed, autocast=autocast, on_stage=on_stage)
+        measured = [
+            measure(watched, batch, seed=spec.seed, autocast=autocast, on_stage=on_stage) for batch in target.batches
+        ]
     except GradcheckError:
         raise
     except BaseException as error:
         if _is_ours(error):
             raise
         raise explain_forward_error(target.model, error) from error
+    measurement = measured[0]
     on_stage("judging")
     ledger = account_for(measurement)
-    layers, findings, hidden = judge(measurement, ledger, select=spec.select, ignore=spec.ignore)
+    training = Training(lr=spec.lr, optimizer=spec.optimizer, norms=tuple(gradient_norm(m) for m in measured))
+    layers, findings, hidden = judge(measurement, ledger, training, select=spec.select, ignore=spec.ignore)
     findings = tuple(
         replace(f, remedies=() if f.severity is Severity.NOTE else remedies_for(f.cause)) for f in findings
     )
@@ -114,13 +132,23 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
         hidden=hidden,
         layers=layers,
         series=ledger.series,
-        notes=(*measurement.remarks,),
+        notes=(*measurement.remarks, *_too_few(target, spec)),
         seconds={
             "load": loaded - started,
             **measurement.seconds,
             "total": time.perf_counter() - started,
         },
     )
+
+
+def _too_few(target: Target, spec: CheckSpec) -> tuple[str, ...]:
+    found = len(target.batches)
+    return (f"--batches asked for {spec.batches} and the data holds {found}",) if found < spec.batches else ()
+
+
+def gradient_norm(measurement: Measurement) -> float:
+    """L2 norm of the whole gradient."""
+    return math.hypot(*(p.grad_norm for p in measurement.parameters if p.grad_norm is not None))
 
 
 def _is_ours(error: BaseException) -> bool:

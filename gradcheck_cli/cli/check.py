@@ -25,7 +25,7 @@ from gradcheck_cli.cli.options import (
 from gradcheck_cli.cli.progress import stages
 from gradcheck_cli.errors import UsageError
 from gradcheck_cli.names import did_you_mean
-from gradcheck_cli.records.choices import FailOn, Mode
+from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
@@ -116,6 +116,17 @@ def check(
     autocast: Annotated[
         Autocast | None, typer.Option(help="Run the forward pass in mixed precision.", rich_help_panel=_RUN)
     ] = None,
+    batches: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Batches to run; 4 or more give a clipping threshold.", rich_help_panel=_RUN
+        ),
+    ] = 1,
+    lr: Annotated[
+        float | None,
+        typer.Option("--lr", metavar="RATE", help="Learning rate, to judge the size of a step.", rich_help_panel=_RUN),
+    ] = None,
+    optimizer: Annotated[Optimizer, typer.Option(help="Whose step --lr means.", rich_help_panel=_RUN)] = Optimizer.SGD,
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, metavar="INT", help="Random seed.", rich_help_panel=_RUN)
     ] = 0,
@@ -163,6 +174,9 @@ def check(
             device=device,
             dtype=dtype,
             autocast=autocast and autocast.value,
+            batches=batches,
+            lr=lr,
+            optimizer=optimizer,
             seed=seed,
             mode=mode_of(training),
             select=parse_rules(select or (), "--select"),

@@ -47,3 +47,11 @@ class Status(str, Enum):
     ILL = "ill"
     UNKNOWN = "unknown"
     FAILED = "failed"
+
+
+class Optimizer(str, Enum):
+    """The optimisers whose first step can be told from one gradient."""
+
+    SGD = "sgd"
+    ADAM = "adam"
+    ADAMW = "adamw"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.records.choices import FailOn, Mode
+from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +32,8 @@ class CheckSpec:
     seed: int = 0
     mode: Mode = Mode.KEEP
     batches: int = 1
+    lr: float | None = None
+    optimizer: Optimizer = Optimizer.SGD
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     fail_on: FailOn = FailOn.WARNING

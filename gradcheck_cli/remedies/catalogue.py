@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from gradcheck_cli.records.report import Remedy
 from gradcheck_cli.remedies import model, numerics
 
-NOTE_CAUSES = frozenset(("by-design-zero", "cancelled", "unused", "frozen", "masked", "converged"))
+NOTE_CAUSES = frozenset(("by-design-zero", "cancelled", "unused", "frozen", "masked", "converged", "clip-threshold"))
 """What is reported so that nothing vanishes silently, but is no illness and needs no remedy."""
 
 CATALOGUE: Mapping[str, Remedy] = {remedy.id: remedy for remedy in (*model.REMEDIES, *numerics.REMEDIES)}
@@ -62,6 +62,9 @@ _IDS_BY_CAUSE = {
     "nan-input": "data-cleaning input-check",
     "inf-input": "data-cleaning input-check clamp",
     "nan-parameter": "weight-check lower-lr clipping",
+    # Training dynamics.
+    "lr-too-high": "lower-lr warmup clipping",
+    "lr-too-low": "raise-lr normalization",
     # Precision.
     "fp16-overflow": "bf16 fp32 loss-scaling scale-logits",
     "fp16-underflow": "loss-scaling bf16 fp32",

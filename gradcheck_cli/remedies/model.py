@@ -142,6 +142,13 @@ REMEDIES = (
         "torch.optim.AdamW(model.parameters(), lr=1e-4)",
     ),
     remedy(
+        "raise-lr",
+        "a larger learning rate",
+        "Brings lr x |g|/|w| near 1e-3, where a thousand steps can change a layer by its own size; find out first "
+        "why the gradient is small if only some layers are slow.",
+        "torch.optim.AdamW(model.parameters(), lr=1e-3)",
+    ),
+    remedy(
         "warmup",
         "warm the learning rate up",
         "The first steps are the steepest; a few hundred small ones let normalisation and Adam settle.",

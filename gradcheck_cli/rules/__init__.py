@@ -10,10 +10,12 @@ from gradcheck_cli.records.account import Ledger
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.report import Finding, Layer
+from gradcheck_cli.records.training import Training
 from gradcheck_cli.rules import (
     blocked,
     cuts,
     depth,
+    dynamics,
     exploding,
     insensitive,
     nonfinite,
@@ -128,6 +130,9 @@ RULES: tuple[Rule, ...] = (
         saturated.saturated_layer,
     ),
     _rule("GC204", "softmax-saturated", _F.VANISHING, _S.ERROR, "softmax-saturation", softmaxes.softmax_saturated),
+    _rule("GC601", "step-too-large", _F.DYNAMICS, _S.ERROR, "lr-too-high", dynamics.step_too_large),
+    _rule("GC602", "step-too-small", _F.DYNAMICS, _S.WARNING, "lr-too-low", dynamics.step_too_small),
+    _rule("GC611", "clip-threshold", _F.DYNAMICS, _S.NOTE, "clip-threshold", dynamics.clip_threshold),
     _rule("GC211", "cancelled", _F.VANISHING, _S.NOTE, "cancelled", depth.cancelled),
     _rule("GC411", "by-design-zero", _F.NO_GRADIENT, _S.NOTE, "by-design-zero", blocked.by_design_zero),
     _rule("GC412", "masked", _F.NO_GRADIENT, _S.NOTE, "masked", blocked.masked_rows),
@@ -142,14 +147,19 @@ def explain(rule: Rule) -> str:
 
 
 def judge(
-    measurement: Measurement, ledger: Ledger, *, select: tuple[str, ...] = (), ignore: tuple[str, ...] = ()
+    measurement: Measurement,
+    ledger: Ledger,
+    training: Training = Training(),  # noqa: B008 - frozen
+    *,
+    select: tuple[str, ...] = (),
+    ignore: tuple[str, ...] = (),
 ) -> tuple[tuple[Layer, ...], tuple[Finding, ...], int]:
     """Judge a measurement: its layers with their status, the findings, gravest first, and how many are not shown.
 
     `select` and `ignore` hold code prefixes or rule names. They choose what is shown; what explains what
     is decided over all rules, so that ignoring a cause does not bring up its consequences.
     """
-    evidence = Evidence(measurement=measurement, ledger=ledger)
+    evidence = Evidence(measurement=measurement, ledger=ledger, training=training)
     found = tuple(_explaining(evidence))
     findings = tuple(f for f in found if chosen(f.code, f.rule, select, ignore))
     hidden = sum(f.severity is not Severity.NOTE for f in found) - sum(

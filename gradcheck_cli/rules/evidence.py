@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from gradcheck_cli.records.account import Account, Ledger
 from gradcheck_cli.records.measurement import Lens, Measurement, Op, ParameterMeasurement
 from gradcheck_cli.records.report import Finding, Layer
 from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.training import Training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,7 @@ class Evidence:
 
     measurement: Measurement
     ledger: Ledger
+    training: Training = field(default_factory=Training)
 
     # -- lookups
 

@@ -60,6 +60,8 @@ def _check_contradictions(spec: CheckSpec) -> None:
         raise UsageError("--batch and --input exclude each other", hint="Keep one of the two.")
     if spec.target_column is not None and not (spec.batch or "").lower().endswith(".csv"):
         raise UsageError("--target-column needs a .csv file", hint="Write --batch FILE.csv as well.")
+    if spec.lr is not None and not 0 < spec.lr < float("inf"):
+        raise UsageError(f"--lr {spec.lr:g} is no learning rate", hint="Use a number above 0, such as 1e-3.")
     if spec.batches < 1:
         raise UsageError(f"--batches {spec.batches} asks for no batch", hint="Use 1 or more.")
 

@@ -1,0 +1,113 @@
+"""GC601, GC602 and the note GC611: what the first steps of training will do."""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+
+from gradcheck_cli.records.choices import Family, Optimizer, Severity
+from gradcheck_cli.records.report import Finding
+from gradcheck_cli.rules.accounts import named
+from gradcheck_cli.rules.evidence import Evidence, Findings
+
+_TOO_FAST = 0.3
+"""Update over weight, in L2 norm, of a step that throws away much of what a layer is; healthy are 1e-4 to 1e-2,
+and 1e-3 is usual (THEORY.md, section 4)."""
+_TOO_SLOW = 1e-6
+"""A ratio at which ten thousand steps move a layer by a hundredth of itself."""
+_FEWEST_NORMS = 4
+_QUANTILE = 0.9
+
+
+def step_too_large(evidence: Evidence) -> Findings:
+    """With this learning rate one step changes layers by a third of themselves or more.
+
+    Judged by the L2 norm of the first update over that of the layer's weights: lr |g| / |w| for SGD; Adam's first
+    step moves every weight that has a gradient by lr. Told only where --lr was given.
+    """
+    ratios = _update_ratios(evidence)
+    fast = {m: ratio for m, ratio in ratios.items() if ratio > _TOO_FAST}
+    if fast:
+        worst = max(fast, key=lambda m: fast[m])
+        yield _finding(
+            evidence,
+            "GC601",
+            "step-too-large",
+            "lr-too-high",
+            Severity.ERROR,
+            fast,
+            f"one step changes {{layers}} by up to {fast[worst]:.0%} of their weights",
+        )
+
+
+def step_too_small(evidence: Evidence) -> Findings:
+    """With this learning rate the typical layer moves by less than a millionth of itself a step.
+
+    Told only where --lr was given, and judged as in GC601.
+    """
+    ratios = _update_ratios(evidence)
+    if ratios and median(ratios.values()) < _TOO_SLOW:
+        slow = {m: ratio for m, ratio in ratios.items() if ratio < _TOO_SLOW}
+        told = f"one step changes {{layers}} by at most {max(slow.values()):.0e} of their weights"
+        yield _finding(evidence, "GC602", "step-too-small", "lr-too-low", Severity.WARNING, slow, told)
+
+
+def _finding(
+    evidence: Evidence, code: str, rule: str, cause: str, severity: Severity, ratios: dict[int, float], message: str
+) -> Finding:
+    training = evidence.training
+    names = tuple(evidence.path_of(m) for m in ratios)
+    typical = median(_update_ratios(evidence).values())
+    return Finding(
+        code=code,
+        rule=rule,
+        family=Family.DYNAMICS,
+        severity=severity,
+        layers=names,
+        cause=cause,
+        message=message.format(layers=named(names)),
+        why=f"{training.optimizer.value} at lr {training.lr:g} moves the typical layer by {typical:.1e} of its norm; "
+        "about 1e-3 is usual",
+        source=evidence.layers[next(iter(ratios))].source,
+        evidence={"lr": training.lr or 0.0, "typical_update_ratio": typical, "largest": max(ratios.values())},
+    )
+
+
+def _update_ratios(evidence: Evidence) -> dict[int, float]:
+    """The first update over the weights, in L2 norm, for every layer that has both."""
+    lr = evidence.training.lr
+    if lr is None:
+        return {}
+    layers = {m: evidence.layers[m] for m in evidence.trainable if evidence.layers[m].weight_norm}
+    if evidence.training.optimizer is Optimizer.SGD:
+        return {m: lr * (layer.grad_norm or 0.0) / layer.weight_norm for m, layer in layers.items()}
+    return {m: lr * math.sqrt(_moved(evidence, m)) / layer.weight_norm for m, layer in layers.items()}
+
+
+def _moved(evidence: Evidence, module: int) -> float:
+    """How many weights of a layer have a gradient."""
+    found = [p for p in evidence.parameters_of(module) if p.grad_norm is not None]
+    return sum(p.numel * (1 - (p.zero_share or 0.0)) for p in found)
+
+
+def clip_threshold(evidence: Evidence) -> Findings:
+    """A threshold for gradient clipping, from the norms of several batches.
+
+    The norm that nine of ten batches stay below: ordinary steps pass as they are and outliers are cut. Told where
+    --batches gives at least four batches with a finite norm.
+    """
+    norms = sorted(norm for norm in evidence.training.norms if math.isfinite(norm) and norm > 0)
+    if len(norms) < _FEWEST_NORMS:
+        return
+    threshold = norms[math.ceil(_QUANTILE * len(norms)) - 1]
+    yield Finding(
+        code="GC611",
+        rule="clip-threshold",
+        family=Family.DYNAMICS,
+        severity=Severity.NOTE,
+        layers=(),
+        cause="clip-threshold",
+        message=f"clip the gradient's norm at {threshold:.2g}: 9 of 10 of {len(norms)} batches stay below",
+        why=f"the norms run from {norms[0]:.2g} to {norms[-1]:.2g}, their median is {median(norms):.2g}",
+        evidence={"threshold": threshold, "median": median(norms), "largest": norms[-1], "batches": len(norms)},
+    )

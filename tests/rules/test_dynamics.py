@@ -1,0 +1,84 @@
+"""The size of the first step, and the threshold for clipping."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from gradcheck_cli import check
+from gradcheck_cli.pipeline import run_check
+from gradcheck_cli.records.choices import Optimizer
+from gradcheck_cli.records.spec import CheckSpec
+
+
+def model() -> nn.Module:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 10))
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    return torch.randn(64, 16), torch.randint(10, (64,))
+
+
+MAKERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_the_update_is_what_the_optimiser_really_does(name: str):
+    lr, net = 2.0, model()
+    report = check(net, batch(), loss="cross_entropy", lr=lr, optimizer=name)
+    optimizer = MAKERS[name](net.parameters(), lr=lr, **({"weight_decay": 0.0} if name == "adamw" else {}))
+    before = [parameter.detach().clone() for parameter in net.parameters()]
+    nn.functional.cross_entropy(net(batch()[0]), batch()[1]).backward()
+    optimizer.step()
+    ratios = [
+        math.hypot(*((p - b).norm().item() for p, b in pair)) / math.hypot(*(b.norm().item() for _, b in pair))
+        for pair in (list(zip(net.parameters(), before, strict=True))[i : i + 2] for i in (0, 2))
+    ]
+    (finding,) = report.findings
+    assert (finding.code, finding.cause) == ("GC601", "lr-too-high")
+    assert finding.evidence["largest"] == pytest.approx(max(ratios), rel=1e-3)
+
+
+@pytest.mark.parametrize(("lr", "codes"), [(1e-3, []), (1e-2, []), (1e-9, ["GC602"]), (None, [])])
+def test_usual_rates_are_left_alone(lr: float | None, codes: list[str]):
+    assert [f.code for f in check(model(), batch(), loss="cross_entropy", lr=lr, optimizer="adam").findings] == codes
+
+
+FILE = """\
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Linear(4, 1)
+data = [(torch.randn(8, 4) * scale, torch.randn(8, 1)) for scale in (1, 1, 1, 1, 1, 1, 1, 1, 1, 30)]
+loss = nn.functional.mse_loss
+"""
+
+
+def test_nine_of_ten_batches_stay_below_the_threshold(tmp_path: Path):
+    path = tmp_path / "model.py"
+    path.write_text(FILE)
+    spec = CheckSpec(model=str(path), batch=f"{path}:data", batches=10, optimizer=Optimizer.SGD)
+    report = run_check(spec)
+    scope: dict[str, object] = {}
+    exec(FILE, scope)
+    net, norms = scope["model"], []
+    for x, y in scope["data"]:
+        net.zero_grad()
+        scope["loss"](net(x), y).backward()
+        norms.append(math.hypot(*(p.grad.norm().item() for p in net.parameters())))
+    (note,) = [f for f in report.findings if f.code == "GC611"]
+    assert note.evidence["threshold"] == pytest.approx(sorted(norms)[8], rel=1e-4)
+    assert max(norms) > 10 * note.evidence["threshold"]
+    assert report.exit_code == 0
+
+
+def test_too_few_batches_are_told(tmp_path: Path):
+    path = tmp_path / "model.py"
+    path.write_text(FILE)
+    report = run_check(CheckSpec(model=str(path), batch=f"{path}:data", batches=12))
+    assert "--batches asked for 12 and the data holds 10" in report.notes
