@@ -102,6 +102,14 @@ RULES: tuple[Rule, ...] = (
         "large-init input-scale residual-growth sum-aggregation small-denominator",
         exploding.exploding_depth,
     ),
+    _rule(
+        "GC304",
+        "exploding-scale",
+        _F.EXPLODING,
+        _S.ERROR,
+        "loss-scale large-init input-scale residual-growth sum-aggregation small-denominator",
+        exploding.exploding_scale,
+    ),
     _rule("GC202", "vanishing-time", _F.VANISHING, _S.ERROR, "bptt-decay gate-closed", throughtime.vanishing_time),
     _rule("GC205", "double-softmax", _F.VANISHING, _S.ERROR, "double-softmax", softmaxes.double_softmax),
     _rule(

@@ -1,4 +1,4 @@
-"""GC301 and GC303: gradients, activations or losses that are far too large."""
+"""GC301, GC303 and GC304: gradients, activations or losses that are far too large."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ _FAR_ABOVE_TARGET = 30.0
 _EXPLOSIVE = 1e3
 """Elasticity above which 0.1 % of a layer's weights changes the loss by its own size (THEORY.md, 4)."""
 _BIG_INPUT = 30.0
+_SQUARE_OVERFLOWS = 1.8e19
+_MOST_OF_IT = 0.7
+"""Share of the decades that must come from above the point where the paths of the layers part."""
 
 
 def exploding_loss(evidence: Evidence) -> Findings:
@@ -106,6 +109,34 @@ def exploding_depth(evidence: Evidence) -> Findings:
         why=_why(evidence, cause),
         source=evidence.layers[worst].source,
         evidence={"elasticity": elasticity, "decades_grown": grown[worst]},
+    )
+
+
+def exploding_scale(evidence: Evidence) -> Findings:
+    """Gradients are finite, but so large that their squares overflow float32.
+
+    Adam keeps the mean of the squares and clipping sums them: from 1.8e19, the square root of the largest float32,
+    both turn into Inf although no gradient is. Where the layers have it in common, the loss is what is too large.
+    """
+    layers = [m for m in evidence.trainable if (evidence.layers[m].grad_max or 0.0) > _SQUARE_OVERFLOWS]
+    if not layers:
+        return
+    names = tuple(evidence.path_of(m) for m in layers)
+    largest = max(evidence.layers[m].grad_max or 0.0 for m in layers)
+    scaled = evidence.shared_decades > _MOST_OF_IT * math.log10(largest)
+    cause = "loss-scale" if scaled else growth_cause(evidence)
+    why = f"the loss is {evidence.measurement.loss:.2g}" if scaled else _why(evidence, cause)
+    yield Finding(
+        code="GC304",
+        rule="exploding-scale",
+        family=Family.EXPLODING,
+        severity=Severity.ERROR,
+        layers=names,
+        cause=cause,
+        message=f"{named(names)} have gradients up to {largest:.1e}, whose squares overflow float32",
+        why=why,
+        source=evidence.layers[layers[0]].source,
+        evidence={"largest": largest, "loss": evidence.measurement.loss},
     )
 
 

@@ -121,3 +121,13 @@ def test_a_finding_that_is_not_shown_is_counted():
     assert (report.ok, report.hidden) == (True, 1)
     assert "1 finding not shown" in str(report)
     assert "healthy" not in str(report)
+
+
+def test_a_loss_whose_gradients_overflow_when_squared_is_exploding_and_not_infinite():
+    model = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 10))
+    for scale in (1e25, 1e30):
+        found = serious(model, labelled(), lambda o, t, scale=scale: functional.cross_entropy(o, t) * scale)
+        assert found == [("GC304", "loss-scale")]
+    report = check(model, labelled(), loss=lambda o, t: functional.cross_entropy(o, t) * 1e30)
+    assert all(0 < layer.grad_norm < float("inf") for layer in report.layers)
+    assert serious(model, labelled(), lambda o, t: functional.cross_entropy(o, t) * 1e6) == []
