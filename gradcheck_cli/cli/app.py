@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -69,7 +70,7 @@ def gradcheck(
 def run(arguments: Sequence[str]) -> int:
     """Run the command line with `arguments` and return its exit code; only findings give 1."""
     try:
-        return _code(app(list(arguments), prog_name="gradcheck", standalone_mode=False))
+        return _code(_sparing(arguments)(list(arguments), prog_name="gradcheck", standalone_mode=False))
     except SystemExit as end:
         # Typer's own way out, such as a closed pipe while it prints help.
         return 0 if not end.code else 2
@@ -81,6 +82,14 @@ def run(arguments: Sequence[str]) -> int:
 
             emit(render(failed_report("", error), "json"))
         return error.exit_code
+
+
+def _sparing(arguments: Sequence[str]) -> typer.Typer:
+    """The application with the one command that is called: building all takes half as long as `show` itself."""
+    called = [c for c in app.registered_commands if c.callback and [c.callback.__name__] == list(arguments[:1])]
+    slim = copy(app)
+    slim.registered_commands = called or app.registered_commands
+    return slim
 
 
 def _code(result: Any) -> int:
