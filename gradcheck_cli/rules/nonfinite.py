@@ -15,10 +15,12 @@ def nonfinite_input(evidence: Evidence) -> Findings:
 
     Nothing that follows is the model's fault: every layer that the value reaches is poisoned. Look at
     the data: missing values read as NaN, a division by a zero standard deviation, a log of zero counts.
+    Inf that harmed neither the loss nor a gradient, as in an attention mask, is left alone.
     """
     measurement = evidence.measurement
+    harmed = not math.isfinite(measurement.loss) or any(p.nan_count or p.inf_count for p in measurement.parameters)
     for stats in (*measurement.inputs, *measurement.targets):
-        if stats.nan_count or stats.inf_count:
+        if stats.nan_count or (stats.inf_count and harmed):
             cause = "nan-input" if stats.nan_count else "inf-input"
             yield _finding(
                 "GC101",

@@ -131,3 +131,14 @@ def test_a_loss_whose_gradients_overflow_when_squared_is_exploding_and_not_infin
     report = check(model, labelled(), loss=lambda o, t: functional.cross_entropy(o, t) * 1e30)
     assert all(0 < layer.grad_norm < float("inf") for layer in report.layers)
     assert serious(model, labelled(), lambda o, t: functional.cross_entropy(o, t) * 1e6) == []
+
+
+def test_an_attention_mask_of_minus_infinity_is_no_illness():
+    torch.manual_seed(0)
+    attention, x = nn.MultiheadAttention(16, 2, batch_first=True), torch.randn(4, 5, 16)
+    mask = nn.Transformer.generate_square_subsequent_mask(5)
+
+    def step(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return model(batch[0], batch[0], batch[0], attn_mask=batch[1])[0].pow(2).mean()
+
+    assert check(attention, (x, mask), step=step).ok
