@@ -1,0 +1,36 @@
+"""Many checks: what a suite plans and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.spec import CheckSpec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedCheck:
+    """One check of a suite, once defaults, matrix and command line have been applied.
+
+    Attributes:
+        name: Unique in its suite.
+        spec: What to check; paths in it are absolute or relative to the current folder.
+        timeout: Seconds after which the check is ended, or None.
+        expect: Codes of findings that it must report; empty for a check that must be healthy.
+    """
+
+    name: str
+    spec: CheckSpec
+    timeout: float | None = None
+    expect: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SuiteReport:
+    """The reports of a suite's checks, in the order of its file."""
+
+    name: str
+    checks: tuple[Report, ...]
+    exit_code: int
+    seconds: float
+    notes: tuple[str, ...] = ()
