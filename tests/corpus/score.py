@@ -2,7 +2,8 @@
 
 The rules of thumb are the ones that packages and answers on forums use, on the same gradients:
 any parameter's mean |g| < 1e-7; any norm < 1e-6 or > 10; first norm / last norm < 1e-3 with the first
-< 1e-4, or > 70. Anomaly mode is torch's own; it only looks for NaN.
+< 1e-4, or > 70. Anomaly mode is torch's own; it only looks for NaN. Then the packages of
+`tests/corpus/peers.py` that are installed. A judge that raises on a model has not caught anything in it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rich.table import Table
 
 from gradcheck_cli import Finding, check
 from tests.corpus import CASES, Case
+from tests.corpus.peers import installed
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,18 @@ JUDGES: dict[str, Judge] = {
 }
 
 
+def package(alarms: Callable[[Case], bool]) -> Judge:
+    """A judge of a package's yes or no."""
+
+    def judge(case: Case) -> Verdict:
+        try:
+            return Verdict(alarms(case))
+        except Exception:
+            return Verdict(False)
+
+    return judge
+
+
 def score(judge: Judge, cases: Sequence[Case] = CASES) -> dict[str, float]:
     """Recall of the ill, share of healthy that alarm, precision and cause accuracy, 0 to 1."""
     verdicts = [(case, judge(case)) for case in cases]
@@ -108,7 +122,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     table = Table("judge", "recall", "false alarms", "precision", "right cause")
-    for name, judge in JUDGES.items():
+    for name, judge in (JUDGES | {name: package(alarms) for name, alarms in installed().items()}).items():
         numbers = score(judge)
         cells = [f"{numbers[key]:.1%}" for key in ("recall", "false alarms", "precision")]
         table.add_row(name, *cells, f"{numbers['cause']:.1%}" if name == "gradcheck" else "–")
