@@ -30,12 +30,13 @@ class Reading(NamedTuple):
     output_rms: Scalar | None = None
     target_rms: Scalar | None = None
     per_sample: Scalar | None = None
+    unexplained: Scalar | None = None
     units: int = 0
     samples: int = 0
     length: int | None = None
 
 
-MEASURED = ("slope", "saturated", "dead", "entropy", "output_rms", "target_rms", "per_sample")
+MEASURED = ("slope", "saturated", "dead", "entropy", "output_rms", "target_rms", "per_sample", "unexplained")
 """The fields of a Reading that may still be on their device."""
 
 
@@ -130,7 +131,13 @@ def _batch_norm(node: Any, channels: bool) -> Reading:
 def _regression(node: Any, channels: bool) -> Reading:
     output, target = node._saved_self, node._saved_target
     scale = max(output.numel(), 1) ** 0.5
-    return Reading("loss", output_rms=norm(output) / scale, target_rms=norm(target) / max(target.numel(), 1) ** 0.5)
+    error = norm((output - target).detach()) / scale if output.shape == target.shape and target.numel() > 1 else None
+    return Reading(
+        "loss",
+        output_rms=norm(output) / scale,
+        target_rms=norm(target) / max(target.numel(), 1) ** 0.5,
+        unexplained=None if error is None else error / target.std(unbiased=False),
+    )
 
 
 def _likelihood(node: Any, channels: bool) -> Reading:

@@ -99,6 +99,7 @@ class Lens:
         length: The length a softmax or a normalisation runs over.
         output_rms: RMS of what a regression loss compares, and `target_rms` of what it compares it with.
         per_sample: Mean loss of one sample of a cross entropy, over `length` classes.
+        unexplained: RMS of a regression's error over the standard deviation of its target, sqrt(1 - R^2).
     """
 
     op: int
@@ -113,6 +114,7 @@ class Lens:
     output_rms: float | None = None
     target_rms: float | None = None
     per_sample: float | None = None
+    unexplained: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from gradcheck_cli.records.account import Account
@@ -66,6 +66,11 @@ def gate_learns(evidence: Evidence, op: int, decades: float, typical: float) -> 
         if parameter.grad_norm and parameter.grad_norm > max(typical, faint) * parameter.weight_norm > 0:
             return True
     return False
+
+
+def verb(layers: Sequence[object], one: str, many: str) -> str:
+    """The form of a verb that fits one layer or several."""
+    return one if len(layers) == 1 else many
 
 
 def named(layers: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.accounts import named
+from gradcheck_cli.rules.accounts import named, verb
 from gradcheck_cli.rules.evidence import Evidence, Findings
 from gradcheck_cli.rules.zeros import RECTIFIERS, STEP_FUNCTIONS, _opens, blockers_of, classify, zero_layers
 
@@ -29,7 +29,7 @@ def step_function(evidence: Evidence) -> Findings:
         "step-function",
         "non-differentiable-op",
         lambda name, _: name.startswith(STEP_FUNCTIONS),
-        "{op} is flat between its jumps, so {layers} get a gradient of exactly 0",
+        "{op} is flat between its jumps, so {layers} {get} a gradient of exactly 0",
     )
 
 
@@ -47,7 +47,7 @@ def dead_activation(evidence: Evidence) -> Findings:
             "dead-activation",
             "dead-relu",
             lambda name, _: name.startswith(RECTIFIERS),
-            "every unit of {op} is off for the whole batch, so {layers} get a gradient of exactly 0",
+            "every unit of {op} is off for the whole batch, so {layers} {get} a gradient of exactly 0",
         )
     )
     yield from found
@@ -124,7 +124,7 @@ def by_design_zero(evidence: Evidence) -> Findings:
         "by-design-zero",
         "by-design-zero",
         lambda _, op: _opens(evidence, op),
-        "{layers} wait for a gate that is zero now and opens with the first step",
+        "{layers} {wait} for a gate that is zero now and opens with the first step",
         severity=Severity.NOTE,
     )
 
@@ -141,7 +141,7 @@ def masked_rows(evidence: Evidence) -> Findings:
         "masked",
         "masked",
         lambda name, _: True,
-        "{layers} get a gradient of exactly 0 on this batch: {op} passed nothing on",
+        "{layers} {get} a gradient of exactly 0 on this batch: {op} passed nothing on",
         severity=Severity.NOTE,
     )
 
@@ -173,7 +173,12 @@ def _blocked(
             severity=severity,
             layers=layers,
             cause=cause,
-            message=message.format(op=evidence.maker_of(first), layers=named(layers)),
+            message=message.format(
+                op=evidence.maker_of(first),
+                layers=named(layers),
+                get=verb(layers, "gets", "get"),
+                wait=verb(layers, "waits", "wait"),
+            ),
             why=f"a gradient of norm {evidence.op(first).total:.2g} arrives there and none leaves",
             op=evidence.op(first).name,
             source=evidence.source_of(first),

@@ -18,6 +18,7 @@ from gradcheck_cli.rules.accounts import (
     gate_learns,
     named,
     position,
+    verb,
     weights_above,
 )
 from gradcheck_cli.rules.evidence import VIEW_LIKE, Evidence, Findings
@@ -61,7 +62,7 @@ def vanishing_depth(evidence: Evidence) -> Findings:
         severity=Severity.ERROR,
         layers=names,
         cause=cause,
-        message=f"{named(names)} learn up to 10^{-behind:.1f} times slower than the typical layer",
+        message=f"{named(names)} {verb(names, 'learns', 'learn')} up to 10^{-behind:.1f} times slower than the typical layer",
         why=_sentence(evidence, account),
         op=evidence.op(blamed).name,
         source=evidence.source_of(blamed),
@@ -106,7 +107,7 @@ def _saturated(evidence: Evidence, layers: list[int], exact: dict[int, int]) -> 
         severity=Severity.ERROR,
         layers=names,
         cause="softmax-saturation" if attention else _saturated_cause(evidence, op),
-        message=f"{named(names)} get a gradient of exactly 0: {evidence.maker_of(op)} is saturated for every input",
+        message=f"{named(names)} {verb(names, 'gets', 'get')} a gradient of exactly 0: {evidence.maker_of(op)} is saturated for every input",
         why=f"a gradient of norm {evidence.op(op).total:.2g} arrives there and its slope is 0 in this precision",
         op=evidence.op(op).name,
         source=evidence.source_of(op),

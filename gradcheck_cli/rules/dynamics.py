@@ -1,4 +1,4 @@
-"""GC601, GC602 and the note GC611: what the first steps of training will do."""
+"""GC601, GC602 and the notes GC611 and GC612: what the first steps of training will do."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _TOO_FAST = 0.3
 and 1e-3 is usual (THEORY.md, section 4)."""
 _TOO_SLOW = 1e-6
 """A ratio at which ten thousand steps move a layer by a hundredth of itself."""
+_FITTED = 0.01
+"""Of the loss at chance, or of the target's standard deviation: what is left when a batch has been learned."""
 _FEWEST_NORMS = 4
 _QUANTILE = 0.9
 
@@ -88,6 +90,35 @@ def _moved(evidence: Evidence, module: int) -> float:
     """How many weights of a layer have a gradient."""
     found = [p for p in evidence.parameters_of(module) if p.grad_norm is not None]
     return sum(p.numel * (1 - (p.zero_share or 0.0)) for p in found)
+
+
+def converged(evidence: Evidence) -> Findings:
+    """The model fits this batch already, so small gradients are what is to be expected.
+
+    A cross entropy below a hundredth of ln C for C classes, or an error below a hundredth of the target's standard
+    deviation. A check of gradient flow says more on a model before training, or on data it has not seen.
+    """
+    chance = evidence.chance
+    unexplained = max((lens.unexplained for lens in evidence.measurement.lenses if lens.unexplained), default=None)
+    if chance is not None and chance[0] < _FITTED * chance[1]:
+        message = f"the loss is {chance[0]:.2g} a sample where chance is {chance[1]:.2f}: this batch is learned"
+        numbers: dict[str, float | int | str] = {"loss_per_sample": chance[0], "chance": chance[1]}
+    elif chance is None and unexplained is not None and unexplained < _FITTED:
+        message = f"the error is {unexplained:.1%} of the targets' spread: this batch is learned"
+        numbers = {"unexplained": unexplained}
+    else:
+        return
+    yield Finding(
+        code="GC612",
+        rule="converged",
+        family=Family.DYNAMICS,
+        severity=Severity.NOTE,
+        layers=(),
+        cause="converged",
+        message=message,
+        why="gradients shrink with the loss; layers are still compared with each other",
+        evidence=numbers,
+    )
 
 
 def clip_threshold(evidence: Evidence) -> Findings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -87,7 +88,7 @@ class Evidence:
         if op.module >= 0 and op.module in self.simple:
             found = self.measurement.modules[op.module]
             return f"`{found.path}` ({found.kind})"
-        return op.name
+        return plain(op.name)
 
     @cached_property
     def simple(self) -> frozenset[int]:
@@ -277,6 +278,12 @@ VIEW_LIKE = (
     "SqueezeBackward", "UnsqueezeBackward", "CloneBackward", "ToCopyBackward", "ExpandBackward", "SliceBackward",
     "SelectBackward",
 )  # fmt: skip
+
+
+def plain(name: str) -> str:
+    """An autograd node's name as the user knows the op: "ReluBackward0" is relu, a custom Function keeps its own."""
+    stem, backward, number = name.partition("Backward")
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower() if backward and number else stem
 
 
 def _joint(norms: list[float]) -> float:

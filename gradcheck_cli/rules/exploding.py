@@ -7,7 +7,7 @@ import math
 from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.accounts import factors, named, position
+from gradcheck_cli.rules.accounts import factors, named, position, verb
 from gradcheck_cli.rules.evidence import Evidence, Findings
 
 _FAR_FROM_CHANCE = 100.0
@@ -105,7 +105,7 @@ def exploding_depth(evidence: Evidence) -> Findings:
         severity=Severity.ERROR,
         layers=names,
         cause=cause,
-        message=f"{named(names)} explode: 0.1 % of the weights moves the loss by {elasticity / 10:.0f} % of itself",
+        message=f"{named(names)} {verb(names, 'explodes', 'explode')}: 0.1 % of the weights moves the loss by {elasticity / 10:.0f} % of itself",
         why=_why(evidence, cause),
         source=evidence.layers[worst].source,
         evidence={"elasticity": elasticity, "decades_grown": grown[worst]},
@@ -133,7 +133,7 @@ def exploding_scale(evidence: Evidence) -> Findings:
         severity=Severity.ERROR,
         layers=names,
         cause=cause,
-        message=f"{named(names)} have gradients up to {largest:.1e}, whose squares overflow float32",
+        message=f"{named(names)} {verb(names, 'has', 'have')} gradients up to {largest:.1e}, whose squares overflow float32",
         why=why,
         source=evidence.layers[layers[0]].source,
         evidence={"largest": largest, "loss": evidence.measurement.loss},

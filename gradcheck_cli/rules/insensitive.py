@@ -15,9 +15,10 @@ from gradcheck_cli.rules.accounts import (
     gate_learns,
     named,
     position,
+    verb,
     weights_above,
 )
-from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.rules.evidence import Evidence, Findings, plain
 
 _FAINT_INPUT = 1e-3
 Cause = tuple[str, str, dict[str, float | int | str], int | None]
@@ -51,7 +52,8 @@ def insensitive(evidence: Evidence) -> Findings:
         severity=Severity.ERROR,
         layers=names,
         cause=cause,
-        message=f"the loss hardly depends on {named(names)}: 1 % of their weights moves it by less than 1e-7 of itself",
+        message=f"the loss hardly depends on {named(names)}: a change of {verb(names, 'its', 'their')} weights by 1 % "
+        "moves it by less than 1e-7 of itself",
         why=why,
         op=evidence.op(op).name if op is not None else None,
         source=evidence.source_of(op) if op is not None else evidence.layers[layers[0]].source,
@@ -89,9 +91,7 @@ def _insensitive_cause(evidence: Evidence, layers: list[int]) -> Cause | None:
         name = evidence.op(lens.op).name
         if (lens.saturated or 0) > 0.9 and name.startswith(BOUNDED):
             cause = "saturating-activation" if weights_above(evidence, lens.op) else "saturated-output"
-            why = (
-                f"{lens.saturated:.0%} of what goes into {name} is where its slope is below a hundredth of its largest"
-            )
+            why = f"{lens.saturated:.0%} of what goes into {plain(name)} is where its slope is below a hundredth of its largest"
             return cause, why, {"saturated_share": lens.saturated or 0.0}, lens.op
     scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
     if len(scales) >= 2 and scales[-1] < 1e-3 * max(scales[0], inputs or 0.0):
@@ -115,7 +115,7 @@ def _lost_in_slopes(evidence: Evidence, layers: list[int]) -> Cause | None:
     lost, op = worst
     return (
         "saturating-activation",
-        f"the slopes of its activations take {-lost:.1f} decades",
+        f"the slopes of the activations take {-lost:.1f} decades of the gradient",
         {"decades_activation": lost},
         op,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.measurement import Lens
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.accounts import named, weights_above
+from gradcheck_cli.rules.accounts import named, verb, weights_above
 from gradcheck_cli.rules.evidence import Evidence, Findings
 
 _SQUASHING = ("Sigmoid", "Tanh", "Hardsigmoid", "Hardtanh", "Softsign")
@@ -39,7 +39,7 @@ def saturated_layer(evidence: Evidence) -> Findings:
         severity=Severity.WARNING,
         layers=names,
         cause="input-scale" if inputs > _BIG_INPUT else "saturating-activation",
-        message=f"{lens.saturated:.0%} of what {named(names)} put out saturates {evidence.maker_of(lens.op)}",
+        message=f"{lens.saturated:.0%} of what {named(names)} {verb(names, 'puts', 'put')} out saturates {evidence.maker_of(lens.op)}",
         why=f"{why}; the inputs' RMS is {inputs:.3g}" if inputs > _BIG_INPUT else why,
         op=evidence.op(lens.op).name,
         source=evidence.source_of(lens.op),

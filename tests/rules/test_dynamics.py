@@ -82,3 +82,31 @@ def test_too_few_batches_are_told(tmp_path: Path):
     path.write_text(FILE)
     report = run_check(CheckSpec(model=str(path), batch=f"{path}:data", batches=12))
     assert "--batches asked for 12 and the data holds 10" in report.notes
+
+
+def notes(net: nn.Module, data: tuple[torch.Tensor, torch.Tensor], loss: str) -> list[str]:
+    return [f.code for f in check(net, data, loss=loss).findings if f.severity.value == "note"]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+def test_a_batch_that_is_learned_is_called_learned(scale: float):
+    x, y = torch.eye(4), torch.arange(4)
+    net = nn.Linear(4, 4)
+    assert "GC612" not in notes(net, (x, y), "cross_entropy")
+    with torch.no_grad():
+        net.weight.copy_(10 * torch.eye(4))
+    report = check(net, (x, y), step=lambda m, b: scale * nn.functional.cross_entropy(m(b[0]), b[1]))
+    (note,) = [f for f in report.findings if f.code == "GC612"]
+    assert note.evidence["loss_per_sample"] < 1e-2 * math.log(4)
+
+
+def test_a_regression_is_learned_when_little_of_the_spread_is_left_not_when_the_mean_is_hit():
+    x = torch.linspace(-1, 1, 64)[:, None]
+    net = nn.Linear(1, 1)
+    with torch.no_grad():
+        net.weight.fill_(0.0)
+        net.bias.fill_(1000.0)
+    assert "GC612" not in notes(net, (x, 1000 + x), "mse_loss")
+    with torch.no_grad():
+        net.weight.fill_(0.995)
+    assert "GC612" in notes(net, (x, 1000 + x), "mse_loss")
