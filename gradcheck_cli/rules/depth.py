@@ -62,7 +62,8 @@ def vanishing_depth(evidence: Evidence) -> Findings:
         severity=Severity.ERROR,
         layers=names,
         cause=cause,
-        message=f"{named(names)} {verb(names, 'learns', 'learn')} up to 10^{-behind:.1f} times slower than the typical layer",
+        message=f"{named(names)} {verb(names, 'learns', 'learn')} up to 10^{-behind:.1f} times slower "
+        "than the typical layer",
         why=_sentence(evidence, account),
         op=evidence.op(blamed).name,
         source=evidence.source_of(blamed),
@@ -107,7 +108,8 @@ def _saturated(evidence: Evidence, layers: list[int], exact: dict[int, int]) -> 
         severity=Severity.ERROR,
         layers=names,
         cause="softmax-saturation" if attention else _saturated_cause(evidence, op),
-        message=f"{named(names)} {verb(names, 'gets', 'get')} a gradient of exactly 0: {evidence.maker_of(op)} is saturated for every input",
+        message=f"{named(names)} {verb(names, 'gets', 'get')} a gradient of exactly 0: "
+        f"{evidence.maker_of(op)} is saturated for every input",
         why=f"a gradient of norm {evidence.op(op).total:.2g} arrives there and its slope is 0 in this precision",
         op=evidence.op(op).name,
         source=evidence.source_of(op),

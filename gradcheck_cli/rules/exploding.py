@@ -105,7 +105,8 @@ def exploding_depth(evidence: Evidence) -> Findings:
         severity=Severity.ERROR,
         layers=names,
         cause=cause,
-        message=f"{named(names)} {verb(names, 'explodes', 'explode')}: 0.1 % of the weights moves the loss by {elasticity / 10:.0f} % of itself",
+        message=f"{named(names)} {verb(names, 'explodes', 'explode')}: "
+        f"0.1 % of the weights moves the loss by {elasticity / 10:.0f} % of itself",
         why=_why(evidence, cause),
         source=evidence.layers[worst].source,
         evidence={"elasticity": elasticity, "decades_grown": grown[worst]},
@@ -133,7 +134,8 @@ def exploding_scale(evidence: Evidence) -> Findings:
         severity=Severity.ERROR,
         layers=names,
         cause=cause,
-        message=f"{named(names)} {verb(names, 'has', 'have')} gradients up to {largest:.1e}, whose squares overflow float32",
+        message=f"{named(names)} {verb(names, 'has', 'have')} gradients up to {largest:.1e}, "
+        "whose squares overflow float32",
         why=why,
         source=evidence.layers[layers[0]].source,
         evidence={"largest": largest, "loss": evidence.measurement.loss},

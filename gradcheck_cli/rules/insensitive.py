@@ -91,7 +91,10 @@ def _insensitive_cause(evidence: Evidence, layers: list[int]) -> Cause | None:
         name = evidence.op(lens.op).name
         if (lens.saturated or 0) > 0.9 and name.startswith(BOUNDED):
             cause = "saturating-activation" if weights_above(evidence, lens.op) else "saturated-output"
-            why = f"{lens.saturated:.0%} of what goes into {plain(name)} is where its slope is below a hundredth of its largest"
+            why = (
+                f"{lens.saturated:.0%} of what goes into {plain(name)} is where its slope is below a hundredth "
+                "of its largest"
+            )
             return cause, why, {"saturated_share": lens.saturated or 0.0}, lens.op
     scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
     if len(scales) >= 2 and scales[-1] < 1e-3 * max(scales[0], inputs or 0.0):

@@ -39,7 +39,8 @@ def saturated_layer(evidence: Evidence) -> Findings:
         severity=Severity.WARNING,
         layers=names,
         cause="input-scale" if inputs > _BIG_INPUT else "saturating-activation",
-        message=f"{lens.saturated:.0%} of what {named(names)} {verb(names, 'puts', 'put')} out saturates {evidence.maker_of(lens.op)}",
+        message=f"{lens.saturated:.0%} of what {named(names)} {verb(names, 'puts', 'put')} out "
+        f"saturates {evidence.maker_of(lens.op)}",
         why=f"{why}; the inputs' RMS is {inputs:.3g}" if inputs > _BIG_INPUT else why,
         op=evidence.op(lens.op).name,
         source=evidence.source_of(lens.op),
