@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -18,6 +19,18 @@ def listing(names: Sequence[str], limit: int = 6) -> str:
     shown = ", ".join(f"`{name}`" for name in names[:limit])
     more = len(names) - limit
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def plain_op(name: str) -> str:
+    """An op as the user knows it: `ReluBackward0` is relu and `_log_softmax` log_softmax.
+
+    The name of a custom autograd Function, whose node has no number, stays as it is.
+    """
+    stem, backward, number = name.partition("Backward")
+    if backward and not number:
+        return stem
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
+    return snake.strip("_").removeprefix("native_").removesuffix("_forward")
 
 
 def _plain(name: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,14 +15,14 @@ from torch import Tensor, nn
 from gradcheck_cli.probe import lenses
 from gradcheck_cli.probe.checkpointing import checkpointing_lifted, eagerly
 from gradcheck_cli.probe.graph import Graph
-from gradcheck_cli.probe.origin import OriginSearch
+from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch, culprit
 from gradcheck_cli.probe.parameters import GradientFigures, figures
 from gradcheck_cli.probe.prechecks import require_parameters, statistics_never_taken
 from gradcheck_cli.probe.settling import Observed, loss_value, settled
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.state import WriteGuard, preserved
 from gradcheck_cli.probe.tracer import Tracer
-from gradcheck_cli.records.measurement import Measurement, Origin
+from gradcheck_cli.records.measurement import Measurement, Op, Origin
 from gradcheck_cli.records.spec import Pass, Target
 
 
@@ -102,7 +103,7 @@ class _Probe:
             on_stage("looking for the first non-finite value")
             origin = self._origin(seed, autocast)
         on_stage("reading the gradients")
-        return settled(
+        measured = settled(
             Observed(
                 model=self.model,
                 batch=self.batch,
@@ -119,6 +120,11 @@ class _Probe:
                 seconds={"forward": forward_done - started, "backward": backward_done - forward_done},
             )
         )
+        blamed = culprit(measured.ops) if math.isfinite(measured.loss) else None
+        if blamed is not None:
+            on_stage("looking for the values behind a non-finite gradient")
+            measured = replace(measured, origin=self._backward_origin(seed, autocast, measured.ops, blamed))
+        return measured
 
     def _forward(
         self, seed: int, autocast: torch.dtype | None, tracer: Tracer, mode: AbstractContextManager[Any]
@@ -143,6 +149,25 @@ class _Probe:
         with preserved(self.model):
             self._forward(seed, autocast, tracer, search)
         return search.origin(self.sources)
+
+    def _backward_origin(
+        self, seed: int, autocast: torch.dtype | None, ops: tuple[Op, ...], blamed: int
+    ) -> Origin | None:
+        """Run both passes again to see what the blamed node had saved; None where they took another way."""
+        with preserved(self.model):
+            result = self._forward(seed, autocast, Tracer(self.model, self.guard, outputs=False), nullcontext())
+            graph = Graph(result.loss.grad_fn)
+            extra = _stash_gradients(graph.leaves().values(), self.model)
+            try:
+                if graph.names != [op.name for op in ops]:
+                    return None
+                search = BackwardSearch(graph, blamed)
+                result.loss.backward()
+                return search.origin(ops, self.sources)
+            finally:
+                graph.release()
+                for tensor, grad in extra:
+                    tensor.grad = grad
 
     def _backward(self, loss: Tensor, graph: Graph, leaves: dict[int, Tensor]) -> None:
         # A parameter outside the graph still gets a gradient where a custom Function runs a backward of its own.

@@ -1,19 +1,22 @@
-"""Find the first op of a forward pass whose inputs are finite and whose output is not."""
+"""Find the op in which values stop being finite: the first of the forward pass, or the one of the backward pass."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from gradcheck_cli.names import plain_op
+from gradcheck_cli.probe.graph import Graph
+from gradcheck_cli.probe.operands import nonfinite_at, operand
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.probe.trees import tensors_in
-from gradcheck_cli.records.measurement import Origin
+from gradcheck_cli.records.measurement import Op, Origin
 
 _FILLS = frozenset(
     "masked_fill masked_fill_ full full_like fill fill_ where scalar_tensor new_full lift_fresh _to_copy detach "
@@ -22,6 +25,8 @@ _FILLS = frozenset(
 )
 """Ops that write a constant, such as an attention mask's -inf: no arithmetic went wrong in them. What
 `empty` returns was never written to."""
+_WRITERS = frozenset("masked_fill masked_fill_ where masked_scatter fill fill_ full full_like new_full".split())
+"""Those to blame where no arithmetic was: the Inf that the last of them wrote has reached the loss."""
 
 
 class OriginSearch(TorchDispatchMode):
@@ -34,7 +39,7 @@ class OriginSearch(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self._tracer = tracer
         self._found: dict[str, Any] | None = None
-        self._place: Any = None
+        self._written: dict[str, Any] | None = None
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -43,46 +48,136 @@ class OriginSearch(TorchDispatchMode):
         if self._found is not None:
             return func(*args, **kwargs)
         name = func.overloadpacket.__name__
-        inputs = list(_floating((args, kwargs)))
-        finite, clean = _all(torch.isfinite, inputs), _all(_not_nan, inputs)
-        first = _extremes(inputs)
+        inputs = _inputs(func, args, kwargs)
+        tensors = [t for _, t in inputs if isinstance(t, Tensor)]
+        finite, clean = all(map(_is_finite, tensors)), not any(map(_holds_nan, tensors))
+        if name.endswith("_"):  # it will write over what went in
+            inputs = [(label, t.clone() if isinstance(t, Tensor) else t) for label, t in inputs]
         result = func(*args, **kwargs)
         outputs = list(_floating(result))
-        made_nan = clean and not _all(_not_nan, outputs)
-        if name not in _FILLS and (made_nan or (finite and not _all(torch.isfinite, outputs))):
-            self._record(name, inputs, first, "nan" if made_nan else "inf")
-            self._place = self._tracer.place_of(sys._getframe())
+        made_nan = clean and any(map(_holds_nan, outputs))
+        if made_nan or (finite and not all(map(_is_finite, outputs))):
+            if name not in _FILLS:
+                self._found = self._described(name, inputs, outputs, made_nan)
+            elif name in _WRITERS:
+                self._written = self._described(name, inputs, outputs, made_nan)
         return result
 
-    def _record(self, name: str, inputs: list[Tensor], first: tuple[float, float] | None, produced: str) -> None:
-        self._found = {
-            "op": name,
+    def _described(
+        self, name: str, inputs: Sequence[tuple[str, Any]], outputs: list[Tensor], nan: bool
+    ) -> dict[str, Any]:
+        bad, total, output, where = nonfinite_at(outputs, nan=nan)
+        return {
+            "place": self._tracer.place_of(sys._getframe()),
+            "op": plain_op(name),
             "module": self._tracer.current_module,
-            "produced": produced,
-            "smallest": first and first[0],
-            "largest": first and first[1],
-            "shapes": tuple(tuple(t.shape) for t in inputs),
+            "produced": "nan" if nan else "inf",
+            "count": bad,
+            "numel": total,
+            "operands": tuple(operand(label, value, output, where) for label, value in inputs),
         }
 
     def origin(self, sources: SourceTable) -> Origin | None:
         """What was found, or None where every op of the replay was finite."""
-        return None if self._found is None else Origin(source=sources.line(self._place), **self._found)
+        found = self._found or self._written
+        return None if found is None else Origin(source=sources.line(found.pop("place")), **found)
+
+
+class BackwardSearch:
+    """Looks at one node of the graph while a backward pass runs through it."""
+
+    def __init__(self, graph: Graph, index: int) -> None:
+        self._index, self._node = index, graph.nodes[index]
+        self._incoming: list[Tensor | None] = []
+        self._saved: list[tuple[str, Any]] = []
+        self._found: dict[str, Any] | None = None
+        self._node.register_prehook(self._before)
+        self._node.register_hook(self._after)
+
+    def _before(self, gradients: Sequence[Tensor | None]) -> None:
+        self._incoming = [None if g is None else g.clone() for g in gradients]
+        self._saved = list(_saved(self._node))
+
+    def _after(self, gradients: Sequence[Tensor | None], _: Any) -> None:
+        sent = [g for g in gradients if g is not None]
+        nan = any(map(_holds_nan, sent))
+        bad, total, output, where = nonfinite_at(sent, nan=nan)
+        self._found = {
+            "produced": "nan" if nan else "inf",
+            "count": bad,
+            "numel": total,
+            "operands": tuple(operand(label, value, output, where) for label, value in self._saved),
+            "unwanted": self._unwanted(output, nan),
+        }
+        self._incoming, self._saved = [], []
+
+    def _unwanted(self, sent: Tensor | None, nan: bool) -> float | None:
+        arrived = next((g for g in self._incoming if g is not None), None)
+        if sent is None or arrived is None or arrived.numel() == 0:
+            return None
+        try:
+            arrived = arrived.broadcast_to(sent.shape)
+        except RuntimeError:
+            return float((arrived == 0).all())
+        wrong = torch.isnan(sent) if nan else ~torch.isfinite(sent)
+        return float((arrived[wrong] == 0).double().mean()) if wrong.any() else None
+
+    def origin(self, ops: Sequence[Op], sources: SourceTable) -> Origin | None:
+        """What was found; None where the node was finite this time."""
+        if self._found is None or not self._found["count"]:
+            return None
+        op = ops[self._index]
+        line = sources.lines()[op.source] if op.source >= 0 else None
+        return Origin(op=plain_op(op.name), node=self._index, module=op.module, source=line, **self._found)
+
+
+def culprit(ops: Sequence[Op]) -> int | None:
+    """The op nearest to the loss to which a finite gradient came and from which one went that is not."""
+    for index, op in enumerate(ops):
+        if _finite(op.total) and not all(_finite(edge.norm) for edge in op.edges):
+            return index
+    return None
+
+
+def _finite(number: float) -> bool:
+    return number - number == 0
+
+
+def _inputs(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The floating tensors and numbers among an op's arguments, by the names of its schema."""
+    names = [argument.name for argument in func._schema.arguments]
+    found: list[tuple[str, Any]] = []
+    for name, value in (*zip(names, args, strict=False), *kwargs.items()):
+        if isinstance(value, float):
+            found.append((name, value))
+        else:
+            found.extend((name, t) for t in _floating(value))
+    return found
+
+
+def _saved(node: Any) -> Iterator[tuple[str, Any]]:
+    """What a node keeps from the forward pass; a custom Function's tensors have no names."""
+    if isinstance(getattr(node, "saved_tensors", None), tuple):
+        yield from ((f"saved {i}", t) for i, t in enumerate(node.saved_tensors) if t is not None and _is_real(t))
+        return
+    for name in sorted(dir(node)):
+        if name.startswith("_saved_"):
+            value = getattr(node, name)
+            if isinstance(value, float) or (isinstance(value, Tensor) and _is_real(value)):
+                yield name.removeprefix("_saved_"), value
+
+
+def _is_real(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
 
 
 def _floating(tree: Any) -> Iterator[Tensor]:
-    return (t for t in tensors_in(tree) if t.is_floating_point() or t.is_complex())
+    return (t for t in tensors_in(tree) if _is_real(t))
 
 
-def _not_nan(tensor: Tensor) -> Tensor:
-    return ~torch.isnan(tensor)
+def _is_finite(tensor: Tensor) -> bool:
+    return bool(torch.isfinite(tensor).all())
 
 
-def _all(test: Callable[[Tensor], Tensor], tensors: list[Tensor]) -> bool:
-    return all(bool(test(t).all()) for t in tensors)
-
-
-def _extremes(inputs: list[Tensor]) -> tuple[float, float] | None:
-    """Smallest and largest value of the first input, read before an in-place op changes it."""
-    if not inputs or not inputs[0].numel() or inputs[0].is_complex():
-        return None
-    return float(inputs[0].detach().min()), float(inputs[0].detach().max())
+def _holds_nan(tensor: Tensor) -> bool:
+    return bool(torch.isnan(tensor).any())

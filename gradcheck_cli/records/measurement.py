@@ -132,20 +132,54 @@ class Cut:
     used: bool
 
 
+class Element(NamedTuple):
+    """One element of a tensor: its index and its value."""
+
+    at: tuple[int, ...]
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operand:
+    """A tensor or number that went into an op.
+
+    `smallest` and `largest` are its extremes, None where it is empty; `elements` are the first of its
+    elements at which the op went wrong, where element meets element.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    smallest: float | None
+    largest: float | None
+    elements: tuple[Element, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Origin:
-    """The first op of the forward pass whose inputs were finite and whose output was not.
+    """The op in which values stopped being finite: in the forward pass what it put out, in the backward what it sent.
 
-    `smallest` and `largest` are the extremes of its first floating input, `produced` is "nan" or "inf".
+    Attributes:
+        op: Its name as the user knows it, such as "log".
+        node: Index of the op among the ops, for the backward pass; -1 for the forward.
+        module: Index of the innermost module that ran it; -1 if none.
+        source: The user's line that called it.
+        produced: "nan" or "inf".
+        count: Elements of what it put out that are not finite, of `numel`.
+        operands: What went in; for the backward pass what it had saved.
+        unwanted: Share of the bad elements whose incoming gradient is exactly 0: what came out there was not asked
+            for. None for the forward pass.
     """
 
     op: str
+    node: int = -1
     module: int
     source: SourceLine | None
     produced: str
-    smallest: float | None
-    largest: float | None
-    shapes: tuple[tuple[int, ...], ...]
+    count: int
+    numel: int
+    operands: tuple[Operand, ...]
+    unwanted: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

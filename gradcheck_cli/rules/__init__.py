@@ -60,7 +60,8 @@ RULES: tuple[Rule, ...] = (
         _F.NONFINITE,
         _S.ERROR,
         "log-zero log-negative sqrt-zero exp-overflow zero-div-zero masked-softmax-row empty-reduction masked-loss "
-        "acos-boundary pow-domain zero-variance zero-times-inf logsumexp-neginf ctc-infeasible",
+        "acos-boundary pow-domain zero-variance zero-times-inf logsumexp-neginf ctc-infeasible degenerate-eigenvalues "
+        "small-denominator large-init fp16-overflow",
         nonfinite.nonfinite_forward,
     ),
     _rule(
@@ -69,7 +70,8 @@ RULES: tuple[Rule, ...] = (
         _F.NONFINITE,
         _S.ERROR,
         "sqrt-zero where-trap zero-times-inf acos-boundary pow-domain zero-variance masked-softmax-row log-zero "
-        "zero-div-zero exp-overflow logsumexp-neginf degenerate-eigenvalues ctc-infeasible custom-backward",
+        "zero-div-zero exp-overflow logsumexp-neginf degenerate-eigenvalues ctc-infeasible custom-backward "
+        "small-denominator masked-loss fp16-overflow",
         nonfinite.nonfinite_backward,
     ),
     _rule("GC401", "graph-cut", _F.NO_GRADIENT, _S.ERROR, "graph-cut non-differentiable-op", cuts.graph_cut),

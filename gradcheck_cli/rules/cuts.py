@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from gradcheck_cli.names import plain_op
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.measurement import Cut
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import named
-from gradcheck_cli.rules.evidence import Evidence, Findings, plain
+from gradcheck_cli.rules.evidence import Evidence, Findings
 from gradcheck_cli.rules.zeros import blockers_of
 
 
@@ -86,7 +87,7 @@ def custom_backward(evidence: Evidence) -> Findings:
             severity=Severity.ERROR,
             layers=layers,
             cause="custom-backward",
-            message=f"{named(layers)} cannot learn: the backward of {plain(evidence.op(op).name)} returns None",
+            message=f"{named(layers)} cannot learn: the backward of {plain_op(evidence.op(op).name)} returns None",
             why=f"a gradient of norm {evidence.op(op).total:.2g} arrives there and none leaves",
             op=evidence.op(op).name,
             source=evidence.source_of(op),

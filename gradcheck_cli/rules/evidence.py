@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from gradcheck_cli.names import plain_op
 from gradcheck_cli.records.account import Account, Ledger
 from gradcheck_cli.records.measurement import Lens, Measurement, Op, ParameterMeasurement
 from gradcheck_cli.records.report import Finding, Layer
@@ -88,7 +88,7 @@ class Evidence:
         if op.module >= 0 and op.module in self.simple:
             found = self.measurement.modules[op.module]
             return f"`{found.path}` ({found.kind})"
-        return plain(op.name)
+        return plain_op(op.name)
 
     @cached_property
     def simple(self) -> frozenset[int]:
@@ -278,12 +278,6 @@ VIEW_LIKE = (
     "SqueezeBackward", "UnsqueezeBackward", "CloneBackward", "ToCopyBackward", "ExpandBackward", "SliceBackward",
     "SelectBackward",
 )  # fmt: skip
-
-
-def plain(name: str) -> str:
-    """An autograd node's name as the user knows the op: "ReluBackward0" is relu, a custom Function keeps its own."""
-    stem, backward, number = name.partition("Backward")
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower() if backward and number else stem
 
 
 def _joint(norms: list[float]) -> float:

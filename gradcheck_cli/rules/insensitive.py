@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from gradcheck_cli.names import plain_op
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import (
@@ -18,7 +19,7 @@ from gradcheck_cli.rules.accounts import (
     verb,
     weights_above,
 )
-from gradcheck_cli.rules.evidence import Evidence, Findings, plain
+from gradcheck_cli.rules.evidence import Evidence, Findings
 
 _FAINT_INPUT = 1e-3
 Cause = tuple[str, str, dict[str, float | int | str], int | None]
@@ -92,7 +93,7 @@ def _insensitive_cause(evidence: Evidence, layers: list[int]) -> Cause | None:
         if (lens.saturated or 0) > 0.9 and name.startswith(BOUNDED):
             cause = "saturating-activation" if weights_above(evidence, lens.op) else "saturated-output"
             why = (
-                f"{lens.saturated:.0%} of what goes into {plain(name)} is where its slope is below a hundredth "
+                f"{lens.saturated:.0%} of what goes into {plain_op(name)} is where its slope is below a hundredth "
                 "of its largest"
             )
             return cause, why, {"saturated_share": lens.saturated or 0.0}, lens.op

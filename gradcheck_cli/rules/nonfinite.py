@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 
+from gradcheck_cli.names import plain_op
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.measurement import Origin
 from gradcheck_cli.records.report import Finding
+from gradcheck_cli.rules.accounts import named
 from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.rules.origins import backward_cause, forward_cause, values_of
 
 
 def nonfinite_input(evidence: Evidence) -> Findings:
@@ -67,21 +70,18 @@ def nonfinite_forward(evidence: Evidence) -> Findings:
         yield _finding("GC103", "nonfinite-forward", "exp-overflow", f"the loss is {loss}",
                        "no single op of the replay made it", {"loss": loss})  # fmt: skip
         return
-    numbers: dict[str, float | int | str] = {"loss": loss}
-    if origin.smallest is not None and origin.largest is not None:
-        numbers |= {"smallest_input": origin.smallest, "largest_input": origin.largest}
     yield Finding(
         code="GC103",
         rule="nonfinite-forward",
         family=Family.NONFINITE,
         severity=Severity.ERROR,
         layers=(evidence.path_of(origin.module),) if origin.module >= 0 else (),
-        cause=_forward_cause(origin),
-        message=f"the loss is {loss}: {origin.op} is the first op to put out {origin.produced}",
-        why=_input_range(origin),
+        cause=forward_cause(origin),
+        message=f"the loss is {loss}: {origin.op} puts out {_elements(origin)}, and is the first op to do so",
+        why=values_of(origin),
         op=origin.op,
         source=origin.source,
-        evidence=numbers,
+        evidence={"loss": loss, "bad_elements": origin.count, "elements": origin.numel, **_range(origin)},
     )
 
 
@@ -97,18 +97,23 @@ def nonfinite_backward(evidence: Evidence) -> Findings:
     for index, op in enumerate(evidence.measurement.ops):
         sent = [edge.norm for edge in op.edges]
         if math.isfinite(op.total) and any(not math.isfinite(norm) for norm in sent):
+            origin = evidence.measurement.origin
+            known = origin if origin is not None and origin.node == index else None
             yield Finding(
                 code="GC104",
                 rule="nonfinite-backward",
                 family=Family.NONFINITE,
-                severity=Severity.ERROR,
+                severity=Severity.ERROR if poisoned else Severity.WARNING,
                 layers=tuple(poisoned),
-                cause=_BACKWARD_CAUSES.get(op.name.partition("Backward")[0], "custom-backward"),
-                message=f"the gradient of {op.name} is not finite, which poisons {len(poisoned)} layers",
-                why=f"a gradient of norm {op.total:.2g} went in and {_worst(sent)} came out",
+                cause=backward_cause(evidence, index, known),
+                message=f"the gradient of {plain_op(op.name)} is {_elements(known) if known else _worst(sent)}, "
+                + _harm(poisoned),
+                why=values_of(known)
+                if known
+                else f"a gradient of norm {op.total:.2g} went in and {_worst(sent)} came out",
                 op=op.name,
                 source=evidence.source_of(index),
-                evidence={"incoming_norm": op.total, "layers": len(poisoned)},
+                evidence={"incoming_norm": op.total, "layers": len(poisoned)} | (_range(known) if known else {}),
             )
             return
     if poisoned:
@@ -117,75 +122,20 @@ def nonfinite_backward(evidence: Evidence) -> Findings:
                        {"layers": len(poisoned)}, layers=tuple(poisoned))  # fmt: skip
 
 
-_BACKWARD_CAUSES = {
-    "Sqrt": "sqrt-zero",
-    "Norm": "sqrt-zero",
-    "LinalgVectorNorm": "sqrt-zero",
-    "Cdist": "sqrt-zero",
-    "EuclideanDist": "sqrt-zero",
-    "Rsqrt": "sqrt-zero",
-    "Std": "zero-variance",
-    "Var": "zero-variance",
-    "StdMean": "zero-variance",
-    "Pow": "pow-domain",
-    "Acos": "acos-boundary",
-    "Asin": "acos-boundary",
-    "Log": "log-zero",
-    "Log2": "log-zero",
-    "Log10": "log-zero",
-    "Log1p": "log-zero",
-    "Exp": "exp-overflow",
-    "Logsumexp": "logsumexp-neginf",
-    "Div": "zero-div-zero",
-    "Reciprocal": "zero-div-zero",
-    "Mul": "zero-times-inf",
-    "Where": "where-trap",
-    "Softmax": "masked-softmax-row",
-    "LinalgEigh": "degenerate-eigenvalues",
-    "LinalgSvd": "degenerate-eigenvalues",
-    "CtcLoss": "ctc-infeasible",
-}
+def _harm(poisoned: list[str]) -> str:
+    if not poisoned:
+        return "but reaches no parameter"
+    return f"which poisons {named(tuple(poisoned))}"
 
 
-# What an aten op's name says, tried in this order; where two causes are given, the second is for negative input.
-_FORWARD_CAUSES = (
-    ("binary_cross_entropy", "log-zero", "log-zero"),
-    ("softmax", "masked-softmax-row", "masked-softmax-row"),
-    ("scaled_dot_product", "masked-softmax-row", "masked-softmax-row"),
-    ("logsumexp", "logsumexp-neginf", "logsumexp-neginf"),
-    ("log", "log-zero", "log-negative"),
-    ("sqrt", "sqrt-zero", "log-negative"),
-    ("exp", "exp-overflow", "exp-overflow"),
-    ("div", "zero-div-zero", "zero-div-zero"),
-    ("reciprocal", "zero-div-zero", "zero-div-zero"),
-    ("cross_entropy", "masked-loss", "masked-loss"),
-    ("nll_loss", "masked-loss", "masked-loss"),
-    ("ctc_loss", "ctc-infeasible", "ctc-infeasible"),
-    ("acos", "acos-boundary", "acos-boundary"),
-    ("asin", "acos-boundary", "acos-boundary"),
-    ("atanh", "acos-boundary", "acos-boundary"),
-    ("pow", "pow-domain", "pow-domain"),
-    ("std", "zero-variance", "zero-variance"),
-    ("var", "zero-variance", "zero-variance"),
-)
+def _elements(origin: Origin) -> str:
+    name = {"nan": "NaN", "inf": "Inf"}[origin.produced]
+    return name if origin.numel == 1 else f"{name} at {origin.count:,} of {origin.numel:,} elements"
 
 
-def _forward_cause(origin: Origin) -> str:
-    name = origin.op.strip("_")
-    if any(0 in shape for shape in origin.shapes[:1]):
-        return "empty-reduction"
-    if name.startswith("mul") and origin.smallest == 0 == origin.largest:
-        return "zero-times-inf"
-    negative = origin.smallest is not None and origin.smallest < 0
-    found = next((row for row in _FORWARD_CAUSES if row[0] in name), None)
-    return found[1 + negative] if found else "exp-overflow"
-
-
-def _input_range(origin: Origin) -> str:
-    shapes = ", ".join("x".join(map(str, shape)) or "scalar" for shape in origin.shapes)
-    if origin.smallest is None:
-        return f"its inputs have the shapes {shapes}"
-    return f"its input runs from {origin.smallest:.4g} to {origin.largest:.4g} (shapes {shapes})"
+def _range(origin: Origin) -> dict[str, float | int | str]:
+    known = next((o for o in origin.operands if o.smallest is not None and o.largest is not None), None)
+    return {"smallest_input": known.smallest or 0.0, "largest_input": known.largest or 0.0} if known else {}
 
 
 def _worst(sent: list[float]) -> str:

@@ -9,7 +9,15 @@ import pytest
 
 from gradcheck_cli.ledger import account_for
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.measurement import Cut, Lens, Measurement, Op, Origin, ParameterMeasurement
+from gradcheck_cli.records.measurement import (
+    Cut,
+    Lens,
+    Measurement,
+    Op,
+    Operand,
+    Origin,
+    ParameterMeasurement,
+)
 from gradcheck_cli.records.report import Finding, Layer
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.rules import judge
@@ -103,14 +111,15 @@ def test_a_parameter_that_is_not_finite() -> None:
         ("sqrt", -1.0, 1.0, "log-negative"),
         ("exp", 0.0, 100.0, "exp-overflow"),
         ("div", 0.0, 1.0, "zero-div-zero"),
-        ("_softmax", -math.inf, 1.0, "masked-softmax-row"),
+        ("softmax", -math.inf, 1.0, "masked-softmax-row"),
         ("acos", -2.0, 2.0, "acos-boundary"),
         ("pow", -1.0, 1.0, "pow-domain"),
         ("std", 1.0, 1.0, "zero-variance"),
     ],
 )
 def test_the_first_op_that_was_not_finite(name: str, low: float, high: float, cause: str) -> None:
-    origin = Origin(op=name, module=1, source=LINE, produced="nan", smallest=low, largest=high, shapes=((4, 4),))
+    operand = Operand(name="self", shape=(4, 4), dtype="float32", smallest=low, largest=high)
+    origin = Origin(op=name, module=1, source=LINE, produced="nan", count=3, numel=16, operands=(operand,))
     _, (finding,) = verdict(chain([0.5, 0.5], loss=math.nan, origin=origin))
     assert (finding.code, finding.cause, finding.layers) == ("GC103", cause, ("layers.0",))
     assert (finding.op, finding.source) == (name, LINE)
