@@ -18,6 +18,7 @@ from gradcheck_cli.probe.graph import Graph
 from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch, culprit
 from gradcheck_cli.probe.parameters import GradientFigures, figures
 from gradcheck_cli.probe.prechecks import require_parameters, statistics_never_taken
+from gradcheck_cli.probe.precision import low_precision, roundings
 from gradcheck_cli.probe.settling import Observed, loss_value, settled
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.state import WriteGuard, preserved
@@ -124,6 +125,9 @@ class _Probe:
         if blamed is not None:
             on_stage("looking for the values behind a non-finite gradient")
             measured = replace(measured, origin=self._backward_origin(seed, autocast, measured.ops, blamed))
+        if math.isfinite(measured.loss) and low_precision(self.model, autocast) is not None:
+            on_stage("comparing with float32")
+            measured = self._with_roundings(measured, seed, autocast)
         return measured
 
     def _forward(
@@ -149,6 +153,14 @@ class _Probe:
         with preserved(self.model):
             self._forward(seed, autocast, tracer, search)
         return search.origin(self.sources)
+
+    def _with_roundings(self, measured: Measurement, seed: int, autocast: torch.dtype | None) -> Measurement:
+        try:
+            with preserved(self.model):
+                return replace(measured, roundings=roundings(self.target, self.batch, seed, autocast))
+        except Exception as error:  # the user's code, in a precision that it was not written for
+            told = f"not compared with float32: a copy of the model in float32 raised {type(error).__name__}"
+            return replace(measured, remarks=(*measured.remarks, told))
 
     def _backward_origin(
         self, seed: int, autocast: torch.dtype | None, ops: tuple[Op, ...], blamed: int

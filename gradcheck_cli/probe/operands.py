@@ -55,10 +55,11 @@ def _elements(value: Tensor, output: Tensor | None, where: Tensor | None) -> tup
     except RuntimeError:  # an op that mixes elements, such as a reduction
         return ()
     offset = output.dim() - value.dim()
-    return tuple(
+    elements = (
         Element(
             at=tuple(0 if value.shape[d] == 1 else int(place[offset + d]) for d in range(value.dim())),
             value=float(reaching[tuple(place)]),
         )
         for place in where
     )
+    return tuple(dict.fromkeys(elements))  # where it is broadcast, several places are one element of it

@@ -199,6 +199,28 @@ class TensorStats:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Rounding:
+    """What a low precision does to the gradient of one parameter.
+
+    Attributes:
+        parameter: Its name.
+        dtype: The low precision, such as "float16".
+        lost: Share of elements that are 0 in it and not in float32.
+        subnormal: Share of elements that are below its smallest normal number, and so have fewer digits.
+        largest: Largest absolute value in it, and `largest_float32` in float32.
+        limit: The largest number that it holds.
+    """
+
+    parameter: str
+    dtype: str
+    lost: float
+    subnormal: float
+    largest: float
+    largest_float32: float
+    limit: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
     """One instrumented forward and backward pass, in plain numbers.
 
@@ -218,3 +240,4 @@ class Measurement:
     remarks: tuple[str, ...]
     seconds: Mapping[str, float]
     origin: Origin | None = None
+    roundings: tuple[Rounding, ...] = ()

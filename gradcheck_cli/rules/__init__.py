@@ -19,6 +19,7 @@ from gradcheck_cli.rules import (
     exploding,
     insensitive,
     nonfinite,
+    precision,
     saturated,
     softmaxes,
     throughtime,
@@ -74,6 +75,8 @@ RULES: tuple[Rule, ...] = (
         "small-denominator masked-loss fp16-overflow",
         nonfinite.nonfinite_backward,
     ),
+    _rule("GC501", "gradient-underflow", _F.PRECISION, _S.ERROR, "fp16-underflow", precision.underflow),
+    _rule("GC502", "gradient-near-overflow", _F.PRECISION, _S.WARNING, "fp16-overflow", precision.near_overflow),
     _rule("GC401", "graph-cut", _F.NO_GRADIENT, _S.ERROR, "graph-cut non-differentiable-op", cuts.graph_cut),
     _rule("GC406", "custom-backward", _F.NO_GRADIENT, _S.ERROR, "custom-backward", cuts.custom_backward),
     _rule(

@@ -158,6 +158,8 @@ def _argument(origin: Origin) -> Operand | None:
 
 def _described(operand: Operand, several: bool) -> str:
     what = f"its operand `{operand.name}`" if several else "its input"
+    if operand.name == "result":
+        what = "its result"
     shape = "x".join(map(str, operand.shape))
     kind = f" ({shape} {operand.dtype})" if operand.shape else ""
     if operand.smallest is None:

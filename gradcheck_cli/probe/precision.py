@@ -1,0 +1,82 @@
+"""What a low precision loses of every gradient, against a replay in float32."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map
+
+from gradcheck_cli.probe.checkpointing import eagerly
+from gradcheck_cli.probe.norms import settle
+from gradcheck_cli.records.measurement import Rounding
+from gradcheck_cli.records.spec import Target
+
+_LOW = (torch.float16, torch.bfloat16)
+
+
+def low_precision(model: nn.Module, autocast: torch.dtype | None) -> torch.dtype | None:
+    """The low precision in which gradients of this model are computed, if any are."""
+    if autocast is not None:
+        return autocast
+    return next((p.dtype for p in model.parameters() if p.requires_grad and p.dtype in _LOW), None)
+
+
+def roundings(target: Target, batch: Any, seed: int, autocast: torch.dtype | None) -> tuple[Rounding, ...]:
+    """For each parameter, the share of its gradient that is lost in low precision; () where all is float32.
+
+    An element is lost where it is exactly 0 although the same pass in float32 gives another value, and subnormal
+    where it is below the dtype's smallest normal number and so has fewer digits. Both passes run on copies.
+
+    Raises:
+        Exception: Whatever the user's code raises in a float32 copy of the model.
+    """
+    dtype = low_precision(target.model, autocast)
+    if dtype is None:
+        return ()
+    low = _gradients(target, copy.deepcopy(target.model), batch, seed, autocast)
+    full = _gradients(target, copy.deepcopy(target.model).float(), tree_map(_widened, batch), seed, None)
+    names = [name for name in low if name in full]
+    numbers = iter(settle([s for name in names for s in _compared(low[name], full[name], torch.finfo(dtype).tiny)]))
+    return tuple(
+        Rounding(
+            parameter=name,
+            dtype=str(dtype).removeprefix("torch."),
+            lost=next(numbers),
+            subnormal=next(numbers),
+            largest=next(numbers),
+            largest_float32=next(numbers),
+            limit=torch.finfo(dtype).max,
+        )
+        for name in names
+    )
+
+
+def _gradients(
+    target: Target, model: nn.Module, batch: Any, seed: int, autocast: torch.dtype | None
+) -> Mapping[str, Tensor]:
+    for parameter in model.parameters():
+        parameter.grad = None
+    torch.manual_seed(seed)
+    with ExitStack() as stack:
+        if autocast is not None:
+            stack.enter_context(torch.autocast(next(model.parameters()).device.type, dtype=autocast))
+        result = eagerly(lambda: target.forward(model, batch))
+    result.loss.backward()
+    return {name: p.grad for name, p in model.named_parameters() if p.grad is not None and not p.grad.is_sparse}
+
+
+def _widened(value: Any) -> Any:
+    return value.float() if isinstance(value, Tensor) and value.dtype in _LOW else value
+
+
+def _compared(low: Tensor, full: Tensor, tiny: float) -> list[Tensor]:
+    size = low.detach().float().abs()
+    there = full.detach() != 0
+    lost = ((size == 0) & there).float().mean()
+    subnormal = ((size < tiny) & (size > 0) & there).float().mean()
+    return [lost, subnormal, size.max(), full.detach().abs().max()]

@@ -1,0 +1,95 @@
+"""GC5xx: what a low precision loses."""
+
+from __future__ import annotations
+
+import math
+
+from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.measurement import Rounding
+from gradcheck_cli.records.report import Finding
+from gradcheck_cli.rules.accounts import named, verb
+from gradcheck_cli.rules.evidence import Evidence, Findings
+
+_LOST = 0.1
+"""Share of a layer's gradient that may be flushed to zero; rounding alone moves a few elements of a ReLU net."""
+_HEADROOM = 4.0
+"""Factor that a gradient should stay below the largest number: norms change by that much from batch to batch."""
+_LARGEST_SCALE = 2.0**24
+
+
+def underflow(evidence: Evidence) -> Findings:
+    """Gradients that are not zero in float32 are flushed to zero in this precision.
+
+    float16 ends at 6e-8, and float16's normal numbers at 6.1e-5. Scaling the loss by a power of two lifts all
+    gradients over that; bfloat16 has float32's range. Measured on copies of the model, the same pass in both
+    precisions. Source: Micikevicius et al., Mixed Precision Training, 2018.
+    """
+    by_layer = _by_layer(evidence)
+    ill = {path: rows for path, rows in by_layer.items() if max(r.lost for r in rows) > _LOST}
+    if not ill:
+        return
+    names = tuple(ill)
+    worst = max((r for rows in ill.values() for r in rows), key=lambda r: r.lost)
+    scale = _rescuing_scale(evidence, worst.limit)
+    yield Finding(
+        code="GC501",
+        rule="gradient-underflow",
+        family=Family.PRECISION,
+        severity=Severity.ERROR if worst.lost > 0.5 else Severity.WARNING,
+        layers=names,
+        cause="fp16-underflow",
+        message=f"{named(names)} {verb(names, 'loses', 'lose')} up to {worst.lost:.0%} of the gradient to "
+        f"{worst.dtype}: it is 0 there, and not in float32",
+        why=f"the largest element at {worst.parameter} is {worst.largest_float32:.1e} in float32; a loss scale of 2^{int(math.log2(scale))} "
+        f"({scale:.0f}) brings all gradients into the range of {worst.dtype}",
+        source=next((y.source for m, y in evidence.layers.items() if evidence.path_of(m) == names[0]), None),
+        evidence={
+            "lost_share": worst.lost,
+            "subnormal_share": worst.subnormal,
+            "loss_scale": scale,
+            "largest_float32": worst.largest_float32,
+        },
+    )
+
+
+def near_overflow(evidence: Evidence) -> Findings:
+    """A gradient comes within a factor of four of the largest number that this precision holds.
+
+    The next larger batch or step gives Inf, and an Inf that reaches the optimiser destroys the weights.
+    """
+    by_layer = _by_layer(evidence)
+    ill = {path: rows for path, rows in by_layer.items() if max(r.largest / r.limit for r in rows) > 1 / _HEADROOM}
+    if not ill:
+        return
+    names = tuple(ill)
+    worst = max((r for rows in ill.values() for r in rows), key=lambda r: r.largest)
+    yield Finding(
+        code="GC502",
+        rule="gradient-near-overflow",
+        family=Family.PRECISION,
+        severity=Severity.WARNING,
+        layers=names,
+        cause="fp16-overflow",
+        message=f"the gradient of {worst.parameter} reaches {worst.largest:.3g}, and {worst.dtype} ends at "
+        f"{worst.limit:.3g}",
+        why="a batch with a gradient four times as large overflows to Inf",
+        source=next((y.source for m, y in evidence.layers.items() if evidence.path_of(m) == names[0]), None),
+        evidence={"largest": worst.largest, "limit": worst.limit},
+    )
+
+
+def _by_layer(evidence: Evidence) -> dict[str, list[Rounding]]:
+    owner = {name: evidence.path_of(p.module) for p in evidence.measurement.parameters for name in p.names}
+    found: dict[str, list[Rounding]] = {}
+    for row in evidence.measurement.roundings:
+        found.setdefault(owner[row.parameter], []).append(row)
+    return found
+
+
+def _rescuing_scale(evidence: Evidence, limit: float) -> float:
+    """The largest power of two that leaves headroom above every gradient that was measured."""
+    streams = [y.stream for y in evidence.layers.values() if y.stream is not None and math.isfinite(y.stream)]
+    largest = max((*streams, *(r.largest_float32 for r in evidence.measurement.roundings)), default=0.0)
+    if largest <= 0:
+        return _LARGEST_SCALE
+    return min(max(2.0 ** math.floor(math.log2(limit / _HEADROOM / largest)), 1.0), _LARGEST_SCALE)
