@@ -1,0 +1,63 @@
+"""A file and those that it includes -> all their planned checks, each name once."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gradcheck_cli.config.faults import validated
+from gradcheck_cli.config.plans import planned
+from gradcheck_cli.config.yamltext import Document, read_yaml
+from gradcheck_cli.errors import ConfigError
+from gradcheck_cli.records.suite import PlannedCheck
+
+_MOST_CHECKS = 10_000
+
+
+def load(path: Path, overrides: Mapping[str, Any]) -> tuple[PlannedCheck, ...]:
+    """Every check of a file and of those it includes, in their order.
+
+    Raises:
+        ConfigError: A file cannot be read or understood, or two checks have one name.
+    """
+    checks: dict[str, tuple[PlannedCheck, str]] = {}
+    for check, document, index in _checks(path, (), set(), overrides):
+        line, column = document.place(("checks", index, "name"))
+        if check.name in checks:
+            raise ConfigError(
+                f"{document.file}:{line}:{column}: a second check called `{check.name}`; "
+                f"the first is in {checks[check.name][1]}",
+                hint="Give one of them another `name`.",
+            )
+        if len(checks) >= _MOST_CHECKS:
+            document.fail(("checks", index, "matrix"), f"more than {_MOST_CHECKS} checks", key=True)
+        checks[check.name] = check, f"{document.file}:{line}"
+    return tuple(check for check, _ in checks.values())
+
+
+def _checks(
+    path: Path, above: tuple[Path, ...], done: set[Path], overrides: Mapping[str, Any]
+) -> Iterator[tuple[PlannedCheck, Document, int]]:
+    real = path.resolve()
+    done.add(real)
+    document = read_yaml(path, path)
+    file = validated(document)
+    for index, check in enumerate(file.checks):
+        for each in planned(file, check, real.parent, overrides):
+            yield each, document, index
+    for index, pattern in enumerate(file.include):
+        for included in _matching(document, index, pattern, path.parent):
+            if included.resolve() in (*above, real):
+                document.fail(("include", index), f"`{pattern}` includes {included}, which includes this file")
+            if included.resolve() not in done:
+                yield from _checks(included, (*above, real), done, overrides)
+
+
+def _matching(document: Document, index: int, pattern: str, folder: Path) -> list[Path]:
+    found = sorted(glob.glob(pattern, root_dir=folder, recursive=True)) if "\0" not in pattern else []
+    if not found:
+        document.fail(("include", index), f"no file fits `{pattern}`", hint="Paths start at this file's folder.")
+    return [Path(os.path.normpath(folder / name)) for name in found]
