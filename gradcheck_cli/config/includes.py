@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -57,7 +56,10 @@ def _checks(
 
 
 def _matching(document: Document, index: int, pattern: str, folder: Path) -> list[Path]:
-    found = sorted(glob.glob(pattern, root_dir=folder, recursive=True)) if "\0" not in pattern else []
+    try:
+        found = sorted(folder.glob(os.path.normpath(pattern)))
+    except (ValueError, NotImplementedError, OSError) as error:  # `**x`, an absolute path, a NUL
+        document.fail(("include", index), f"`{pattern}` is not a pattern ({error})", hint="Write `models/*.yaml`.")
     if not found:
         document.fail(("include", index), f"no file fits `{pattern}`", hint="Paths start at this file's folder.")
-    return [Path(os.path.normpath(folder / name)) for name in found]
+    return found

@@ -50,8 +50,8 @@ def _merged(file: File, check: Check) -> dict[str, Any]:
 
 def _spec(file: File, check: Check, options: Mapping[str, Any], folder: Path) -> CheckSpec:
     ignore, waivers = _ignored(file, check)
-    plain = {name: options[name] for name in _PLAIN if options.get(name) is not None}
-    references = {name: from_folder(options[name], folder) for name in _REFERENCES if options.get(name)}
+    plain: dict[str, Any] = {name: options[name] for name in _PLAIN if options.get(name) is not None}
+    references: dict[str, Any] = {name: from_folder(options[name], folder) for name in _REFERENCES if options.get(name)}
     return CheckSpec(
         model=from_folder(check.model, folder),
         inputs=tuple(options.get("input") or ()),

@@ -11,6 +11,7 @@ from gradcheck_cli.records.account import Account, Ledger
 from gradcheck_cli.records.measurement import Lens, Measurement, Op, ParameterMeasurement
 from gradcheck_cli.records.report import Finding, Layer
 from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.records.training import Training
 
 
@@ -21,6 +22,7 @@ class Evidence:
     measurement: Measurement
     ledger: Ledger
     training: Training = field(default_factory=Training)
+    thresholds: Thresholds = Thresholds()  # noqa: RUF009 - frozen
 
     # -- lookups
 
