@@ -12,6 +12,8 @@ from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
 from gradcheck_cli.records.thresholds import TUNABLE
 from gradcheck_cli.rules import RULES
 
+FAILED = "failed"
+"""What `expect` calls a check that cannot be made."""
 _CODES = {rule.code for rule in RULES}
 _NAMES = {rule.name: rule.code for rule in RULES}
 
@@ -25,6 +27,10 @@ def _pattern(value: str) -> str:
         return value
     close = did_you_mean(value, sorted(_CODES | set(_NAMES)))
     raise PydanticCustomError("rule", "{told}", {"told": f"no rule is called `{value}`{close}"})
+
+
+def _expected(value: str) -> str:
+    return value if value == FAILED else _code(value)
 
 
 def _code(value: str) -> str:
@@ -99,7 +105,7 @@ Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[list[Text], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
 Pattern = Annotated[str, AfterValidator(_pattern), WithJsonSchema(_RULE)]
 Patterns = Annotated[list[Pattern], BeforeValidator(_listed, json_schema_input_type=Pattern | list[Pattern])]
-Code = Annotated[str, AfterValidator(_code), WithJsonSchema(_RULE)]
+Code = Annotated[str, AfterValidator(_expected), WithJsonSchema(_RULE)]
 Codes = Annotated[list[Code], BeforeValidator(_listed, json_schema_input_type=Code | list[Code])]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Name = Annotated[str, Field(pattern=r"^[^\W\d]\w*$")]
@@ -194,7 +200,7 @@ class Check(Options, Verdict):
     name: Text | None = None
     """Unique in the suite; `model` if it is left out."""
     expect: Codes = []
-    """Codes of findings that it must report, for a model that is ill on purpose."""
+    """Codes of findings that it must report, for a model that is ill on purpose; `failed` if it must not run."""
 
 
 class File(Verdict):
