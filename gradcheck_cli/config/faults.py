@@ -61,7 +61,7 @@ def _address(error: dict[str, Any]) -> Address:
 
 
 def _about_key(error: dict[str, Any]) -> bool:
-    return error["type"] == "extra_forbidden" or "[key]" in error["loc"]
+    return error["type"] in ("extra_forbidden", "threshold_name") or "[key]" in error["loc"]
 
 
 def _worded(document: Document, error: dict[str, Any]) -> tuple[str, str]:

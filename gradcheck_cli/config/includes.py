@@ -45,7 +45,7 @@ def _checks(
     document = read_yaml(path, path)
     file = validated(document)
     for index, check in enumerate(file.checks):
-        for each in planned(file, check, real.parent, overrides):
+        for each in planned(file, check, path.parent.absolute(), overrides):
             yield each, document, index
     for index, pattern in enumerate(file.include):
         for included in _matching(document, index, pattern, path.parent):
@@ -58,7 +58,7 @@ def _checks(
 def _matching(document: Document, index: int, pattern: str, folder: Path) -> list[Path]:
     try:
         found = sorted(folder.glob(os.path.normpath(pattern)))
-    except (ValueError, NotImplementedError, OSError) as error:  # `**x`, an absolute path, a NUL
+    except (ValueError, IndexError, NotImplementedError, OSError) as error:  # `**x`, `.`, an absolute path
         document.fail(("include", index), f"`{pattern}` is not a pattern ({error})", hint="Write `models/*.yaml`.")
     if not found:
         document.fail(("include", index), f"no file fits `{pattern}`", hint="Paths start at this file's folder.")

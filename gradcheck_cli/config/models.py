@@ -66,11 +66,11 @@ def _with_reasons(value: Any) -> Any:
 def _moved(value: Any) -> Any:
     """Check that every threshold belongs to its rule and lies within its bounds."""
     for rule, numbers in value.items():
-        known = {name: bounds for name, bounds in TUNABLE.items() if bounds.rule == _code(rule)}
+        known = {name: bounds for name, bounds in TUNABLE.items() if bounds.rule == rule}
         for name, number in numbers.items():
             if name not in known:
                 told = f"{rule} has no threshold `{name}`{did_you_mean(name, known)}" + _there_are(known)
-                raise PydanticCustomError("threshold", "{told}", {"told": told, "at": [rule, name]})
+                raise PydanticCustomError("threshold_name", "{told}", {"told": told, "at": [rule, name]})
             low, high = known[name].low, known[name].high
             if not low <= number <= high:
                 told = f"{name} must lie between {low:g} and {high:g}"
@@ -102,13 +102,15 @@ _THRESHOLDS: dict[str, Any] = {
 }
 
 Text = Annotated[str, Field(min_length=1)]
-Texts = Annotated[list[Text], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
+Texts = Annotated[list[Text], BeforeValidator(_listed, json_schema_input_type=Text | list[Text])]
 Pattern = Annotated[str, AfterValidator(_pattern), WithJsonSchema(_RULE)]
 Patterns = Annotated[list[Pattern], BeforeValidator(_listed, json_schema_input_type=Pattern | list[Pattern])]
+Rule = Annotated[str, AfterValidator(_code)]
 Code = Annotated[str, AfterValidator(_expected), WithJsonSchema(_RULE)]
 Codes = Annotated[list[Code], BeforeValidator(_listed, json_schema_input_type=Code | list[Code])]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Name = Annotated[str, Field(pattern=r"^[^\W\d]\w*$")]
+_NAMES_ONLY = Field(json_schema_extra={"additionalProperties": False})
 T = TypeVar("T")
 Several = Annotated[list[T], Field(min_length=1)]
 
@@ -134,7 +136,7 @@ class Matrix(_Model):
     seed: Several[Seed] | None = None
     dtype: Several[Text] | None = None
     device: Several[Text] | None = None
-    set: dict[Name, Several[JsonValue]] = {}
+    set: Annotated[dict[Name, Several[JsonValue]], _NAMES_ONLY] = {}
 
 
 class Verdict(_Model):
@@ -146,7 +148,7 @@ class Verdict(_Model):
     """Rules to leave out, or `RULE: {layers: [GLOB, ...], reason: WHY}`. A check's own are added to the file's."""
     fail_on: FailOn | None = None
     """Least severity that gives exit code 1."""
-    thresholds: Annotated[dict[str, dict[str, float]], AfterValidator(_moved), WithJsonSchema(_THRESHOLDS)] = {}
+    thresholds: Annotated[dict[Rule, dict[str, float]], AfterValidator(_moved), WithJsonSchema(_THRESHOLDS)] = {}
     """Numbers that a verdict turns on, as `GC206: {saturated_share: 0.99}`."""
 
 
@@ -167,7 +169,7 @@ class Options(_Model):
     """file.py:NAME of a function (model, batch) -> loss."""
     weights: Text | None = None
     """A .pt or .safetensors state dict."""
-    set: dict[Name, JsonValue] = {}
+    set: Annotated[dict[Name, JsonValue], _NAMES_ONLY] = {}
     """Arguments for the model's class or function. A check's own are added to the defaults."""
     device: Text | None = None
     """cpu, cuda, cuda:1, mps, ..."""

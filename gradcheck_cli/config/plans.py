@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -130,8 +131,8 @@ def from_folder(text: str, folder: Path) -> str:
         location, colon, name = text, "", ""
     if not ("/" in location or "\\" in location or Path(location).suffix.lower() in _FILES):
         return text
-    path = (folder / Path(location).expanduser()).resolve()
-    here = Path.cwd().resolve()
+    path = Path(os.path.normpath(folder / location))
+    here = Path.cwd()
     return f"{path.relative_to(here) if path.is_relative_to(here) else path}{colon}{name}"
 
 

@@ -119,6 +119,8 @@ def _plain(error: yaml.MarkedYAMLError) -> tuple[str, str]:
         return "a tab", "YAML indents with spaces."
     if "expected a single document" in (error.context or ""):
         return "a second document starts here", "Keep one, and name other files under `include`."
+    if problem.startswith("nested"):
+        return problem, ""
     context = f" ({error.context})" if error.context else ""
     return f"not valid YAML: {problem}{context}", "Quote text that holds `:`, `#`, `*`, `&`, `[` or `{`."
 
@@ -220,6 +222,8 @@ class _Unfolding:
         read = _SCALARS.get(kind)
         if read is None or not node.tag.startswith(_TAG):
             self._no_tag(node)
+        if "\0" in text or not text.isascii() and _has_half_characters(text):
+            _fail(self.shown, node.start_mark, "an escape that stands for no character")
         try:
             value = read(text)
         except (ValueError, OverflowError):  # `!!int x`, or more digits than Python reads
@@ -231,6 +235,10 @@ class _Unfolding:
     def _no_tag(self, node: Node) -> NoReturn:
         tag = node.tag.replace(_TAG, "!!")
         _fail(self.shown, node.start_mark, f"the tag `{tag}` has no meaning here", "Leave it out.")
+
+
+def _has_half_characters(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _int(text: str) -> int:
