@@ -26,6 +26,21 @@ def load_config(path: Path, overrides: Mapping[str, object]) -> tuple[PlannedChe
     return load(path, overrides)
 
 
+def load_policy(path: Path, overrides: Mapping[str, object]) -> dict[str, Any]:
+    """What a file says of every verdict: the fields select, ignore, waivers, fail_on and thresholds of a CheckSpec.
+
+    Args:
+        path: The file; its checks and those that it includes are left alone.
+        overrides: As for `load_config`.
+
+    Raises:
+        ConfigError: The file cannot be read or understood.
+    """
+    from gradcheck_cli.config.includes import policy
+
+    return policy(path, overrides)
+
+
 def find_config(start: Path) -> Path | None:
     """The nearest gradcheck.yaml from `start` upwards, as far as the root of the repository (where .git is).
 

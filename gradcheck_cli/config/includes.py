@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck_cli.config.faults import validated
+from gradcheck_cli.config.models import Check, File, Verdict
 from gradcheck_cli.config.plans import planned
 from gradcheck_cli.config.yamltext import Document, read_yaml
 from gradcheck_cli.errors import ConfigError
 from gradcheck_cli.records.suite import PlannedCheck
 
 _MOST_CHECKS = 10_000
+_ANY = Check(model="any")
 
 
 def load(path: Path, overrides: Mapping[str, Any]) -> tuple[PlannedCheck, ...]:
@@ -35,6 +37,17 @@ def load(path: Path, overrides: Mapping[str, Any]) -> tuple[PlannedCheck, ...]:
             document.fail(("checks", index, "matrix"), f"more than {_MOST_CHECKS} checks", key=True)
         checks[check.name] = check, f"{document.file}:{line}"
     return tuple(check for check, _ in checks.values())
+
+
+def policy(path: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a CheckSpec that a file sets at its top, under the command line's.
+
+    Raises:
+        ConfigError: The file cannot be read or understood.
+    """
+    file = validated(read_yaml(path, path))
+    (check,) = planned(File(version=1, **{n: getattr(file, n) for n in Verdict.model_fields}), _ANY, path, overrides)
+    return {name: getattr(check.spec, name) for name in (*Verdict.model_fields, "waivers")}
 
 
 def _checks(

@@ -222,7 +222,7 @@ class _Unfolding:
         read = _SCALARS.get(kind)
         if read is None or not node.tag.startswith(_TAG):
             self._no_tag(node)
-        if "\0" in text or not text.isascii() and _has_half_characters(text):
+        if "\0" in text or (not text.isascii() and _has_half_characters(text)):
             _fail(self.shown, node.start_mark, "an escape that stands for no character")
         try:
             value = read(text)
