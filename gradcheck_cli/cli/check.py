@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -230,7 +231,10 @@ def config_file(config: str | None, no_config: bool) -> Path | None:
         return None
     from gradcheck_cli.config import find_config
 
-    return Path(config) if config is not None else find_config(Path.cwd())
+    if config is not None:
+        return Path(config)
+    found = find_config(Path.cwd())
+    return found and Path(os.path.relpath(found))  # so that a report reads the same on any machine
 
 
 def _by_policy(spec: CheckSpec, file: Path, given: Mapping[str, object], run: Callable[[CheckSpec], Report]) -> Report:

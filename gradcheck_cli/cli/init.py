@@ -13,7 +13,7 @@ from gradcheck_cli.errors import ConfigError
 
 def init(
     folder: Annotated[
-        str, typer.Argument(metavar="[FOLDER]", help="Where to look, and to write gradcheck.yaml.", show_default=False)
+        str, typer.Argument(metavar="FOLDER", help="Where to look, and to write gradcheck.yaml.", show_default=False)
     ] = ".",
     force: Annotated[bool, typer.Option("--force", help="Overwrite a gradcheck.yaml that is there.")] = False,
 ) -> None:
@@ -21,6 +21,7 @@ def init(
     from gradcheck_cli.config import FILE_NAME
     from gradcheck_cli.config.candidates import find_candidates
     from gradcheck_cli.config.starter import starter
+    from gradcheck_cli.reports.glyphs import count_of
 
     file = Path(folder) / FILE_NAME
     if not Path(folder).is_dir():
@@ -32,4 +33,5 @@ def init(
         raise ConfigError(f"no file in {folder} defines a model", hint="Name the folder that holds the models.")
     write_file(file, starter(candidates))
     ready = sum(not each.needs for each in candidates)
-    emit(f"wrote {file}: {ready} models to check, {len(candidates) - ready} that need arguments first\n")
+    partly = f", and {count_of(len(candidates) - ready, 'model')} to complete" if ready < len(candidates) else ""
+    emit(f"wrote {file}: {count_of(ready, 'check')}{partly}\n")

@@ -65,7 +65,7 @@ def test_init_writes_a_file_that_passes_its_own_check(tmp_path: Path, capsys, mo
     tree(tmp_path)
     monkeypatch.chdir(tmp_path)
     assert run(["init"]) == 0
-    assert capsys.readouterr().out == "wrote gradcheck.yaml: 2 models to check, 1 that need arguments first\n"
+    assert capsys.readouterr().out == "wrote gradcheck.yaml: 2 checks, and 1 model to complete\n"
     text = Path("gradcheck.yaml").read_text(encoding="utf-8")
     assert [check.spec.model for check in load_config(Path("gradcheck.yaml"), {})] == [
         "nets.py:build_model",
