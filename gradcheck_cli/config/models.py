@@ -48,18 +48,18 @@ def _listed(value: Any) -> Any:
 def _waivers(value: Any) -> Any:
     """Every way to write `ignore` as a mapping from rules to lists of waivers; an empty list is the whole rule."""
     if isinstance(value, dict):
-        return {rule: _with_reasons(waivers) for rule, waivers in value.items()}
+        return {rule: _with_reasons(rule, waivers) for rule, waivers in value.items()}
     rules = _listed(value)
     if isinstance(rules, list) and all(isinstance(rule, str) for rule in rules):
         return {rule: [] for rule in rules}
     raise PydanticCustomError("ignore", "`ignore` takes rules, or `RULE: {{layers: [GLOB, ...], reason: WHY}}`")
 
 
-def _with_reasons(value: Any) -> Any:
+def _with_reasons(rule: str, value: Any) -> Any:
     waivers = [value] if isinstance(value, dict) else value
     if isinstance(waivers, str) or (isinstance(waivers, list) and any(isinstance(item, str) for item in waivers)):
         told = "layers need a reason: write {layers: [GLOB, ...], reason: WHY}"
-        raise PydanticCustomError("reason", "{told}", {"told": told})
+        raise PydanticCustomError("reason", "{told}", {"told": told, "at": [rule]})
     return waivers
 
 

@@ -72,7 +72,7 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     (HEAD + "select: vanishing\n", "2:9", "did you mean `vanishing-"),
     (HEAD + "ignore: 3\n", "2:9", "`ignore` takes rules"),
     (HEAD + "ignore: [GC401, 3]\n", "2:9", "`ignore` takes rules"),
-    (HEAD + "ignore: {GC401: ['encoder.pos*']}\n", "2:", "layers need a reason"),
+    (HEAD + "ignore: {GC401: ['encoder.pos*']}\n", "2:17", "layers need a reason"),
     (HEAD + "ignore: {GC401: {layers: [a]}}\n", "2:17", "`reason` is missing"),
     (HEAD + "ignore: {GC401: {layers: [a], reason: ''}}\n", "2:39", "must not be empty"),
     (HEAD + "ignore: {GC999: {reason: x}}\n", "2:10", "no rule is called `GC999`"),
