@@ -25,6 +25,10 @@ class UsageError(GradcheckError):
     """The command line or a spec on it cannot be understood."""
 
 
+class ConfigError(GradcheckError):
+    """A gradcheck.yaml cannot be read or understood; the message starts with file:line:column where there is one."""
+
+
 class TargetError(GradcheckError):
     """The model, the batch or the loss cannot be found, loaded or built."""
 

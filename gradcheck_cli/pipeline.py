@@ -115,10 +115,16 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
     on_stage("judging")
     ledger = account_for(measurement)
     training = Training(lr=spec.lr, optimizer=spec.optimizer, norms=tuple(gradient_norm(m) for m in measured))
-    layers, findings, hidden = judge(measurement, ledger, training, select=spec.select, ignore=spec.ignore)
-    findings = tuple(
-        replace(f, remedies=() if f.severity is Severity.NOTE else remedies_for(f.cause)) for f in findings
+    layers, found, hidden, waived = judge(
+        measurement,
+        ledger,
+        training,
+        select=spec.select,
+        ignore=spec.ignore,
+        waivers=spec.waivers,
+        thresholds=spec.thresholds,
     )
+    findings = tuple(replace(f, remedies=() if f.severity is Severity.NOTE else remedies_for(f.cause)) for f in found)
     code = exit_code(findings, spec.fail_on)
     return Report(
         name=target.name,
@@ -130,6 +136,7 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
         versions=_versions(torch.__version__),
         findings=findings,
         hidden=hidden,
+        waived=waived,
         layers=layers,
         series=ledger.series,
         notes=(*measurement.remarks, *_too_few(target, spec)),

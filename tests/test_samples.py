@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from gradcheck_cli.config import load_config
+
 SAMPLES = Path(__file__).parent.parent / "samples"
 LABEL = re.compile(r"^gradcheck: (healthy|failed|ill) ?(\S+)? ?(\S+)?\Z", re.MULTILINE)
 TRAINING = re.compile(r"loss (\S+) -> (\S+) in (\d+) steps of (\w+\([^)]*\))")
+EXPECTED = {Path(check.spec.model).name: check.expect for check in load_config(SAMPLES / "gradcheck.yaml", {})}
 EXIT_CODES = {"healthy": 0, "ill": 1, "failed": 2}
 LOSS_OF_GUESSING = math.log(10)
 
@@ -50,6 +53,14 @@ def test_every_file_but_the_data_loaders_is_labelled() -> None:
     assert len(labelled) >= 18
 
 
+def test_gradcheck_yaml_covers_every_sample_and_expects_what_it_says() -> None:
+    assert set(EXPECTED) == {sample.path.name for sample in ALL}
+    for sample in ALL:
+        expect = EXPECTED[sample.path.name]
+        assert (expect == ("failed",)) == (sample.status == "failed")
+        assert (expect == ()) == (sample.status == "healthy")
+
+
 @every_sample
 def test_label_names_a_family_and_a_cause_when_ill(sample: Sample) -> None:
     assert (sample.family is not None and bool(sample.causes)) == (sample.status == "ill")
@@ -78,6 +89,7 @@ def test_gradcheck_says_what_the_docstring_says(
     assert report["status"] == sample.status, findings
     assert exit_code == EXIT_CODES[sample.status]
     if sample.status == "ill":
+        assert {finding["code"] for finding in findings} == set(EXPECTED[sample.path.name])
         assert findings[0]["family"] == sample.family
         assert findings[0]["cause"] in sample.causes
     else:

@@ -13,7 +13,9 @@ from gradcheck_cli import __version__
 from gradcheck_cli.cli.check import check
 from gradcheck_cli.cli.failing import as_error, failed_report, tell
 from gradcheck_cli.cli.helping import PanelCommand, examples
+from gradcheck_cli.cli.init import init
 from gradcheck_cli.cli.rule import rule
+from gradcheck_cli.cli.schema import schema
 from gradcheck_cli.cli.show import show
 from gradcheck_cli.cli.sparing import SparingGroup
 from gradcheck_cli.cli.writing import emit
@@ -43,6 +45,8 @@ app = typer.Typer(
 app.command(cls=PanelCommand, epilog=CHECK_EXAMPLES, short_help="Check the gradients of one model.")(check)
 app.command(cls=PanelCommand, short_help="Show a saved report again, in any format.")(show)
 app.command(cls=PanelCommand, short_help="List the rules, or explain one.")(rule)
+app.command(cls=PanelCommand, short_help="Write a gradcheck.yaml for the models found here.")(init)
+app.command(cls=PanelCommand, short_help="Print the JSON schema of gradcheck.yaml.")(schema)
 
 
 def _version(wanted: bool) -> None:

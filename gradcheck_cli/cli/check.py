@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -143,8 +146,20 @@ def check(
         ),
     ] = None,
     fail_on: Annotated[
-        FailOn, typer.Option(help="Least severity that gives exit code 1.", rich_help_panel=_VERDICT)
-    ] = FailOn.WARNING,
+        FailOn | None,
+        typer.Option(help="Least severity that gives exit code 1; warning if not given.", rich_help_panel=_VERDICT),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Take select, ignore, fail_on and thresholds from the top of FILE, not of the nearest gradcheck.yaml.",
+            rich_help_panel=_VERDICT,
+        ),
+    ] = None,
+    no_config: Annotated[
+        bool, typer.Option("--no-config", help="Use no gradcheck.yaml.", rich_help_panel=_VERDICT)
+    ] = False,
     format: Format = "table",
     output: Outputs = None,
     verbose: Verbose = False,
@@ -181,10 +196,14 @@ def check(
             mode=mode_of(training),
             select=parse_rules(select or (), "--select"),
             ignore=parse_rules(ignore or (), "--ignore"),
-            fail_on=fail_on,
+            fail_on=fail_on or FailOn.WARNING,
             trust_pickle=trust_pickle,
         )
-        return _run(spec, asked, silence)
+        file = config_file(config, no_config)
+        if file is None:
+            return _run(spec, asked, silence)
+        given = {"select": spec.select, "ignore": spec.ignore, "fail_on": fail_on}
+        return _by_policy(spec, file, given, lambda ruled: _run(ruled, asked, silence))
 
     silence = ExitStack()
     finish(asked, model, work, quiet=silence)
@@ -198,6 +217,35 @@ def _run(spec: CheckSpec, asked: Asked, silence: ExitStack) -> Report:
     silence.enter_context(no_hard_exit())
     with stages(quiet=asked.quiet, color=colored(asked.color, terminal=sys.stderr.isatty())) as on_stage:
         return pipeline.run_check(spec, on_stage)
+
+
+def config_file(config: str | None, no_config: bool) -> Path | None:
+    """The gradcheck.yaml to use: the one that is named, none, or the nearest.
+
+    Raises:
+        UsageError: Both --config and --no-config are given.
+    """
+    if no_config:
+        if config is not None:
+            raise UsageError("--config and --no-config are both given", hint="Keep one of the two.")
+        return None
+    from gradcheck_cli.config import find_config
+
+    if config is not None:
+        return Path(config)
+    found = find_config(Path.cwd())
+    return found and Path(os.path.relpath(found))  # so that a report reads the same on any machine
+
+
+def _by_policy(spec: CheckSpec, file: Path, given: Mapping[str, object], run: Callable[[CheckSpec], Report]) -> Report:
+    """Run a check as a gradcheck.yaml says verdicts are made, and note it where that changes anything."""
+    from gradcheck_cli.config import load_policy
+
+    ruled = replace(spec, **load_policy(file, given))
+    report = run(ruled)
+    if ruled == spec:
+        return report
+    return replace(report, notes=(*report.notes, f"the verdict follows {file}; --no-config leaves it out"))
 
 
 def mode_of(training: bool | None) -> Mode:

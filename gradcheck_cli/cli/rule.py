@@ -12,6 +12,7 @@ import typer
 from gradcheck_cli.cli.writing import emit
 from gradcheck_cli.errors import UsageError
 from gradcheck_cli.names import did_you_mean
+from gradcheck_cli.records.thresholds import TUNABLE, Thresholds
 
 if TYPE_CHECKING:
     from gradcheck_cli.rules import Rule
@@ -75,8 +76,20 @@ def explained(each: Rule) -> str:
     lines += ["Causes, and what to try in this order:"]
     for cause in each.causes:
         lines += _cause(cause)
+    lines += _thresholds(each.code)
     lines += ["", f"Silence it with --ignore {each.code}, or --ignore {each.name}."]
     return "\n".join(lines) + "\n"
+
+
+def _thresholds(code: str) -> list[str]:
+    """The numbers of a rule that gradcheck.yaml can move, with their defaults."""
+    usual = Thresholds()
+    mine = [
+        f"  {name} = {getattr(usual, name):g}: {bounds.meaning}"
+        for name, bounds in TUNABLE.items()
+        if bounds.rule == code
+    ]
+    return ["", "Thresholds, which gradcheck.yaml can move:", *mine] if mine else []
 
 
 def _cause(cause: str) -> list[str]:

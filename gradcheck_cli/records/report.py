@@ -54,6 +54,16 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Waived:
+    """A finding that gradcheck.yaml ignores, with the reason given there."""
+
+    code: str
+    rule: str
+    layers: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Layer:
     """A module that directly owns parameters, judged by its parameters together.
 
@@ -91,7 +101,7 @@ class Layer:
 class Report:
     """The result of one check: everything that a reporter shows.
 
-    `hidden` counts the findings above a note that `--select` or `--ignore` kept out.
+    `hidden` counts the findings above a note that `--select`, `--ignore` or a waiver kept out.
     """
 
     name: str
@@ -103,6 +113,7 @@ class Report:
     versions: Mapping[str, str]
     findings: tuple[Finding, ...] = ()
     hidden: int = 0
+    waived: tuple[Waived, ...] = ()
     layers: tuple[Layer, ...] = ()
     series: tuple[Series, ...] = ()
     notes: tuple[str, ...] = ()

@@ -7,10 +7,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
+from gradcheck_cli.records.thresholds import Thresholds
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiver:
+    """Findings that are left out, with a reason.
+
+    `rule` is a code prefix or a rule name, `layers` are globs of layer paths; none means every layer.
+    """
+
+    rule: str
+    layers: tuple[str, ...] = ()
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +50,8 @@ class CheckSpec:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     fail_on: FailOn = FailOn.WARNING
+    waivers: tuple[Waiver, ...] = ()
+    thresholds: Thresholds = Thresholds()  # noqa: RUF009 - frozen
     trust_pickle: bool = False
 
 

@@ -16,7 +16,8 @@ class PlannedCheck:
         name: Unique in its suite.
         spec: What to check; paths in it are absolute or relative to the current folder.
         timeout: Seconds after which the check is ended, or None.
-        expect: Codes of findings that it must report; empty for a check that must be healthy.
+        expect: Codes of findings that it must report, or "failed" where it must not be possible to check it; empty
+            for a check that must be healthy.
     """
 
     name: str

@@ -13,6 +13,7 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from gradcheck_cli.names import listing
 from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.series import Series
@@ -118,6 +119,7 @@ def _notes(report: Report, style: Style) -> list[Text]:
     notes = [note_line(f, style) for f in report.findings if f.severity is Severity.NOTE]
     notes += [_text(f"note  {line}", style, "dim") for line in report.notes]
     if style.verbose:
+        notes += [_text(f"ignored {w.code} {listing(w.layers)}: {w.reason}", style, "dim") for w in report.waived]
         notes += [_text(f"found {line}", style, "dim") for line in _picked(report)]
         took = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items())
         versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())

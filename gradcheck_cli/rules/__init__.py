@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from gradcheck_cli.records.account import Ledger
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.measurement import Measurement
-from gradcheck_cli.records.report import Finding, Layer
+from gradcheck_cli.records.report import Finding, Layer, Waived
+from gradcheck_cli.records.spec import Waiver
+from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.records.training import Training
 from gradcheck_cli.rules import (
     blocked,
@@ -25,6 +28,7 @@ from gradcheck_cli.rules import (
     throughtime,
 )
 from gradcheck_cli.rules.evidence import Evidence
+from gradcheck_cli.rules.waivers import waive
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +41,22 @@ class Rule:
     severity: Severity
     causes: tuple[str, ...]
     check: Callable[[Evidence], Iterator[Finding]]
+
+
+class Verdict(NamedTuple):
+    """What came of judging a measurement.
+
+    Attributes:
+        layers: All layers, with their status.
+        findings: Those to show, gravest first.
+        hidden: How many above a note are not shown.
+        waived: Those that a waiver left out, with its reason.
+    """
+
+    layers: tuple[Layer, ...]
+    findings: tuple[Finding, ...]
+    hidden: int
+    waived: tuple[Waived, ...]
 
 
 def _rule(
@@ -167,23 +187,27 @@ def judge(
     *,
     select: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
-) -> tuple[tuple[Layer, ...], tuple[Finding, ...], int]:
-    """Judge a measurement: its layers with their status, the findings, gravest first, and how many are not shown.
+    waivers: tuple[Waiver, ...] = (),
+    thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
+) -> Verdict:
+    """Judge a measurement.
 
     `select` and `ignore` hold code prefixes or rule names. They choose what is shown; what explains what
-    is decided over all rules, so that ignoring a cause does not bring up its consequences.
+    is decided over all rules, so that ignoring a cause does not bring up its consequences. So do `waivers`.
     """
-    evidence = Evidence(measurement=measurement, ledger=ledger, training=training)
+    evidence = Evidence(measurement=measurement, ledger=ledger, training=training, thresholds=thresholds)
     found = tuple(_explaining(evidence))
-    findings = tuple(f for f in found if chosen(f.code, f.rule, select, ignore))
+    wanted = tuple(f for f in found if chosen(f.code, f.rule, select, ignore))
+    findings, waived = waive(wanted, waivers)
     hidden = sum(f.severity is not Severity.NOTE for f in found) - sum(
         f.severity is not Severity.NOTE for f in findings
     )
     ordered = sorted(findings, key=lambda f: list(Severity).index(f.severity))  # stable: causes stay first
-    return (
-        tuple(_with_status(evidence, m, layer, findings) for m, layer in evidence.layers.items()),
-        tuple(ordered),
-        hidden,
+    return Verdict(
+        layers=tuple(_with_status(evidence, m, layer, findings) for m, layer in evidence.layers.items()),
+        findings=tuple(ordered),
+        hidden=hidden,
+        waived=waived,
     )
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from gradcheck_cli.records.account import Account
+from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.rules.evidence import Evidence
 
-SLOWER = 4.0
+SLOWER = Thresholds().slower_decades
 """Decades that a layer's relative gradient may lie below the model's typical layer: it would train ten
 thousand times slower (THEORY.md, section 4)."""
-INSENSITIVE = 1e-5
+INSENSITIVE = Thresholds().insensitive_elasticity
 """Elasticity below which a layer hardly moves the loss: 1 % of its weights moves it by a ten-millionth."""
 SMALL_GAIN = -0.6
 """Decades per weight below which the weights are too small, rather than too many. PyTorch's default for

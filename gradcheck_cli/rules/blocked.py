@@ -11,9 +11,6 @@ from gradcheck_cli.rules.accounts import named, verb
 from gradcheck_cli.rules.evidence import Evidence, Findings
 from gradcheck_cli.rules.zeros import RECTIFIERS, STEP_FUNCTIONS, _opens, blockers_of, classify, zero_layers
 
-_DEAD_SHARE = 0.95
-"""Above this share of units at zero over the whole batch a layer is as good as gone (healthy ReLU nets,
-trained ones included, stay below 0.6)."""
 _DEAD_SAMPLES = 16
 """A unit seen on fewer elements can be zero on all of them by chance."""
 
@@ -63,7 +60,7 @@ def _mostly_dead(evidence: Evidence) -> Findings:
     dead = {  # a layer that is used several times is dead only where all uses are
         layer: ops
         for layer, ops in by_layer.items()
-        if min(evidence.lenses[op].dead or 0.0 for op in ops) >= _DEAD_SHARE
+        if min(evidence.lenses[op].dead or 0.0 for op in ops) >= evidence.thresholds.dead_share
     }
     if dead:
         op = next(iter(dead.values()))[0]

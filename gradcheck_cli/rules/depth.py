@@ -80,7 +80,7 @@ def _is_slow(evidence: Evidence, module: int, typical: float) -> bool:
     return (
         layer.relative_gradient is not None
         and layer.elasticity is not None
-        and layer.relative_gradient < typical * 10**-SLOWER
+        and layer.relative_gradient < typical * 10**-evidence.thresholds.slower_decades
         and layer.elasticity < INSENSITIVE
         and not cancels(evidence, module)
     )

@@ -10,11 +10,6 @@ from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import named
 from gradcheck_cli.rules.evidence import Evidence, Findings
 
-_TOO_FAST = 0.3
-"""Update over weight, in L2 norm, of a step that throws away much of what a layer is; healthy are 1e-4 to 1e-2,
-and 1e-3 is usual (THEORY.md, section 4)."""
-_TOO_SLOW = 1e-6
-"""A ratio at which ten thousand steps move a layer by a hundredth of itself."""
 _FITTED = 0.01
 """Of the loss at chance, or of the target's standard deviation: what is left when a batch has been learned."""
 _FEWEST_NORMS = 4
@@ -28,7 +23,7 @@ def step_too_large(evidence: Evidence) -> Findings:
     step moves every weight that has a gradient by lr. Told only where --lr was given.
     """
     ratios = _update_ratios(evidence)
-    fast = {m: ratio for m, ratio in ratios.items() if ratio > _TOO_FAST}
+    fast = {m: ratio for m, ratio in ratios.items() if ratio > evidence.thresholds.largest_update}
     if fast:
         worst = max(fast, key=lambda m: fast[m])
         yield _finding(
@@ -48,8 +43,8 @@ def step_too_small(evidence: Evidence) -> Findings:
     Told only where --lr was given, and judged as in GC601.
     """
     ratios = _update_ratios(evidence)
-    if ratios and median(ratios.values()) < _TOO_SLOW:
-        slow = {m: ratio for m, ratio in ratios.items() if ratio < _TOO_SLOW}
+    if ratios and median(ratios.values()) < evidence.thresholds.smallest_update:
+        slow = {m: ratio for m, ratio in ratios.items() if ratio < evidence.thresholds.smallest_update}
         told = f"one step changes {{layers}} by at most {max(slow.values()):.0e} of their weights"
         yield _finding(evidence, "GC602", "step-too-small", "lr-too-low", Severity.WARNING, slow, told)
 

@@ -12,6 +12,7 @@ from gradcheck_cli.records.account import Account, Ledger
 from gradcheck_cli.records.measurement import Lens, Measurement, Op, ParameterMeasurement
 from gradcheck_cli.records.report import Finding, Layer
 from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.records.training import Training
 
 
@@ -22,6 +23,7 @@ class Evidence:
     measurement: Measurement
     ledger: Ledger
     training: Training = field(default_factory=Training)
+    thresholds: Thresholds = Thresholds()  # noqa: RUF009 - frozen
 
     # -- lookups
 

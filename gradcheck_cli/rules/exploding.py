@@ -10,14 +10,6 @@ from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import factors, named, position, verb
 from gradcheck_cli.rules.evidence import Evidence, Findings
 
-_FAR_FROM_CHANCE = 100.0
-"""First loss over ln C. Random logits of standard deviation s lose about s * sqrt(2 ln C), so this is a
-network whose logits are tens of times too large."""
-_FAR_FROM_TARGET = 1e3
-_FAR_ABOVE_TARGET = 30.0
-"""Output over target, in RMS: the first squared error is a thousand times that of predicting nothing."""
-_EXPLOSIVE = 1e3
-"""Elasticity above which 0.1 % of a layer's weights changes the loss by its own size (THEORY.md, 4)."""
 _BIG_INPUT = 30.0
 _SQUARE_OVERFLOWS = 1.8e19
 _MOST_OF_IT = 0.7
@@ -57,7 +49,7 @@ def _far_from_chance(evidence: Evidence) -> Found | None:
     if evidence.chance is None:
         return None
     loss, chance = evidence.chance
-    if loss < _FAR_FROM_CHANCE * chance:
+    if loss < evidence.thresholds.loss_over_chance * chance:
         return None
     message = f"the loss is {loss:.3g} where knowing nothing gives {chance:.2f}: the output explodes"
     return message, {"loss": loss, "chance": chance}, False
@@ -68,13 +60,13 @@ def _far_from_target(evidence: Evidence) -> Found | None:
         return None
     output, target = evidence.compared
     numbers: dict[str, float | int | str] = {"output_rms": output, "target_rms": target}
-    if target > _FAR_FROM_TARGET * max(output, 1.0):
+    if target > evidence.thresholds.target_over_output * max(output, 1.0):
         return (
             f"the targets' RMS is {target:.3g} and the output's {output:.3g}: the loss is all scale",
             numbers,
             True,
         )
-    if output > _FAR_ABOVE_TARGET * max(target, 1.0):
+    if output > evidence.thresholds.output_over_target * max(target, 1.0):
         return (
             f"the output's RMS is {output:.3g} and the targets' {target:.3g}: the output explodes",
             numbers,
@@ -89,7 +81,9 @@ def exploding_depth(evidence: Evidence) -> Findings:
     Judged by the elasticity |g| |w| / |loss|, which is free of the scale of the loss and of the weights,
     and only where the gradient really grew on its way down, since a loss near zero inflates it too.
     """
-    wild = [m for m in evidence.trainable if (evidence.layers[m].elasticity or 0) > _EXPLOSIVE]
+    wild = [
+        m for m in evidence.trainable if (evidence.layers[m].elasticity or 0) > evidence.thresholds.exploding_elasticity
+    ]
     grown = {m: _growth(evidence, m) for m in wild}
     layers = [m for m in wild if grown[m] > 2]
     if not layers:

@@ -35,7 +35,8 @@ def insensitive(evidence: Evidence) -> Findings:
     layers = [
         m
         for m in evidence.trainable
-        if (evidence.layers[m].elasticity or 0.0) < INSENSITIVE and not _waits(evidence, m, behind)
+        if (evidence.layers[m].elasticity or 0.0) < evidence.thresholds.insensitive_elasticity
+        and not _waits(evidence, m, behind)
     ]
     deaf = _deaf_to_input(evidence)
     if deaf is None and (not layers or len(layers) < len(evidence.trainable) / 2):

@@ -40,8 +40,8 @@ def underflow(evidence: Evidence) -> Findings:
         cause="fp16-underflow",
         message=f"{named(names)} {verb(names, 'loses', 'lose')} up to {worst.lost:.0%} of the gradient to "
         f"{worst.dtype}: it is 0 there, and not in float32",
-        why=f"the largest element at {worst.parameter} is {worst.largest_float32:.1e} in float32; a loss scale of 2^{int(math.log2(scale))} "
-        f"({scale:.0f}) brings all gradients into the range of {worst.dtype}",
+        why=f"the largest element of {worst.parameter} is {worst.largest_float32:.1e} in float32; a loss scale of "
+        f"2^{int(math.log2(scale))} ({scale:.0f}) brings all gradients into the range of {worst.dtype}",
         source=next((y.source for m, y in evidence.layers.items() if evidence.path_of(m) == names[0]), None),
         evidence={
             "lost_share": worst.lost,

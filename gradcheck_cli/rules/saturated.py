@@ -9,9 +9,6 @@ from gradcheck_cli.rules.accounts import named, verb, weights_above
 from gradcheck_cli.rules.evidence import Evidence, Findings
 
 _SQUASHING = ("Sigmoid", "Tanh", "Hardsigmoid", "Hardtanh", "Softsign")
-_SATURATED = 0.95
-"""Share of elements whose slope is below a hundredth of the largest. No healthy model of the calibration
-corpus, trained ones included, has half of a layer there."""
 _BIG_INPUT = 30.0
 _FEWEST = 64
 """Elements below which such a share can be chance."""
@@ -50,7 +47,7 @@ def saturated_layer(evidence: Evidence) -> Findings:
 
 def _is_saturated(evidence: Evidence, lens: Lens) -> bool:
     return (
-        (lens.saturated or 0.0) >= _SATURATED
+        (lens.saturated or 0.0) >= evidence.thresholds.saturated_share
         and lens.units * lens.samples >= _FEWEST
         and evidence.op(lens.op).name.startswith(_SQUASHING)
         and weights_above(evidence, lens.op) > 0

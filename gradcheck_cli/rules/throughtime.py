@@ -9,14 +9,8 @@ from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.rules.evidence import VIEW_LIKE, Evidence, Findings
 
-FORGOTTEN = 10.0
-"""Decades lost over a sequence. float32 resolves 7.2 decades, so what is this much smaller than the
-gradient of the last steps leaves no trace in the sum."""
-GATED_FORGOTTEN = 30.0
-"""The same for cells with open gates, which learn to keep more."""
 _GATED_RATE = 0.5
 """Decades a step. Half open, as they start, the gates of an LSTM or a GRU lose log10(2) = 0.3 a step."""
-_GROWTH_IN_TIME = 3.0
 
 
 def vanishing_time(evidence: Evidence) -> Findings:
@@ -35,7 +29,8 @@ def vanishing_time(evidence: Evidence) -> Findings:
         gated = _is_gated(evidence, series)
         closed = gated and _gate_is_closed(evidence, series)
         opens = gated and not closed
-        if lost < (GATED_FORGOTTEN if opens else FORGOTTEN) or _rereads(evidence, series):
+        limits = evidence.thresholds
+        if lost < (limits.gated_forgotten_decades if opens else limits.forgotten_decades) or _rereads(evidence, series):
             continue
         learns = opens and -series.attenuation < _GATED_RATE and _hears_the_loss(series)
         parameter = evidence.measurement.parameters[series.parameter]
@@ -71,7 +66,7 @@ def exploding_time(evidence: Evidence) -> Findings:
     """
     for series in evidence.ledger.series:
         grown = total_decades(series)
-        if grown >= _GROWTH_IN_TIME:
+        if grown >= evidence.thresholds.growth_decades:
             parameter = evidence.measurement.parameters[series.parameter]
             layer = evidence.path_of(parameter.module)
             op = next(iter(evidence.senders.get(parameter.op or 0, ())))

@@ -15,10 +15,10 @@ from gradcheck_cli.names import listing
 from gradcheck_cli.target.calls import check_settings, takes
 from gradcheck_cli.target.importing import UserModule
 from gradcheck_cli.target.losses import LOSS_NAMES, STEP_NAMES
+from gradcheck_cli.target.references import USUAL_NAMES
 from gradcheck_cli.target.usercode import user_code
 
 _NOT_MODELS = (*LOSS_NAMES, *STEP_NAMES)
-USUAL_NAMES = ("model", "build_model", "make_model", "get_model", "create_model", "net")
 
 
 def pick_model(source: UserModule, name: str, settings: Mapping[str, Any]) -> tuple[str, Any]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from gradcheck_cli.errors import TargetError, UsageError
 from gradcheck_cli.names import did_you_mean
 
+USUAL_NAMES = ("model", "build_model", "make_model", "get_model", "create_model", "net")
+"""What people call a model, or the function that builds it."""
 DATA_SUFFIXES = (".pt", ".pth", ".npy", ".npz", ".safetensors", ".csv")
 WEIGHT_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 

@@ -44,3 +44,8 @@ def test_an_unknown_rule(gradcheck, code: str, message: str) -> None:
     assert ended.out == ""
     assert message in ended.err
     assert "\x1b" not in ended.err
+
+
+def test_the_numbers_that_can_be_moved_are_told(gradcheck) -> None:
+    assert "  dead_share = 0.95: Share of units at zero" in gradcheck("rule", "GC403").out
+    assert "Thresholds" not in gradcheck("rule", "GC101").out

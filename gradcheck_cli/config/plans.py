@@ -1,0 +1,139 @@
+"""A validated file -> planned checks: defaults, the matrix, the command line, paths from the file."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gradcheck_cli.config.models import Check, File, Matrix
+from gradcheck_cli.records.choices import FailOn
+from gradcheck_cli.records.spec import CheckSpec, Waiver
+from gradcheck_cli.records.suite import PlannedCheck
+from gradcheck_cli.records.thresholds import Thresholds
+
+_PLAIN = (
+    "target target_column device dtype autocast seed mode batches lr optimizer trust_pickle".split()
+)  # by the same name in a CheckSpec
+_REFERENCES = "batch loss step weights".split()
+
+
+def planned(file: File, check: Check, folder: Path, overrides: Mapping[str, Any]) -> Iterator[PlannedCheck]:
+    """The checks that one entry of `checks` stands for; `overrides` are fields of CheckSpec, and `timeout`.
+
+    --select takes the place of what the file selects and ignores as a whole, --ignore is added to it, --set is
+    added too, and every other override takes the place of the file's value, a matrix axis included.
+    """
+    options = _merged(file, check)
+    given = {name: value for name, value in overrides.items() if value not in (None, ())}
+    timeout = given.pop("timeout", options.get("timeout"))
+    spec = _spec(file, check, options, folder)
+    for suffix, changes in _combinations(options.get("matrix"), given):
+        changed = replace(spec, **{**changes, "settings": _together(spec.settings, changes.get("settings", ()))})
+        yield PlannedCheck(
+            name=(check.name or check.model) + suffix,
+            spec=_overridden(changed, given),
+            timeout=timeout,
+            expect=tuple(check.expect),
+        )
+
+
+def _merged(file: File, check: Check) -> dict[str, Any]:
+    """The options of a check over the defaults; `set` is merged by key."""
+    defaults = {name: getattr(file.defaults, name) for name in file.defaults.model_fields_set}
+    own = {name: value for name in check.model_fields_set if (value := getattr(check, name)) is not None}
+    return {**defaults, **own, "set": {**file.defaults.set, **check.set}}
+
+
+def _spec(file: File, check: Check, options: Mapping[str, Any], folder: Path) -> CheckSpec:
+    ignore, waivers = _ignored(file, check)
+    plain: dict[str, Any] = {name: options[name] for name in _PLAIN if options.get(name) is not None}
+    references: dict[str, Any] = {name: from_folder(options[name], folder) for name in _REFERENCES if options.get(name)}
+    return CheckSpec(
+        model=from_folder(check.model, folder),
+        inputs=tuple(options.get("input") or ()),
+        settings=_settings(options["set"]),
+        select=tuple(check.select or file.select or ()),
+        ignore=ignore,
+        waivers=waivers,
+        fail_on=check.fail_on or file.fail_on or FailOn.WARNING,
+        thresholds=_thresholds(file, check),
+        **plain,
+        **references,
+    )
+
+
+def _ignored(file: File, check: Check) -> tuple[tuple[str, ...], tuple[Waiver, ...]]:
+    """What the file and the check ignore: whole rules, and findings with a reason."""
+    entries = [*file.ignore.items(), *check.ignore.items()]
+    whole = tuple(dict.fromkeys(rule for rule, waivers in entries if not waivers))
+    return whole, tuple(
+        Waiver(rule=rule, layers=tuple(waiver.layers), reason=waiver.reason)
+        for rule, waivers in entries
+        for waiver in waivers
+    )
+
+
+def _thresholds(file: File, check: Check) -> Thresholds:
+    numbers: dict[str, float] = {}
+    for values in (*file.thresholds.values(), *check.thresholds.values()):
+        numbers |= values
+    return Thresholds(**numbers)
+
+
+def _combinations(matrix: Matrix | None, given: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every combination of the matrix, as a suffix and the fields it sets; axes that the command line sets are gone."""
+    axes: list[tuple[str, list[Any]]] = []
+    if matrix is not None:
+        own = {key for key, _ in given.get("settings", ())}
+        axes += [(n, v) for n in ("seed", "dtype", "device") if (v := getattr(matrix, n)) and n not in given]
+        axes += [(f"set.{key}", values) for key, values in matrix.set.items() if key not in own]
+    for values in itertools.product(*(values for _, values in axes)):
+        chosen = dict(zip((name for name, _ in axes), values, strict=True))
+        told = ",".join(f"{name.removeprefix('set.')}={_shown(value)}" for name, value in chosen.items())
+        settings = _settings({n.removeprefix("set."): v for n, v in chosen.items() if n.startswith("set.")})
+        fields = {name: value for name, value in chosen.items() if not name.startswith("set.")}
+        yield f"[{told}]" if told else "", {**fields, "settings": settings}
+
+
+def _overridden(spec: CheckSpec, given: Mapping[str, Any]) -> CheckSpec:
+    added = {
+        "settings": _together(spec.settings, given.get("settings", ())),
+        "ignore": (*(() if "select" in given else spec.ignore), *given.get("ignore", ())),
+    }
+    return replace(spec, **{**given, **added})
+
+
+def _together(first: tuple[tuple[str, str], ...], second: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple({**dict(first), **dict(second)}.items())
+
+
+def _settings(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """As `--set` would give them: text that is read as YAML, of which JSON is a part."""
+    return tuple((key, json.dumps(value, ensure_ascii=False)) for key, value in values.items())
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def from_folder(text: str, folder: Path) -> str:
+    """A reference or path with its file taken from `folder`; names and dotted modules stay as they are.
+
+    The result is relative to the current folder where that is possible, so that reports read the same anywhere.
+    """
+    location, colon, name = text.rpartition(":")
+    if not (colon and location and name.replace(".", "_").isidentifier()):
+        location, colon, name = text, "", ""
+    if not ("/" in location or "\\" in location or Path(location).suffix.lower() in _FILES):
+        return text
+    path = Path(os.path.normpath(folder / location))
+    here = Path.cwd()
+    return f"{path.relative_to(here) if path.is_relative_to(here) else path}{colon}{name}"
+
+
+_FILES = (".py", ".pt", ".pth", ".ckpt", ".bin", ".npy", ".npz", ".safetensors", ".csv")

@@ -1,0 +1,254 @@
+"""YAML as plain data, with the line and column of every key and value; nothing of PyYAML leaks further."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from gradcheck_cli.errors import ConfigError
+
+LARGEST_FILE = 2**20
+"""Bytes."""
+_DEEPEST = 32
+_MOST_VALUES = 100_000
+"""Values once every alias is written out, which keeps a few lines of anchors from filling the memory."""
+
+Address = tuple[str | int, ...]
+"""The keys and indexes that lead to a value."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """A file as plain data, and where its parts stand, as (line, column) from 1."""
+
+    file: Path
+    data: Any
+    values: Mapping[Address, tuple[int, int]]
+    keys: Mapping[Address, tuple[int, int]]
+
+    def fail(self, address: Address, message: str, *, hint: str = "", key: bool = False) -> NoReturn:
+        """Raise what is wrong with the part nearest to `address`: its value, or its `key`.
+
+        Raises:
+            ConfigError: Always.
+        """
+        line, column = self.place(address, key=key)
+        raise ConfigError(f"{self.file}:{line}:{column}: {message}", hint=hint)
+
+    def place(self, address: Address, *, key: bool = False) -> tuple[int, int]:
+        """Where a part stands; parts of the address that the file does not have are passed over."""
+        known = self.known(address)
+        return (self.keys if key and known in self.keys else self.values)[known]
+
+    def known(self, address: Address) -> Address:
+        """The address without the parts that the file does not have."""
+        known: Address = ()
+        for part in address:
+            known = (*known, part) if (*known, part) in self.values else known
+        return known
+
+
+def read_yaml(path: Path, shown: Path) -> Document:
+    """Read one document of YAML 1.2's core schema, in which `1e-7` is a number and `no` is text.
+
+    `shown` is what messages call the file.
+
+    Raises:
+        ConfigError: The file cannot be read, or is not such a document.
+    """
+    text = _decoded(_bytes(path, shown), shown)
+    loader = None
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        _fail(shown, mark, *_plain(error))
+    except yaml.reader.ReaderError as error:
+        line, column = _line_and_column(text[: error.position])
+        raise ConfigError(f"{shown}:{line}:{column}: a control character, which YAML does not allow") from error
+    except (ValueError, OverflowError) as error:  # an escape such as \UFFFFFFFF, which PyYAML hands to chr()
+        _fail(shown, loader.get_mark() if loader else None, f"not valid YAML ({error})")
+    if node is None:
+        raise ConfigError(f"{shown}:1:1: the file is empty", hint="`gradcheck init` writes one to start from.")
+    return _Unfolding(shown).document(node)
+
+
+def _bytes(path: Path, shown: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{shown} is a folder", hint="Name a file in it.")
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no file {shown}", hint="`gradcheck init` writes one.") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise ConfigError(f"{shown}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if len(content) > LARGEST_FILE:
+        raise ConfigError(f"{shown}: larger than {LARGEST_FILE // 2**20} MiB", hint="Split it with `include`.")
+    return content
+
+
+def _decoded(content: bytes, shown: Path) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line, column = _line_and_column(content[: error.start].decode("utf-8", "replace"))
+        raise ConfigError(f"{shown}:{line}:{column}: not UTF-8", hint="Save the file as UTF-8.") from error
+
+
+def _line_and_column(before: str) -> tuple[int, int]:
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def _fail(shown: Path, mark: Any, message: str, hint: str = "") -> NoReturn:
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    raise ConfigError(f"{shown}:{line}:{column}: {message}", hint=hint)
+
+
+def _plain(error: yaml.MarkedYAMLError) -> tuple[str, str]:
+    """A message and a hint for what PyYAML found."""
+    problem = error.problem or ""
+    if "'\\t'" in problem:
+        return "a tab", "YAML indents with spaces."
+    if "expected a single document" in (error.context or ""):
+        return "a second document starts here", "Keep one, and name other files under `include`."
+    if problem.startswith("nested"):
+        return problem, ""
+    context = f" ({error.context})" if error.context else ""
+    return f"not valid YAML: {problem}{context}", "Quote text that holds `:`, `#`, `*`, `&`, `[` or `{`."
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's composer with the scalars of YAML 1.2, and an end to nesting."""
+
+    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012 - PyYAML's own way
+    depth = 0
+
+    def compose_node(self, parent: Node | None, index: int) -> Node | None:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem=f"nested more than {_DEEPEST} deep", problem_mark=mark)
+        node: Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+_TAG = "tag:yaml.org,2002:"
+# https://yaml.org/spec/1.2.2/#103-core-schema, without infinity and not-a-number, which no option takes.
+for _name, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ("merge", r"<<", ["<"]),
+):
+    _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), _first)
+
+
+class _Unfolding:
+    """Turns nodes into data, writing out aliases, and notes where everything stands."""
+
+    def __init__(self, shown: Path) -> None:
+        self.shown = shown
+        self.count = 0
+        self.values: dict[Address, tuple[int, int]] = {}
+        self.keys: dict[Address, tuple[int, int]] = {}
+
+    def document(self, node: Node) -> Document:
+        """The document that starts at a node."""
+        data = self._data(node, ())
+        return Document(file=self.shown, data=data, values=self.values, keys=self.keys)
+
+    def _data(self, node: Node, address: Address) -> Any:
+        self._tally(node, len(address))
+        self.values[address] = (node.start_mark.line + 1, node.start_mark.column + 1)
+        if isinstance(node, ScalarNode):
+            return self._scalar(node)
+        if node.tag not in (f"{_TAG}map", f"{_TAG}seq"):
+            self._no_tag(node)
+        if isinstance(node, SequenceNode):
+            return [self._data(item, (*address, index)) for index, item in enumerate(node.value)]
+        return {name: self._entry(key, value, (*address, name)) for name, key, value in self._pairs(node, len(address))}
+
+    def _entry(self, key: ScalarNode, value: Node, address: Address) -> Any:
+        self.keys[address] = (key.start_mark.line + 1, key.start_mark.column + 1)
+        return self._data(value, address)
+
+    def _tally(self, node: Node, depth: int) -> None:
+        self.count += 1
+        if depth > _DEEPEST:
+            _fail(self.shown, node.start_mark, f"nested more than {_DEEPEST} deep, or an anchor that holds itself")
+        if self.count > _MOST_VALUES:
+            _fail(self.shown, node.start_mark, f"more than {_MOST_VALUES} values once the aliases are written out")
+
+    def _pairs(self, node: Node, depth: int) -> Iterator[tuple[str, ScalarNode, Node]]:
+        """The entries of a mapping: its own, and those merged in with `<<` that it does not have itself."""
+        own: dict[str, tuple[ScalarNode, Node]] = {}
+        merged: dict[str, tuple[ScalarNode, Node]] = {}
+        for key, value in node.value:
+            name = self._key(key)
+            if name in own:
+                first = own[name][0].start_mark
+                _fail(self.shown, key.start_mark, f"`{name}` stands twice; first in line {first.line + 1}")
+            own[name] = key, value
+            if key.tag == f"{_TAG}merge":
+                for source in value.value if isinstance(value, SequenceNode) else [value]:
+                    merged = self._merged(source, depth + 1) | merged
+        for name, (key, value) in (merged | own).items():
+            if key.tag != f"{_TAG}merge":
+                yield name, key, value
+
+    def _merged(self, node: Node, depth: int) -> dict[str, tuple[ScalarNode, Node]]:
+        self._tally(node, depth)
+        if not isinstance(node, MappingNode):
+            _fail(self.shown, node.start_mark, "`<<` takes a mapping", "Write `<<: *anchor`.")
+        return {name: (key, value) for name, key, value in self._pairs(node, depth)}
+
+    def _key(self, key: Node) -> str:
+        if not isinstance(key, ScalarNode) or key.tag not in (f"{_TAG}str", f"{_TAG}merge"):
+            _fail(self.shown, key.start_mark, "a key must be text", "Put it in quotes.")
+        return str(key.value)
+
+    def _scalar(self, node: ScalarNode) -> Any:
+        kind, text = node.tag.removeprefix(_TAG), node.value
+        read = _SCALARS.get(kind)
+        if read is None or not node.tag.startswith(_TAG):
+            self._no_tag(node)
+        if "\0" in text or (not text.isascii() and _has_half_characters(text)):
+            _fail(self.shown, node.start_mark, "an escape that stands for no character")
+        try:
+            value = read(text)
+        except (ValueError, OverflowError):  # `!!int x`, or more digits than Python reads
+            _fail(self.shown, node.start_mark, f"`{text[:40]}` cannot be read as {kind}", "Put text in quotes.")
+        if isinstance(value, float) and value in (float("inf"), float("-inf")):
+            _fail(self.shown, node.start_mark, f"`{text[:40]}` is too large a number")
+        return value
+
+    def _no_tag(self, node: Node) -> NoReturn:
+        tag = node.tag.replace(_TAG, "!!")
+        _fail(self.shown, node.start_mark, f"the tag `{tag}` has no meaning here", "Leave it out.")
+
+
+def _has_half_characters(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _int(text: str) -> int:
+    return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+
+
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    "null": lambda text: None,
+    "bool": lambda text: text.lower() == "true",
+    "int": _int,
+    "float": float,
+    "str": str,
+}

@@ -1,0 +1,105 @@
+"""Which models `gradcheck init` finds, by reading alone."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from gradcheck_cli.cli import run
+from gradcheck_cli.config import load_config
+from gradcheck_cli.config.candidates import Candidate, find_candidates, models_in
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("def build_model(): ...", [("build_model", ())]),
+        ("def build_model(width, depth=2, *, act): ...", [("build_model", ("width", "act"))]),
+        ("model = Net()", [("model", ())]),
+        ("model = 'a name'", []),
+        ("def make_model(n): ...\nnet = Net()\nclass A(nn.Module): ...", [("net", ())]),
+        ("class A(nn.Module): ...", [("A", ())]),
+        ("class A(Module):\n  def __init__(self, n): ...", [("A", ("n",))]),
+        ("class A(nn.Module):\n  def __init__(self, n): ...\nclass B(A): ...", [("B", ("n",))]),
+        ("class Block(nn.Module): ...\nclass Net(nn.Module):\n  def f(self): Block()", [("Net", ())]),
+        ("class A(object): ...\ndef other(): ...", []),
+        ("class A(A): ...", []),
+        ("if True:\n  model = Net()", []),
+    ],
+)
+def test_models_of_a_file(source: str, found: list[tuple[str, tuple[str, ...]]]) -> None:
+    assert models_in(ast.parse(source)) == found
+
+
+def tree(folder: Path) -> None:
+    files = {
+        "nets.py": "import torch\nraise SystemExit('imported')\ndef build_model(): ...",
+        "deep/er.py": "from torch import nn\nclass Net(nn.Module):\n  def __init__(self, width): ...",
+        "plain.py": "def build_model(): ...",
+        "broken.py": "import torch\nclass (",
+        "binary.py": "torch\0",
+        "test_nets.py": "import torch\ndef build_model(): ...",
+        ".hidden/nets.py": "import torch\ndef build_model(): ...",
+        "env/nets.py": "import torch\ndef build_model(): ...",
+        "env/pyvenv.cfg": "",
+        "odd 'name\".py": "import torch\nmodel = make()",
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(textwrap.dedent(text), encoding="utf-8")
+
+
+def test_models_of_a_folder(tmp_path: Path) -> None:
+    tree(tmp_path)
+    assert find_candidates(tmp_path) == (
+        Candidate(model="nets.py:build_model"),
+        Candidate(model="odd 'name\".py:model"),
+        Candidate(model="deep/er.py:Net", needs=("width",)),
+    )
+
+
+def test_init_writes_a_file_that_passes_its_own_check(tmp_path: Path, capsys, monkeypatch) -> None:
+    tree(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert run(["init"]) == 0
+    assert capsys.readouterr().out == "wrote gradcheck.yaml: 2 checks, and 1 model to complete\n"
+    text = Path("gradcheck.yaml").read_text(encoding="utf-8")
+    assert [check.spec.model for check in load_config(Path("gradcheck.yaml"), {})] == [
+        "nets.py:build_model",
+        "odd 'name\".py:model",
+    ]
+    uncommented = text.replace("  # - model", "  - model").replace("  #   set: {width: ...}", "    set: {width: 1}")
+    Path("gradcheck.yaml").write_text(uncommented, encoding="utf-8")
+    assert len(load_config(Path("gradcheck.yaml"), {})) == 3
+
+
+def test_every_hint_in_the_file_is_right(tmp_path: Path, monkeypatch) -> None:
+    tree(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert run(["init"]) == 0
+    lines = Path("gradcheck.yaml").read_text(encoding="utf-8").split("\n")[1:16]
+    open_lines = [line.replace("# ", "", 1) if line.lstrip().startswith("#") else line for line in lines]
+    Path("gradcheck.yaml").write_text("\n".join(open_lines) + "\nchecks: [{model: a.py}]\n", encoding="utf-8")
+    assert len(load_config(Path("gradcheck.yaml"), {})) == 3
+
+
+def test_init_never_overwrites_without_force(tmp_path: Path, capsys) -> None:
+    tree(tmp_path)
+    file = tmp_path / "gradcheck.yaml"
+    file.write_text("mine", encoding="utf-8")
+    assert run(["init", str(tmp_path)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert file.read_text(encoding="utf-8") == "mine"
+    assert run(["init", str(tmp_path), "--force"]) == 0
+    assert file.read_text(encoding="utf-8") != "mine"
+
+
+def test_init_without_models_or_folder_writes_nothing(tmp_path: Path, capsys) -> None:
+    assert run(["init", str(tmp_path)]) == 2
+    assert "defines a model" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert run(["init", str(tmp_path / "absent")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
