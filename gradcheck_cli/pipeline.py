@@ -15,7 +15,7 @@ from gradcheck_cli import __version__
 from gradcheck_cli.ledger import account_for
 from gradcheck_cli.records.choices import FailOn, Optimizer, Severity, Status
 from gradcheck_cli.records.measurement import Measurement
-from gradcheck_cli.records.report import Finding, Layer, Report
+from gradcheck_cli.records.report import Finding, Layer, Remedy, Report
 from gradcheck_cli.records.spec import CheckSpec, Target
 from gradcheck_cli.records.training import Training
 from gradcheck_cli.remedies import remedies_for
@@ -124,7 +124,7 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
         waivers=spec.waivers,
         thresholds=spec.thresholds,
     )
-    findings = tuple(replace(f, remedies=() if f.severity is Severity.NOTE else remedies_for(f.cause)) for f in found)
+    findings = tuple(replace(f, remedies=() if f.severity is Severity.NOTE else _remedies(f)) for f in found)
     code = exit_code(findings, spec.fail_on)
     return Report(
         name=target.name,
@@ -146,6 +146,10 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
             "total": time.perf_counter() - started,
         },
     )
+
+
+def _remedies(finding: Finding) -> tuple[Remedy, ...]:
+    return remedies_for(finding.cause, finding.op, finding.source.code if finding.source else "")
 
 
 def _too_few(target: Target, spec: CheckSpec) -> tuple[str, ...]:

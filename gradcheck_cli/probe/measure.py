@@ -125,6 +125,12 @@ class _Probe:
         if blamed is not None:
             on_stage("looking for the values behind a non-finite gradient")
             measured = replace(measured, origin=self._backward_origin(seed, autocast, measured.ops, blamed))
+        hidden = math.isfinite(measured.loss) and any(
+            m.output_rms is not None and not math.isfinite(m.output_rms) for m in measured.modules
+        )
+        if hidden and blamed is None:
+            on_stage("looking for the first non-finite value")
+            measured = replace(measured, origin=self._origin(seed, autocast))
         if math.isfinite(measured.loss) and low_precision(self.model, autocast) is not None:
             on_stage("comparing with float32")
             measured = self._with_roundings(measured, seed, autocast)

@@ -21,11 +21,14 @@ def _stats(name: str, tensor: Tensor) -> TensorStats:
     values = dense(tensor)
     measured = values.is_floating_point() or values.is_complex()
     nan = inf = 0
+    first: tuple[int, ...] = ()
     rms = mean = std = largest = None
     if values.numel() and measured:
         length, largest = settle([norm(values), extreme(values)])
         if not (length < float("inf")):
             nan, inf = int(values.isnan().sum()), int(values.isinf().sum())
+            wrong = values.isnan() if nan else values.isinf()
+            first = tuple(wrong.nonzero()[0].tolist()) if wrong.any() else ()  # a norm may overflow by itself
         rms = length / values.numel() ** 0.5
         if values.is_floating_point():
             mean = float(values.double().mean())
@@ -43,4 +46,5 @@ def _stats(name: str, tensor: Tensor) -> TensorStats:
         extreme=largest,
         nan_count=nan,
         inf_count=inf,
+        first_bad=first,
     )

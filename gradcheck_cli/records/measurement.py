@@ -184,7 +184,10 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TensorStats:
-    """A tensor of the batch, the output or the target, in numbers; `extreme` is max |x|."""
+    """A tensor of the batch, the output or the target, in numbers.
+
+    `extreme` is max |x|, `first_bad` the index of the first NaN, or of the first Inf where there is no NaN.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -196,6 +199,7 @@ class TensorStats:
     extreme: float | None
     nan_count: int = 0
     inf_count: int = 0
+    first_bad: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -95,6 +95,16 @@ RULES: tuple[Rule, ...] = (
         "small-denominator masked-loss fp16-overflow",
         nonfinite.nonfinite_backward,
     ),
+    _rule(
+        "GC105",
+        "hidden-nonfinite",
+        _F.NONFINITE,
+        _S.WARNING,
+        "log-zero log-negative sqrt-zero exp-overflow zero-div-zero masked-softmax-row empty-reduction masked-loss "
+        "acos-boundary pow-domain zero-variance zero-times-inf logsumexp-neginf ctc-infeasible degenerate-eigenvalues "
+        "small-denominator large-init fp16-overflow",
+        nonfinite.hidden_nonfinite,
+    ),
     _rule("GC501", "gradient-underflow", _F.PRECISION, _S.ERROR, "fp16-underflow", precision.underflow),
     _rule("GC502", "gradient-near-overflow", _F.PRECISION, _S.WARNING, "fp16-overflow", precision.near_overflow),
     _rule("GC401", "graph-cut", _F.NO_GRADIENT, _S.ERROR, "graph-cut non-differentiable-op", cuts.graph_cut),

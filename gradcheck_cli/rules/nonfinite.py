@@ -29,7 +29,8 @@ def nonfinite_input(evidence: Evidence) -> Findings:
                 "GC101",
                 "nonfinite-input",
                 cause,
-                f"{stats.name} holds {_counts(stats.nan_count, stats.inf_count)} among {stats.numel:,} values",
+                f"{stats.name} holds {_counts(stats.nan_count, stats.inf_count)} among {stats.numel:,} values"
+                + (f", the first at {list(stats.first_bad)}" if stats.first_bad else ""),
                 "the data is not finite before the model has seen it",
                 {"nan": stats.nan_count, "inf": stats.inf_count, "values": stats.numel},
             )
@@ -120,6 +121,33 @@ def nonfinite_backward(evidence: Evidence) -> Findings:
         yield _finding("GC104", "nonfinite-backward", "custom-backward",
                        f"the gradients of {len(poisoned)} layers are not finite", "no single op made them",
                        {"layers": len(poisoned)}, layers=tuple(poisoned))  # fmt: skip
+
+
+def hidden_nonfinite(evidence: Evidence) -> Findings:
+    """A layer puts out NaN or Inf, and neither the loss nor a gradient shows it.
+
+    The bad values are masked, replaced or divided away after it. Whatever they stand for is lost: no gradient comes
+    back through them, and the next change to the mask lets them out. An Inf that is written on purpose, as -inf into
+    attention scores or as the logarithm of a mask, is left alone.
+    """
+    origin = evidence.measurement.origin
+    if not math.isfinite(evidence.measurement.loss) or origin is None or origin.node >= 0:
+        return
+    if origin.op.startswith(("masked_fill", "where", "fill", "full", "new_full", "masked_scatter", "log")):
+        return
+    yield Finding(
+        code="GC105",
+        rule="hidden-nonfinite",
+        family=Family.NONFINITE,
+        severity=Severity.WARNING,
+        layers=(evidence.path_of(origin.module),) if origin.module >= 0 else (),
+        cause=forward_cause(origin),
+        message=f"{origin.op} puts out {_elements(origin)}, and the loss does not show it",
+        why=values_of(origin),
+        op=origin.op,
+        source=origin.source,
+        evidence={"bad_elements": origin.count, "elements": origin.numel, **_range(origin)},
+    )
 
 
 def _harm(poisoned: list[str]) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from gradcheck_cli import Finding, check
 from gradcheck_cli.names import plain_op
 from tests.nonfinite import CASES, Case
+from tests.nonfinite.case import Scale
 
 ids = [case.name for case in CASES]
 
@@ -52,3 +55,68 @@ def test_the_op_the_line_and_the_cause_are_named(case: Case):
     assert found.severity.value == ("error" if case.reaches else "warning")
     assert bool(found.layers) == case.reaches or not case.backward
     assert found.remedies
+
+
+class Layered(nn.Module):
+    """A layer that puts out Inf, which what comes after it replaces."""
+
+    def __init__(self, hide: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.hide, self.second = Grown(), hide, nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.hide(self.first(x)))
+
+
+class Grown(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.exp(100 * (x * self.weight).detach()) + self.weight
+
+
+def test_an_inf_that_later_becomes_zero_is_told():
+    torch.manual_seed(0)
+    model = Layered(lambda h: torch.where(h.isinf(), 0.0, h).clamp(max=1))
+    report = check(model, (torch.randn(8, 4), torch.arange(8) % 2), loss="cross_entropy")
+    (found,) = [f for f in report.findings if f.code == "GC105"]
+    assert (found.op, found.layers, found.severity.value) == ("exp", ("first",), "warning")
+    assert found.source is not None and "torch.exp" in found.source.code
+
+
+def test_an_inf_that_is_written_on_purpose_is_left_alone():
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scores = Causal()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.scores(x).softmax(-1)[:, :2].clamp_min(1e-6).log()
+
+    class Causal(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x).masked_fill(torch.eye(8, 4, dtype=torch.bool), -torch.inf)
+
+    report = check(Masked(), (torch.randn(8, 4), torch.arange(8) % 2), loss="cross_entropy")
+    assert [f.code for f in report.findings if f.severity.value != "note"] == []
+
+
+def test_where_the_batch_is_not_finite_is_told():
+    x = torch.randn(8, 4)
+    x[5, 2] = torch.nan
+    (found, *_) = check(nn.Linear(4, 2), (x, torch.arange(8) % 2), loss="cross_entropy").findings
+    assert found.code == "GC101"
+    assert "the first at [5, 2]" in found.message
+
+
+def test_the_values_that_did_it_are_shown_with_their_indexes():
+    x = torch.rand(8, 4) + 1
+    x[3, 1] = 0.0
+    report = check(Scale(), x, step=lambda m, b: torch.log(m(b)).mean())
+    assert "0 at [3, 1]" in report.findings[0].why
+    assert "1 of 32 elements" in report.findings[0].message
