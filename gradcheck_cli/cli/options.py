@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from gradcheck_cli.cli.failing import as_error, failed_report, tell
+from gradcheck_cli.cli.failing import as_error, tell
 from gradcheck_cli.cli.writing import PAGE_WIDTH, Output, deliver, emit, own_stdout, parse_format, parse_outputs
 from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.reports import FORMATS, Style
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
+    from gradcheck_cli.records.suite import SuiteReport
 
 OUTPUT = "Output"
 """The heading of these options in the help."""
@@ -88,7 +89,7 @@ def colored(color: Color, *, terminal: bool) -> bool:
 def finish(
     asked: Asked,
     name: str,
-    work: Callable[[], Report],
+    work: Callable[[], Report | SuiteReport],
     *,
     verdict: bool = True,
     quiet: AbstractContextManager[object] | None = None,
@@ -109,10 +110,12 @@ def finish(
         try:
             parse_format(asked.format)
             outputs = parse_outputs(asked.outputs)
-            report = work()
+            report: Report | SuiteReport = work()
         except BaseException as raised:
             failed = as_error(raised)
             tell(failed, raised if asked.debug else None)
+            from gradcheck_cli.records.report import failed_report
+
             report = failed_report(name, failed)
         unwritten, document = deliver(report, outputs, _document(asked, failed), style)
         if document is not None:

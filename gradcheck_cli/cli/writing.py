@@ -17,6 +17,7 @@ from gradcheck_cli.reports import FORMATS, Style, render
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
+    from gradcheck_cli.records.suite import SuiteReport
 
 PAGE_WIDTH = 100
 """Columns of a report that goes to a file or a pipe."""
@@ -70,7 +71,9 @@ def _parse_output(text: str) -> Output:
     return Output(format=parse_format(format, "--output"), path=file)
 
 
-def deliver(report: Report, outputs: Sequence[Output], format: str | None, style: Style) -> tuple[int, str | None]:
+def deliver(
+    report: Report | SuiteReport, outputs: Sequence[Output], format: str | None, style: Style
+) -> tuple[int, str | None]:
     """Write a report to its files; return 0, or 2 if a file failed, and the document for stdout if there is to be one.
 
     The files come first, so that the document can say that one could not be written.
@@ -82,7 +85,7 @@ def deliver(report: Report, outputs: Sequence[Output], format: str | None, style
     return 2 if failed else 0, None if format is None else render(report, format, style)
 
 
-def _write(report: Report, output: Output, style: Style) -> ReportError | None:
+def _write(report: Report | SuiteReport, output: Output, style: Style) -> ReportError | None:
     try:
         write_file(
             output.path, render(report, output.format, replace(style, width=PAGE_WIDTH, color=False, unicode=True))

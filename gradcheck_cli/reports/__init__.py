@@ -9,32 +9,40 @@ from gradcheck_cli.reports.style import Style
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
+    from gradcheck_cli.records.suite import SuiteReport
 
 __all__ = ["FORMATS", "Style", "render"]
 
 # Each format loads what it draws with when it is drawn: a usage error needs their names only.
 
 
-def _table(report: Report, style: Style) -> str:
+def _table(report: Report | SuiteReport, style: Style) -> str:
+    from gradcheck_cli.records.suite import SuiteReport
+
+    if isinstance(report, SuiteReport):
+        from gradcheck_cli.reports.suitetable import render_suite
+
+        return render_suite(report, style)
     from gradcheck_cli.reports.table import render_table
 
     return render_table(report, style)
 
 
-def _json(report: Report, style: Style) -> str:
-    from gradcheck_cli.reports.jsonfile import report_to_json
+def _json(report: Report | SuiteReport, style: Style) -> str:
+    from gradcheck_cli.records.suite import SuiteReport
+    from gradcheck_cli.reports.jsonfile import report_to_json, suite_to_json
 
-    return report_to_json(report)
-
-
-FORMATS: dict[str, Callable[[Report, Style], str]] = {"table": _table, "json": _json}
+    return suite_to_json(report) if isinstance(report, SuiteReport) else report_to_json(report)
 
 
-def render(report: Report, format: str, style: Style | None = None) -> str:
+FORMATS: dict[str, Callable[[Report | SuiteReport, Style], str]] = {"table": _table, "json": _json}
+
+
+def render(report: Report | SuiteReport, format: str, style: Style | None = None) -> str:
     """The report as text that ends with a newline.
 
     Args:
-        report: What to show.
+        report: What to show: one check, or a suite of them.
         format: A key of `FORMATS`.
         style: How it should look; `Style()` if None.
     """

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, NoReturn
 
 from gradcheck_cli.errors import ReportError
 from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.reports.decode import WrongShape, decode
 
 SCHEMA = "gradcheck-report/1"
@@ -28,6 +29,13 @@ def report_to_dict(report: Report) -> dict[str, Any]:
     """The report as plain JSON values: floats of 7 significant digits, non-finite ones as strings."""
     written: dict[str, Any] = _plain(report)
     return {"schema": SCHEMA, **written}
+
+
+def suite_to_json(suite: SuiteReport) -> str:
+    """The suite as strict JSON: its checks as reports, and what they come to."""
+    checks = [report_to_dict(report) for report in suite.checks]
+    outer = {"schema": SUITE_SCHEMA, **_plain(replace(suite, checks=())), "checks": checks}
+    return json.dumps(outer, indent=2, allow_nan=False) + "\n"
 
 
 def report_from_dict(data: object, where: str = "the report") -> Report:
@@ -50,8 +58,8 @@ def report_from_dict(data: object, where: str = "the report") -> Report:
     return report
 
 
-def read_report(path: str | Path) -> Report:
-    """The report in the JSON file at `path`.
+def read_report(path: str | Path) -> Report | SuiteReport:
+    """The report, or the suite of them, in the JSON file at `path`.
 
     Raises:
         ReportError: The file cannot be read, is not strict JSON, or is not a report.
@@ -67,7 +75,21 @@ def read_report(path: str | Path) -> Report:
         raise ReportError(f"{path}: truncated or corrupt JSON at {place}: {error.msg}", hint=_AGAIN) from error
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{path}: not a JSON report: {error}", hint=_AGAIN) from error
+    if isinstance(data, dict) and data.get("schema") == SUITE_SCHEMA:
+        return _suite_from_dict(data, str(path))
     return report_from_dict(data, str(path))
+
+
+def _suite_from_dict(data: dict[str, Any], where: str) -> SuiteReport:
+    checks = data.get("checks")
+    if not isinstance(checks, list):
+        raise ReportError(f'{where}: "checks" should be a list of reports', hint=_AGAIN)
+    reports = tuple(report_from_dict(check, f"{where}: checks[{i}]") for i, check in enumerate(checks))
+    try:
+        suite: SuiteReport = decode(SuiteReport, {**data, "checks": []}, "")
+    except WrongShape as error:
+        raise ReportError(f"{where}: {error}", hint=_AGAIN) from error
+    return replace(suite, checks=reports)
 
 
 def _check_schema(schema: object, where: str) -> None:

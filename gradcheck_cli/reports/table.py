@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -33,9 +33,19 @@ _STATUS_COLOR = {
 
 def render_table(report: Report, style: Style) -> str:
     """The report as text for a terminal of `style.width` columns (at least 20)."""
-    width = max(LEAST_WIDTH, style.width or shutil.get_terminal_size((100, 24)).columns)
-    console = _console(width, style.color)
-    for part in _parts(report, style, width):
+    width = page_width(style)
+    return page(_parts(report, style, width), style)
+
+
+def page_width(style: Style) -> int:
+    """The columns that a style gives a page."""
+    return max(LEAST_WIDTH, style.width or shutil.get_terminal_size((100, 24)).columns)
+
+
+def page(parts: Iterable[RenderableType], style: Style) -> str:
+    """Rich's renderables as text, without spaces at the ends of lines."""
+    console = _console(page_width(style), style.color)
+    for part in parts:
         console.print(part)
     file = console.file
     assert isinstance(file, io.StringIO)
