@@ -230,7 +230,8 @@ class Rounding:
 class Measurement:
     """One instrumented forward and backward pass, in plain numbers.
 
-    `ops` is ordered from the loss down: every op stands before the ops that it sends gradients to.
+    `ops` is ordered from the loss down: every op stands before the ops that it sends gradients to. `nan_buffers` names
+    the buffers that hold NaN, looked at only where the loss is not finite.
     """
 
     loss: float
@@ -246,4 +247,5 @@ class Measurement:
     remarks: tuple[str, ...]
     seconds: Mapping[str, float]
     origin: Origin | None = None
+    nan_buffers: tuple[str, ...] = ()
     roundings: tuple[Rounding, ...] = ()

@@ -99,7 +99,7 @@ def test_fields_of_a_later_version_are_ignored() -> None:
             '{"schema": "gradcheck-report/9"}',
             'schema "gradcheck-report/9" is not one that this version reads',
         ),
-        ('{"schema": "gradcheck-suite/1"}', "a suite of reports"),
+        ('{"schema": "gradcheck-suite/1"}', "should be a list of reports"),
         ('{"schema": "gradcheck-report/1"}', "name is missing"),
     ],
 )
