@@ -22,6 +22,7 @@ from gradcheck_cli.cli.options import (
     Quiet,
     Verbose,
     colored,
+    config_file,
     finish,
 )
 from gradcheck_cli.cli.progress import stages
@@ -76,26 +77,19 @@ def batch(
     def work() -> SuiteReport:
         from gradcheck_cli.config import load_config
 
-        file = _file(config)
+        file = config_file(config, no_config=False)
+        if file is None:
+            raise UsageError("there is no gradcheck.yaml here or above", hint="`gradcheck init` writes one.")
         plan = _chosen(load_config(file, {"timeout": timeout}), keyword, file)
         return _run(str(file), plan, min(workers or os.cpu_count() or 1, len(plan)), fail_fast, asked)
 
     finish(asked, config or "gradcheck.yaml", work)
 
 
-def _file(config: str | None) -> Path:
-    from gradcheck_cli.config import find_config
-
-    found = Path(config) if config is not None else find_config(Path.cwd())
-    if found is None:
-        raise UsageError("there is no gradcheck.yaml here or above", hint="`gradcheck init` writes one.")
-    return found if config is not None else Path(os.path.relpath(found))
-
-
 def _chosen(plan: Sequence[PlannedCheck], keyword: str | None, file: Path) -> Sequence[PlannedCheck]:
-    chosen = [planned for planned in plan if keyword is None or keyword in planned.name]
     if not plan:
         raise UsageError(f"{file} holds no checks", hint="Add some under `checks:`.")
+    chosen = [planned for planned in plan if keyword is None or keyword in planned.name]
     if not chosen:
         raise UsageError(f"-k `{keyword}` fits no check", hint=f"There are {listing([p.name for p in plan])}.")
     return chosen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -23,6 +22,7 @@ from gradcheck_cli.cli.options import (
     Quiet,
     Verbose,
     colored,
+    config_file,
     finish,
 )
 from gradcheck_cli.cli.progress import stages
@@ -217,24 +217,6 @@ def _run(spec: CheckSpec, asked: Asked, silence: ExitStack) -> Report:
     silence.enter_context(no_hard_exit())
     with stages(quiet=asked.quiet, color=colored(asked.color, terminal=sys.stderr.isatty())) as on_stage:
         return pipeline.run_check(spec, on_stage)
-
-
-def config_file(config: str | None, no_config: bool) -> Path | None:
-    """The gradcheck.yaml to use: the one that is named, none, or the nearest.
-
-    Raises:
-        UsageError: Both --config and --no-config are given.
-    """
-    if no_config:
-        if config is not None:
-            raise UsageError("--config and --no-config are both given", hint="Keep one of the two.")
-        return None
-    from gradcheck_cli.config import find_config
-
-    if config is not None:
-        return Path(config)
-    found = find_config(Path.cwd())
-    return found and Path(os.path.relpath(found))  # so that a report reads the same on any machine
 
 
 def _by_policy(spec: CheckSpec, file: Path, given: Mapping[str, object], run: Callable[[CheckSpec], Report]) -> Report:

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from gradcheck_cli.cli.failing import as_error, tell
 from gradcheck_cli.cli.writing import PAGE_WIDTH, Output, deliver, emit, own_stdout, parse_format, parse_outputs
-from gradcheck_cli.errors import GradcheckError
+from gradcheck_cli.errors import GradcheckError, UsageError
 from gradcheck_cli.reports import FORMATS, Style
 
 if TYPE_CHECKING:
@@ -84,6 +85,24 @@ def colored(color: Color, *, terminal: bool) -> bool:
     if color is not Color.AUTO:
         return color is Color.ALWAYS
     return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def config_file(config: str | None, no_config: bool) -> Path | None:
+    """The gradcheck.yaml to use: the one that is named, none, or the nearest.
+
+    Raises:
+        UsageError: Both --config and --no-config are given.
+    """
+    if no_config:
+        if config is not None:
+            raise UsageError("--config and --no-config are both given", hint="Keep one of the two.")
+        return None
+    from gradcheck_cli.config import find_config
+
+    if config is not None:
+        return Path(config)
+    found = find_config(Path.cwd())
+    return found and Path(os.path.relpath(found))  # so that a report reads the same on any machine
 
 
 def finish(

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from gradcheck_cli.probe import lenses
 from gradcheck_cli.probe.checkpointing import checkpointing_lifted, eagerly
 from gradcheck_cli.probe.graph import Graph
-from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch, culprit
+from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch
 from gradcheck_cli.probe.parameters import GradientFigures, figures
 from gradcheck_cli.probe.prechecks import require_parameters, statistics_never_taken
 from gradcheck_cli.probe.precision import low_precision, roundings
-from gradcheck_cli.probe.settling import Observed, loss_value, settled
+from gradcheck_cli.probe.settling import Observed, settled
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.state import WriteGuard, preserved
 from gradcheck_cli.probe.tracer import Tracer
@@ -99,10 +99,6 @@ class _Probe:
             for tensor, grad in extra:
                 tensor.grad = grad
         backward_done = time.perf_counter()
-        origin = None  # searched for last: a replay writes into buffers that the backward pass still needs
-        if not math.isfinite(loss_value(result.loss)):
-            on_stage("looking for the first non-finite value")
-            origin = self._origin(seed, autocast)
         on_stage("reading the gradients")
         measured = settled(
             Observed(
@@ -116,24 +112,29 @@ class _Probe:
                 built=self.target.built,
                 figures=self.figures,
                 readings=self.readings,
-                origin=origin,
                 remarks=tuple(self.remarks),
                 seconds={"forward": forward_done - started, "backward": backward_done - forward_done},
             )
         )
+        # Only now: a replay writes into buffers that the backward pass needs.
+        return self._explained(measured, seed, autocast, on_stage)
+
+    def _explained(
+        self, measured: Measurement, seed: int, autocast: torch.dtype | None, on_stage: Callable[[str], None]
+    ) -> Measurement:
+        """Run passes again for what one pass cannot tell: where NaN and Inf come from, what a low precision loses."""
         if not math.isfinite(measured.loss):
-            measured = replace(measured, nan_buffers=_nan_buffers(self.model))
-        blamed = culprit(measured.ops) if math.isfinite(measured.loss) else None
+            on_stage("looking for the first non-finite value")
+            buffers, origin = _nan_buffers(self.model), self._forward_origin(seed, autocast)
+            return replace(measured, nan_buffers=buffers, origin=origin)
+        blamed = measured.culprit
         if blamed is not None:
             on_stage("looking for the values behind a non-finite gradient")
             measured = replace(measured, origin=self._backward_origin(seed, autocast, measured.ops, blamed))
-        hidden = math.isfinite(measured.loss) and any(
-            m.output_rms is not None and not math.isfinite(m.output_rms) for m in measured.modules
-        )
-        if hidden and blamed is None:
+        elif any(m.output_rms is not None and not math.isfinite(m.output_rms) for m in measured.modules):
             on_stage("looking for the first non-finite value")
-            measured = replace(measured, origin=self._origin(seed, autocast))
-        if math.isfinite(measured.loss) and low_precision(self.model, autocast) is not None:
+            measured = replace(measured, origin=self._forward_origin(seed, autocast))
+        if low_precision(self.model, autocast) is not None:
             on_stage("comparing with float32")
             measured = self._with_roundings(measured, seed, autocast)
         return measured
@@ -154,7 +155,7 @@ class _Probe:
             self.remarks.append(f"{len(lifted)} checkpointed blocks were run without checkpointing, to see their ops")
         return result
 
-    def _origin(self, seed: int, autocast: torch.dtype | None) -> Origin | None:
+    def _forward_origin(self, seed: int, autocast: torch.dtype | None) -> Origin | None:
         """Replay the forward pass op by op up to the first op that made a non-finite value."""
         tracer = Tracer(self.model, self.guard, outputs=False)  # its norms would be searched too
         search = OriginSearch(tracer)

@@ -16,7 +16,7 @@ from gradcheck_cli.probe.operands import nonfinite_at, operand
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.probe.trees import tensors_in
-from gradcheck_cli.records.measurement import Op, Origin
+from gradcheck_cli.records.measurement import WRITERS, Op, Origin
 
 _FILLS = frozenset(
     "masked_fill masked_fill_ full full_like fill fill_ where scalar_tensor new_full lift_fresh _to_copy detach "
@@ -25,8 +25,6 @@ _FILLS = frozenset(
 )
 """Ops that write a constant, such as an attention mask's -inf: no arithmetic went wrong in them. What
 `empty` returns was never written to."""
-_WRITERS = frozenset("masked_fill masked_fill_ where masked_scatter fill fill_ full full_like new_full".split())
-"""Those to blame where no arithmetic was: the Inf that the last of them wrote has reached the loss."""
 
 
 class OriginSearch(TorchDispatchMode):
@@ -59,7 +57,7 @@ class OriginSearch(TorchDispatchMode):
         if made_nan or (finite and not all(map(_is_finite, outputs))):
             if name not in _FILLS:
                 self._found = self._described(name, inputs, outputs, made_nan)
-            elif name in _WRITERS:
+            elif plain_op(name) in WRITERS:
                 self._written = self._described(name, inputs, outputs, made_nan)
         return result
 
@@ -129,18 +127,6 @@ class BackwardSearch:
         op = ops[self._index]
         line = sources.lines()[op.source] if op.source >= 0 else None
         return Origin(op=plain_op(op.name), node=self._index, module=op.module, source=line, **self._found)
-
-
-def culprit(ops: Sequence[Op]) -> int | None:
-    """The op nearest to the loss to which a finite gradient came and from which one went that is not."""
-    for index, op in enumerate(ops):
-        if _finite(op.total) and not all(_finite(edge.norm) for edge in op.edges):
-            return index
-    return None
-
-
-def _finite(number: float) -> bool:
-    return number - number == 0
 
 
 def _inputs(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Any]]:

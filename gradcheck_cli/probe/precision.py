@@ -13,11 +13,9 @@ from torch.utils._pytree import tree_map
 
 from gradcheck_cli.probe.checkpointing import eagerly
 from gradcheck_cli.probe.norms import settle
-from gradcheck_cli.records.measurement import Rounding
+from gradcheck_cli.records.measurement import HEADROOM, Rounding
 from gradcheck_cli.records.spec import Target
 
-NEAR = 4.0
-"""Factor below the largest number at which a gradient is near to it: norms change by that much between batches."""
 _LOW = (torch.float16, torch.bfloat16)
 
 
@@ -82,5 +80,5 @@ def _compared(low: Tensor, full: Tensor, limits: torch.finfo) -> list[Tensor]:
     there = full.detach() != 0
     lost = ((size == 0) & there).float().mean()
     subnormal = ((size < limits.tiny) & (size > 0) & there).float().mean()
-    near_limit = (size > limits.max / NEAR).float().mean()
+    near_limit = (size > limits.max / HEADROOM).float().mean()
     return [lost, subnormal, near_limit, size.max(), full.detach().abs().max()]

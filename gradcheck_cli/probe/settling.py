@@ -24,7 +24,6 @@ from gradcheck_cli.records.measurement import (
     Measurement,
     ModuleMeasurement,
     Op,
-    Origin,
     ParameterMeasurement,
 )
 from gradcheck_cli.records.spec import Pass
@@ -46,7 +45,6 @@ class Observed:
     sources: SourceTable
     figures: Mapping[int, GradientFigures]
     readings: Mapping[int, lenses.Reading]
-    origin: Origin | None
     remarks: tuple[str, ...]
     seconds: Mapping[str, float]
     built: Mapping[str, tuple[str, int]]
@@ -78,7 +76,6 @@ def settled(seen: Observed) -> Measurement:
         inputs=stats_of(seen.batch, "batch"),
         outputs=stats_of(seen.result.output, "output"),
         targets=stats_of(seen.result.target, "target"),
-        origin=seen.origin,
         remarks=seen.remarks,
         seconds=seen.seconds,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -155,6 +156,10 @@ class Operand:
     elements: tuple[Element, ...] = ()
 
 
+WRITERS = ("masked_fill", "where", "masked_scatter", "fill", "full", "full_like", "new_full")
+"""Ops that write what they are told to: to blame where the Inf that they wrote has reached the loss, and only there."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Origin:
     """The op in which values stopped being finite: in the forward pass what it put out, in the backward what it sent.
@@ -202,6 +207,10 @@ class TensorStats:
     first_bad: tuple[int, ...] = ()
 
 
+HEADROOM = 4.0
+"""Factor that a gradient should stay below the largest number of its dtype: it changes as much between batches."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rounding:
     """What a low precision does to the gradient of one parameter.
@@ -211,7 +220,7 @@ class Rounding:
         dtype: The low precision, such as "float16".
         lost: Share of elements that are 0 in it and not in float32.
         subnormal: Share of elements that are below its smallest normal number, and so have fewer digits.
-        near_limit: Share of elements within a factor of four of `limit`.
+        near_limit: Share of elements within a factor of `HEADROOM` of `limit`.
         largest: Largest absolute value in it, and `largest_float32` in float32.
         limit: The largest number that it holds.
     """
@@ -249,3 +258,11 @@ class Measurement:
     origin: Origin | None = None
     nan_buffers: tuple[str, ...] = ()
     roundings: tuple[Rounding, ...] = ()
+
+    @property
+    def culprit(self) -> int | None:
+        """The op nearest to the loss to which a finite gradient came and from which one went that is not."""
+        for index, op in enumerate(self.ops):
+            if math.isfinite(op.total) and not all(math.isfinite(edge.norm) for edge in op.edges):
+                return index
+        return None

@@ -6,7 +6,7 @@ import math
 
 from gradcheck_cli.names import plain_op
 from gradcheck_cli.records.choices import Family, Severity
-from gradcheck_cli.records.measurement import Origin
+from gradcheck_cli.records.measurement import WRITERS, Origin
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import named
 from gradcheck_cli.rules.evidence import Evidence, Findings
@@ -80,18 +80,30 @@ def nonfinite_forward(evidence: Evidence) -> Findings:
         yield _finding("GC103", "nonfinite-forward", "exp-overflow", f"the loss is {loss}",
                        "no single op of the replay made it", {"loss": loss})  # fmt: skip
         return
-    yield Finding(
-        code="GC103",
-        rule="nonfinite-forward",
+    message = f"the loss is {loss}: {origin.op} puts out {_elements(origin)}, and is the first op to do so"
+    yield _origin_finding(evidence, origin, "GC103", "nonfinite-forward", Severity.ERROR, message)
+
+
+def _origin_finding(
+    evidence: Evidence, origin: Origin, code: str, rule: str, severity: Severity, message: str
+) -> Finding:
+    return Finding(
+        code=code,
+        rule=rule,
         family=Family.NONFINITE,
-        severity=Severity.ERROR,
+        severity=severity,
         layers=(evidence.path_of(origin.module),) if origin.module >= 0 else (),
         cause=forward_cause(origin),
-        message=f"the loss is {loss}: {origin.op} puts out {_elements(origin)}, and is the first op to do so",
+        message=message,
         why=values_of(origin),
         op=origin.op,
         source=origin.source,
-        evidence={"loss": loss, "bad_elements": origin.count, "elements": origin.numel, **_range(origin)},
+        evidence={
+            "loss": evidence.measurement.loss,
+            "bad_elements": origin.count,
+            "elements": origin.numel,
+            **_range(origin),
+        },
     )
 
 
@@ -104,32 +116,32 @@ def nonfinite_backward(evidence: Evidence) -> Findings:
     if not math.isfinite(evidence.measurement.loss):
         return
     poisoned = [evidence.path_of(m) for m, layer in evidence.layers.items() if layer.nan_count or layer.inf_count]
-    for index, op in enumerate(evidence.measurement.ops):
-        sent = [edge.norm for edge in op.edges]
-        if math.isfinite(op.total) and any(not math.isfinite(norm) for norm in sent):
-            origin = evidence.measurement.origin
-            known = origin if origin is not None and origin.node == index else None
-            yield Finding(
-                code="GC104",
-                rule="nonfinite-backward",
-                family=Family.NONFINITE,
-                severity=Severity.ERROR if poisoned else Severity.WARNING,
-                layers=tuple(poisoned),
-                cause=backward_cause(evidence, index, known),
-                message=f"the gradient of {plain_op(op.name)} is {_elements(known) if known else _worst(sent)}, "
-                + _harm(poisoned),
-                why=values_of(known)
-                if known
-                else f"a gradient of norm {op.total:.2g} went in and {_worst(sent)} came out",
-                op=op.name,
-                source=evidence.source_of(index),
-                evidence={"incoming_norm": op.total, "layers": len(poisoned)} | (_range(known) if known else {}),
-            )
-            return
-    if poisoned:
+    index = evidence.measurement.culprit
+    if index is not None:
+        yield _backward_finding(evidence, index, tuple(poisoned))
+    elif poisoned:
         yield _finding("GC104", "nonfinite-backward", "custom-backward",
                        f"the gradients of {len(poisoned)} layers are not finite", "no single op made them",
                        {"layers": len(poisoned)}, layers=tuple(poisoned))  # fmt: skip
+
+
+def _backward_finding(evidence: Evidence, index: int, poisoned: tuple[str, ...]) -> Finding:
+    op, origin = evidence.op(index), evidence.measurement.origin
+    sent = "NaN" if any(math.isnan(edge.norm) for edge in op.edges) else "Inf"
+    return Finding(
+        code="GC104",
+        rule="nonfinite-backward",
+        family=Family.NONFINITE,
+        severity=Severity.ERROR if poisoned else Severity.WARNING,
+        layers=poisoned,
+        cause=backward_cause(evidence, index, origin),
+        message=f"the gradient of {plain_op(op.name)} is {_elements(origin) if origin else sent}, "
+        + (f"which poisons {named(poisoned)}" if poisoned else "but reaches no parameter"),
+        why=values_of(origin) if origin else f"a gradient of norm {op.total:.2g} went in and {sent} came out",
+        op=op.name,
+        source=evidence.source_of(index),
+        evidence={"incoming_norm": op.total, "layers": len(poisoned)} | (_range(origin) if origin else {}),
+    )
 
 
 def hidden_nonfinite(evidence: Evidence) -> Findings:
@@ -142,27 +154,9 @@ def hidden_nonfinite(evidence: Evidence) -> Findings:
     origin = evidence.measurement.origin
     if not math.isfinite(evidence.measurement.loss) or origin is None or origin.node >= 0:
         return
-    if origin.op.startswith(("masked_fill", "where", "fill", "full", "new_full", "masked_scatter", "log")):
-        return
-    yield Finding(
-        code="GC105",
-        rule="hidden-nonfinite",
-        family=Family.NONFINITE,
-        severity=Severity.WARNING,
-        layers=(evidence.path_of(origin.module),) if origin.module >= 0 else (),
-        cause=forward_cause(origin),
-        message=f"{origin.op} puts out {_elements(origin)}, and the loss does not show it",
-        why=values_of(origin),
-        op=origin.op,
-        source=origin.source,
-        evidence={"bad_elements": origin.count, "elements": origin.numel, **_range(origin)},
-    )
-
-
-def _harm(poisoned: list[str]) -> str:
-    if not poisoned:
-        return "but reaches no parameter"
-    return f"which poisons {named(tuple(poisoned))}"
+    if not origin.op.startswith((*WRITERS, "log")):
+        message = f"{origin.op} puts out {_elements(origin)}, and the loss does not show it"
+        yield _origin_finding(evidence, origin, "GC105", "hidden-nonfinite", Severity.WARNING, message)
 
 
 def _elements(origin: Origin) -> str:
@@ -173,10 +167,6 @@ def _elements(origin: Origin) -> str:
 def _range(origin: Origin) -> dict[str, float | int | str]:
     known = next((o for o in origin.operands if o.smallest is not None and o.largest is not None), None)
     return {"smallest_input": known.smallest or 0.0, "largest_input": known.largest or 0.0} if known else {}
-
-
-def _worst(sent: list[float]) -> str:
-    return "NaN" if any(math.isnan(norm) for norm in sent) else "Inf"
 
 
 def _counts(nan: int, inf: int) -> str:

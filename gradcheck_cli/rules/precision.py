@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 
 from gradcheck_cli.records.choices import Family, Severity
-from gradcheck_cli.records.measurement import Rounding
+from gradcheck_cli.records.measurement import HEADROOM, Rounding
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import named, verb
 from gradcheck_cli.rules.evidence import Evidence, Findings
 
 _LOST = 0.1
 """Share of a layer's gradient that may be flushed to zero; rounding alone moves a few elements of a ReLU net."""
-_HEADROOM = 4.0
-"""Factor below the largest number that a loss scale leaves, and within which a gradient is near to it."""
 _LARGEST_SCALE = 2.0**24
 
 
@@ -25,10 +23,10 @@ def underflow(evidence: Evidence) -> Findings:
     precisions. Source: Micikevicius et al., Mixed Precision Training, 2018.
     """
     by_layer = _by_layer(evidence)
-    ill = {path: rows for path, rows in by_layer.items() if max(r.lost for r in rows) > _LOST}
+    ill = {module: rows for module, rows in by_layer.items() if max(r.lost for r in rows) > _LOST}
     if not ill:
         return
-    names = tuple(ill)
+    names = tuple(map(evidence.path_of, ill))
     worst = max((r for rows in ill.values() for r in rows), key=lambda r: r.lost)
     scale = _rescuing_scale(evidence, worst.limit)
     yield Finding(
@@ -42,7 +40,7 @@ def underflow(evidence: Evidence) -> Findings:
         f"{worst.dtype}: it is 0 there, and not in float32",
         why=f"the largest element of {worst.parameter} is {worst.largest_float32:.1e} in float32; a loss scale of "
         f"2^{int(math.log2(scale))} ({scale:.0f}) brings all gradients into the range of {worst.dtype}",
-        source=next((y.source for m, y in evidence.layers.items() if evidence.path_of(m) == names[0]), None),
+        source=evidence.layers[next(iter(ill))].source,
         evidence={
             "lost_share": worst.lost,
             "subnormal_share": worst.subnormal,
@@ -58,10 +56,10 @@ def near_overflow(evidence: Evidence) -> Findings:
     The next larger batch or step gives Inf, and an Inf that reaches the optimiser destroys the weights.
     """
     by_layer = _by_layer(evidence)
-    ill = {path: rows for path, rows in by_layer.items() if any(r.near_limit > 0 for r in rows)}
+    ill = {module: rows for module, rows in by_layer.items() if any(r.near_limit > 0 for r in rows)}
     if not ill:
         return
-    names = tuple(ill)
+    names = tuple(map(evidence.path_of, ill))
     worst = max((r for rows in ill.values() for r in rows), key=lambda r: r.largest)
     yield Finding(
         code="GC502",
@@ -73,14 +71,14 @@ def near_overflow(evidence: Evidence) -> Findings:
         message=f"the gradient of {worst.parameter} reaches {worst.largest:.3g}, and {worst.dtype} ends at "
         f"{worst.limit:.3g}",
         why="a batch with a gradient four times as large overflows to Inf",
-        source=next((y.source for m, y in evidence.layers.items() if evidence.path_of(m) == names[0]), None),
+        source=evidence.layers[next(iter(ill))].source,
         evidence={"near_limit_share": worst.near_limit, "largest": worst.largest, "limit": worst.limit},
     )
 
 
-def _by_layer(evidence: Evidence) -> dict[str, list[Rounding]]:
-    owner = {name: evidence.path_of(p.module) for p in evidence.measurement.parameters for name in p.names}
-    found: dict[str, list[Rounding]] = {}
+def _by_layer(evidence: Evidence) -> dict[int, list[Rounding]]:
+    owner = {name: p.module for p in evidence.measurement.parameters for name in p.names}
+    found: dict[int, list[Rounding]] = {}
     for row in evidence.measurement.roundings:
         found.setdefault(owner[row.parameter], []).append(row)
     return found
@@ -92,4 +90,4 @@ def _rescuing_scale(evidence: Evidence, limit: float) -> float:
     largest = max((*streams, *(r.largest_float32 for r in evidence.measurement.roundings)), default=0.0)
     if largest <= 0:
         return _LARGEST_SCALE
-    return min(max(2.0 ** math.floor(math.log2(limit / _HEADROOM / largest)), 1.0), _LARGEST_SCALE)
+    return min(max(2.0 ** math.floor(math.log2(limit / HEADROOM / largest)), 1.0), _LARGEST_SCALE)

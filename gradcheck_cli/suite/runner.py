@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from multiprocessing import connection
 from typing import Any
 
@@ -63,9 +63,9 @@ class _Running:
     reader: threading.Thread
     tail: bytearray
     deadline: float
-    started: float = field(default_factory=time.monotonic)
 
     def over(self) -> bool:
+        """Whether it has answered, died or run out of time."""
         return bool(self.answer.poll()) or not self.process.is_alive() or time.monotonic() >= self.deadline
 
     def report(self) -> Report:
@@ -75,7 +75,7 @@ class _Running:
             with suppress(EOFError, OSError):
                 report = self.answer.recv()
         late = report is None and time.monotonic() >= self.deadline
-        if report is not None or not late:
+        if not late:
             self.process.join(timeout=1)
         status = self.process.exitcode
         self.end()
@@ -84,6 +84,7 @@ class _Running:
         return replace(report, name=self.planned.name)
 
     def end(self) -> None:
+        """End it with all that it started, and remove what it left."""
         with suppress(ProcessLookupError, PermissionError):
             if hasattr(os, "killpg"):
                 os.killpg(self.process.pid, signal.SIGKILL)

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gradcheck_cli.names import listing
-from gradcheck_cli.records.choices import FailOn, Severity, Status
-from gradcheck_cli.records.report import Finding, Report
+from gradcheck_cli.pipeline import exit_code
+from gradcheck_cli.records.choices import Status
+from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import PlannedCheck
 
 MUST_FAIL = ("failed",)
@@ -30,7 +31,7 @@ def as_expected(planned: PlannedCheck, report: Report) -> Report:
     wanted = set(planned.expect)
     found = {name for finding in report.findings for name in (finding.code, finding.rule)}
     missing = sorted(wanted - found)
-    extra = [f.code for f in report.findings if not wanted & {f.code, f.rule} and _fails(f, planned.spec.fail_on)]
+    extra = [f.code for f in report.findings if not wanted & {f.code, f.rule} and exit_code((f,), planned.spec.fail_on)]
     told = [f"expected, but not found: {listing(missing)}"] if missing else []
     return _judged(report, [*told, *([f"found, but not expected: {listing(extra)}"] if extra else [])])
 
@@ -43,9 +44,3 @@ def suite_exit_code(reports: Iterable[Report]) -> int:
 def _judged(report: Report, told: list[str]) -> Report:
     notes = told or ["ill, as expected"]
     return replace(report, exit_code=int(bool(told)), notes=(*report.notes, *notes))
-
-
-def _fails(finding: Finding, fail_on: FailOn) -> bool:
-    if fail_on is FailOn.NEVER:
-        return False
-    return finding.severity is Severity.ERROR or (fail_on is FailOn.WARNING and finding.severity is Severity.WARNING)
