@@ -17,6 +17,7 @@ from gradcheck_cli.probe.checkpointing import checkpointing_lifted, eagerly
 from gradcheck_cli.probe.graph import Graph
 from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch
 from gradcheck_cli.probe.parameters import GradientFigures, figures
+from gradcheck_cli.probe.passes import run_backward
 from gradcheck_cli.probe.prechecks import require_parameters, statistics_never_taken
 from gradcheck_cli.probe.precision import low_precision, roundings
 from gradcheck_cli.probe.settling import Observed, settled
@@ -183,7 +184,7 @@ class _Probe:
                 if graph.names != [op.name for op in ops]:
                     return None
                 search = BackwardSearch(graph, blamed)
-                result.loss.backward()
+                run_backward(result.loss)
                 return search.origin(ops, self.sources)
             finally:
                 graph.release()
@@ -199,9 +200,8 @@ class _Probe:
             for key, tensor in watched.items()
         ]
         graph.watch(self._looks(graph))
-        torch.autograd.set_detect_anomaly(False)  # it would raise where the probe wants to look
         try:
-            loss.backward()
+            run_backward(loss)
         finally:
             for handle in handles:
                 handle.remove()

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from gradcheck_cli.probe.norms import dense
 from gradcheck_cli.records.measurement import Element, Operand
 
 _SHOWN = 3
 
 
-def nonfinite_at(outputs: Iterable[Tensor], *, nan: bool) -> tuple[int, int, Tensor | None, Tensor | None]:
-    """(bad elements, all elements, first bad output, indexes of its first bad elements (k, dims)) of an op.
+class Spoiled(NamedTuple):
+    """The first output of an op that is not finite, and the indexes (k, dims) of its first bad elements."""
 
-    Bad is NaN, or with `nan` False also Inf.
-    """
-    bad = total = 0
-    first: Tensor | None = None
-    where: Tensor | None = None
+    output: Tensor
+    bad: int
+    where: Tensor
+
+
+def first_spoiled(outputs: Iterable[Tensor], *, nan: bool) -> Spoiled | None:
+    """What went wrong in the first output that holds NaN, or with `nan` False NaN or Inf; None if none does."""
     for output in outputs:
         wrong = torch.isnan(output) if nan else ~torch.isfinite(output)
-        count = int(wrong.sum())
-        bad, total = bad + count, total + output.numel()
-        if count and first is None:
-            first, where = output, wrong.nonzero()[:_SHOWN]
-    return bad, total, first, where
+        if count := int(wrong.sum()):
+            return Spoiled(output, count, wrong.nonzero()[:_SHOWN])
+    return None
 
 
-def operand(name: str, value: Any, output: Tensor | None, where: Tensor | None) -> Operand:
+def operand(name: str, value: Any, spoiled: Spoiled) -> Operand:
     """What an input was: its range, and its values at the bad elements where its shape reaches them."""
     if not isinstance(value, Tensor):
         return Operand(name=name, shape=(), dtype="", smallest=float(value), largest=float(value))
-    found = value.detach()
+    found = dense(value)
     found = found.abs() if found.is_complex() else found
     known = found.numel() > 0
     return Operand(
@@ -43,12 +44,13 @@ def operand(name: str, value: Any, output: Tensor | None, where: Tensor | None) 
         dtype=str(found.dtype).removeprefix("torch."),
         smallest=float(found.min()) if known else None,
         largest=float(found.max()) if known else None,
-        elements=_elements(found, output, where),
+        elements=_elements(found, spoiled),
     )
 
 
-def _elements(value: Tensor, output: Tensor | None, where: Tensor | None) -> tuple[Element, ...]:
-    if output is None or where is None or not value.numel() or value.dim() > output.dim():
+def _elements(value: Tensor, spoiled: Spoiled) -> tuple[Element, ...]:
+    output = spoiled.output
+    if not value.numel() or value.dim() > output.dim():
         return ()
     try:
         reaching = value.broadcast_to(output.shape)
@@ -60,6 +62,6 @@ def _elements(value: Tensor, output: Tensor | None, where: Tensor | None) -> tup
             at=tuple(0 if value.shape[d] == 1 else int(place[offset + d]) for d in range(value.dim())),
             value=float(reaching[tuple(place)]),
         )
-        for place in where
+        for place in spoiled.where
     )
     return tuple(dict.fromkeys(elements))  # where it is broadcast, several places are one element of it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradcheck_cli.names import plain_op
 from gradcheck_cli.probe.graph import Graph
-from gradcheck_cli.probe.operands import nonfinite_at, operand
+from gradcheck_cli.probe.operands import Spoiled, first_spoiled, operand
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.probe.trees import tensors_in
@@ -64,15 +65,16 @@ class OriginSearch(TorchDispatchMode):
     def _described(
         self, name: str, inputs: Sequence[tuple[str, Any]], outputs: list[Tensor], nan: bool
     ) -> dict[str, Any]:
-        bad, total, output, where = nonfinite_at(outputs, nan=nan)
+        spoiled = first_spoiled(outputs, nan=nan)
+        assert spoiled is not None
         return {
             "place": self._tracer.place_of(sys._getframe()),
             "op": plain_op(name),
             "module": self._tracer.current_module,
             "produced": "nan" if nan else "inf",
-            "count": bad,
-            "numel": total,
-            "operands": tuple(operand(label, value, output, where) for label, value in inputs),
+            "count": spoiled.bad,
+            "numel": spoiled.output.numel(),
+            "operands": tuple(operand(label, value, spoiled) for label, value in inputs),
         }
 
     def origin(self, sources: SourceTable) -> Origin | None:
@@ -99,30 +101,31 @@ class BackwardSearch:
     def _after(self, gradients: Sequence[Tensor | None], _: Any) -> None:
         sent = [g for g in gradients if g is not None]
         nan = any(map(_holds_nan, sent))
-        bad, total, output, where = nonfinite_at(sent, nan=nan)
-        self._found = {
-            "produced": "nan" if nan else "inf",
-            "count": bad,
-            "numel": total,
-            "operands": tuple(operand(label, value, output, where) for label, value in self._saved),
-            "unwanted": self._unwanted(output, nan),
-        }
+        spoiled = first_spoiled(sent, nan=nan)
+        if spoiled is not None:
+            self._found = {
+                "produced": "nan" if nan else "inf",
+                "count": spoiled.bad,
+                "numel": spoiled.output.numel(),
+                "operands": tuple(operand(label, value, spoiled) for label, value in self._saved),
+                "unwanted": self._unwanted(spoiled, nan),
+            }
         self._incoming, self._saved = [], []
 
-    def _unwanted(self, sent: Tensor | None, nan: bool) -> float | None:
+    def _unwanted(self, spoiled: Spoiled, nan: bool) -> float | None:
         arrived = next((g for g in self._incoming if g is not None), None)
-        if sent is None or arrived is None or arrived.numel() == 0:
+        if arrived is None or arrived.numel() == 0:
             return None
         try:
-            arrived = arrived.broadcast_to(sent.shape)
+            arrived = arrived.broadcast_to(spoiled.output.shape)
         except RuntimeError:
             return float((arrived == 0).all())
-        wrong = torch.isnan(sent) if nan else ~torch.isfinite(sent)
-        return float((arrived[wrong] == 0).double().mean()) if wrong.any() else None
+        wrong = torch.isnan(spoiled.output) if nan else ~torch.isfinite(spoiled.output)
+        return float((arrived[wrong] == 0).double().mean())
 
     def origin(self, ops: Sequence[Op], sources: SourceTable) -> Origin | None:
         """What was found; None where the node was finite this time."""
-        if self._found is None or not self._found["count"]:
+        if self._found is None:
             return None
         op = ops[self._index]
         line = sources.lines()[op.source] if op.source >= 0 else None
@@ -130,14 +133,16 @@ class BackwardSearch:
 
 
 def _inputs(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Any]]:
-    """The floating tensors and numbers among an op's arguments, by the names of its schema."""
+    """The tensors, masks left out, and the numbers among an op's arguments, by the names of its schema."""
     schema = {argument.name: str(argument.type) for argument in func._schema.arguments}
     found: list[tuple[str, Any]] = []
     for name, value in (*zip(schema, args, strict=False), *kwargs.items()):
         if isinstance(value, float) or (type(value) is int and schema.get(name) in ("Tensor", "number")):
             found.append((name, value))
+        elif name.endswith("_lengths") and isinstance(value, (list, tuple)):
+            found.append((name, torch.tensor(value)))
         else:
-            found.extend((name, t) for t in _floating(value))
+            found.extend((name, t) for t in tensors_in(value) if t.dtype is not torch.bool)
     return found
 
 
@@ -148,7 +153,9 @@ def _saved(node: Any) -> Iterator[tuple[str, Any]]:
         return
     for name in sorted(dir(node)):
         if name.startswith("_saved_"):
-            value = getattr(node, name)
+            value = None
+            with suppress(RuntimeError):  # a tensor that was packed away or freed
+                value = getattr(node, name)
             if isinstance(value, float) or (isinstance(value, Tensor) and _is_real(value)):
                 yield name.removeprefix("_saved_"), value
 

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_map
 
 from gradcheck_cli.probe.checkpointing import eagerly
 from gradcheck_cli.probe.norms import settle
+from gradcheck_cli.probe.passes import run_backward
 from gradcheck_cli.records.measurement import HEADROOM, Rounding
 from gradcheck_cli.records.spec import Target
 
@@ -67,7 +68,7 @@ def _gradients(
         if autocast is not None:
             stack.enter_context(torch.autocast(next(model.parameters()).device.type, dtype=autocast))
         result = eagerly(lambda: target.forward(model, batch))
-    result.loss.backward()
+    run_backward(result.loss)
     return {name: p.grad for name, p in model.named_parameters() if p.grad is not None and not p.grad.is_sparse}
 
 

@@ -103,7 +103,13 @@ _BACKWARD = {
     "nll_loss": "masked-loss",
 }
 _CHOOSERS = ("where", "masked_fill", "masked_select", "index", "masked_scatter")
-_ARGUMENTS = {"div": "other", "reciprocal": "self", "addcdiv": "tensor2"}
+_ARGUMENTS = {
+    "div": "other",
+    "reciprocal": "self",
+    "addcdiv": "tensor2",
+    "nll_loss": "target",
+    "ctc_loss": "target_lengths",
+}
 """Which operand of an op is the one that makes trouble, where it is not the first."""
 
 
@@ -162,9 +168,11 @@ def values_of(origin: Origin) -> str:
 
 
 def _telling(origin: Origin) -> list[Operand]:
+    """The operand to blame and one more: of a length the other length, else the first of the rest."""
     argument = _argument(origin)
-    rest = [o for o in origin.operands if o is not argument]
-    return ([argument] if argument else []) + rest[:1]
+    rest = [operand for operand in origin.operands if operand is not argument]
+    lengths = [operand for operand in rest if operand.name.endswith("_lengths")]
+    return ([argument] if argument else []) + [*lengths, *rest][:1]
 
 
 def _argument(origin: Origin) -> Operand | None:

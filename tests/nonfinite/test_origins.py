@@ -139,3 +139,15 @@ def test_an_integer_zero_is_a_zero_denominator():
 def test_a_product_that_overflows_is_no_zero_times_infinity():
     report = check(nn.Linear(4, 3), torch.randn(8, 4), step=lambda m, b: ((h := m(b) * 1e25) @ h.T).mean())
     assert (report.findings[0].op, report.findings[0].cause) == ("mm", "large-init")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("every_label_ignored", ("puts out NaN, and", "`target` is -100")),
+        ("target_longer_than_input", ("puts out Inf, and", "`target_lengths` is 7", "`input_lengths` is 8")),
+    ],
+)
+def test_a_loss_shows_its_labels_and_lengths(name: str, told: tuple[str, ...]):
+    found = blamed(next(case for case in CASES if case.name == name))
+    assert all(words in f"{found.message} {found.why}" for words in told)

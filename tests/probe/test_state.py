@@ -212,6 +212,41 @@ class TestEverythingComesBack:
         with unchanged(model):
             run(model, batch, lambda m, b: (m(b) * 0).log().sum())
 
+    @pytest.mark.parametrize(
+        "step",
+        [
+            lambda m, b: (m(b) * 0).sqrt().sum(),
+            lambda m, b: torch.where(m(b) > 1e9, 0.0, (m(b) * 0).sqrt()).sum(),
+        ],
+        ids=["not finite", "behind where"],
+    )
+    def test_a_nonfinite_gradient_which_runs_both_passes_again(self, step: Step) -> None:
+        model, batch = busy()
+        with unchanged(model):
+            report = check(model, batch, step=step)
+        assert "GC104" in [f.code for f in report.findings]
+
+    def test_a_hidden_inf_which_runs_the_forward_pass_again(self) -> None:
+        class Hides(nn.Linear):
+            def forward(self, x: Tensor) -> Tensor:
+                return super().forward(x) + torch.exp(1000 * x.abs().detach() + 100)
+
+        def step(model: nn.Module, x: Tensor) -> Tensor:
+            return torch.where(model(x).isinf(), x, 0.0).sum() + model.weight.sum()
+
+        model, batch = Hides(4, 4), torch.randn(6, 4)
+        with unchanged(model):
+            report = check(model, batch, step=step)
+        assert "GC105" in [f.code for f in report.findings]
+
+    def test_a_low_precision_which_is_compared_with_float32(self) -> None:
+        model, batch = (
+            nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.BatchNorm1d(4)).half(),
+            torch.randn(6, 4).half(),
+        )
+        with unchanged(model):
+            check(model, batch, step=lambda m, b: m(b).float().square().mean())
+
     def test_global_module_hooks_stay_in_place_and_fire(self) -> None:
         fired: list[str] = []
         handle = global_hooks.register_module_forward_hook(lambda m, i, o: fired.append(type(m).__name__))
