@@ -1,41 +1,58 @@
-"""Report -> text, one function a format; `FORMATS` also feeds the command line's choices."""
+"""What came of a check or a suite -> text; `FORMATS` also feeds the command line's choices."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.reports.style import Style
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
+    from gradcheck_cli.records.suite import SuiteReport
 
-__all__ = ["FORMATS", "Style", "render"]
-
-# Each format loads what it draws with when it is drawn: a usage error needs their names only.
-
-
-def _table(report: Report, style: Style) -> str:
-    from gradcheck_cli.reports.table import render_table
-
-    return render_table(report, style)
+__all__ = ["FORMATS", "Format", "Style", "render", "render_suite"]
 
 
-def _json(report: Report, style: Style) -> str:
-    from gradcheck_cli.reports.jsonfile import report_to_json
+@dataclass(frozen=True)
+class Format:
+    """Where a format's functions of (what to show, style) live, as `module:function` of this package.
 
-    return report_to_json(report)
+    A format loads what it draws with when it is drawn: a usage error needs its name only.
+    """
+
+    report: str
+    suite: str
 
 
-FORMATS: dict[str, Callable[[Report, Style], str]] = {"table": _table, "json": _json}
+FORMATS: dict[str, Format] = {
+    "table": Format("table:render_table", "suitetable:render_suite"),
+    "json": Format("jsonfile:render_report", "jsonfile:render_suite"),
+}
 
 
-def render(report: Report, format: str, style: Style | None = None) -> str:
-    """The report as text that ends with a newline.
+def render(result: Report | SuiteReport, format: str, style: Style | None = None) -> str:
+    """A report or a suite as text that ends with a newline.
 
     Args:
-        report: What to show.
+        result: What to show.
         format: A key of `FORMATS`.
         style: How it should look; `Style()` if None.
     """
-    return FORMATS[format](report, style or Style())
+    from gradcheck_cli.records.suite import SuiteReport
+
+    if isinstance(result, SuiteReport):
+        return render_suite(result, format, style)
+    return _call(FORMATS[format].report, result, style or Style())
+
+
+def render_suite(suite: SuiteReport, format: str, style: Style | None = None) -> str:
+    """A suite as text that ends with a newline; the arguments are those of `render`."""
+    return _call(FORMATS[format].suite, suite, style or Style())
+
+
+def _call(place: str, result: Report | SuiteReport, style: Style) -> str:
+    module, _, function = place.partition(":")
+    text: str = getattr(import_module(f"{__name__}.{module}"), function)(result, style)
+    return text

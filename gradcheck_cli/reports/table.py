@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -17,10 +17,11 @@ from gradcheck_cli.names import listing
 from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.series import Series
-from gradcheck_cli.reports.findings import by_severity, finding_block, note_line
+from gradcheck_cli.reports.findings import finding_block, note_line
 from gradcheck_cli.reports.glyphs import count_of, shown, sparkline
 from gradcheck_cli.reports.layertable import layer_table
 from gradcheck_cli.reports.style import Style
+from gradcheck_cli.reports.verdicts import serious
 
 LEAST_WIDTH = 20
 _STATUS_COLOR = {
@@ -33,9 +34,18 @@ _STATUS_COLOR = {
 
 def render_table(report: Report, style: Style) -> str:
     """The report as text for a terminal of `style.width` columns (at least 20)."""
-    width = max(LEAST_WIDTH, style.width or shutil.get_terminal_size((100, 24)).columns)
-    console = _console(width, style.color)
-    for part in _parts(report, style, width):
+    return printed(_parts(report, style, width_of(style)), style)
+
+
+def width_of(style: Style) -> int:
+    """Columns to fill."""
+    return max(LEAST_WIDTH, style.width or shutil.get_terminal_size((100, 24)).columns)
+
+
+def printed(parts: Iterable[RenderableType], style: Style) -> str:
+    """The parts one below the other, without spaces at the ends of lines."""
+    console = _console(width_of(style), style.color)
+    for part in parts:
         console.print(part)
     file = console.file
     assert isinstance(file, io.StringIO)
@@ -63,8 +73,7 @@ def _console(width: int, color: bool) -> Console:
 def _parts(report: Report, style: Style, width: int) -> Iterator[RenderableType]:
     if not style.quiet:
         yield from _opening(report, style, width)
-    serious = [f for f in by_severity(report.findings) if f.severity is not Severity.NOTE]
-    for place, finding in enumerate(serious):
+    for place, finding in enumerate(serious(report)):
         yield finding_block(finding, style, first=place == 0)
         yield ""
     if report.status is Status.FAILED:
@@ -147,8 +156,8 @@ def _verdict(report: Report) -> list[str]:
         return ["no finding shown" if report.hidden else "healthy", layers]
     if report.status is Status.UNKNOWN:
         return ["unknown: no layer got a gradient that can be judged", layers]
-    serious = [f for f in by_severity(report.findings) if f.severity is not Severity.NOTE]
-    return [*_tally(serious), *_codes(serious)]
+    findings = serious(report)
+    return [*_tally(findings), *_codes(findings)]
 
 
 def _tally(findings: list[Finding]) -> list[str]:

@@ -1,8 +1,6 @@
-import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
@@ -11,18 +9,7 @@ from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.reports import FORMATS, Style, render
 from tests.reports.examples import EXAMPLES, finding, layer, report
-
-GOLDENS = Path(__file__).parent / "goldens"
-REGENERATE = "GRADCHECK_REGENERATE_GOLDENS"
-
-
-def compare(name: str, text: str) -> None:
-    """Compare with the golden of that name; with the variable above set, write it."""
-    path = GOLDENS / f"{name}.txt"
-    if os.environ.get(REGENERATE):
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8"), f"set {REGENERATE}=1 to write {path.name} again"
+from tests.reports.golden import compare
 
 
 def table(report: Report, **style: object) -> str:
