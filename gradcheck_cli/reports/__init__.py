@@ -29,6 +29,7 @@ class Format:
 FORMATS: dict[str, Format] = {
     "table": Format("table:render_table", "suitetable:render_suite"),
     "json": Format("jsonfile:render_report", "jsonfile:render_suite"),
+    "markdown": Format("markdown:render_report", "markdown:render_suite"),
     "github": Format("github:render_report", "github:render_suite"),
     "junit": Format("junit:render_report", "junit:render_suite"),
     "sarif": Format("sarif:render_report", "sarif:render_suite"),

@@ -21,7 +21,7 @@ from gradcheck_cli.reports.findings import finding_block, note_line
 from gradcheck_cli.reports.glyphs import count_of, shown, sparkline
 from gradcheck_cli.reports.layertable import layer_table
 from gradcheck_cli.reports.style import Style
-from gradcheck_cli.reports.verdicts import serious
+from gradcheck_cli.reports.verdicts import facts, serious
 
 LEAST_WIDTH = 20
 _STATUS_COLOR = {
@@ -98,15 +98,9 @@ def _opening(report: Report, style: Style, width: int) -> Iterator[RenderableTyp
 
 def _header(report: Report, style: Style, width: int) -> list[Text]:
     name = _text(report.name, style, "bold")
-    facts = [count_of(len(report.layers), "layer")] if report.layers else []
-    if report.loss is not None:
-        source = f" ({report.loss_source})" if report.loss_source else ""
-        facts.append(f"loss {report.loss:.4g}{source}")
-    if (batch := report.target.get("batch_size")) is not None:
-        facts.append(f"batch {batch}")
-    line = _text("   ".join(facts), style)
+    line = _text("   ".join(facts(report)), style)
     if name.cell_len + line.cell_len + 3 > width:
-        return [name, line] if facts else [name]
+        return [name, line] if line else [name]
     return [Text.assemble(name, "   ", line)]
 
 
@@ -143,9 +137,9 @@ def _picked(report: Report) -> list[object]:
 
 
 def _final(report: Report, style: Style) -> Text:
-    hidden = [f"{count_of(report.hidden, 'finding')} not shown (--select, --ignore)"] if report.hidden else []
-    facts = [*_verdict(report), *hidden, f"exit {report.exit_code}"]
-    return _text(" · ".join(facts), style, _STATUS_COLOR[report.status])
+    unseen = [f"{count_of(report.hidden, 'finding')} not shown (--select, --ignore)"] if report.hidden else []
+    parts = [*_verdict(report), *unseen, f"exit {report.exit_code}"]
+    return _text(" · ".join(parts), style, _STATUS_COLOR[report.status])
 
 
 def _verdict(report: Report) -> list[str]:

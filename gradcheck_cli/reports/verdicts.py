@@ -73,3 +73,14 @@ def duration(seconds: float) -> str:
     if seconds < 600:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min"
+
+
+def facts(report: Report) -> list[str]:
+    """`11 layers`, `loss 2.306 (guessed: cross_entropy)`, `batch 64`: what is known of them."""
+    known = [count_of(len(report.layers), "layer")] if report.layers else []
+    if report.loss is not None:
+        source = f" ({report.loss_source})" if report.loss_source else ""
+        known.append(f"loss {report.loss:.4g}{source}")
+    if (batch := report.target.get("batch_size")) is not None:
+        known.append(f"batch {batch}")
+    return known
