@@ -18,8 +18,7 @@ from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.reports import FORMATS, Style
 
 if TYPE_CHECKING:
-    from gradcheck_cli.records.report import Report
-    from gradcheck_cli.records.suite import SuiteReport
+    from gradcheck_cli.reports import Result
 
 OUTPUT = "Output"
 """The heading of these options in the help."""
@@ -89,7 +88,7 @@ def colored(color: Color, *, terminal: bool) -> bool:
 def finish(
     asked: Asked,
     name: str,
-    work: Callable[[], Report | SuiteReport],
+    work: Callable[[], Result],
     *,
     verdict: bool = True,
     quiet: AbstractContextManager[object] | None = None,
@@ -99,7 +98,7 @@ def finish(
     Args:
         asked: The output options.
         name: What the report is called if there is none.
-        work: Makes the report or the suite.
+        work: Makes the report, the suite or the comparison.
         verdict: Whether the report's own exit code is the command's.
         quiet: What keeps others off stdout; left once the document is written, since their threads may live on.
     """
@@ -120,7 +119,7 @@ def finish(
             emit(document, stdout)
     if failed is not None:
         raise typer.Exit(failed.exit_code)
-    raise typer.Exit(unwritten or (result.exit_code if verdict else 0))
+    raise typer.Exit(unwritten or (getattr(result, "exit_code", 0) if verdict else 0))
 
 
 def _document(asked: Asked, failed: GradcheckError | None) -> str | None:

@@ -16,8 +16,7 @@ from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.reports import FORMATS, Style, render
 
 if TYPE_CHECKING:
-    from gradcheck_cli.records.report import Report
-    from gradcheck_cli.records.suite import SuiteReport
+    from gradcheck_cli.reports import Result
 
 PAGE_WIDTH = 100
 """Columns of a report that goes to a file or a pipe."""
@@ -71,10 +70,8 @@ def _parse_output(text: str) -> Output:
     return Output(format=parse_format(format, "--output"), path=file)
 
 
-def deliver(
-    result: Report | SuiteReport, outputs: Sequence[Output], format: str | None, style: Style
-) -> tuple[int, str | None]:
-    """Write a report or a suite to its files; return 0, or 2 if one failed, and the document for stdout, if any.
+def deliver(result: Result, outputs: Sequence[Output], format: str | None, style: Style) -> tuple[int, str | None]:
+    """Write a result to its files; return 0, or 2 if one failed, and the document for stdout, if any.
 
     The files come first, so that the document can say that one could not be written.
     """
@@ -85,13 +82,18 @@ def deliver(
     return 2 if failed else 0, None if format is None else render(result, format, style)
 
 
-def _failed_to_write(result: Report | SuiteReport, error: ReportError) -> Report | SuiteReport:
-    if hasattr(result, "checks"):
+def _failed_to_write(result: Result, error: ReportError) -> Result:
+    from gradcheck_cli.records.report import Report
+    from gradcheck_cli.records.suite import SuiteReport
+
+    if isinstance(result, Report):
+        return replace(result, exit_code=error.exit_code, error=error.message)
+    if isinstance(result, SuiteReport):
         return replace(result, exit_code=error.exit_code, notes=(*result.notes, error.message))
-    return replace(result, exit_code=error.exit_code, error=error.message)
+    return result
 
 
-def _write(result: Report | SuiteReport, output: Output, style: Style) -> ReportError | None:
+def _write(result: Result, output: Output, style: Style) -> ReportError | None:
     page = replace(style, width=PAGE_WIDTH, color=False, unicode=True)
     try:
         write_file(output.path, render(result, output.format, page))

@@ -1,18 +1,21 @@
-"""What came of a check or a suite -> text; `FORMATS` also feeds the command line's choices."""
+"""What came of a check, a suite or two runs compared -> text; `FORMATS` also feeds the command line's choices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from gradcheck_cli.reports.style import Style
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
     from gradcheck_cli.records.suite import SuiteReport
+    from gradcheck_cli.reports.comparison import Comparison
 
-__all__ = ["FORMATS", "Format", "Style", "render", "render_suite"]
+    Result: TypeAlias = Report | SuiteReport | Comparison
+
+__all__ = ["COMPARING", "FORMATS", "Format", "Style", "render", "render_suite"]
 
 
 @dataclass(frozen=True)
@@ -24,39 +27,41 @@ class Format:
 
     report: str
     suite: str
+    comparison: str = ""
 
 
 FORMATS: dict[str, Format] = {
-    "table": Format("table:render_table", "suitetable:render_suite"),
-    "json": Format("jsonfile:render_report", "jsonfile:render_suite"),
-    "markdown": Format("markdown:render_report", "markdown:render_suite"),
+    "table": Format("table:render_table", "suitetable:render_suite", "comparisontable:render_comparison"),
+    "json": Format("jsonfile:render_report", "jsonfile:render_suite", "jsonfile:render_comparison"),
+    "markdown": Format("markdown:render_report", "markdown:render_suite", "markdown:render_comparison"),
     "github": Format("github:render_report", "github:render_suite"),
     "junit": Format("junit:render_report", "junit:render_suite"),
     "sarif": Format("sarif:render_report", "sarif:render_suite"),
 }
 
 
-def render(result: Report | SuiteReport, format: str, style: Style | None = None) -> str:
-    """A report or a suite as text that ends with a newline.
+COMPARING = tuple(name for name, format in FORMATS.items() if format.comparison)
+"""The formats that can show two runs compared."""
+
+
+def render(result: Result, format: str, style: Style | None = None) -> str:
+    """A report, a suite or a comparison as text that ends with a newline.
 
     Args:
         result: What to show.
-        format: A key of `FORMATS`.
+        format: A key of `FORMATS`; one of `COMPARING` for a comparison.
         style: How it should look; `Style()` if None.
     """
+    from gradcheck_cli.records.report import Report
     from gradcheck_cli.records.suite import SuiteReport
 
-    if isinstance(result, SuiteReport):
-        return render_suite(result, format, style)
-    return _call(FORMATS[format].report, result, style or Style())
+    known = FORMATS[format]
+    place = {Report: known.report, SuiteReport: known.suite}.get(type(result), known.comparison)
+    module, _, function = place.partition(":")
+    text: str = getattr(import_module(f"{__name__}.{module}"), function)(result, style or Style())
+    return text
 
 
 def render_suite(suite: SuiteReport, format: str, style: Style | None = None) -> str:
     """A suite as text that ends with a newline; the arguments are those of `render`."""
-    return _call(FORMATS[format].suite, suite, style or Style())
-
-
-def _call(place: str, result: Report | SuiteReport, style: Style) -> str:
-    module, _, function = place.partition(":")
-    text: str = getattr(import_module(f"{__name__}.{module}"), function)(result, style)
-    return text
+    return render(suite, format, style)

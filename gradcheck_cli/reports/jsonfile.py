@@ -13,11 +13,13 @@ from typing import Any, NoReturn, TypeVar
 from gradcheck_cli.errors import ReportError
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
+from gradcheck_cli.reports.comparison import Comparison
 from gradcheck_cli.reports.decode import WrongShape, decode
 from gradcheck_cli.reports.style import Style
 
 SCHEMA = "gradcheck-report/1"
 SUITE_SCHEMA = "gradcheck-suite/1"
+COMPARISON_SCHEMA = "gradcheck-comparison/1"
 _Record = TypeVar("_Record", Report, SuiteReport)
 _AGAIN = "write it again with `gradcheck check MODEL --output json=PATH`"
 
@@ -30,6 +32,11 @@ def render_report(report: Report, style: Style) -> str:
 def render_suite(suite: SuiteReport, style: Style) -> str:
     """The suite as strict JSON in pure ASCII; `style` changes nothing."""
     return _document(suite_to_dict(suite))
+
+
+def render_comparison(comparison: Comparison, style: Style) -> str:
+    """Two runs compared, as strict JSON in pure ASCII; `style` changes nothing."""
+    return _document({"schema": COMPARISON_SCHEMA, **_plain(comparison)})
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
@@ -103,7 +110,8 @@ def read_saved(path: str | Path) -> Report | SuiteReport:
 
 def _decoded(kind: type[_Record], data: Mapping[str, Any], where: str) -> _Record:
     try:
-        record: _Record = decode(kind, data, "")
+        record: COMPARISON_SCHEMA = "gradcheck-comparison/1"
+_Record = decode(kind, data, "")
     except WrongShape as error:
         raise ReportError(f"{where}: {error}", hint=_AGAIN) from error
     return record

@@ -10,6 +10,15 @@ from collections.abc import Iterator, Sequence
 
 from gradcheck_cli.records.report import Finding, Layer, Remedy, Report
 from gradcheck_cli.records.suite import SuiteReport
+from gradcheck_cli.reports.comparison import (
+    CheckComparison,
+    Comparison,
+    change_in_words,
+    farthest,
+    moved_in_words,
+    summary,
+    verdict_change,
+)
 from gradcheck_cli.reports.folding import Fold, rows
 from gradcheck_cli.reports.glyphs import count_of, number, shown
 from gradcheck_cli.reports.plain import level, trial_in_words
@@ -43,8 +52,8 @@ def render_report(report: Report, style: Style) -> str:
 
 def render_suite(suite: SuiteReport, style: Style) -> str:
     """A table with one row a check, then the failing checks in full."""
-    summary = f"{tally(suite)} · {duration(suite.seconds)} · exit {suite.exit_code}"
-    lines = [f"## {'❌' if suite.exit_code else '✅'} {code(suite.name)}", "", summary, ""]
+    outcome = f"{tally(suite)} · {duration(suite.seconds)} · exit {suite.exit_code}"
+    lines = [f"## {'❌' if suite.exit_code else '✅'} {code(suite.name)}", "", outcome, ""]
     if suite.checks:
         cells = [(_verdict(one), code(one.name), text(worst_in_words(one)), _seconds(one)) for one in suite.checks]
         lines += [*table(("verdict", "check", "worst finding", "seconds"), cells), ""]
@@ -53,6 +62,25 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
         if report.exit_code:
             lines += [f"### {_title(report)}", "", *_body(report, style), ""]
     return "\n".join(lines)
+
+
+def render_comparison(comparison: Comparison, style: Style) -> str:
+    """What changed in each check, and the layers whose gradient moved."""
+    title = f"## {code(comparison.before)} → {code(comparison.after)}"
+    lines = [title, "", summary(comparison), ""]
+    for check in comparison.checks:
+        if style.verbose or check.changed:
+            lines += [f"### {code(check.name)} {verdict_change(check)}", "", *_changes(check, style)]
+    return "\n".join(lines)
+
+
+def _changes(check: CheckComparison, style: Style) -> Iterator[str]:
+    labelled = (("new", check.new), ("fixed", check.fixed), ("still", check.still))
+    lines = [f"- **{label}** {text(change_in_words(one))}" for label, changes in labelled for one in changes]
+    yield from [*lines, ""] if lines else []
+    if moves := check.moves if style.verbose else farthest(check):
+        cells = [(code(m.layer), number(m.before, ".1f"), number(m.after, ".1f"), moved_in_words(m)) for m in moves]
+        yield from [*table(("layer", "before", "after", "moved"), cells), ""]
 
 
 def text(words: str) -> str:
