@@ -110,8 +110,7 @@ def read_saved(path: str | Path) -> Report | SuiteReport:
 
 def _decoded(kind: type[_Record], data: Mapping[str, Any], where: str) -> _Record:
     try:
-        record: COMPARISON_SCHEMA = "gradcheck-comparison/1"
-_Record = decode(kind, data, "")
+        record: _Record = decode(kind, data, "")
     except WrongShape as error:
         raise ReportError(f"{where}: {error}", hint=_AGAIN) from error
     return record
