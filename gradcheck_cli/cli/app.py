@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from gradcheck_cli import __version__
+from gradcheck_cli.cli.batch import batch
 from gradcheck_cli.cli.check import check
-from gradcheck_cli.cli.failing import as_error, failed_report, tell
+from gradcheck_cli.cli.failing import as_error, tell
 from gradcheck_cli.cli.helping import PanelCommand, examples
 from gradcheck_cli.cli.init import init
 from gradcheck_cli.cli.rule import rule
@@ -43,6 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=PanelCommand, epilog=CHECK_EXAMPLES, short_help="Check the gradients of one model.")(check)
+app.command(cls=PanelCommand, short_help="Run every check of a gradcheck.yaml.")(batch)
 app.command(cls=PanelCommand, short_help="Show a saved report again, in any format.")(show)
 app.command(cls=PanelCommand, short_help="List the rules, or explain one.")(rule)
 app.command(cls=PanelCommand, short_help="Write a gradcheck.yaml for the models found here.")(init)
@@ -82,6 +84,7 @@ def run(arguments: Sequence[str]) -> int:
         error = _usage_error(raised) if hasattr(raised, "format_message") else as_error(raised)
         tell(error, raised if "--debug" in arguments else None)
         if _wants_json(arguments):
+            from gradcheck_cli.records.report import failed_report
             from gradcheck_cli.reports import render
 
             emit(render(failed_report("", error), "json"))

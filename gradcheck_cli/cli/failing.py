@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 import traceback
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
-from gradcheck_cli import __version__
 from gradcheck_cli.errors import GradcheckError, Interrupted
-from gradcheck_cli.records.choices import Status
-
-if TYPE_CHECKING:
-    from gradcheck_cli.records.report import Report
 
 
 class InternalError(GradcheckError):
@@ -43,21 +36,6 @@ def tell(error: GradcheckError, raised: BaseException | None = None) -> None:
         _say(frame)
     if error.hint:
         _say(f"hint: {error.hint}")
-
-
-def failed_report(name: str, error: GradcheckError) -> Report:
-    """The report of a check that could not be made."""
-    from gradcheck_cli.records.report import Report
-
-    return Report(
-        name=name,
-        status=Status.FAILED,
-        exit_code=error.exit_code,
-        target={},
-        versions={"gradcheck": __version__, "python": platform.python_version()},
-        seconds={},
-        error=error.message,
-    )
 
 
 def _say(text: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from gradcheck_cli.cli.failing import as_error, failed_report, tell
+from gradcheck_cli.cli.failing import as_error, tell
 from gradcheck_cli.cli.writing import PAGE_WIDTH, Output, deliver, emit, own_stdout, parse_format, parse_outputs
 from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.reports import FORMATS, Style
@@ -109,10 +109,12 @@ def finish(
         try:
             parse_format(asked.format)
             outputs = parse_outputs(asked.outputs)
-            result = work()
+            result: Result = work()
         except BaseException as raised:
             failed = as_error(raised)
             tell(failed, raised if asked.debug else None)
+            from gradcheck_cli.records.report import failed_report
+
             result = failed_report(name, failed)
         unwritten, document = deliver(result, outputs, _document(asked, failed), style)
         if document is not None:

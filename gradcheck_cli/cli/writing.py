@@ -83,14 +83,11 @@ def deliver(result: Result, outputs: Sequence[Output], format: str | None, style
 
 
 def _failed_to_write(result: Result, error: ReportError) -> Result:
-    from gradcheck_cli.records.report import Report
-    from gradcheck_cli.records.suite import SuiteReport
+    from gradcheck_cli.reports.comparison import Comparison
 
-    if isinstance(result, Report):
-        return replace(result, exit_code=error.exit_code, error=error.message)
-    if isinstance(result, SuiteReport):
-        return replace(result, exit_code=error.exit_code, notes=(*result.notes, error.message))
-    return result
+    if isinstance(result, Comparison):
+        return result
+    return replace(result, exit_code=error.exit_code, error=error.message)
 
 
 def _write(result: Result, output: Output, style: Style) -> ReportError | None:

@@ -121,6 +121,8 @@ class _Probe:
                 seconds={"forward": forward_done - started, "backward": backward_done - forward_done},
             )
         )
+        if not math.isfinite(measured.loss):
+            measured = replace(measured, nan_buffers=_nan_buffers(self.model))
         blamed = culprit(measured.ops) if math.isfinite(measured.loss) else None
         if blamed is not None:
             on_stage("looking for the values behind a non-finite gradient")
@@ -227,6 +229,11 @@ class _Probe:
             return read
 
         return {i: look(i) for i, name in enumerate(graph.names) if name in lenses.LENSES}
+
+
+def _nan_buffers(model: nn.Module) -> tuple[str, ...]:
+    floating = ((name, b) for name, b in model.named_buffers() if b.is_floating_point() or b.is_complex())
+    return tuple(name for name, buffer in floating if bool(buffer.isnan().any()))
 
 
 def _device_type(model: nn.Module) -> str:

@@ -145,10 +145,10 @@ def _finite(number: float) -> bool:
 
 def _inputs(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Any]]:
     """The floating tensors and numbers among an op's arguments, by the names of its schema."""
-    names = [argument.name for argument in func._schema.arguments]
+    schema = {argument.name: str(argument.type) for argument in func._schema.arguments}
     found: list[tuple[str, Any]] = []
-    for name, value in (*zip(names, args, strict=False), *kwargs.items()):
-        if isinstance(value, float):
+    for name, value in (*zip(schema, args, strict=False), *kwargs.items()):
+        if isinstance(value, float) or (type(value) is int and schema.get(name) in ("Tensor", "number")):
             found.append((name, value))
         else:
             found.extend((name, t) for t in _floating(value))

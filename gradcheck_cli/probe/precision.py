@@ -16,6 +16,8 @@ from gradcheck_cli.probe.norms import settle
 from gradcheck_cli.records.measurement import Rounding
 from gradcheck_cli.records.spec import Target
 
+NEAR = 4.0
+"""Factor below the largest number at which a gradient is near to it: norms change by that much between batches."""
 _LOW = (torch.float16, torch.bfloat16)
 
 
@@ -41,13 +43,14 @@ def roundings(target: Target, batch: Any, seed: int, autocast: torch.dtype | Non
     low = _gradients(target, copy.deepcopy(target.model), batch, seed, autocast)
     full = _gradients(target, copy.deepcopy(target.model).float(), tree_map(_widened, batch), seed, None)
     names = [name for name in low if name in full]
-    numbers = iter(settle([s for name in names for s in _compared(low[name], full[name], torch.finfo(dtype).tiny)]))
+    numbers = iter(settle([s for name in names for s in _compared(low[name], full[name], torch.finfo(dtype))]))
     return tuple(
         Rounding(
             parameter=name,
             dtype=str(dtype).removeprefix("torch."),
             lost=next(numbers),
             subnormal=next(numbers),
+            near_limit=next(numbers),
             largest=next(numbers),
             largest_float32=next(numbers),
             limit=torch.finfo(dtype).max,
@@ -74,9 +77,10 @@ def _widened(value: Any) -> Any:
     return value.float() if isinstance(value, Tensor) and value.dtype in _LOW else value
 
 
-def _compared(low: Tensor, full: Tensor, tiny: float) -> list[Tensor]:
+def _compared(low: Tensor, full: Tensor, limits: torch.finfo) -> list[Tensor]:
     size = low.detach().float().abs()
     there = full.detach() != 0
     lost = ((size == 0) & there).float().mean()
-    subnormal = ((size < tiny) & (size > 0) & there).float().mean()
-    return [lost, subnormal, size.max(), full.detach().abs().max()]
+    subnormal = ((size < limits.tiny) & (size > 0) & there).float().mean()
+    near_limit = (size > limits.max / NEAR).float().mean()
+    return [lost, subnormal, near_limit, size.max(), full.detach().abs().max()]

@@ -211,6 +211,7 @@ class Rounding:
         dtype: The low precision, such as "float16".
         lost: Share of elements that are 0 in it and not in float32.
         subnormal: Share of elements that are below its smallest normal number, and so have fewer digits.
+        near_limit: Share of elements within a factor of four of `limit`.
         largest: Largest absolute value in it, and `largest_float32` in float32.
         limit: The largest number that it holds.
     """
@@ -219,6 +220,7 @@ class Rounding:
     dtype: str
     lost: float
     subnormal: float
+    near_limit: float
     largest: float
     largest_float32: float
     limit: float
@@ -228,7 +230,8 @@ class Rounding:
 class Measurement:
     """One instrumented forward and backward pass, in plain numbers.
 
-    `ops` is ordered from the loss down: every op stands before the ops that it sends gradients to.
+    `ops` is ordered from the loss down: every op stands before the ops that it sends gradients to. `nan_buffers` names
+    the buffers that hold NaN, looked at only where the loss is not finite.
     """
 
     loss: float
@@ -244,4 +247,5 @@ class Measurement:
     remarks: tuple[str, ...]
     seconds: Mapping[str, float]
     origin: Origin | None = None
+    nan_buffers: tuple[str, ...] = ()
     roundings: tuple[Rounding, ...] = ()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gradcheck_cli import __version__
+from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.records.choices import Family, Severity, Status
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.records.source import SourceLine
@@ -129,3 +132,16 @@ class Report:
         from gradcheck_cli.reports import Style, render
 
         return render(self, "table", Style(width=100))
+
+
+def failed_report(name: str, error: GradcheckError) -> Report:
+    """The report of a check that could not be made."""
+    return Report(
+        name=name,
+        status=Status.FAILED,
+        exit_code=error.exit_code,
+        target={},
+        versions={"gradcheck": __version__, "python": platform.python_version()},
+        seconds={},
+        error=error.message,
+    )

@@ -34,4 +34,4 @@ class SuiteReport:
     checks: tuple[Report, ...]
     exit_code: int
     seconds: float
-    notes: tuple[str, ...] = ()
+    error: str = ""

@@ -21,14 +21,14 @@ from gradcheck_cli.reports.comparison import (
 )
 from gradcheck_cli.reports.glyphs import count_of, number, shown
 from gradcheck_cli.reports.style import Style
-from gradcheck_cli.reports.table import printed
+from gradcheck_cli.reports.table import page
 
 _COLOR = {"new": "bold red", "fixed": "bold green", "still": "yellow"}
 
 
 def render_comparison(comparison: Comparison, style: Style) -> str:
     """The comparison as text for a terminal of `style.width` columns (at least 20)."""
-    return printed(_parts(comparison, style), style)
+    return page(_parts(comparison, style), style)
 
 
 def _parts(comparison: Comparison, style: Style) -> Iterator[RenderableType]:

@@ -45,8 +45,8 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     ET.SubElement(child, "properties")
     for report in suite.checks:
         _testcase(child, report)
-    ET.SubElement(child, "system-out").text = "\n".join(shown(note) for note in suite.notes)
-    ET.SubElement(child, "system-err")
+    ET.SubElement(child, "system-out")
+    ET.SubElement(child, "system-err").text = shown(suite.error)
     ET.indent(root)
     text: bytes = ET.tostring(root, encoding="us-ascii", xml_declaration=True)
     return text.decode("ascii") + "\n"

@@ -57,7 +57,7 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     if suite.checks:
         cells = [(_verdict(one), code(one.name), text(worst_in_words(one)), _seconds(one)) for one in suite.checks]
         lines += [*table(("verdict", "check", "worst finding", "seconds"), cells), ""]
-    lines += [f"- note: {text(note)}" for note in suite.notes] + [""] * bool(suite.notes)
+    lines += [*fence(suite.error.splitlines()), ""] if suite.error else []
     for report in suite.checks:
         if report.exit_code:
             lines += [f"### {_title(report)}", "", *_body(report, style), ""]

@@ -17,7 +17,7 @@ from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.reports.findings import finding_block
 from gradcheck_cli.reports.glyphs import clipped, shown
 from gradcheck_cli.reports.style import Style
-from gradcheck_cli.reports.table import printed, width_of
+from gradcheck_cli.reports.table import page, page_width
 from gradcheck_cli.reports.verdicts import Verdict, duration, seconds_of, serious, tally, verdict, worst_in_words
 
 COLOR = {
@@ -34,7 +34,7 @@ _SECONDS = 7
 
 def render_suite(suite: SuiteReport, style: Style) -> str:
     """The suite as text for a terminal of `style.width` columns (at least 20)."""
-    return printed(_parts(suite, style, width_of(style)), style)
+    return page(_parts(suite, style, page_width(style)), style)
 
 
 def _parts(suite: SuiteReport, style: Style, width: int) -> Iterator[RenderableType]:
@@ -48,8 +48,8 @@ def _parts(suite: SuiteReport, style: Style, width: int) -> Iterator[RenderableT
         yield ""
     for report in sorted(failing, key=lambda one: verdict(one) is Verdict.FAILED):
         yield from _detail(report, style)
-    if not style.quiet and suite.notes:
-        yield from (_text(f"note  {line}", style, "dim") for line in suite.notes)
+    if suite.error:
+        yield _text(suite.error, style)
         yield ""
     facts = f"{tally(suite)} · {duration(suite.seconds)} · exit {suite.exit_code}"
     yield _text(facts, style, "bold red" if suite.exit_code else "bold green")

@@ -34,17 +34,17 @@ _STATUS_COLOR = {
 
 def render_table(report: Report, style: Style) -> str:
     """The report as text for a terminal of `style.width` columns (at least 20)."""
-    return printed(_parts(report, style, width_of(style)), style)
+    return page(_parts(report, style, page_width(style)), style)
 
 
-def width_of(style: Style) -> int:
-    """Columns to fill."""
+def page_width(style: Style) -> int:
+    """The columns that a style gives a page."""
     return max(LEAST_WIDTH, style.width or shutil.get_terminal_size((100, 24)).columns)
 
 
-def printed(parts: Iterable[RenderableType], style: Style) -> str:
-    """The parts one below the other, without spaces at the ends of lines."""
-    console = _console(width_of(style), style.color)
+def page(parts: Iterable[RenderableType], style: Style) -> str:
+    """Rich's renderables as text, without spaces at the ends of lines."""
+    console = _console(page_width(style), style.color)
     for part in parts:
         console.print(part)
     file = console.file

@@ -52,7 +52,7 @@ def worst_in_words(report: Report) -> str:
     if findings := serious(report):
         return f"{findings[0].code} {findings[0].message}"
     if verdict(report) is Verdict.UNMET:
-        return next(iter(report.notes), "a finding that it was to report is missing")
+        return report.notes[-1] if report.notes else "a finding that it was to report is missing"
     return "no layer got a gradient that can be judged" if report.status is Status.UNKNOWN else ""
 
 

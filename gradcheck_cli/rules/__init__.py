@@ -82,7 +82,7 @@ RULES: tuple[Rule, ...] = (
         _S.ERROR,
         "log-zero log-negative sqrt-zero exp-overflow zero-div-zero masked-softmax-row empty-reduction masked-loss "
         "acos-boundary pow-domain zero-variance zero-times-inf logsumexp-neginf ctc-infeasible degenerate-eigenvalues "
-        "small-denominator large-init fp16-overflow",
+        "small-denominator large-init fp16-overflow nan-input inf-input",
         nonfinite.nonfinite_forward,
     ),
     _rule(
@@ -102,7 +102,7 @@ RULES: tuple[Rule, ...] = (
         _S.WARNING,
         "log-zero log-negative sqrt-zero exp-overflow zero-div-zero masked-softmax-row empty-reduction masked-loss "
         "acos-boundary pow-domain zero-variance zero-times-inf logsumexp-neginf ctc-infeasible degenerate-eigenvalues "
-        "small-denominator large-init fp16-overflow",
+        "small-denominator large-init fp16-overflow nan-input inf-input",
         nonfinite.hidden_nonfinite,
     ),
     _rule("GC501", "gradient-underflow", _F.PRECISION, _S.ERROR, "fp16-underflow", precision.underflow),

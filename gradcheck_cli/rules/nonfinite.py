@@ -38,7 +38,7 @@ def nonfinite_input(evidence: Evidence) -> Findings:
 
 
 def nonfinite_parameter(evidence: Evidence) -> Findings:
-    """A parameter is NaN or Inf before the pass.
+    """A parameter is NaN or Inf, or a buffer NaN, before the pass.
 
     An earlier step diverged, a checkpoint is damaged, or memory was never initialised. The gradient
     cannot be judged until the weights are sound.
@@ -55,6 +55,15 @@ def nonfinite_parameter(evidence: Evidence) -> Findings:
             "the weights were damaged before this pass",
             {"parameters": len(bad), "values": sum(p.weight_nonfinite for p in bad)},
             layers=tuple(dict.fromkeys(evidence.path_of(p.module) for p in bad)),
+        )
+    elif buffers := evidence.measurement.nan_buffers:
+        yield _finding(
+            "GC102",
+            "nonfinite-parameter",
+            "nan-parameter",
+            f"the buffer {buffers[0]} holds NaN" + (f", and {len(buffers) - 1} more do" if len(buffers) > 1 else ""),
+            "it was damaged before this pass, as running statistics are by one bad batch",
+            {"buffers": len(buffers)},
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -57,6 +58,7 @@ _FORWARD: dict[str, str | tuple[str, str]] = {
     "dot": "large-init",
     "convolution": "large-init",
     "linear": "large-init",
+    "batch_norm": "zero-variance",
 }
 _BACKWARD = {
     "sqrt": "sqrt-zero",
@@ -111,14 +113,29 @@ def forward_cause(origin: Origin) -> str:
         return "empty-reduction"
     if origin.produced == "inf" and any(operand.dtype == "float16" for operand in origin.operands):
         return "fp16-overflow"
-    if origin.produced == "nan" and origin.op.startswith(("mul", "mm", "bmm", "addmm", "add", "sub", "sum")):
+    if constant := _bad_constant(origin):
+        return constant
+    infinite = any(math.isinf(v) for o in origin.operands for v in (o.smallest, o.largest) if v is not None)
+    if origin.produced == "nan" and infinite and origin.op.startswith(("mul", "mm", "bmm", "addmm", "add", "sub")):
         return "zero-times-inf"
+    return _by_name(origin)
+
+
+def _by_name(origin: Origin) -> str:
     found = _longest(origin.op, _FORWARD) or "exp-overflow"
     if isinstance(found, tuple):
         return found[_below_zero(origin)]
     if found == "zero-div-zero" and not _is_zero(_argument(origin)):
         return "small-denominator"
     return "exp-overflow" if found == "pow-domain" and origin.produced == "inf" and _grows(origin) else found
+
+
+def _bad_constant(origin: Origin) -> str:
+    """The cause where NaN or Inf stands in the user's own code."""
+    numbers = [o.smallest for o in origin.operands if o.shape == () and not o.dtype and o.smallest is not None]
+    if any(map(math.isnan, numbers)):
+        return "nan-input"
+    return "inf-input" if any(map(math.isinf, numbers)) and origin.op.startswith(("add", "sub", "mul", "div")) else ""
 
 
 def backward_cause(evidence: Evidence, index: int, origin: Origin | None) -> str:

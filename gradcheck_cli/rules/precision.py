@@ -13,7 +13,7 @@ from gradcheck_cli.rules.evidence import Evidence, Findings
 _LOST = 0.1
 """Share of a layer's gradient that may be flushed to zero; rounding alone moves a few elements of a ReLU net."""
 _HEADROOM = 4.0
-"""Factor that a gradient should stay below the largest number: norms change by that much from batch to batch."""
+"""Factor below the largest number that a loss scale leaves, and within which a gradient is near to it."""
 _LARGEST_SCALE = 2.0**24
 
 
@@ -58,7 +58,7 @@ def near_overflow(evidence: Evidence) -> Findings:
     The next larger batch or step gives Inf, and an Inf that reaches the optimiser destroys the weights.
     """
     by_layer = _by_layer(evidence)
-    ill = {path: rows for path, rows in by_layer.items() if max(r.largest / r.limit for r in rows) > 1 / _HEADROOM}
+    ill = {path: rows for path, rows in by_layer.items() if any(r.near_limit > 0 for r in rows)}
     if not ill:
         return
     names = tuple(ill)
@@ -74,7 +74,7 @@ def near_overflow(evidence: Evidence) -> Findings:
         f"{worst.limit:.3g}",
         why="a batch with a gradient four times as large overflows to Inf",
         source=next((y.source for m, y in evidence.layers.items() if evidence.path_of(m) == names[0]), None),
-        evidence={"largest": worst.largest, "limit": worst.limit},
+        evidence={"near_limit_share": worst.near_limit, "largest": worst.largest, "limit": worst.limit},
     )
 
 

@@ -120,3 +120,22 @@ def test_the_values_that_did_it_are_shown_with_their_indexes():
     report = check(Scale(), x, step=lambda m, b: torch.log(m(b)).mean())
     assert "0 at [3, 1]" in report.findings[0].why
     assert "1 of 32 elements" in report.findings[0].message
+
+
+def test_a_buffer_that_holds_nan_is_told_before_the_op_that_reads_it():
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)).eval()
+    model[1].num_batches_tracked.fill_(1)
+    model[1].running_mean[0] = torch.nan
+    (found, *_) = check(model, (torch.randn(8, 4), torch.arange(8) % 3), loss="cross_entropy").findings
+    assert (found.code, found.cause) == ("GC102", "nan-parameter")
+    assert "1.running_mean holds NaN" in found.message
+
+
+def test_an_integer_zero_is_a_zero_denominator():
+    report = check(nn.Linear(4, 3), torch.randn(8, 4), step=lambda m, b: (m(b) / 0).mean())
+    assert report.findings[0].cause == "zero-div-zero"
+
+
+def test_a_product_that_overflows_is_no_zero_times_infinity():
+    report = check(nn.Linear(4, 3), torch.randn(8, 4), step=lambda m, b: ((h := m(b) * 1e25) @ h.T).mean())
+    assert (report.findings[0].op, report.findings[0].cause) == ("mm", "large-init")

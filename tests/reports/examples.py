@@ -270,12 +270,11 @@ def mixed() -> SuiteReport:
     return suite_of(
         named("mlp", healthy),
         named("deep_sigmoid[depth=11, dtype=bfloat16, seed=1]", vanishing),
-        named("old_rnn", recurrent, exit_code=0, notes=("expected: GC202",)),
+        named("old_rnn", recurrent, exit_code=0, notes=("ill, as expected",)),
         named("native_op", failed, error=crashed),
         named("log_loss", nan),
-        named("sick_sample", healthy, exit_code=1, notes=("expected GC201, which was not found",)),
+        named("sick_sample", healthy, exit_code=1, notes=("expected, but not found: `GC201`",)),
         named("frozen", unknown),
-        notes=("baseline: 2 known findings, 1 fixed (prune with --update-baseline)",),
         seconds=72.0,
     )
 

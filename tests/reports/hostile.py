@@ -73,4 +73,4 @@ def reports(draw: st.DrawFn) -> Report:
 @st.composite
 def suites(draw: st.DrawFn) -> SuiteReport:
     """A suite of up to two such reports."""
-    return suite_of(*draw(st.lists(reports(), max_size=2)), name=draw(NAMES), notes=(draw(NAMES),))
+    return suite_of(*draw(st.lists(reports(), max_size=2)), name=draw(NAMES), error=draw(NAMES))

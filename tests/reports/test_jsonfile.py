@@ -179,7 +179,7 @@ def test_a_suite_reads_back(example: str, tmp_path: Path) -> None:
 
 def test_a_suite_is_its_fields_around_the_reports() -> None:
     data = json.loads(render_suite(SUITES["mixed"](), "json"))
-    assert list(data) == ["schema", "name", "checks", "exit_code", "seconds", "notes"]
+    assert list(data) == ["schema", "name", "checks", "exit_code", "seconds", "error"]
     assert data["schema"] == "gradcheck-suite/1"
     assert data["checks"] == [report_to_dict(one) for one in SUITES["mixed"]().checks]
 
@@ -198,3 +198,19 @@ def test_damage_in_a_suite_is_told_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "suite.json").write_text(json.dumps(data))
     with pytest.raises(ReportError, match=r"checks\[1\]\.findings should be a list, found an integer"):
         read_suite(tmp_path / "suite.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"schema": "gradcheck-suite/1"}', "name is missing"),
+        ('{"schema": "gradcheck-suite/1", "name": "a", "checks": 3}', "checks should be a list, found an integer"),
+        ('{"schema": "gradcheck-comparison/1"}', '"schema" should be "gradcheck-report/1"'),
+    ],
+)
+def test_corrupt_suites(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ReportError) as caught:
+        read_saved(path)
+    assert message in caught.value.message

@@ -1,0 +1,8 @@
+"""Many checks, each in a process of its own: what one does to itself costs none of the others."""
+
+from __future__ import annotations
+
+from gradcheck_cli.suite.runner import run_plan
+from gradcheck_cli.suite.verdict import as_expected, suite_exit_code
+
+__all__ = ["as_expected", "run_plan", "suite_exit_code"]

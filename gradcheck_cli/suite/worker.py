@@ -1,0 +1,38 @@
+"""What runs in the process of one check."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from multiprocessing.connection import Connection
+from typing import Any
+
+from gradcheck_cli.errors import GradcheckError
+from gradcheck_cli.records.report import Report, failed_report
+from gradcheck_cli.records.suite import PlannedCheck
+
+
+def work(
+    planned: PlannedCheck, answer: Connection[Any, Any], output: Connection[Any, Any], threads: int, folder: str
+) -> None:
+    """Make one check and send its report through `answer`; what else it writes goes to `output` and under `folder`."""
+    if hasattr(os, "setsid"):
+        os.setsid()  # so that what the check starts can be ended with it
+    for stream in (1, 2):
+        os.dup2(output.fileno(), stream)
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    answer.send(_report(planned, threads))
+
+
+def _report(planned: PlannedCheck, threads: int) -> Report:
+    try:
+        import torch
+
+        from gradcheck_cli.pipeline import run_check
+
+        torch.set_num_threads(threads)
+        return run_check(planned.spec)
+    except GradcheckError as error:
+        return failed_report(planned.name, error)
+    except BaseException as raised:
+        return failed_report(planned.name, GradcheckError(f"internal error: {type(raised).__name__}: {raised}"))

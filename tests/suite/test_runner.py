@@ -1,0 +1,160 @@
+"""Checks that crash, hang and flood cost only themselves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gradcheck_cli.cli import run
+from gradcheck_cli.pipeline import run_check
+from gradcheck_cli.records.choices import Status
+from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.spec import CheckSpec
+from gradcheck_cli.records.suite import PlannedCheck
+from gradcheck_cli.suite import run_plan
+
+HEALTHY = """
+import torch
+from torch import nn
+torch.manual_seed({seed})
+model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+batch = (torch.randn(16, 4), torch.arange(16) % 3)
+loss = nn.functional.cross_entropy
+"""
+BROKEN = """
+import ctypes, os, signal, subprocess, sys, tempfile, time
+from torch import nn
+class Net(nn.Linear):
+    def forward(self, x):
+        {fault}
+        return super().forward(x)
+def build_model():
+    return Net(4, 3)
+import torch
+batch = (torch.randn(16, 4), torch.arange(16) % 3)
+loss = nn.functional.cross_entropy
+"""
+FAULTS = {
+    "segfault": ("ctypes.string_at(0)", "SIGSEGV"),
+    "killed": ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
+    "hang": ("time.sleep(600)", "timed out after"),
+    "exit": ("os._exit(0)", "status 0"),
+    "sysexit": ("sys.exit(3)", "sys.exit(3)"),
+    "raises": ("raise ValueError('the user is wrong')", "the user is wrong"),
+    "flood": ("[os.write(1, b'x' * 65536) for _ in range(200)]; os.abort()", "SIGABRT"),
+    "orphan": ("subprocess.Popen(['sleep', '600']); os.abort()", "SIGABRT"),
+    "last words": ("os.write(2, b'so long'); os.abort()", "so long"),
+}
+
+
+def planned(folder: Path, name: str, text: str, **fields: object) -> PlannedCheck:
+    path = folder / f"{name.replace(' ', '_')}.py"
+    path.write_text(text)
+    return PlannedCheck(name=name, spec=CheckSpec(model=str(path)), **fields)
+
+
+def comparable(report: Report) -> Report:
+    return replace(report, seconds={}, name="")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
+    folder = tmp_path_factory.mktemp("suite")
+    faults = [
+        planned(folder, name, BROKEN.format(fault=fault), timeout=5.0 if name == "hang" else 60.0)
+        for name, (fault, _) in FAULTS.items()
+    ]
+    healthy = [planned(folder, f"healthy {seed}", HEALTHY.format(seed=seed)) for seed in range(21)]
+    plan = [check for pair in zip(healthy, [*faults, *healthy[len(faults) :]], strict=False) for check in pair]
+    plan = list({check.name: check for check in plan}.values())
+    assert len(plan) == 30
+    reports = dict(run_plan(plan, 2))
+    assert sorted(reports) == list(range(30))
+    return {plan[place].name: report for place, report in reports.items()} | {"folder": folder}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_reported_as_a_failed_check(results: dict[str, Report], name: str):
+    report = results[name]
+    assert (report.status, report.exit_code, report.name) == (Status.FAILED, 2, name)
+    assert FAULTS[name][1] in report.error
+
+
+def test_every_other_result_is_that_of_the_check_alone(results: dict[str, Report]):
+    for seed in range(21):
+        alone = run_check(CheckSpec(model=str(results["folder"] / f"healthy_{seed}.py")))
+        found = results[f"healthy {seed}"]
+        assert comparable(found) == comparable(alone)
+
+
+def test_what_a_check_started_is_ended_with_it(results: dict[str, Report]):
+    running = list(Path("/proc").glob("[0-9]*/cmdline"))
+    assert not any(b"sleep\x00600" in path.read_bytes() for path in running if path.exists())
+
+
+CONFIG = "version: 1\nchecks:\n"
+
+
+def batch(folder: Path, checks: str, *options: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict]:
+    (folder / "gradcheck.yaml").write_text(CONFIG + checks)
+    code = run(["batch", str(folder / "gradcheck.yaml"), "--format", "json", *options])
+    return code, json.loads(capsys.readouterr().out)
+
+
+ILL = HEALTHY.format(seed=0).replace("nn.ReLU()", "*[nn.Sequential(nn.Linear(8, 8), nn.Sigmoid()) for _ in range(20)]")
+
+
+@pytest.mark.parametrize(
+    ("check", "options", "code"),
+    [
+        ("- {model: healthy.py}", (), 0),
+        ("- {model: ill.py}", (), 1),
+        ("- {model: ill.py, fail_on: never}", (), 0),
+        ("- {model: ill.py, expect: GC201}", (), 0),
+        ("- {model: ill.py, expect: GC401}", (), 1),
+        ("- {model: healthy.py, expect: GC201}", (), 1),
+        ("- {model: broken.py}", (), 2),
+        ("- {model: broken.py, expect: failed}", (), 0),
+        ("- {model: healthy.py, expect: failed}", (), 1),
+        ("- {model: broken.py, expect: GC201}", (), 2),
+        ("- {model: missing.py}", (), 2),
+        ("- {model: ill.py}\n- {model: broken.py}", (), 2),
+        ("- {model: ill.py}\n- {model: healthy.py}", ("-k", "healthy"), 0),
+    ],
+)
+def test_exit_codes(
+    tmp_path: Path, check: str, options: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "healthy.py").write_text(HEALTHY.format(seed=0))
+    (tmp_path / "ill.py").write_text(ILL)
+    (tmp_path / "broken.py").write_text(BROKEN.format(fault="raise ValueError"))
+    found, suite = batch(tmp_path, check + "\n", *options, capsys=capsys)
+    assert found == suite["exit_code"] == code
+    assert suite["schema"] == "gradcheck-suite/1"
+
+
+def test_the_order_is_that_of_the_file_and_a_saved_suite_can_be_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    names = [f"m{i}.py" for i in range(6)]
+    for i, name in enumerate(names):
+        (tmp_path / name).write_text(HEALTHY.format(seed=i))
+    saved = tmp_path / "suite.json"
+    checks = "".join(f"- {{model: {name}}}\n" for name in names)
+    _, suite = batch(tmp_path, checks, "--workers", "3", "--output", f"json={saved}", capsys=capsys)
+    assert [Path(check["name"]).name for check in suite["checks"]] == names
+    assert run(["show", str(saved)]) == 0
+    told = capsys.readouterr().out
+    assert told.splitlines()[-1].startswith("6 checks: 6 ok · ")
+    assert told.splitlines()[-1].endswith(" · exit 0")
+    assert sum(line.startswith("  ok ") for line in told.splitlines()) == 6
+
+
+def test_fail_fast_stops(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "healthy.py").write_text(HEALTHY.format(seed=0))
+    checks = "- {model: missing.py}\n" + "".join(f"- {{model: healthy.py, name: h{i}}}\n" for i in range(5))
+    code, suite = batch(tmp_path, checks, "--fail-fast", "--workers", "1", capsys=capsys)
+    assert (code, len(suite["checks"])) == (2, 1)
