@@ -34,6 +34,7 @@ FORMATS: dict[str, Format] = {
     "table": Format("table:render_table", "suitetable:render_suite", "comparisontable:render_comparison"),
     "json": Format("jsonfile:render_report", "jsonfile:render_suite", "jsonfile:render_comparison"),
     "markdown": Format("markdown:render_report", "markdown:render_suite", "markdown:render_comparison"),
+    "html": Format("html:render_report", "html:render_suite"),
     "github": Format("github:render_report", "github:render_suite"),
     "junit": Format("junit:render_report", "junit:render_suite"),
     "sarif": Format("sarif:render_report", "sarif:render_suite"),
