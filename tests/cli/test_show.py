@@ -7,6 +7,7 @@ import pytest
 
 from gradcheck_cli.reports import COMPARING, FORMATS, Style, render
 from gradcheck_cli.reports.comparison import compare
+from gradcheck_cli.reports.jsonfile import read_saved
 from tests.reports.examples import EXAMPLES, SUITES, healthy, vanishing
 
 
@@ -29,7 +30,9 @@ def test_show_gives_what_check_printed_and_ends_with_0(gradcheck, saved, example
     for format in FORMATS:
         ended = gradcheck("show", saved(example), "--format", format)
         assert ended.code == 0
-        assert _timeless(ended.out) == _timeless(render(EXAMPLES[example](), format, Style(width=100)))
+        # A page draws to more digits than JSON keeps.
+        report = read_saved(saved(example)) if format == "html" else EXAMPLES[example]()
+        assert _timeless(ended.out) == _timeless(render(report, format, Style(width=100)))
 
 
 def test_show_converts(gradcheck, saved, tmp_path: Path) -> None:
@@ -69,7 +72,8 @@ def test_a_suite_in_every_format(gradcheck, saved_suite, tmp_path: Path, format:
     out = tmp_path / "out"
     ended = gradcheck("show", saved_suite("mixed"), "--format", format, "--output", f"{format}={out}")
     assert ended.code == 0
-    assert _timeless(ended.out) == _timeless(render(SUITES["mixed"](), format, Style(width=100)))
+    suite = read_saved(saved_suite("mixed"))
+    assert _timeless(ended.out) == _timeless(render(suite, format, Style(width=100)))
     assert _timeless(out.read_text(encoding="utf-8")) == _timeless(ended.out)
 
 
