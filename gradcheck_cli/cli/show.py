@@ -28,7 +28,7 @@ def show(
     report: Annotated[str, typer.Argument(metavar="REPORT.json", help="What `--output json=FILE` wrote.")],
     later: Annotated[
         str | None,
-        typer.Argument(metavar="[LATER.json]", help="A later run, to compare with.", show_default=False),
+        typer.Argument(metavar="LATER.json", help="A later run, to compare with.", show_default=False),
     ] = None,
     format: Format = "table",
     output: Outputs = None,

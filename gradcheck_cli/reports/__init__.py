@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Result: TypeAlias = Report | SuiteReport | Comparison
 
-__all__ = ["COMPARING", "FORMATS", "Format", "Style", "render", "render_suite"]
+__all__ = ["COMPARING", "FORMATS", "Format", "Style", "render"]
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,3 @@ def render(result: Result, format: str, style: Style | None = None) -> str:
     module, _, function = place.partition(":")
     text: str = getattr(import_module(f"{__name__}.{module}"), function)(result, style or Style())
     return text
-
-
-def render_suite(suite: SuiteReport, format: str, style: Style | None = None) -> str:
-    """A suite as text that ends with a newline; the arguments are those of `render`."""
-    return render(suite, format, style)

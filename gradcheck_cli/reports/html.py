@@ -20,11 +20,12 @@ from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import (
     Verdict,
     duration,
-    facts,
+    outcome,
     seconds_of,
     serious,
     tally,
     verdict,
+    waived_in_words,
     worst_in_words,
 )
 
@@ -68,7 +69,8 @@ def _template() -> Template:
         verdict=verdict,
         mark=_MARK.__getitem__,
         worst=worst_in_words,
-        facts=facts,
+        outcome=outcome,
+        waived_in_words=waived_in_words,
         seconds_of=seconds_of,
         duration=duration,
         tally=tally,

@@ -26,11 +26,12 @@ from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import (
     Verdict,
     duration,
-    facts,
+    outcome,
     seconds_of,
     serious,
     tally,
     verdict,
+    waived_in_words,
     worst_in_words,
 )
 
@@ -119,16 +120,16 @@ def _seconds(report: Report) -> str:
 
 
 def _body(report: Report, style: Style) -> Iterator[str]:
-    yield text(" · ".join([*facts(report), f"exit {report.exit_code}"]))
+    yield text(" · ".join(outcome(report)))
     for finding in serious(report):
         yield ""
         yield from _finding(report, finding)
     if report.error:
         yield ""
         yield from fence(report.error.splitlines())
-    if report.notes:
+    if notes := [*report.notes, *map(waived_in_words, report.waived)]:
         yield ""
-        yield from (f"- note: {text(note)}" for note in report.notes)
+        yield from (f"- note: {text(note)}" for note in notes)
     if report.layers and not style.quiet:
         yield ""
         yield from _layers(report, style)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 from gradcheck_cli import __version__
 from gradcheck_cli.records.choices import Severity, Status
-from gradcheck_cli.records.report import Finding, Report
+from gradcheck_cli.records.report import Finding, Report, Waived
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.remedies import remedies_for
 from gradcheck_cli.reports.glyphs import shown
@@ -45,7 +46,7 @@ def _run(suite: SuiteReport) -> dict[str, Any]:
         "tool": {"driver": _driver()},
         "columnKind": "unicodeCodePoints",
         "invocations": [{"executionSuccessful": done, "toolExecutionNotifications": failures}],
-        "results": [_result(report, each) for report in suite.checks for each in by_severity(report.findings)],
+        "results": [result for report in suite.checks for result in _results(report)],
     }
 
 
@@ -74,6 +75,22 @@ def _help(rule: Rule, explanation: str) -> str:
     return "\n".join([*lines, "", f"Silence it with --ignore {rule.code}."])
 
 
+def _results(report: Report) -> Iterator[dict[str, Any]]:
+    yield from (_result(report, finding) for finding in by_severity(report.findings))
+    yield from (_suppressed(report, waived) for waived in report.waived)
+
+
+def _suppressed(report: Report, waived: Waived) -> dict[str, Any]:
+    """A finding that gradcheck.yaml ignores, with the reason given there."""
+    return {
+        "ruleId": shown(waived.code),
+        "level": "note",
+        "message": {"text": _message(f"{shown(report.name)}: {shown(waived.rule)}")},
+        "locations": [{"logicalLocations": _logical(report, waived.layers)}],
+        "suppressions": [{"kind": "external", "status": "accepted", "justification": shown(waived.reason)}],
+    }
+
+
 def _result(report: Report, finding: Finding) -> dict[str, Any]:
     text = "\n".join([f"{shown(report.name)}: {shown(finding.message)}", *finding_lines(finding)])
     index = {"ruleIndex": _INDEX[finding.code]} if finding.code in _INDEX else {}
@@ -88,8 +105,7 @@ def _result(report: Report, finding: Finding) -> dict[str, Any]:
 
 
 def _location(report: Report, finding: Finding) -> dict[str, Any]:
-    paths = [f"{report.name}/{layer}" for layer in finding.layers] or [report.name]
-    logical = [{"fullyQualifiedName": without_folders(shown(path)), "kind": "module"} for path in paths]
+    logical = _logical(report, finding.layers)
     source = finding.source
     file = below_here(source.file) if source else None
     if source is None or file is None or source.line < 1:
@@ -99,6 +115,11 @@ def _location(report: Report, finding: Finding) -> dict[str, Any]:
         region["snippet"] = {"text": shown(source.code.strip())}
     uri = {"uri": quote(file, errors="backslashreplace"), "uriBaseId": "%SRCROOT%"}
     return {"physicalLocation": {"artifactLocation": uri, "region": region}, "logicalLocations": logical}
+
+
+def _logical(report: Report, layers: tuple[str, ...]) -> list[dict[str, Any]]:
+    paths = [f"{report.name}/{layer}" for layer in layers] or [report.name]
+    return [{"fullyQualifiedName": without_folders(shown(path)), "kind": "module"} for path in paths]
 
 
 def _fingerprint(report: Report, finding: Finding) -> str:

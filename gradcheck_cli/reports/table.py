@@ -13,7 +13,6 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from gradcheck_cli.names import listing
 from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.series import Series
@@ -21,7 +20,7 @@ from gradcheck_cli.reports.findings import finding_block, note_line
 from gradcheck_cli.reports.glyphs import count_of, shown, sparkline
 from gradcheck_cli.reports.layertable import layer_table
 from gradcheck_cli.reports.style import Style
-from gradcheck_cli.reports.verdicts import facts, serious
+from gradcheck_cli.reports.verdicts import facts, serious, waived_in_words
 
 LEAST_WIDTH = 20
 _STATUS_COLOR = {
@@ -122,7 +121,7 @@ def _notes(report: Report, style: Style) -> list[Text]:
     notes = [note_line(f, style) for f in report.findings if f.severity is Severity.NOTE]
     notes += [_text(f"note  {line}", style, "dim") for line in report.notes]
     if style.verbose:
-        notes += [_text(f"ignored {w.code} {listing(w.layers)}: {w.reason}", style, "dim") for w in report.waived]
+        notes += [_text(waived_in_words(w), style, "dim") for w in report.waived]
         notes += [_text(f"found {line}", style, "dim") for line in _picked(report)]
         took = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items())
         versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())

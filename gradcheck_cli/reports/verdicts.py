@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from enum import Enum
 
+from gradcheck_cli.names import listing
 from gradcheck_cli.records.choices import Severity, Status
-from gradcheck_cli.records.report import Finding, Report
+from gradcheck_cli.records.report import Finding, Report, Waived
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.reports.glyphs import count_of
 
@@ -76,7 +77,7 @@ def duration(seconds: float) -> str:
 
 
 def facts(report: Report) -> list[str]:
-    """`11 layers`, `loss 2.306 (guessed: cross_entropy)`, `batch 64`: what is known of them."""
+    """`11 layers`, `loss 2.306 (guessed: cross_entropy)`, `batch 64`: what is known."""
     known = [count_of(len(report.layers), "layer")] if report.layers else []
     if report.loss is not None:
         source = f" ({report.loss_source})" if report.loss_source else ""
@@ -84,3 +85,14 @@ def facts(report: Report) -> list[str]:
     if (batch := report.target.get("batch_size")) is not None:
         known.append(f"batch {batch}")
     return known
+
+
+def outcome(report: Report) -> list[str]:
+    """The facts, how many findings are hidden, and the exit code."""
+    hidden = [f"{count_of(report.hidden, 'finding')} not shown"] if report.hidden else []
+    return [*facts(report), *hidden, f"exit {report.exit_code}"]
+
+
+def waived_in_words(waived: Waived) -> str:
+    """Which finding gradcheck.yaml ignores, and why."""
+    return f"ignored {waived.code} {listing(waived.layers)}: {waived.reason}"

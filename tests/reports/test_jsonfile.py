@@ -13,7 +13,7 @@ from gradcheck_cli.errors import ReportError
 from gradcheck_cli.records.report import Finding, Layer, Remedy, Report, Trial
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.reports import Style, render, render_suite
+from gradcheck_cli.reports import Style, render
 from gradcheck_cli.reports.jsonfile import read_report, read_saved, read_suite, report_from_dict, report_to_dict
 from tests.reports.examples import EXAMPLES, SUITES, vanishing
 
@@ -170,15 +170,15 @@ def test_any_damage_is_a_report_error(data: st.DataObject) -> None:
 @pytest.mark.parametrize("example", SUITES)
 def test_a_suite_reads_back(example: str, tmp_path: Path) -> None:
     path = tmp_path / "suite.json"
-    path.write_text(render_suite(SUITES[example](), "json"), encoding="ascii")
+    path.write_text(render(SUITES[example](), "json"), encoding="ascii")
     suite = read_suite(path)
-    assert render_suite(suite, "json") == path.read_text(encoding="ascii")
+    assert render(suite, "json") == path.read_text(encoding="ascii")
     assert [one.name for one in suite.checks] == [one.name for one in SUITES[example]().checks]
     assert render(read_saved(path), "json") == path.read_text(encoding="ascii")
 
 
 def test_a_suite_is_its_fields_around_the_reports() -> None:
-    data = json.loads(render_suite(SUITES["mixed"](), "json"))
+    data = json.loads(render(SUITES["mixed"](), "json"))
     assert list(data) == ["schema", "name", "checks", "exit_code", "seconds", "error"]
     assert data["schema"] == "gradcheck-suite/1"
     assert data["checks"] == [report_to_dict(one) for one in SUITES["mixed"]().checks]
@@ -193,7 +193,7 @@ def test_one_report_is_no_suite(tmp_path: Path) -> None:
 
 
 def test_damage_in_a_suite_is_told_with_its_place(tmp_path: Path) -> None:
-    data = json.loads(render_suite(SUITES["well"](), "json"))
+    data = json.loads(render(SUITES["well"](), "json"))
     data["checks"][1]["findings"] = 3
     (tmp_path / "suite.json").write_text(json.dumps(data))
     with pytest.raises(ReportError, match=r"checks\[1\]\.findings should be a list, found an integer"):

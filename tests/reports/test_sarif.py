@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from jsonschema.validators import validator_for
 
+from gradcheck_cli.records.report import Waived
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.reports import render
@@ -121,3 +122,12 @@ def test_hostile_words_stay_words(made: SuiteReport) -> None:
         text = result["message"]["text"]
         assert "](" not in text.replace("\\](", "")
         assert all(c.isprintable() or c == "\n" for c in text)
+
+
+def test_a_waived_finding_is_suppressed_with_its_reason() -> None:
+    waived = Waived(code="GC401", rule="graph-cut", layers=("encoder.pos",), reason="frozen {by} [design](x)")
+    (result,) = run_of(report(waived=(waived,), hidden=1))["results"]
+    assert result["ruleId"] == "GC401"
+    assert result["suppressions"] == [
+        {"kind": "external", "status": "accepted", "justification": "frozen {by} [design](x)"}
+    ]

@@ -4,13 +4,13 @@ import pytest
 from rich.cells import cell_len
 
 from gradcheck_cli.records.suite import SuiteReport
-from gradcheck_cli.reports import Style, render_suite
+from gradcheck_cli.reports import Style, render
 from tests.reports.examples import SUITES, failed, healthy, named, suite_of, vanishing
 from tests.reports.golden import compare
 
 
 def table(suite: SuiteReport, **style: object) -> str:
-    return render_suite(suite, "table", Style(**{"width": 80, **style}))  # type: ignore[arg-type]
+    return render(suite, "table", Style(**{"width": 80, **style}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
