@@ -87,4 +87,4 @@ def _template() -> Template:
 
 def _lines(text: str) -> Sequence[str]:
     """The lines of a text, each to be shown on its own: `shown` would write a line break as an escape."""
-    return text.expandtabs(4).splitlines()
+    return [line.expandtabs(4) for line in text.splitlines()]

@@ -8,7 +8,7 @@ from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.reports import Style, render
 from gradcheck_cli.reports.glyphs import shown
-from tests.reports.examples import EXAMPLES, SUITES
+from tests.reports.examples import EXAMPLES, SUITES, failed, named
 from tests.reports.golden import compare
 from tests.reports.hostile import reports, suites
 
@@ -108,3 +108,8 @@ def test_hostile_suites(made: SuiteReport) -> None:
     page = check_harmless(render(made, "html"))
     assert all(shown(check.name) in page.words for check in made.checks)
     assert sum(tag == "details" for tag, _ in page.elements) == len(made.checks)
+
+
+def test_tabs_are_expanded_line_by_line() -> None:
+    made = named("m.py", failed, error="abc\x1c\tdef\n\tghi")
+    assert "<pre>abc\n    def\n    ghi\n</pre>" in render(made, "html")
