@@ -30,6 +30,7 @@ CHECK_EXAMPLES = examples(
 EXAMPLES = examples(
     "gradcheck check model.py",
     "gradcheck show report.json --verbose",
+    "gradcheck show main.json branch.json --format markdown",
     "gradcheck rule GC201",
 )
 

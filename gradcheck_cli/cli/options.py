@@ -19,8 +19,7 @@ from gradcheck_cli.errors import GradcheckError, UsageError
 from gradcheck_cli.reports import FORMATS, Style
 
 if TYPE_CHECKING:
-    from gradcheck_cli.records.report import Report
-    from gradcheck_cli.records.suite import SuiteReport
+    from gradcheck_cli.reports import Result
 
 OUTPUT = "Output"
 """The heading of these options in the help."""
@@ -108,7 +107,7 @@ def config_file(config: str | None, no_config: bool) -> Path | None:
 def finish(
     asked: Asked,
     name: str,
-    work: Callable[[], Report | SuiteReport],
+    work: Callable[[], Result],
     *,
     verdict: bool = True,
     quiet: AbstractContextManager[object] | None = None,
@@ -118,7 +117,7 @@ def finish(
     Args:
         asked: The output options.
         name: What the report is called if there is none.
-        work: Makes the report.
+        work: Makes the report, the suite or the comparison.
         verdict: Whether the report's own exit code is the command's.
         quiet: What keeps others off stdout; left once the document is written, since their threads may live on.
     """
@@ -129,19 +128,19 @@ def finish(
         try:
             parse_format(asked.format)
             outputs = parse_outputs(asked.outputs)
-            report: Report | SuiteReport = work()
+            result: Result = work()
         except BaseException as raised:
             failed = as_error(raised)
             tell(failed, raised if asked.debug else None)
             from gradcheck_cli.records.report import failed_report
 
-            report = failed_report(name, failed)
-        unwritten, document = deliver(report, outputs, _document(asked, failed), style)
+            result = failed_report(name, failed)
+        unwritten, document = deliver(result, outputs, _document(asked, failed), style)
         if document is not None:
             emit(document, stdout)
     if failed is not None:
         raise typer.Exit(failed.exit_code)
-    raise typer.Exit(unwritten or (report.exit_code if verdict else 0))
+    raise typer.Exit(unwritten or (getattr(result, "exit_code", 0) if verdict else 0))
 
 
 def _document(asked: Asked, failed: GradcheckError | None) -> str | None:

@@ -1,8 +1,8 @@
-"""`gradcheck show REPORT.json`."""
+"""`gradcheck show REPORT.json [LATER.json]`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,10 +17,19 @@ from gradcheck_cli.cli.options import (
     Verbose,
     finish,
 )
+from gradcheck_cli.errors import UsageError
+from gradcheck_cli.reports import COMPARING, FORMATS
+
+if TYPE_CHECKING:
+    from gradcheck_cli.reports.comparison import Comparison
 
 
 def show(
-    report: Annotated[str, typer.Argument(metavar="REPORT.json", help="A file that `check --output json=FILE` wrote.")],
+    report: Annotated[str, typer.Argument(metavar="REPORT.json", help="What `--output json=FILE` wrote.")],
+    later: Annotated[
+        str | None,
+        typer.Argument(metavar="LATER.json", help="A later run, to compare with.", show_default=False),
+    ] = None,
     format: Format = "table",
     output: Outputs = None,
     verbose: Verbose = False,
@@ -28,8 +37,30 @@ def show(
     color: ColorChoice = Color.AUTO,
     debug: Debug = False,
 ) -> None:
-    """Show a saved report again, in any format; ends with 0 whatever the verdict was."""
-    from gradcheck_cli.reports.jsonfile import read_report
+    """Show a saved report or suite again, in any format, or compare two; ends with 0 whatever the verdict was."""
+    from gradcheck_cli.reports.jsonfile import read_saved
 
     asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
-    finish(asked, report, lambda: read_report(report), verdict=False)
+    finish(
+        asked, report, lambda: read_saved(report) if later is None else _compared(report, later, asked), verdict=False
+    )
+
+
+def _compared(report: str, later: str, asked: Asked) -> Comparison:
+    """The two files compared.
+
+    Raises:
+        UsageError: A format cannot show a comparison, or one file holds a report and the other a suite.
+    """
+    from gradcheck_cli.reports.comparison import compare
+    from gradcheck_cli.reports.jsonfile import read_saved
+
+    for format in (asked.format, *(text.partition("=")[0] for text in asked.outputs)):
+        if format in FORMATS and format not in COMPARING:
+            hint = f"Use one of {', '.join(COMPARING)}."
+            raise UsageError(f"the format `{format}` cannot show two runs compared", hint=hint)
+    before, after = read_saved(report), read_saved(later)
+    if type(before) is not type(after):
+        hint = "Give two of `gradcheck check`, or two of `gradcheck batch`."
+        raise UsageError(f"{report} and {later}: one holds a report, the other a suite", hint=hint)
+    return compare(before, after, (report, later))

@@ -16,8 +16,7 @@ from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.reports import FORMATS, Style, render
 
 if TYPE_CHECKING:
-    from gradcheck_cli.records.report import Report
-    from gradcheck_cli.records.suite import SuiteReport
+    from gradcheck_cli.reports import Result
 
 PAGE_WIDTH = 100
 """Columns of a report that goes to a file or a pipe."""
@@ -71,25 +70,30 @@ def _parse_output(text: str) -> Output:
     return Output(format=parse_format(format, "--output"), path=file)
 
 
-def deliver(
-    report: Report | SuiteReport, outputs: Sequence[Output], format: str | None, style: Style
-) -> tuple[int, str | None]:
-    """Write a report to its files; return 0, or 2 if a file failed, and the document for stdout if there is to be one.
+def deliver(result: Result, outputs: Sequence[Output], format: str | None, style: Style) -> tuple[int, str | None]:
+    """Write a result to its files; return 0, or 2 if one failed, and the document for stdout, if any.
 
     The files come first, so that the document can say that one could not be written.
     """
-    failed = [error for output in outputs if (error := _write(report, output, style))]
+    failed = [error for output in outputs if (error := _write(result, output, style))]
     for error in failed:
         tell(error)
-        report = replace(report, exit_code=error.exit_code, error=error.message)
-    return 2 if failed else 0, None if format is None else render(report, format, style)
+        result = _failed_to_write(result, error)
+    return 2 if failed else 0, None if format is None else render(result, format, style)
 
 
-def _write(report: Report | SuiteReport, output: Output, style: Style) -> ReportError | None:
+def _failed_to_write(result: Result, error: ReportError) -> Result:
+    from gradcheck_cli.reports.comparison import Comparison
+
+    if isinstance(result, Comparison):
+        return result
+    return replace(result, exit_code=error.exit_code, error=error.message)
+
+
+def _write(result: Result, output: Output, style: Style) -> ReportError | None:
+    page = replace(style, width=PAGE_WIDTH, color=False, unicode=True)
     try:
-        write_file(
-            output.path, render(report, output.format, replace(style, width=PAGE_WIDTH, color=False, unicode=True))
-        )
+        write_file(output.path, render(result, output.format, page))
     except ReportError as error:
         return error
     return None

@@ -1,49 +1,63 @@
-"""Report -> text, one function a format; `FORMATS` also feeds the command line's choices."""
+"""What came of a check, a suite or two runs compared -> text; `FORMATS` also feeds the command line's choices."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeAlias
 
 from gradcheck_cli.reports.style import Style
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
     from gradcheck_cli.records.suite import SuiteReport
+    from gradcheck_cli.reports.comparison import Comparison
 
-__all__ = ["FORMATS", "Style", "render"]
+    Result: TypeAlias = Report | SuiteReport | Comparison
 
-# Each format loads what it draws with when it is drawn: a usage error needs their names only.
-
-
-def _table(report: Report | SuiteReport, style: Style) -> str:
-    from gradcheck_cli.records.suite import SuiteReport
-
-    if isinstance(report, SuiteReport):
-        from gradcheck_cli.reports.suitetable import render_suite
-
-        return render_suite(report, style)
-    from gradcheck_cli.reports.table import render_table
-
-    return render_table(report, style)
+__all__ = ["COMPARING", "FORMATS", "Format", "Style", "render"]
 
 
-def _json(report: Report | SuiteReport, style: Style) -> str:
-    from gradcheck_cli.records.suite import SuiteReport
-    from gradcheck_cli.reports.jsonfile import report_to_json, suite_to_json
+@dataclass(frozen=True)
+class Format:
+    """Where a format's functions of (what to show, style) live, as `module:function` of this package.
 
-    return suite_to_json(report) if isinstance(report, SuiteReport) else report_to_json(report)
+    A format loads what it draws with when it is drawn: a usage error needs its name only.
+    """
+
+    report: str
+    suite: str
+    comparison: str = ""
 
 
-FORMATS: dict[str, Callable[[Report | SuiteReport, Style], str]] = {"table": _table, "json": _json}
+FORMATS: dict[str, Format] = {
+    "table": Format("table:render_table", "suitetable:render_suite", "comparisontable:render_comparison"),
+    "json": Format("jsonfile:render_report", "jsonfile:render_suite", "jsonfile:render_comparison"),
+    "markdown": Format("markdown:render_report", "markdown:render_suite", "markdown:render_comparison"),
+    "html": Format("html:render_report", "html:render_suite"),
+    "github": Format("github:render_report", "github:render_suite"),
+    "junit": Format("junit:render_report", "junit:render_suite"),
+    "sarif": Format("sarif:render_report", "sarif:render_suite"),
+}
 
 
-def render(report: Report | SuiteReport, format: str, style: Style | None = None) -> str:
-    """The report as text that ends with a newline.
+COMPARING = tuple(name for name, format in FORMATS.items() if format.comparison)
+"""The formats that can show two runs compared."""
+
+
+def render(result: Result, format: str, style: Style | None = None) -> str:
+    """A report, a suite or a comparison as text that ends with a newline.
 
     Args:
-        report: What to show: one check, or a suite of them.
-        format: A key of `FORMATS`.
+        result: What to show.
+        format: A key of `FORMATS`; one of `COMPARING` for a comparison.
         style: How it should look; `Style()` if None.
     """
-    return FORMATS[format](report, style or Style())
+    from gradcheck_cli.records.report import Report
+    from gradcheck_cli.records.suite import SuiteReport
+
+    known = FORMATS[format]
+    place = {Report: known.report, SuiteReport: known.suite}.get(type(result), known.comparison)
+    module, _, function = place.partition(":")
+    text: str = getattr(import_module(f"{__name__}.{module}"), function)(result, style or Style())
+    return text

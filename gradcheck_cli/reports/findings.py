@@ -17,13 +17,7 @@ REMEDIES = 3
 LATER_REMEDIES = 1
 """Remedies shown for each further one; the rest is a `--verbose` away."""
 _COLOR = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "dim"}
-_RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 _OUTCOME_COLOR = {"fixed": "green", "helps": "green", "worse": "red"}
-
-
-def by_severity(findings: tuple[Finding, ...]) -> list[Finding]:
-    """Errors first, then warnings, then notes; otherwise in the order of the report."""
-    return sorted(findings, key=lambda finding: _RANK[finding.severity])
 
 
 def finding_block(finding: Finding, style: Style, first: bool) -> Table:

@@ -24,6 +24,14 @@ def shown(text: str, unicode: bool = True) -> str:
     return "".join(c if c.isprintable() and (unicode or c.isascii()) else _escaped(c) for c in text)
 
 
+def clipped(text: str, width: int, unicode: bool = True) -> str:
+    """`text` as `shown` shows it, cut to `width` columns with an ellipsis at the end."""
+    from rich.cells import cell_len, set_cell_size
+
+    plain, mark = shown(text, unicode), "…" if unicode else "..."
+    return plain if cell_len(plain) <= width else set_cell_size(plain, max(0, width - len(mark))).rstrip() + mark
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 

@@ -1,28 +1,42 @@
-"""The JSON report: strict JSON with the fields of the records, and its way back."""
+"""The JSON report and the JSON suite: strict JSON with the fields of the records, and their way back."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from gradcheck_cli.errors import ReportError
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
+from gradcheck_cli.reports.comparison import Comparison
 from gradcheck_cli.reports.decode import WrongShape, decode
+from gradcheck_cli.reports.style import Style
 
 SCHEMA = "gradcheck-report/1"
 SUITE_SCHEMA = "gradcheck-suite/1"
+COMPARISON_SCHEMA = "gradcheck-comparison/1"
+_Record = TypeVar("_Record", Report, SuiteReport)
 _AGAIN = "write it again with `gradcheck check MODEL --output json=PATH`"
 
 
-def report_to_json(report: Report) -> str:
-    """The report as strict JSON in pure ASCII, so that any stream can take it."""
-    return json.dumps(report_to_dict(report), indent=2, allow_nan=False) + "\n"
+def render_report(report: Report, style: Style) -> str:
+    """The report as strict JSON in pure ASCII, so that any stream can take it; `style` changes nothing."""
+    return _document(report_to_dict(report))
+
+
+def render_suite(suite: SuiteReport, style: Style) -> str:
+    """The suite as strict JSON in pure ASCII; `style` changes nothing."""
+    return _document(suite_to_dict(suite))
+
+
+def render_comparison(comparison: Comparison, style: Style) -> str:
+    """Two runs compared, as strict JSON in pure ASCII; `style` changes nothing."""
+    return _document({"schema": COMPARISON_SCHEMA, **_plain(comparison)})
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
@@ -31,11 +45,9 @@ def report_to_dict(report: Report) -> dict[str, Any]:
     return {"schema": SCHEMA, **written}
 
 
-def suite_to_json(suite: SuiteReport) -> str:
-    """The suite as strict JSON: its checks as reports, and what they come to."""
-    checks = [report_to_dict(report) for report in suite.checks]
-    outer = {"schema": SUITE_SCHEMA, **_plain(replace(suite, checks=())), "checks": checks}
-    return json.dumps(outer, indent=2, allow_nan=False) + "\n"
+def suite_to_dict(suite: SuiteReport) -> dict[str, Any]:
+    """The suite as plain JSON values: its own fields around the reports of its checks."""
+    return {"schema": SUITE_SCHEMA, **_plain(suite), "checks": [report_to_dict(report) for report in suite.checks]}
 
 
 def report_from_dict(data: object, where: str = "the report") -> Report:
@@ -51,22 +63,63 @@ def report_from_dict(data: object, where: str = "the report") -> Report:
     if not isinstance(data, dict):
         raise ReportError(f"{where}: a report is a JSON object, this is {_kind(data)}", hint=_AGAIN)
     _check_schema(data.get("schema"), where)
-    try:
-        report: Report = decode(Report, data, "")
-    except WrongShape as error:
-        raise ReportError(f"{where}: {error}", hint=_AGAIN) from error
-    return report
+    return _decoded(Report, data, where)
 
 
-def read_report(path: str | Path) -> Report | SuiteReport:
-    """The report, or the suite of them, in the JSON file at `path`.
+def suite_from_dict(data: Mapping[str, Any], where: str = "the suite") -> SuiteReport:
+    """The suite that `suite_to_dict` wrote.
+
+    Raises:
+        ReportError: A missing field or a value of the wrong type.
+    """
+    return _decoded(SuiteReport, data, where)
+
+
+def read_report(path: str | Path) -> Report:
+    """The report in the JSON file at `path`.
 
     Raises:
         ReportError: The file cannot be read, is not strict JSON, or is not a report.
     """
+    return report_from_dict(_loaded(path), str(path))
+
+
+def read_suite(path: str | Path) -> SuiteReport:
+    """The suite in the JSON file at `path`.
+
+    Raises:
+        ReportError: The file cannot be read, is not strict JSON, or is not a suite.
+    """
+    saved = read_saved(path)
+    if not isinstance(saved, SuiteReport):
+        raise ReportError(f"{path}: holds one report, not a suite", hint="`gradcheck batch` writes suites.")
+    return saved
+
+
+def read_saved(path: str | Path) -> Report | SuiteReport:
+    """The report or the suite in the JSON file at `path`.
+
+    Raises:
+        ReportError: The file cannot be read, is not strict JSON, or is neither.
+    """
+    data = _loaded(path)
+    if isinstance(data, dict) and data.get("schema") == SUITE_SCHEMA:
+        return suite_from_dict(data, str(path))
+    return report_from_dict(data, str(path))
+
+
+def _decoded(kind: type[_Record], data: Mapping[str, Any], where: str) -> _Record:
+    try:
+        record: _Record = decode(kind, data, "")
+    except WrongShape as error:
+        raise ReportError(f"{where}: {error}", hint=_AGAIN) from error
+    return record
+
+
+def _loaded(path: str | Path) -> object:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-        data = json.loads(text, parse_constant=_refuse)
+        data: object = json.loads(text, parse_constant=_refuse)
     except OSError as error:
         hint = "check the path"
         raise ReportError(f"{path}: cannot be read: {error.strerror or error}", hint=hint) from error
@@ -75,21 +128,11 @@ def read_report(path: str | Path) -> Report | SuiteReport:
         raise ReportError(f"{path}: truncated or corrupt JSON at {place}: {error.msg}", hint=_AGAIN) from error
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{path}: not a JSON report: {error}", hint=_AGAIN) from error
-    if isinstance(data, dict) and data.get("schema") == SUITE_SCHEMA:
-        return _suite_from_dict(data, str(path))
-    return report_from_dict(data, str(path))
+    return data
 
 
-def _suite_from_dict(data: dict[str, Any], where: str) -> SuiteReport:
-    checks = data.get("checks")
-    if not isinstance(checks, list):
-        raise ReportError(f'{where}: "checks" should be a list of reports', hint=_AGAIN)
-    reports = tuple(report_from_dict(check, f"{where}: checks[{i}]") for i, check in enumerate(checks))
-    try:
-        suite: SuiteReport = decode(SuiteReport, {**data, "checks": []}, "")
-    except WrongShape as error:
-        raise ReportError(f"{where}: {error}", hint=_AGAIN) from error
-    return replace(suite, checks=reports)
+def _document(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=2, allow_nan=False) + "\n"
 
 
 def _check_schema(schema: object, where: str) -> None:

@@ -13,14 +13,14 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from gradcheck_cli.names import listing
 from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.series import Series
-from gradcheck_cli.reports.findings import by_severity, finding_block, note_line
+from gradcheck_cli.reports.findings import finding_block, note_line
 from gradcheck_cli.reports.glyphs import count_of, shown, sparkline
 from gradcheck_cli.reports.layertable import layer_table
 from gradcheck_cli.reports.style import Style
+from gradcheck_cli.reports.verdicts import facts, serious, waived_in_words
 
 LEAST_WIDTH = 20
 _STATUS_COLOR = {
@@ -33,8 +33,7 @@ _STATUS_COLOR = {
 
 def render_table(report: Report, style: Style) -> str:
     """The report as text for a terminal of `style.width` columns (at least 20)."""
-    width = page_width(style)
-    return page(_parts(report, style, width), style)
+    return page(_parts(report, style, page_width(style)), style)
 
 
 def page_width(style: Style) -> int:
@@ -73,8 +72,7 @@ def _console(width: int, color: bool) -> Console:
 def _parts(report: Report, style: Style, width: int) -> Iterator[RenderableType]:
     if not style.quiet:
         yield from _opening(report, style, width)
-    serious = [f for f in by_severity(report.findings) if f.severity is not Severity.NOTE]
-    for place, finding in enumerate(serious):
+    for place, finding in enumerate(serious(report)):
         yield finding_block(finding, style, first=place == 0)
         yield ""
     if report.status is Status.FAILED:
@@ -99,15 +97,9 @@ def _opening(report: Report, style: Style, width: int) -> Iterator[RenderableTyp
 
 def _header(report: Report, style: Style, width: int) -> list[Text]:
     name = _text(report.name, style, "bold")
-    facts = [count_of(len(report.layers), "layer")] if report.layers else []
-    if report.loss is not None:
-        source = f" ({report.loss_source})" if report.loss_source else ""
-        facts.append(f"loss {report.loss:.4g}{source}")
-    if (batch := report.target.get("batch_size")) is not None:
-        facts.append(f"batch {batch}")
-    line = _text("   ".join(facts), style)
+    line = _text("   ".join(facts(report)), style)
     if name.cell_len + line.cell_len + 3 > width:
-        return [name, line] if facts else [name]
+        return [name, line] if line else [name]
     return [Text.assemble(name, "   ", line)]
 
 
@@ -129,7 +121,7 @@ def _notes(report: Report, style: Style) -> list[Text]:
     notes = [note_line(f, style) for f in report.findings if f.severity is Severity.NOTE]
     notes += [_text(f"note  {line}", style, "dim") for line in report.notes]
     if style.verbose:
-        notes += [_text(f"ignored {w.code} {listing(w.layers)}: {w.reason}", style, "dim") for w in report.waived]
+        notes += [_text(waived_in_words(w), style, "dim") for w in report.waived]
         notes += [_text(f"found {line}", style, "dim") for line in _picked(report)]
         took = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items())
         versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
@@ -144,9 +136,9 @@ def _picked(report: Report) -> list[object]:
 
 
 def _final(report: Report, style: Style) -> Text:
-    hidden = [f"{count_of(report.hidden, 'finding')} not shown (--select, --ignore)"] if report.hidden else []
-    facts = [*_verdict(report), *hidden, f"exit {report.exit_code}"]
-    return _text(" · ".join(facts), style, _STATUS_COLOR[report.status])
+    unseen = [f"{count_of(report.hidden, 'finding')} not shown (--select, --ignore)"] if report.hidden else []
+    parts = [*_verdict(report), *unseen, f"exit {report.exit_code}"]
+    return _text(" · ".join(parts), style, _STATUS_COLOR[report.status])
 
 
 def _verdict(report: Report) -> list[str]:
@@ -157,8 +149,8 @@ def _verdict(report: Report) -> list[str]:
         return ["no finding shown" if report.hidden else "healthy", layers]
     if report.status is Status.UNKNOWN:
         return ["unknown: no layer got a gradient that can be judged", layers]
-    serious = [f for f in by_severity(report.findings) if f.severity is not Severity.NOTE]
-    return [*_tally(serious), *_codes(serious)]
+    findings = serious(report)
+    return [*_tally(findings), *_codes(findings)]
 
 
 def _tally(findings: list[Finding]) -> list[str]:

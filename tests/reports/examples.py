@@ -1,11 +1,14 @@
 """Hand-written reports: what a check of these models would say."""
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 from gradcheck_cli.records.choices import Family, Severity, Status
 from gradcheck_cli.records.report import Finding, Layer, Remedy, Report, Trial
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.suite import SuiteReport
 
 VERSIONS = {"gradcheck": "0.1.0", "torch": "2.9.0", "python": "3.12.3"}
 RELU = Remedy(
@@ -246,3 +249,38 @@ EXAMPLES = {
     "deep": deep,
     "unknown": unknown,
 }
+
+
+def named(name: str, make: Callable[[], Report], **changes: object) -> Report:
+    return replace(make(), name=name, **changes)  # type: ignore[arg-type]
+
+
+def suite_of(*checks: Report, **changes: object) -> SuiteReport:
+    code = max((one.exit_code for one in checks), default=0)
+    fields = {"name": "gradcheck.yaml", "checks": checks, "exit_code": code, "seconds": 4.2}
+    return SuiteReport(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def well() -> SuiteReport:
+    return suite_of(named("mlp", healthy), named("vit[seed=1]", healthy), named("frozen", unknown))
+
+
+def mixed() -> SuiteReport:
+    crashed = "killed by SIGSEGV after 3.1 s\nlast output:\n  loading weights\n  Segmentation fault"
+    return suite_of(
+        named("mlp", healthy),
+        named("deep_sigmoid[depth=11, dtype=bfloat16, seed=1]", vanishing),
+        named("old_rnn", recurrent, exit_code=0, notes=("ill, as expected",)),
+        named("native_op", failed, error=crashed),
+        named("log_loss", nan),
+        named("sick_sample", healthy, exit_code=1, notes=("expected, but not found: `GC201`",)),
+        named("frozen", unknown),
+        seconds=72.0,
+    )
+
+
+def hostile_suite() -> SuiteReport:
+    return suite_of(hostile(), named("a\nb|`]]>::error::</script>", failed), name="[/b]\x1b[2J")
+
+
+SUITES = {"well": well, "mixed": mixed, "hostile": hostile_suite, "empty": suite_of}

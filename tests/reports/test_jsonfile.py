@@ -14,8 +14,8 @@ from gradcheck_cli.records.report import Finding, Layer, Remedy, Report, Trial
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.reports import Style, render
-from gradcheck_cli.reports.jsonfile import read_report, report_from_dict, report_to_dict
-from tests.reports.examples import EXAMPLES, vanishing
+from gradcheck_cli.reports.jsonfile import read_report, read_saved, read_suite, report_from_dict, report_to_dict
+from tests.reports.examples import EXAMPLES, SUITES, vanishing
 
 # hypothesis fills required fields by the records' annotations; those with defaults are named here.
 WORDS = st.text(max_size=8)
@@ -99,7 +99,7 @@ def test_fields_of_a_later_version_are_ignored() -> None:
             '{"schema": "gradcheck-report/9"}',
             'schema "gradcheck-report/9" is not one that this version reads',
         ),
-        ('{"schema": "gradcheck-suite/1"}', "should be a list of reports"),
+        ('{"schema": "gradcheck-suite/1"}', "a suite of reports"),
         ('{"schema": "gradcheck-report/1"}', "name is missing"),
     ],
 )
@@ -165,3 +165,52 @@ def test_any_damage_is_a_report_error(data: st.DataObject) -> None:
     damaged = {**json.loads(text), keys: junk}
     with contextlib.suppress(ReportError):
         render(report_from_dict(damaged), "table")
+
+
+@pytest.mark.parametrize("example", SUITES)
+def test_a_suite_reads_back(example: str, tmp_path: Path) -> None:
+    path = tmp_path / "suite.json"
+    path.write_text(render(SUITES[example](), "json"), encoding="ascii")
+    suite = read_suite(path)
+    assert render(suite, "json") == path.read_text(encoding="ascii")
+    assert [one.name for one in suite.checks] == [one.name for one in SUITES[example]().checks]
+    assert render(read_saved(path), "json") == path.read_text(encoding="ascii")
+
+
+def test_a_suite_is_its_fields_around_the_reports() -> None:
+    data = json.loads(render(SUITES["mixed"](), "json"))
+    assert list(data) == ["schema", "name", "checks", "exit_code", "seconds", "error"]
+    assert data["schema"] == "gradcheck-suite/1"
+    assert data["checks"] == [report_to_dict(one) for one in SUITES["mixed"]().checks]
+
+
+def test_one_report_is_no_suite(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(render(vanishing(), "json"))
+    assert read_saved(path) == read_report(path)
+    with pytest.raises(ReportError, match="holds one report, not a suite"):
+        read_suite(path)
+
+
+def test_damage_in_a_suite_is_told_with_its_place(tmp_path: Path) -> None:
+    data = json.loads(render(SUITES["well"](), "json"))
+    data["checks"][1]["findings"] = 3
+    (tmp_path / "suite.json").write_text(json.dumps(data))
+    with pytest.raises(ReportError, match=r"checks\[1\]\.findings should be a list, found an integer"):
+        read_suite(tmp_path / "suite.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"schema": "gradcheck-suite/1"}', "name is missing"),
+        ('{"schema": "gradcheck-suite/1", "name": "a", "checks": 3}', "checks should be a list, found an integer"),
+        ('{"schema": "gradcheck-comparison/1"}', '"schema" should be "gradcheck-report/1"'),
+    ],
+)
+def test_corrupt_suites(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ReportError) as caught:
+        read_saved(path)
+    assert message in caught.value.message

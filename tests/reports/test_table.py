@@ -1,28 +1,15 @@
-import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 from gradcheck_cli.records.choices import Severity, Status
-from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.report import Report, Waived
 from gradcheck_cli.reports import FORMATS, Style, render
 from tests.reports.examples import EXAMPLES, finding, layer, report
-
-GOLDENS = Path(__file__).parent / "goldens"
-REGENERATE = "GRADCHECK_REGENERATE_GOLDENS"
-
-
-def compare(name: str, text: str) -> None:
-    """Compare with the golden of that name; with the variable above set, write it."""
-    path = GOLDENS / f"{name}.txt"
-    if os.environ.get(REGENERATE):
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8"), f"set {REGENERATE}=1 to write {path.name} again"
+from tests.reports.golden import compare
 
 
 def table(report: Report, **style: object) -> str:
@@ -136,3 +123,20 @@ def test_numbers_are_never_cut() -> None:
     for width in range(20, 130, 3):
         rows = table(EXAMPLES["nan"](), width=width, unicode=True)
         assert "…" not in rows
+
+
+@pytest.mark.parametrize("format", ["table", "markdown", "html"])
+def test_what_is_waived_is_told_with_its_reason(format: str) -> None:
+    waived = Waived(code="GC401", rule="graph-cut", layers=("pos",), reason="frozen by design")
+    text = render(report(waived=(waived,), hidden=1), format, Style(width=80, verbose=True))
+    assert "frozen by design" in text
+    assert "1 finding not shown" in text
+
+
+def test_no_format_loads_torch() -> None:
+    code = (
+        "import sys; from tests.reports.examples import mixed; from gradcheck_cli.reports import FORMATS, render\n"
+        "for format in FORMATS: assert render(mixed(), format)\n"
+        "assert not {'torch', 'numpy', 'pydantic'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

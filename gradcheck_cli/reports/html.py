@@ -1,0 +1,90 @@
+"""One self-contained HTML page: no script, no request, light and dark by the reader's preference.
+
+The template draws what this module lays out. Every string passes `shown` and then Jinja's autoescape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.suite import SuiteReport
+from gradcheck_cli.reports.charts import ledger_chart, profile_chart, series_charts, trial_bars
+from gradcheck_cli.reports.glyphs import number, shown
+from gradcheck_cli.reports.plain import suite_of_one
+from gradcheck_cli.reports.style import Style
+from gradcheck_cli.reports.verdicts import (
+    Verdict,
+    duration,
+    outcome,
+    seconds_of,
+    serious,
+    tally,
+    verdict,
+    waived_in_words,
+    worst_in_words,
+)
+
+_MARK = {
+    Verdict.FAILED: "✕",
+    Verdict.ILL: "✕",
+    Verdict.UNMET: "✕",
+    Verdict.ALLOWED: "–",
+    Verdict.UNKNOWN: "?",
+    Verdict.OK: "✓",
+}
+
+
+def render_report(report: Report, style: Style) -> str:
+    """The page of one check, in full; `style` says whether healthy layers are folded."""
+    return _page(suite_of_one(report), style, overview=False)
+
+
+def render_suite(suite: SuiteReport, style: Style) -> str:
+    """The page of a suite: an overview, then every check, the passing ones folded."""
+    return _page(suite, style, overview=True)
+
+
+def _page(suite: SuiteReport, style: Style, *, overview: bool) -> str:
+    text = _template().render(suite=suite, style=style, overview=overview)
+    # Character references, so that any stream can take it.
+    return text.encode("ascii", "xmlcharrefreplace").decode("ascii") + "\n"
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: shown(value) if type(value) is str else value,
+    )
+    environment.globals.update(
+        verdict=verdict,
+        mark=_MARK.__getitem__,
+        worst=worst_in_words,
+        outcome=outcome,
+        waived_in_words=waived_in_words,
+        seconds_of=seconds_of,
+        duration=duration,
+        tally=tally,
+        serious=serious,
+        profile_chart=profile_chart,
+        ledger_chart=ledger_chart,
+        series_charts=series_charts,
+        trial_bars=trial_bars,
+        number=number,
+        lines=_lines,
+    )
+    return environment.get_template("page.html")
+
+
+def _lines(text: str) -> Sequence[str]:
+    """The lines of a text, each to be shown on its own: `shown` would write a line break as an escape."""
+    return [line.expandtabs(4) for line in text.splitlines()]

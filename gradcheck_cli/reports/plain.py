@@ -1,0 +1,65 @@
+"""Findings as plain lines, and where they stand: what the formats for machines have in common."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePath
+
+from gradcheck_cli.names import listing
+from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.report import Finding, Remedy, Report
+from gradcheck_cli.records.suite import SuiteReport
+from gradcheck_cli.reports.glyphs import shown
+from gradcheck_cli.reports.verdicts import seconds_of
+
+_FOLDERS = re.compile(r"(?<![\w.:/\\])(?:[A-Za-z]:)?[\\/](?:[^\s\\/:]+[\\/])+")
+
+
+def suite_of_one(report: Report) -> SuiteReport:
+    """A report as the suite that holds nothing else."""
+    return SuiteReport(
+        name=report.name, checks=(report,), exit_code=report.exit_code, seconds=seconds_of(report) or 0.0
+    )
+
+
+def level(report: Report, finding: Finding) -> Severity:
+    """How loudly to tell a finding: what does not fail its check is a note."""
+    return finding.severity if report.exit_code else Severity.NOTE
+
+
+def finding_lines(finding: Finding) -> list[str]:
+    """The layers, why, and every remedy with what it came to; each line is safe to print."""
+    lines = [f"layers: {listing(finding.layers)}"] * bool(finding.layers)
+    lines += [f"why: {finding.why}"] * bool(finding.why)
+    lines += [f"try: {remedy.title}{_trial(remedy)}" for remedy in finding.remedies]
+    return [shown(line) for line in lines]
+
+
+def trial_in_words(remedy: Remedy) -> str:
+    """`-8.5 → -1.9 decades, fixed`, or nothing where it was not tried."""
+    trial = remedy.trial
+    if trial.outcome == "not-tried":
+        return ""
+    if trial.before is None or trial.after is None:
+        return trial.outcome
+    return f"{trial.before:.3g} → {trial.after:.3g} {trial.unit}".rstrip() + f", {trial.outcome}"
+
+
+def _trial(remedy: Remedy) -> str:
+    return f" (tried: {words})" if (words := trial_in_words(remedy)) else ""
+
+
+def below_here(file: str) -> str | None:
+    """`file` relative to the current folder, with forward slashes; None where it lies elsewhere."""
+    path = PurePath(file)
+    if path.is_absolute():
+        here = Path.cwd()
+        if not path.is_relative_to(here):
+            return None
+        path = path.relative_to(here)
+    return None if ".." in path.parts else path.as_posix()
+
+
+def without_folders(text: str) -> str:
+    """`text` with every absolute path cut down to its last part, so that it tells nothing of the machine."""
+    return _FOLDERS.sub("", text)

@@ -1,0 +1,98 @@
+"""What a report comes to in a word, in its worst finding and in a sentence: every format says the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import Enum
+
+from gradcheck_cli.names import listing
+from gradcheck_cli.records.choices import Severity, Status
+from gradcheck_cli.records.report import Finding, Report, Waived
+from gradcheck_cli.records.suite import SuiteReport
+from gradcheck_cli.reports.glyphs import count_of
+
+_RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
+
+
+class Verdict(str, Enum):
+    """What a check means to the suite that it is part of.
+
+    ALLOWED is ill or failed without failing the suite: expected, known, or below `--fail-on`. UNMET is a
+    check that fails for want of a finding that it was to report.
+    """
+
+    FAILED = "failed"
+    ILL = "ill"
+    UNMET = "unmet"
+    ALLOWED = "allowed"
+    UNKNOWN = "unknown"
+    OK = "ok"
+
+
+def verdict(report: Report) -> Verdict:
+    """The verdict on one check, by its status and by whether it fails the suite."""
+    if report.exit_code:
+        return {Status.FAILED: Verdict.FAILED, Status.ILL: Verdict.ILL}.get(report.status, Verdict.UNMET)
+    return {Status.HEALTHY: Verdict.OK, Status.UNKNOWN: Verdict.UNKNOWN}.get(report.status, Verdict.ALLOWED)
+
+
+def by_severity(findings: tuple[Finding, ...]) -> list[Finding]:
+    """Errors first, then warnings, then notes; otherwise in the order of the report."""
+    return sorted(findings, key=lambda finding: _RANK[finding.severity])
+
+
+def serious(report: Report) -> list[Finding]:
+    """The errors, then the warnings."""
+    return [f for f in by_severity(report.findings) if f.severity is not Severity.NOTE]
+
+
+def worst_in_words(report: Report) -> str:
+    """The gravest finding, or why there is none to name; empty for a healthy check."""
+    if report.error:
+        return report.error.splitlines()[0]
+    if findings := serious(report):
+        return f"{findings[0].code} {findings[0].message}"
+    if verdict(report) is Verdict.UNMET:
+        return report.notes[-1] if report.notes else "a finding that it was to report is missing"
+    return "no layer got a gradient that can be judged" if report.status is Status.UNKNOWN else ""
+
+
+def seconds_of(report: Report) -> float | None:
+    """Wall time of the whole check in seconds, if it was taken."""
+    return report.seconds.get("total")
+
+
+def tally(suite: SuiteReport) -> str:
+    """`30 checks: 1 failed, 2 ill, 27 ok`."""
+    counts = Counter(verdict(report) for report in suite.checks)
+    kinds = ", ".join(f"{counts[kind]} {kind.value}" for kind in Verdict if counts[kind])
+    return f"{count_of(len(suite.checks), 'check')}: {kinds}" if kinds else "no check"
+
+
+def duration(seconds: float) -> str:
+    """`0.8 s`, `72 s`, `12 min`."""
+    if seconds < 600:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"
+
+
+def facts(report: Report) -> list[str]:
+    """`11 layers`, `loss 2.306 (guessed: cross_entropy)`, `batch 64`: what is known."""
+    known = [count_of(len(report.layers), "layer")] if report.layers else []
+    if report.loss is not None:
+        source = f" ({report.loss_source})" if report.loss_source else ""
+        known.append(f"loss {report.loss:.4g}{source}")
+    if (batch := report.target.get("batch_size")) is not None:
+        known.append(f"batch {batch}")
+    return known
+
+
+def outcome(report: Report) -> list[str]:
+    """The facts, how many findings are hidden, and the exit code."""
+    hidden = [f"{count_of(report.hidden, 'finding')} not shown"] if report.hidden else []
+    return [*facts(report), *hidden, f"exit {report.exit_code}"]
+
+
+def waived_in_words(waived: Waived) -> str:
+    """Which finding gradcheck.yaml ignores, and why."""
+    return f"ignored {waived.code} {listing(waived.layers)}: {waived.reason}"
