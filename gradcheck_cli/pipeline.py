@@ -24,10 +24,11 @@ from gradcheck_cli.rules import judge
 if TYPE_CHECKING:
     from torch import nn
 
-Stage = Callable[[str], None]
+Stage = Callable[..., None]
+"""Told what is being done, and where it can be counted how far: (stage, done, of)."""
 
 
-def run_check(spec: CheckSpec, on_stage: Stage = lambda stage: None) -> Report:
+def run_check(spec: CheckSpec, on_stage: Stage = lambda *stage: None) -> Report:
     """Check one model as `spec` asks; `on_stage` is told what is being done.
 
     Raises:
@@ -54,6 +55,7 @@ def check(
     select: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
     fail_on: FailOn | str = FailOn.WARNING,
+    try_budget: float = 0.0,
 ) -> Report:
     """Check a model that is in memory; it comes back exactly as it was.
 
@@ -69,6 +71,7 @@ def check(
         select: Code prefixes or rule names to show; all if empty.
         ignore: Code prefixes or rule names to leave out.
         fail_on: Lowest severity for which `report.ok` is False.
+        try_budget: Seconds within which trials of remedies are begun; none with 0.
 
     Raises:
         GradcheckError: The check could not be made.
@@ -85,8 +88,9 @@ def check(
         select=select,
         ignore=ignore,
         fail_on=FailOn(fail_on),
+        try_budget=try_budget,
     )
-    return diagnose(target, spec, lambda stage: None, started)
+    return diagnose(target, spec, lambda *stage: None, started)
 
 
 def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -> Report:
@@ -96,6 +100,7 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
     from gradcheck_cli.errors import GradcheckError
     from gradcheck_cli.probe import measure
     from gradcheck_cli.target import explain_forward_error
+    from gradcheck_cli.trials import try_remedies
 
     autocast = getattr(torch, spec.autocast) if spec.autocast else None
     loaded = time.perf_counter()
@@ -125,6 +130,8 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
         thresholds=spec.thresholds,
     )
     findings = tuple(replace(f, remedies=() if f.severity is Severity.NOTE else _remedies(f)) for f in found)
+    judged = time.perf_counter()
+    findings, untried = try_remedies(target, spec, measurement, findings, on_stage)
     code = exit_code(findings, spec.fail_on)
     return Report(
         name=target.name,
@@ -139,10 +146,11 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
         waived=waived,
         layers=layers,
         series=ledger.series,
-        notes=(*measurement.remarks, *_too_few(target, spec)),
+        notes=(*measurement.remarks, *_too_few(target, spec), *untried),
         seconds={
             "load": loaded - started,
             **measurement.seconds,
+            "trials": time.perf_counter() - judged,
             "total": time.perf_counter() - started,
         },
     )

@@ -26,6 +26,7 @@ from gradcheck_cli.cli.options import (
     finish,
 )
 from gradcheck_cli.cli.progress import stages
+from gradcheck_cli.cli.writing import write_file
 from gradcheck_cli.errors import UsageError
 from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.records.spec import CheckSpec
 
 _DATA, _MODEL, _RUN, _VERDICT = "Data and loss", "Model", "Run", "Verdict"
+_TRIALS = "Remedies"
 
 
 class Autocast(str, Enum):
@@ -133,6 +135,17 @@ def check(
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, metavar="INT", help="Random seed.", rich_help_panel=_RUN)
     ] = 0,
+    trials: Annotated[
+        bool, typer.Option("--try/--no-try", help="Try the remedies on copies of the model.", rich_help_panel=_TRIALS)
+    ] = True,
+    try_budget: Annotated[
+        float,
+        typer.Option(min=0.1, metavar="SECONDS", help="Begin no trial that would end later.", rich_help_panel=_TRIALS),
+    ] = 10.0,
+    write_patch: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write the best remedy as Python to run.", rich_help_panel=_TRIALS),
+    ] = None,
     select: Annotated[
         list[str] | None,
         typer.Option(metavar="RULE", help="Only these codes, prefixes or names; repeatable.", rich_help_panel=_VERDICT),
@@ -198,12 +211,14 @@ def check(
             ignore=parse_rules(ignore or (), "--ignore"),
             fail_on=fail_on or FailOn.WARNING,
             trust_pickle=trust_pickle,
+            try_budget=try_budget if trials else 0.0,
         )
+        if write_patch and not trials:
+            raise UsageError("--write-patch needs the trials that --no-try leaves out", hint="Leave out --no-try.")
         file = config_file(config, no_config)
-        if file is None:
-            return _run(spec, asked, silence)
         given = {"select": spec.select, "ignore": spec.ignore, "fail_on": fail_on}
-        return _by_policy(spec, file, given, lambda ruled: _run(ruled, asked, silence))
+        report = _by_policy(spec, file, given, lambda ruled: _run(ruled, asked, silence))
+        return _with_patch(report, write_patch) if write_patch else report
 
     silence = ExitStack()
     finish(asked, model, work, quiet=silence)
@@ -219,8 +234,28 @@ def _run(spec: CheckSpec, asked: Asked, silence: ExitStack) -> Report:
         return pipeline.run_check(spec, on_stage)
 
 
-def _by_policy(spec: CheckSpec, file: Path, given: Mapping[str, object], run: Callable[[CheckSpec], Report]) -> Report:
+def _with_patch(report: Report, path: str) -> Report:
+    """Write the best remedy of the first finding that has one, and note where it is, or that there is none.
+
+    Raises:
+        ReportError: The file cannot be written.
+    """
+    remedies = (remedy for finding in report.findings for remedy in finding.remedies[:1])
+    best = next((remedy for remedy in remedies if remedy.trial.patch), None)
+    if best is None:
+        return replace(
+            report, notes=(*report.notes, f"{path} was not written: no remedy that edits the model came first")
+        )
+    write_file(Path(path), best.trial.patch)
+    return replace(report, notes=(*report.notes, f"{path} holds `apply(model)`: {best.title}"))
+
+
+def _by_policy(
+    spec: CheckSpec, file: Path | None, given: Mapping[str, object], run: Callable[[CheckSpec], Report]
+) -> Report:
     """Run a check as a gradcheck.yaml says verdicts are made, and note it where that changes anything."""
+    if file is None:
+        return run(spec)
     from gradcheck_cli.config import load_policy
 
     ruled = replace(spec, **load_policy(file, given))

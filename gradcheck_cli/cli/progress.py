@@ -1,4 +1,4 @@
-"""The spinner that names the current stage, on stderr and only for a person."""
+"""The current stage, with a bar where it can be counted, on stderr and only for a person."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def stages(*, quiet: bool, color: bool) -> Iterator[Callable[[str], None]]:
-    """Give a function that shows a stage; it does nothing where stderr is no terminal, or `quiet`."""
+def stages(*, quiet: bool, color: bool) -> Iterator[Callable[..., None]]:
+    """Give a function of (stage, done, of) that shows it; it does nothing where stderr is no terminal, or `quiet`."""
     if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield lambda stage: None
+        yield lambda *stage: None
         return
     from rich.console import Console
-    from rich.text import Text
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-    console = Console(stderr=True, no_color=not color)
-    with console.status(Text("starting")) as status:
-        yield lambda stage: status.update(Text(stage))
+    columns = (SpinnerColumn(), BarColumn(bar_width=16), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=Console(stderr=True, no_color=not color), transient=True) as progress:
+        task = progress.add_task("starting", total=None)
+
+        def show(stage: str, done: int = 0, of: int | None = None) -> None:
+            progress.update(task, description=stage, completed=done, total=of)
+
+        yield show

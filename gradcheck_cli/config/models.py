@@ -189,6 +189,8 @@ class Options(_Model):
     """Whose step `lr` means."""
     trust_pickle: bool | None = None
     """Unpickle data and weights, which runs any code that they hold."""
+    try_budget: Annotated[float, Field(ge=0)] | None = None
+    """Seconds to try remedies on copies of an ill model; none are tried with 0, or if it is left out."""
     timeout: Annotated[float, Field(gt=0)] | None = None
     """Seconds after which the check is ended."""
     matrix: Matrix | None = None

@@ -17,7 +17,7 @@ from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.thresholds import Thresholds
 
 _PLAIN = (
-    "target target_column device dtype autocast seed mode batches lr optimizer trust_pickle".split()
+    "target target_column device dtype autocast seed mode batches lr optimizer trust_pickle try_budget".split()
 )  # by the same name in a CheckSpec
 _REFERENCES = "batch loss step weights".split()
 

@@ -16,12 +16,29 @@ from gradcheck_cli.records.source import SourceLine
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
-    """What came of trying a remedy on a copy."""
+    """What came of trying a remedy on a copy.
+
+    Attributes:
+        outcome: "fixed" (the finding is gone), "helps", "no-effect", "worse" or "not-tried".
+        before: The number that the finding was raised on, or the loss that training ends at without the remedy.
+        after: The same with it.
+        unit: The unit of both.
+        note: Why it could not be tried, or what else it changes.
+        steps: Optimiser steps that were taken with and without it; 0 if none were.
+        loss_without: Mean loss of the last three steps without it.
+        loss_with: The same with it.
+        patch: Python source that carries it out, where it edits the model and was any good.
+    """
 
     outcome: str = "not-tried"
     before: float | None = None
     after: float | None = None
     unit: str = ""
+    note: str = ""
+    steps: int = 0
+    loss_without: float | None = None
+    loss_with: float | None = None
+    patch: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,7 +28,10 @@ class Waiver:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckSpec:
-    """Everything that one check was asked to do; the command line's options by the same names."""
+    """Everything that one check was asked to do; the command line's options by the same names.
+
+    `try_budget` is in seconds; with 0 no remedy is tried.
+    """
 
     model: str
     batch: str | None = None
@@ -53,6 +56,7 @@ class CheckSpec:
     waivers: tuple[Waiver, ...] = ()
     thresholds: Thresholds = Thresholds()  # noqa: RUF009 - frozen
     trust_pickle: bool = False
+    try_budget: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

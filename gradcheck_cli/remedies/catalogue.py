@@ -22,7 +22,7 @@ _IDS_BY_CAUSE = {
     "small-init": "init normalization residual",
     "depth": "residual normalization init fewer-layers relu",
     "residual-scale": "residual-scaling init normalization",
-    "bptt-decay": "lstm gru orthogonal-init attention residual",
+    "bptt-decay": "lstm gru forget-bias orthogonal-init identity-recurrence attention residual",
     "gate-closed": "forget-bias bias-init lstm attention",
     "double-softmax": "remove-softmax log-softmax",
     # Exploding.
@@ -31,7 +31,7 @@ _IDS_BY_CAUSE = {
     "target-scale": "target-normalization mean-aggregation clipping",
     "loss-scale": "mean-aggregation lower-lr clipping target-normalization",
     "residual-growth": "residual-scaling normalization warmup clipping",
-    "recurrent-gain": "orthogonal-init clipping lstm gru weight-decay l1",
+    "recurrent-gain": "orthogonal-init identity-recurrence clipping lstm gru weight-decay l1",
     "sum-aggregation": "mean-aggregation normalization clipping",
     "small-denominator": "eps clamp variance-floor clipping",
     # No gradient.

@@ -43,6 +43,13 @@ REMEDIES = (
         "nn.init.orthogonal_(rnn.weight_hh_l0)",
     ),
     remedy(
+        "identity-recurrence",
+        "ReLU with an identity for the recurrent weight",
+        "Each step starts by keeping its state, as in the IRNN of Le, Jaitly and Hinton (2015); pair it with clipping, "
+        "since nothing bounds the state.",
+        "nn.init.eye_(cell.recurrent.weight)  # and torch.relu in place of torch.tanh",
+    ),
+    remedy(
         "bias-init",
         "move the biases",
         "A small positive bias before ReLU, or the class log-odds in the last layer, puts units where they "

@@ -7,9 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.report import Finding, Remedy, Trial
+from gradcheck_cli.records.report import Finding, Remedy
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.reports.glyphs import shown
+from gradcheck_cli.reports.plain import trial_in_words
 from gradcheck_cli.reports.style import Style
 
 REMEDIES = 3
@@ -80,18 +81,13 @@ def _remedy(remedy: Remedy, style: Style) -> Text:
     text = _text(remedy.title, style, "bold")
     if remedy.detail:
         text.append_text(_text(f" — {remedy.detail}", style))
-    if remedy.trial.outcome != "not-tried":
-        text.append("\n").append_text(_trial(remedy.trial, style))
+    if tried := trial_in_words(remedy):
+        text.append("\n").append_text(_text(f"tried  {tried}", style, _OUTCOME_COLOR.get(remedy.trial.outcome, "dim")))
+    elif style.verbose and remedy.trial.note:
+        text.append("\n").append_text(_text(f"not tried: {remedy.trial.note}", style, "dim"))
     for line in remedy.code.splitlines():
         text.append("\n").append_text(_text(line, style, "cyan"))
     return text
-
-
-def _trial(trial: Trial, style: Style) -> Text:
-    numbers = ""
-    if trial.before is not None and trial.after is not None:
-        numbers = f"{trial.before:.3g} → {trial.after:.3g} {trial.unit}".rstrip() + ", "
-    return _text(f"tried: {numbers}{trial.outcome}", style, _OUTCOME_COLOR.get(trial.outcome, "dim"))
 
 
 def _text(text: str, style: Style, look: str = "") -> Text:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 from gradcheck_cli.names import listing
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.report import Finding, Remedy, Report
+from gradcheck_cli.records.report import Finding, Remedy, Report, Trial
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.reports.verdicts import seconds_of
@@ -36,13 +36,25 @@ def finding_lines(finding: Finding) -> list[str]:
 
 
 def trial_in_words(remedy: Remedy) -> str:
-    """`-8.5 → -1.9 decades, fixed`, or nothing where it was not tried."""
+    """`fixed: -8.5 → -1.9 decades; loss after 20 steps 0.41, not 2.3`, or nothing where it was not tried."""
     trial = remedy.trial
     if trial.outcome == "not-tried":
         return ""
-    if trial.before is None or trial.after is None:
-        return trial.outcome
-    return f"{trial.before:.3g} → {trial.after:.3g} {trial.unit}".rstrip() + f", {trial.outcome}"
+    parts = []
+    if trial.before is not None and trial.after is not None:
+        parts.append(f"{trial.before:.3g} → {trial.after:.3g} {trial.unit}".rstrip())
+    if trained := training_in_words(trial):
+        parts.append(trained)
+    if trial.note:
+        parts.append(trial.note)
+    return f"{trial.outcome}: {'; '.join(parts)}" if parts else trial.outcome
+
+
+def training_in_words(trial: Trial) -> str:
+    """What training came to; nothing where there was none, or where `before` and `after` are those losses."""
+    if trial.loss_with is None or trial.loss_without is None or trial.unit.startswith("loss after"):
+        return ""
+    return f"loss after {trial.steps} steps {trial.loss_with:.3g} instead of {trial.loss_without:.3g}"
 
 
 def _trial(remedy: Remedy) -> str:

@@ -120,6 +120,8 @@ def _saturated(evidence: Evidence, layers: list[int], exact: dict[int, int]) -> 
 def _saturated_cause(evidence: Evidence, op: int) -> str:
     if evidence.op(op).name.startswith("LogSoftmax"):
         return "saturated-loss"
+    if evidence.gates(op):
+        return "gate-closed"
     above = weights_above(evidence, op)
     return "saturating-activation" if above else "saturated-output"
 

@@ -1,0 +1,62 @@
+"""What a trial came to, from what was measured before and after."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.report import Finding, Remedy
+from gradcheck_cli.rules.numbers import Reading
+
+CLEAR = 0.5
+"""Decades by which a number has to move to count: a factor of three."""
+SAME = 0.02
+"""Share by which two losses have to differ to count."""
+LEARNT = 0.02
+"""Share of the loss at the start below which a batch is learnt."""
+RANK = {"fixed": 0, "helps": 1, "no-effect": 2, "not-tried": 3, "worse": 4}
+"""Every outcome, the best first."""
+
+
+def measured_outcome(
+    finding: Finding,
+    before: Sequence[Finding],
+    after: Sequence[Finding],
+    numbers: tuple[Reading | None, Reading | None],
+) -> tuple[str, str]:
+    """The outcome by findings and by the finding's own number, with a note where it needs one."""
+    codes = {f.code for f in before}
+    left = [f for f in after if f.severity is not Severity.NOTE]
+    new = sorted({f.code for f in left} - codes)
+    if not any(f.code == finding.code for f in left):
+        return ("worse", f"it brings {', '.join(new)} instead") if new else ("fixed", "")
+    was, now = numbers
+    if was is None or now is None:
+        return "no-effect", ""
+    moved = was.badness - now.badness
+    if abs(moved) < CLEAR:
+        return "no-effect", ""
+    return ("helps", "") if moved > 0 else ("worse", "")
+
+
+def trained_outcome(without: float, trained: float, start: float) -> str:
+    """The outcome by two losses after as many steps; below a fiftieth of the loss at the start, all is learnt."""
+    if not math.isfinite(trained):
+        return "worse" if math.isfinite(without) else "no-effect"
+    if not math.isfinite(without):
+        return "helps"
+    if without >= 0 and trained >= 0:
+        without, trained = max(without, LEARNT * abs(start)), max(trained, LEARNT * abs(start))
+    margin = SAME * max(abs(without), abs(trained))
+    return "no-effect" if abs(trained - without) <= margin else "helps" if trained < without else "worse"
+
+
+def ranked(remedies: Sequence[Remedy]) -> tuple[Remedy, ...]:
+    """The remedies, the best first: by outcome, by how soon training is no worse, then by the loss that it ended at."""
+
+    def key(remedy: Remedy) -> tuple[int, int, float]:
+        trial = remedy.trial
+        return RANK[trial.outcome], trial.steps, math.inf if trial.loss_with is None else trial.loss_with
+
+    return tuple(sorted(remedies, key=key))

@@ -1,0 +1,79 @@
+"""A few optimiser steps on the batch, with and without a remedy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradcheck_cli.probe.checkpointing import eagerly
+from gradcheck_cli.records.choices import Optimizer
+from gradcheck_cli.records.spec import Target
+
+STEPS = 20
+LONGER = 100
+"""Steps that a remedy is given where it is behind after `STEPS`: a slow start is not a worse one."""
+_KINDS: dict[Optimizer, Callable[..., torch.optim.Optimizer]] = {
+    Optimizer.SGD: torch.optim.SGD,
+    Optimizer.ADAM: torch.optim.Adam,
+    Optimizer.ADAMW: torch.optim.AdamW,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """How to take the steps: `clip` bounds the gradient's norm, `warmup` raises the rate from 0 over all steps.
+
+    `decay` is decoupled: each step takes lr x decay of every weight, and lr x `l1` of its size (never past zero).
+    """
+
+    optimizer: Optimizer
+    lr: float
+    clip: float = math.inf
+    decay: float = 0.0
+    l1: float = 0.0
+    warmup: bool = False
+
+
+def train(target: Target, model: nn.Module, batch: Any, recipe: Recipe, seed: int, steps: int = STEPS) -> float:
+    """Take steps on `model`, which is changed, and return the mean loss of the last three; inf if any is not finite.
+
+    Raises:
+        Exception: Whatever the user's code raises.
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = _KINDS[recipe.optimizer](parameters, lr=recipe.lr, **_no_decay(recipe.optimizer))
+    torch.manual_seed(seed)
+    losses: list[float] = []
+    for step in range(steps):
+        optimizer.zero_grad()
+        loss = eagerly(lambda: target.forward(model, batch)).loss
+        losses.append(float(loss.detach()))
+        if not math.isfinite(losses[-1]):
+            return math.inf
+        loss.backward()
+        if recipe.clip < math.inf:
+            nn.utils.clip_grad_norm_(parameters, recipe.clip)
+        rate = recipe.lr * ((step + 1) / steps if recipe.warmup else 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        _shrink(parameters, rate * recipe.decay, rate * recipe.l1)
+    return sum(losses[-3:]) / 3
+
+
+def _no_decay(optimizer: Optimizer) -> dict[str, float]:
+    return {"weight_decay": 0.0} if optimizer is Optimizer.ADAMW else {}
+
+
+@torch.no_grad()
+def _shrink(parameters: Iterable[Tensor], share: float, amount: float) -> None:
+    for parameter in parameters:
+        if share:
+            parameter.mul_(1 - share)
+        if amount:
+            parameter.copy_(parameter.sign() * (parameter.abs() - amount).clamp(min=0))

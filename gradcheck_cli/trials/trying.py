@@ -1,0 +1,219 @@
+"""Try every remedy that can be tried, until the budget is spent; read `try_remedies` first."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradcheck_cli.ledger import account_for
+from gradcheck_cli.probe import measure
+from gradcheck_cli.probe.state import preserved
+from gradcheck_cli.records.choices import Family, Optimizer, Severity
+from gradcheck_cli.records.measurement import Measurement
+from gradcheck_cli.records.report import Finding, Remedy, Trial
+from gradcheck_cli.records.spec import CheckSpec, Target
+from gradcheck_cli.rules import judge
+from gradcheck_cli.rules.evidence import Evidence
+from gradcheck_cli.rules.numbers import reading
+from gradcheck_cli.trials import edits
+from gradcheck_cli.trials.calls import recorded_calls
+from gradcheck_cli.trials.habits import HABITS
+from gradcheck_cli.trials.outcome import measured_outcome, ranked, trained_outcome
+from gradcheck_cli.trials.patch import patch_source
+from gradcheck_cli.trials.plans import NotTriable, Plan, Situation, plan
+from gradcheck_cli.trials.training import LONGER, STEPS, Recipe, train
+
+_TRIED = (Family.VANISHING, Family.EXPLODING, Family.NO_GRADIENT)
+
+
+def try_remedies(
+    target: Target,
+    spec: CheckSpec,
+    measurement: Measurement,
+    findings: tuple[Finding, ...],
+    on_stage: Callable[..., None] = lambda *stage: None,
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """The findings with their remedies tried on copies of the model and ranked, and notes on what was left out.
+
+    No trial is begun that would not end within `spec.try_budget` seconds, by the time that the measured pass took. The
+    model comes back as it was. An interrupt ends the trials and keeps what is known.
+    """
+    ill = [f for f in findings if f.severity is not Severity.NOTE and f.family in _TRIED]
+    if not ill or spec.try_budget <= 0:
+        return findings, ()
+    tried = {id(f): f for f in findings}
+    clinic: _Clinic | None = None
+    try:
+        with preserved(target.model):
+            clinic = _Clinic(target, spec, measurement, findings, on_stage)
+            for finding in ill:
+                tried[id(finding)] = clinic.treated(finding)
+    except KeyboardInterrupt:
+        return tuple(tried[id(f)] for f in findings), ("the trials of remedies were interrupted",)
+    except Exception as error:
+        return tuple(tried[id(f)] for f in findings), (f"no remedy was tried: {_told(error)}",)
+    return tuple(tried[id(f)] for f in findings), clinic.notes()
+
+
+class _Clinic:
+    """What all trials of one check share."""
+
+    def __init__(
+        self,
+        target: Target,
+        spec: CheckSpec,
+        measurement: Measurement,
+        findings: tuple[Finding, ...],
+        on_stage: Callable[..., None],
+    ) -> None:
+        self.target, self.spec, self.findings, self.on_stage = target, spec, findings, on_stage
+        self.batch = target.batches[0]
+        self.deadline = time.monotonic() + spec.try_budget
+        self.autocast = getattr(torch, spec.autocast) if spec.autocast else None
+        self.evidence = self._evidence(measurement)
+        self.calls = recorded_calls(target, self.batch, spec.seed, self.autocast, measurement)
+        self.recipe = (
+            Recipe(optimizer=spec.optimizer, lr=spec.lr) if spec.lr else Recipe(optimizer=Optimizer.ADAM, lr=1e-3)
+        )
+        self._untreated: dict[tuple[Recipe, int], float] = {}
+        self.remedies = sum(len(f.remedies) for f in findings if f.family in _TRIED)
+        self.begun = self.late = 0
+        self.pass_seconds = measurement.seconds["forward"] + measurement.seconds["backward"]
+
+    def notes(self) -> tuple[str, ...]:
+        """What the budget left out."""
+        left = f"{self.late} remedies were not tried within {self.spec.try_budget:g} s; --try-budget gives more time"
+        return (left,) if self.late else ()
+
+    def treated(self, finding: Finding) -> Finding:
+        """The finding with its remedies tried, the best first."""
+        return replace(finding, remedies=ranked([self._tried(finding, remedy) for remedy in finding.remedies]))
+
+    def _tried(self, finding: Finding, remedy: Remedy) -> Remedy:
+        self.begun += 1
+        self.on_stage(f"trying: {remedy.title}", self.begun, self.remedies)
+        if not self._time_for(3 * STEPS if remedy.id in HABITS else 2):
+            self.late += 1
+            return replace(remedy, trial=Trial(note="no time was left to try it"))
+        try:
+            return (self._practised if remedy.id in HABITS else self._edited)(finding, remedy)
+        except NotTriable as reason:
+            return replace(remedy, trial=Trial(note=str(reason)))
+        except Exception as error:  # the user's code on a model that it was not written for
+            return replace(remedy, trial=Trial(note=_told(error)))
+
+    def _time_for(self, passes: int) -> bool:
+        """Whether that many forward and backward passes are likely to end within the budget."""
+        return time.monotonic() + passes * self.pass_seconds < self.deadline
+
+    # -- remedies that edit the model
+
+    def _edited(self, finding: Finding, remedy: Remedy) -> Remedy:
+        made = plan(
+            remedy.id,
+            Situation(
+                model=self.target.model,
+                batch=self.batch,
+                finding=finding,
+                evidence=self.evidence,
+                calls=self.calls,
+                seed=self.spec.seed,
+            ),
+        )
+        target, batch = self._under(made)
+        evidence = self._evidence(measure(target, batch, seed=self.spec.seed, autocast=self.autocast))
+        after = judge(evidence.measurement, evidence.ledger, thresholds=self.spec.thresholds).findings
+        numbers = reading(finding, self.evidence), reading(finding, evidence)
+        outcome, note = measured_outcome(finding, self.findings, after, numbers)
+        trial = Trial(
+            outcome=outcome,
+            before=numbers[0].value if numbers[0] else None,
+            after=numbers[1].value if numbers[1] else None,
+            unit=numbers[0].unit if numbers[0] else "",
+            note="; ".join(filter(None, (note, *_changes(made, self.target.model, target.model)))),
+        )
+        if outcome in ("fixed", "helps"):
+            patch = patch_source(made, remedy.title, self.target.name)
+            trial = replace(self._compared(trial, made, evidence.measurement.loss), patch=patch)
+        return replace(remedy, trial=trial)
+
+    def _under(self, made: Plan) -> tuple[Target, Any]:
+        """The target on a copy that the plan was carried out on, and its batch."""
+        model, batch = copy.deepcopy(self.target.model), self.batch
+        for edit in made.edits:
+            edit.apply(model)
+        if made.targets is not None:
+            batch = edits.standardise_targets(batch, made.targets)
+        return replace(self.target, model=model), batch
+
+    def _compared(self, trial: Trial, made: Plan, start: float) -> Trial:
+        """The trial with what training comes to; where it is worse also after more steps, so is the outcome."""
+        for steps in (STEPS, LONGER):
+            if not self._time_for(2 * steps):
+                return replace(trial, note="; ".join(filter(None, (trial.note, "no time was left to train it"))))
+            target, batch = self._under(made)
+            trained = train(target, target.model, batch, self.recipe, self.spec.seed, steps)
+            without = self._without(self.recipe, steps)
+            trial = replace(trial, steps=steps, loss_without=without, loss_with=trained)
+            if made.targets is not None:  # on other targets the losses do not compare
+                return trial
+            if trained_outcome(without, trained, start) != "worse":
+                return trial
+        note = f"{trial.steps} steps of training end at a higher loss"
+        return replace(trial, outcome="worse", note="; ".join(filter(None, (note, trial.note))))
+
+    def _without(self, recipe: Recipe, steps: int = STEPS) -> float:
+        """Where training ends without any remedy."""
+        if (recipe, steps) not in self._untreated:
+            model = copy.deepcopy(self.target.model)
+            trained = train(self.target, model, self.batch, recipe, self.spec.seed, steps)
+            self._untreated[recipe, steps] = trained
+        return self._untreated[recipe, steps]
+
+    # -- remedies that act through training
+
+    def _practised(self, finding: Finding, remedy: Remedy) -> Remedy:
+        lr = self.spec.lr or 0.01
+        base = Recipe(optimizer=self.spec.optimizer, lr=lr)
+        habit = HABITS[remedy.id](self.evidence, finding, base)
+        without = self._without(base)
+        results = [(self._ended(recipe), recipe) for recipe in habit.recipes]
+        (trained, model), recipe = min(results, key=lambda found: found[0][0])
+        trial = Trial(
+            outcome=trained_outcome(without, trained, self.evidence.measurement.loss),
+            before=without,
+            after=trained,
+            unit=f"loss after {STEPS} steps of {base.optimizer.value.upper()}({lr:g})",
+            steps=STEPS,
+            loss_without=without,
+            loss_with=trained,
+            note=habit.note(recipe, model),
+        )
+        return replace(remedy, trial=trial, code=habit.code(recipe))
+
+    def _ended(self, recipe: Recipe) -> tuple[float, nn.Module]:
+        model = copy.deepcopy(self.target.model)
+        return train(self.target, model, self.batch, recipe, self.spec.seed), model
+
+    def _evidence(self, measurement: Measurement) -> Evidence:
+        return Evidence(measurement=measurement, ledger=account_for(measurement), thresholds=self.spec.thresholds)
+
+
+def _changes(made: Plan, before: nn.Module, after: nn.Module) -> Iterator[str]:
+    yield from dict.fromkeys(edit.changes for edit in made.edits)
+    if made.targets is not None:
+        yield "scales the targets"
+    more = sum(p.numel() for p in after.parameters()) - sum(p.numel() for p in before.parameters())
+    if more:
+        yield f"{more:+,} parameters"
+
+
+def _told(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0][:120]}" if lines else type(error).__name__

@@ -1,0 +1,69 @@
+"""A few steps, against the same steps written out."""
+
+import copy
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from gradcheck_cli.records.choices import Optimizer
+from gradcheck_cli.target import wrap_target
+from gradcheck_cli.trials.training import Recipe, train
+
+BATCH = (torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0], [3.0]]))
+
+
+def line() -> nn.Linear:
+    model = nn.Linear(1, 1)
+    nn.init.constant_(model.weight, 0.0)
+    nn.init.constant_(model.bias, 0.0)
+    return model
+
+
+def target(model: nn.Module):
+    return wrap_target(model, BATCH, loss=F.mse_loss, step=None, name=None)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "kind"),
+    [
+        (Recipe(optimizer=Optimizer.SGD, lr=0.05), torch.optim.SGD),
+        (Recipe(optimizer=Optimizer.ADAM, lr=0.05), torch.optim.Adam),
+    ],
+)
+def test_plain_steps_are_torchs(recipe: Recipe, kind: type) -> None:
+    model, mine = line(), line()
+    optimizer = kind(mine.parameters(), lr=recipe.lr)
+    losses = []
+    for _ in range(20):
+        loss = F.mse_loss(mine(BATCH[0]), BATCH[1])
+        losses.append(float(loss.detach()))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert train(target(model), model, BATCH, recipe, seed=0) == pytest.approx(sum(losses[-3:]) / 3)
+    assert torch.equal(model.weight, mine.weight)
+
+
+def test_a_clipped_step_has_the_length_of_the_threshold() -> None:
+    model = line()
+    train(target(model), model, BATCH, Recipe(optimizer=Optimizer.SGD, lr=1.0, clip=0.001), seed=0, steps=1)
+    assert math.hypot(float(model.weight.detach()), float(model.bias.detach())) == pytest.approx(0.001, rel=1e-3)
+
+
+def test_decay_and_l1_shrink_towards_zero_and_never_past_it() -> None:
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(model.weight, 1.0)
+    still = copy.deepcopy(model).requires_grad_(True)
+    flat = wrap_target(still, BATCH, loss=lambda out, y: 0.0 * out.sum(), step=None, name=None)
+    train(flat, still, BATCH, Recipe(optimizer=Optimizer.SGD, lr=0.1, decay=0.5), seed=0, steps=2)
+    assert float(still.weight.detach()) == pytest.approx(0.95**2)
+    train(flat, still, BATCH, Recipe(optimizer=Optimizer.SGD, lr=0.1, l1=100.0), seed=0, steps=2)
+    assert float(still.weight.detach()) == 0.0
+
+
+def test_divergence_is_infinite() -> None:
+    model = line()
+    assert train(target(model), model, BATCH, Recipe(optimizer=Optimizer.SGD, lr=1e30), seed=0) == math.inf

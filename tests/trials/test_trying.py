@@ -1,0 +1,237 @@
+"""Whole trials on small models: outcomes, the budget, interrupts, and the user's model as it was."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import gradcheck_cli
+from gradcheck_cli.records.report import Finding, Remedy, Report
+from gradcheck_cli.trials import trying
+from gradcheck_cli.trials.outcome import RANK
+from tests.corpus import CASES
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+BY_NAME = {case.name: case for case in CASES}
+
+
+def treated(name: str, budget: float = 60.0) -> Report:
+    model, batch, step = BY_NAME[name].make()
+    return gradcheck_cli.check(model, batch, step=step, try_budget=budget)
+
+
+def gravest(report: Report) -> Finding:
+    return report.findings[0]
+
+
+def remedy(report: Report, name: str) -> Remedy:
+    return next(r for r in gravest(report).remedies if r.id == name)
+
+
+@pytest.mark.parametrize(
+    ("case", "cure"),
+    [
+        ("deep_sigmoid_mlp", "relu"),
+        ("small_init_mlp", "init"),
+        ("residual_branch_1e6", "residual-scaling"),
+        ("unnormalised_residual_mlp", "residual-scaling"),
+        ("eeg_in_volts", "input-normalization"),
+        ("prices_with_mse", "target-normalization"),
+        ("softmax_then_cross_entropy", "remove-softmax"),
+        ("layer_norm_of_one", "remove-norm"),
+        ("lstm_forgets", "forget-bias"),
+        ("linear_recurrence_15", "orthogonal-init"),
+        ("bce_on_saturated_sigmoid", "scale-logits"),
+        ("dead_relu_bias", "bias-init"),
+        ("fifty_tanh_layers", "residual"),
+        ("stacked_rnn_100_steps", "lstm"),
+        ("hypernetwork_large_scale", "mean-aggregation"),
+    ],
+)
+def test_the_remedy_of_the_textbook_fixes(case: str, cure: str) -> None:
+    report = treated(case)
+    found = remedy(report, cure)
+    assert found.trial.outcome == "fixed", found.trial
+    assert found.trial.loss_with <= found.trial.loss_without * 1.05
+    assert "def apply(model):" in found.trial.patch
+
+
+def test_remedies_are_ranked_by_what_was_measured() -> None:
+    outcomes = [r.trial.outcome for r in gravest(treated("deep_sigmoid_mlp")).remedies]
+    assert outcomes[0] == "fixed" and outcomes == sorted(outcomes, key=RANK.__getitem__)
+
+
+def test_what_cannot_be_tried_says_why() -> None:
+    found = remedy(treated("stacked_rnn_100_steps"), "attention")
+    assert found.trial.outcome == "not-tried" and "only you can choose" in found.trial.note
+
+
+def test_what_a_remedy_changes_is_told() -> None:
+    report = treated("stacked_rnn_100_steps")
+    assert "parameters" in remedy(report, "lstm").trial.note
+    assert "draws new weights" in remedy(report, "orthogonal-init").trial.note
+
+
+def test_frozen_parameters_are_left_alone() -> None:
+    model, batch, step = BY_NAME["ddpg_actor_saturated"].make()
+    report = gradcheck_cli.check(model, batch, step=step, try_budget=60)
+    assert "critic" not in remedy(report, "init").trial.patch
+
+
+def test_the_model_comes_back_as_it_was() -> None:
+    model, batch, step = BY_NAME["deep_sigmoid_mlp"].make()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    state, attributes = torch.get_rng_state(), [set(vars(m)) for m in model.modules()]
+    gradcheck_cli.check(model, batch, step=step, try_budget=60)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert [set(vars(m)) for m in model.modules()] == attributes and all(p.grad is None for p in model.parameters())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_two_runs_come_to_the_same() -> None:
+    first, second = (gravest(treated("deep_sigmoid_mlp")).remedies for _ in range(2))
+    assert first == second
+
+
+def test_a_healthy_model_costs_no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trying, "recorded_calls", lambda *args: pytest.fail("a trial was begun"))
+    batch = torch.randn(8, 4), torch.randn(8, 2)
+    assert gradcheck_cli.check(nn.Linear(4, 2), batch, loss=F.mse_loss, try_budget=9).ok
+
+
+class Slow(nn.Module):
+    """A deep sigmoid net whose forward pass takes a tenth of a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(16, 16) for _ in range(12))
+
+    def forward(self, x: Tensor) -> Tensor:
+        time.sleep(0.1)
+        for layer in self.layers:
+            x = torch.sigmoid(layer(x))
+        return x
+
+
+def test_no_trial_is_begun_that_the_budget_has_no_room_for() -> None:
+    torch.manual_seed(0)
+    batch = torch.randn(8, 16), torch.arange(8)
+    started = time.monotonic()
+    report = gradcheck_cli.check(Slow(), batch, loss=F.cross_entropy, try_budget=1.0)
+    assert gravest(report).code == "GC201"
+    assert "--try-budget" in report.notes[-1]
+    assert any("no time" in r.trial.note for r in gravest(report).remedies)
+    assert all(r.trial.steps == 0 for r in gravest(report).remedies), "20 steps do not fit"
+    assert time.monotonic() - started < 30
+
+
+def test_an_interrupt_keeps_the_diagnosis(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trying, "plan", interrupted)
+    report = treated("deep_sigmoid_mlp")
+    assert gravest(report).code == "GC201" and report.exit_code == 1
+    assert "the trials of remedies were interrupted" in report.notes
+    assert torch.tensor([1.0]).requires_grad is False
+
+
+def test_a_model_that_cannot_be_copied_keeps_the_diagnosis() -> None:
+    class Single(nn.Sequential):
+        def __deepcopy__(self, memo: object) -> object:
+            raise TypeError("there is only one of me")
+
+    torch.manual_seed(0)
+    model = Single(*[module for _ in range(12) for module in (nn.Linear(8, 8), nn.Sigmoid())])
+    report = gradcheck_cli.check(model, (torch.randn(8, 8), torch.arange(8)), loss=F.cross_entropy, try_budget=9)
+    assert gravest(report).code == "GC201"
+    assert "no remedy was tried: TypeError: there is only one of me" in report.notes
+
+
+# -- the exploding recurrence of the samples
+
+
+def sample(name: str) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
+    sys.path.insert(0, str(SAMPLES))
+    try:
+        module = __import__(name)
+    finally:
+        sys.path.remove(str(SAMPLES))
+    torch.manual_seed(0)
+    return module.build_model(), module.make_batch()
+
+
+def losses(model: nn.Module, batch: tuple[Tensor, Tensor], clip: float, steps: int = 200) -> list[float]:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    found = []
+    for _ in range(steps):
+        loss = F.cross_entropy(model(batch[0]), batch[1])
+        found.append(float(loss.detach()))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+    return found
+
+
+def test_the_recommended_threshold_keeps_the_exploding_rnn_finite() -> None:
+    model, batch = sample("exploding_rnn")
+    report = gradcheck_cli.check(model, batch, loss=F.cross_entropy, try_budget=60)
+    found = remedy(report, "clipping")
+    assert found.trial.outcome == "helps" and found.trial.before == float("inf")
+    threshold = float(found.code.partition("max_norm=")[2].rstrip(")"))
+    assert all(torch.tensor(losses(*sample("exploding_rnn"), clip=threshold)).isfinite())
+    assert not all(torch.tensor(losses(*sample("exploding_rnn"), clip=float("inf"))).isfinite())
+
+
+@pytest.mark.parametrize("name", ["weight-decay", "l1"])
+def test_the_recommended_decay_lowers_the_spectral_radius(name: str) -> None:
+    model, batch = sample("exploding_rnn")
+    report = gradcheck_cli.check(model, batch, loss=F.cross_entropy, try_budget=60)
+    _, _, told = remedy(report, name).trial.note.partition("its spectral radius goes from ")
+    before, after = (float(word) for word in told.split(" to "))
+    radius = float(torch.linalg.eigvals(model.recurrent.detach()).abs().max())
+    assert before == pytest.approx(radius, rel=0.01) and after < before
+
+
+# -- patches
+
+_RUN = """
+import sys, runpy
+sys.path.insert(0, {samples!r})
+import torch
+import {sample} as user
+import gradcheck_cli
+names = runpy.run_path({patch!r})
+torch.manual_seed(0)
+model = names["apply"](user.build_model())
+batch = user.make_batch()
+batch = names["prepare"](batch) if "prepare" in names else batch
+given = dict(step=user.compute_loss) if hasattr(user, "compute_loss") else dict(loss=user.criterion)
+report = gradcheck_cli.check(model, batch, **given)
+print(report.exit_code, report.loss)
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["deep_sigmoid_cnn", "plain_deep_cnn", "small_init", "pixel_rnn", "exploding_rnn", "dead_relu", "target_scale"],
+)
+def test_a_written_patch_runs_in_a_fresh_process_and_cures(name: str, tmp_path: Path) -> None:
+    patch = tmp_path / "patch.py"
+    checked = subprocess.run(
+        [sys.executable, "-m", "gradcheck_cli", "check", SAMPLES / f"{name}.py", "--write-patch", patch, "-q"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 1, checked.stderr
+    script = _RUN.format(samples=str(SAMPLES), sample=name, patch=str(patch))
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split()[0] == "0", "the patched model is healthy"
