@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.accounts import factors, named, position, verb
+from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.rules.accounts import factors, position
 from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.rules.tally import tally
+from gradcheck_cli.rules.wording import named, number, times, verb
 
 _BIG_INPUT = 30.0
 _SQUARE_OVERFLOWS = 1.8e19
@@ -37,7 +41,7 @@ def exploding_loss(evidence: Evidence) -> Findings:
         cause=cause,
         message=message,
         why=_why(evidence, cause),
-        source=evidence.layers[layer].source if layer is not None else None,
+        source=_place(evidence, cause, layer),
         evidence=numbers,
     )
 
@@ -51,7 +55,7 @@ def _far_from_chance(evidence: Evidence) -> Found | None:
     loss, chance = evidence.chance
     if loss < evidence.thresholds.loss_over_chance * chance:
         return None
-    message = f"the loss is {loss:.3g} where knowing nothing gives {chance:.2f}: the output explodes"
+    message = f"the output explodes: the loss is {number(loss)}, and a blind guess gives {chance:.2f}"
     return message, {"loss": loss, "chance": chance}, False
 
 
@@ -62,13 +66,13 @@ def _far_from_target(evidence: Evidence) -> Found | None:
     numbers: dict[str, float | int | str] = {"output_rms": output, "target_rms": target}
     if target > evidence.thresholds.target_over_output * max(output, 1.0):
         return (
-            f"the targets' RMS is {target:.3g} and the output's {output:.3g}: the loss is all scale",
+            f"the targets are out of scale: their RMS is {number(target)}, and that of the output {number(output, 2)}",
             numbers,
             True,
         )
     if output > evidence.thresholds.output_over_target * max(target, 1.0):
         return (
-            f"the output's RMS is {output:.3g} and the targets' {target:.3g}: the output explodes",
+            f"the output explodes: its RMS is {number(output)}, and that of the targets {number(target)}",
             numbers,
             False,
         )
@@ -100,9 +104,10 @@ def exploding_depth(evidence: Evidence) -> Findings:
         layers=names,
         cause=cause,
         message=f"{named(names)} {verb(names, 'explodes', 'explode')}: "
-        f"0.1 % of the weights moves the loss by {elasticity / 10:.0f} % of itself",
+        f"if {verb(names, 'its', 'their')} weights change by 0.1 %, the loss changes by up to "
+        f"{number(elasticity / 1000, 2)} times its value",
         why=_why(evidence, cause),
-        source=evidence.layers[worst].source,
+        source=_place(evidence, cause, worst),
         evidence={"elasticity": elasticity, "decades_grown": grown[worst]},
     )
 
@@ -120,7 +125,8 @@ def exploding_scale(evidence: Evidence) -> Findings:
     largest = max(evidence.layers[m].grad_max or 0.0 for m in layers)
     scaled = evidence.shared_decades > _MOST_OF_IT * math.log10(largest)
     cause = "loss-scale" if scaled else growth_cause(evidence)
-    why = f"the loss is {evidence.measurement.loss:.2g}" if scaled else _why(evidence, cause)
+    loss = evidence.measurement.loss
+    why = f"the loss itself is too large: {number(loss, 2)}" if scaled else _why(evidence, cause)
     yield Finding(
         code="GC304",
         rule="exploding-scale",
@@ -128,12 +134,19 @@ def exploding_scale(evidence: Evidence) -> Findings:
         severity=Severity.ERROR,
         layers=names,
         cause=cause,
-        message=f"{named(names)} {verb(names, 'has', 'have')} gradients up to {largest:.1e}, "
+        message=f"{named(names)} {verb(names, 'has', 'have')} gradients up to {number(largest, 2)}, "
         "whose squares overflow float32",
         why=why,
-        source=evidence.layers[layers[0]].source,
-        evidence={"largest": largest, "loss": evidence.measurement.loss},
+        source=_place(evidence, cause, layers[0]),
+        evidence={"largest": largest, "loss": loss},
     )
+
+
+def _place(evidence: Evidence, cause: str, layer: int | None) -> SourceLine | None:
+    """The line to look at: the division that is to blame, else where the layer was called."""
+    if cause == "small-denominator":
+        return evidence.source_of(_worst_division(evidence)[0])
+    return evidence.layers[layer].source if layer is not None else None
 
 
 def _growth(evidence: Evidence, module: int) -> float:
@@ -150,9 +163,8 @@ def growth_cause(evidence: Evidence) -> str:
     inputs = [
         s.rms for s in evidence.measurement.inputs if s.rms is not None and s.dtype.startswith(("float", "bfloat"))
     ]
-    first = min(evidence.trainable, key=lambda m: position(evidence, m), default=None)
-    account = evidence.strongest(first) if first is not None else None
-    if account is not None and _grown_in(evidence, account, ("Div", "Reciprocal")) > 1.5:
+    account = _account_of_the_first(evidence)
+    if account is not None and _grown_in(evidence, account, _DIVISIONS) > 1.5:
         return "small-denominator"
     if inputs and max(inputs) > _BIG_INPUT and _first_scale(evidence) > _BIG_INPUT / 3:
         return "input-scale"
@@ -166,6 +178,12 @@ def growth_cause(evidence: Evidence) -> str:
     return "large-init"
 
 
+def _account_of_the_first(evidence: Evidence) -> Account | None:
+    first = min(evidence.trainable, key=lambda m: position(evidence, m), default=None)
+    return evidence.strongest(first) if first is not None else None
+
+
+_DIVISIONS = ("Div", "Reciprocal")
 _SUMMING = (
     "Mm",
     "Bmm",
@@ -182,11 +200,13 @@ _SUMMING = (
 
 def _grown_in(evidence: Evidence, account: Account, names: tuple[str, ...]) -> float:
     """Decades gained in ops of these names that no parameter takes part in."""
-    return sum(
-        decades
-        for op, decades in factors(evidence, account)
-        if evidence.op(op).name.startswith(names) and not any(True for _ in evidence.parameters_under(op))
-    )
+    return sum(decades for _, decades in _without_parameters(evidence, account, names))
+
+
+def _without_parameters(evidence: Evidence, account: Account, names: tuple[str, ...]) -> Iterator[tuple[int, float]]:
+    for op, decades in factors(evidence, account):
+        if evidence.op(op).name.startswith(names) and not any(True for _ in evidence.parameters_under(op)):
+            yield op, decades
 
 
 def _scaled(evidence: Evidence, account: Account) -> float:
@@ -204,18 +224,48 @@ def _largest_gradient(evidence: Evidence) -> int | None:
     return max(evidence.trainable, key=lambda m: evidence.layers[m].grad_norm or 0.0, default=None)
 
 
+_BLAME = {
+    "large-init": "the weights are too large",
+    "residual-growth": "every residual branch adds to the stream and nothing scales it back",
+    "sum-aggregation": "sums over many elements grow with their number, where means would not",
+}
+
+
 def _why(evidence: Evidence, cause: str) -> str:
-    scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
     inputs = [s.rms for s in evidence.measurement.inputs if s.rms is not None]
     if cause == "input-scale":
-        return f"the inputs' RMS is {max(inputs):.3g}, where layers are initialised for about 1"
+        return f"the inputs are too large: their RMS is {number(max(inputs))}, and layers are initialised for about 1"
+    if cause == "small-denominator":
+        return _division_in_words(evidence)
+    told = _growth_in_words(evidence)
+    return f"{_BLAME[cause]}: {told}" if cause in _BLAME else told
+
+
+def _division_in_words(evidence: Evidence) -> str:
+    op, grown = _worst_division(evidence)
+    return (
+        f"a denominator is too small: {evidence.maker_of(op)} makes the gradient {times(grown)} larger, as dividing by "
+        f"{number(10**-grown, 1)} does"
+    )
+
+
+def _worst_division(evidence: Evidence) -> tuple[int, float]:
+    """The division on the path of the first layer that makes its gradient grow most, and its decades."""
+    account = _account_of_the_first(evidence)
+    assert account is not None
+    return max(_without_parameters(evidence, account, _DIVISIONS), key=lambda f: f[1])
+
+
+def _growth_in_words(evidence: Evidence) -> str:
+    scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
     if len(scales) >= 2 and scales[-1] > 10 * scales[0]:
         grown = math.log10(scales[-1] / scales[0])
-        return f"the activations grow by {grown:.1f} decades, from an RMS of {scales[0]:.2g} to {scales[-1]:.2g}"
+        return (
+            f"what the layers put out gets {times(grown)} larger on the way to the output, from an RMS of "
+            f"{number(scales[0], 2)} to {number(scales[-1], 2)}"
+        )
     layer = _largest_gradient(evidence)
     account = evidence.strongest(layer) if layer is not None else None
-    if account is None:
-        return ""
-    parts = [f"{v:.1f} in {k}" for k, v in sorted(account.by_kind.items(), key=lambda i: -i[1]) if v > 0.15]
-    factors_ = ", ".join(parts) or "no factor stands out"
-    return f"the gradient is 10^{account.decades:.1f} at {evidence.path_of(layer or 0)}: {factors_}"
+    if layer is None or account is None:
+        return f"the loss is {number(evidence.measurement.loss)}"
+    return tally(evidence, account, evidence.path_of(layer))
