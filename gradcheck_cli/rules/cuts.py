@@ -91,9 +91,7 @@ def custom_backward(evidence: Evidence) -> Findings:
         )
 
 
-_SKIPPED = (
-    "this batch teaches nothing to a layer that is not called: right where a router skips it, a mistake elsewhere"
-)
+_SKIPPED = "a layer that is not called learns nothing: right where a router skips it, a mistake elsewhere"
 
 
 def unused(evidence: Evidence) -> Findings:

@@ -1,4 +1,4 @@
-"""GC201 and its note: layers whose gradient was lost on the way down."""
+"""GC201: layers whose gradient was lost on the way down."""
 
 from __future__ import annotations
 
@@ -199,7 +199,8 @@ def _told_cause(evidence: Evidence, account: Account, cause: str, culprit: int, 
         return f"{its} gradient gets {times(lost)} smaller in {slopes(evidence, account, BOUNDED)}"
     if cause == "small-init":
         each = times(-account.by_kind["weight"] / account.count_by_kind["weight"])
-        return f"{its} gradient gets {each} smaller on average at each of {weights(evidence, account)}, which are too small"
+        told = f"{each} smaller on average at each of {weights(evidence, account)}"
+        return f"{its} gradient gets {told}, which are too small"
     if cause == "gate-closed":
         passed = number(10 ** taken[culprit], 1)
         return f"the gate at {evidence.maker_of(culprit)} is closed and lets {passed} of {its} gradient through"
@@ -212,55 +213,3 @@ def _told_cause(evidence: Evidence, account: Account, cause: str, culprit: int, 
 
 def _log10(value: float | None) -> float:
     return math.log10(value) if value else -math.inf
-
-
-def cancelled(evidence: Evidence) -> Findings:
-    """Large parts of a gradient add up to nothing, because the loss does not depend on the parameter.
-
-    A bias before a normalisation, the key bias under a softmax, a weight whose scale is divided out
-    again: the gradient is small by algebra and what is left of it is rounding.
-    """
-    layers = [m for m in evidence.trainable if cancels(evidence, m)]
-    biases = [m for m in evidence.trainable if m not in layers and _idle_bias(evidence, m) is not None]
-    if layers:
-        names = tuple(evidence.path_of(m) for m in layers)
-        left = min(account.by_kind["merge"] for m in layers if (account := evidence.strongest(m)))
-        yield _cancelled(
-            names,
-            f"the loss does not depend on {named(names)}: the parts of {verb(names, 'its', 'their')} gradient cancel",
-            f"only {number(10**left, 1)} of it is left after branches are summed, which is rounding",
-        )
-    if biases:
-        names = tuple(evidence.path_of(m) for m in biases)
-        left = min(d for m in biases if (d := _idle_bias(evidence, m)) is not None)
-        yield _cancelled(
-            names,
-            f"the loss does not depend on the {verb(names, 'bias', 'biases')} of {named(names)}",
-            f"summed over the batch only {number(10**left, 1)} of the gradient is left, as where a normalisation or a "
-            "softmax takes any constant out again; the weights are well",
-        )
-
-
-def _cancelled(names: tuple[str, ...], message: str, why: str) -> Finding:
-    return Finding(
-        code="GC211",
-        rule="cancelled",
-        family=Family.VANISHING,
-        severity=Severity.NOTE,
-        layers=names,
-        cause="cancelled",
-        message=message,
-        why=why,
-        evidence={"layers": len(names)},
-    )
-
-
-def _idle_bias(evidence: Evidence, module: int) -> float | None:
-    """Decades that summing takes at a bias whose sum is nothing: over N rows it is normally about sqrt(N)."""
-    for index in evidence.owned[module]:
-        account = evidence.accounts.get(index)
-        if account is not None and len(evidence.measurement.parameters[index].shape) == 1:
-            _, last = next(factors(evidence, account), (0, 0.0))
-            if last < -SLOWER + 1:
-                return last
-    return None

@@ -45,7 +45,8 @@ def step_too_small(evidence: Evidence) -> Findings:
     ratios = _update_ratios(evidence)
     if ratios and median(ratios.values()) < evidence.thresholds.smallest_update:
         slow = {m: ratio for m, ratio in ratios.items() if ratio < evidence.thresholds.smallest_update}
-        told = f"one step changes {{layers}} by at most {number(max(slow.values()), 1)} times the norm of {{their}} weights"
+        most = number(max(slow.values()), 1)
+        told = f"one step changes {{layers}} by at most {most} times the norm of {{their}} weights"
         yield _finding(evidence, "GC602", "step-too-small", "lr-too-low", Severity.WARNING, slow, told)
 
 

@@ -78,7 +78,7 @@ def nonfinite_forward(evidence: Evidence) -> Findings:
         return
     if origin is None:
         yield _finding("GC103", "nonfinite-forward", "exp-overflow", f"the loss is {number(loss)}",
-                       "no single op turned finite values into it when the pass was run again", {"loss": loss})  # fmt: skip
+                       "run again op by op, no single op made it of finite values", {"loss": loss})  # fmt: skip
         return
     message = f"the loss is {number(loss)}: {origin.op} puts out {_elements(origin)}, and is the first op to do so"
     yield _origin_finding(evidence, origin, "GC103", "nonfinite-forward", Severity.ERROR, message)
@@ -164,7 +164,7 @@ def hidden_nonfinite(evidence: Evidence) -> Findings:
 
 
 _RULES_OF_ARITHMETIC = {
-    "log-zero": "a logarithm is -inf at 0, and its slope Inf",
+    "log-zero": "a logarithm is -Inf at 0, and its slope Inf",
     "log-negative": "a logarithm or a root is NaN below 0",
     "sqrt-zero": "a root or a norm has no finite slope at 0",
     "acos-boundary": "it is NaN outside its domain, and its slope is Inf at the ends",
@@ -173,8 +173,8 @@ _RULES_OF_ARITHMETIC = {
     "small-denominator": "what is divided by next to nothing overflows",
     "zero-variance": "the spread of a single value is NaN, and that of equal values has no finite slope",
     "zero-times-inf": "0 times Inf is NaN, and so is Inf - Inf",
-    "masked-softmax-row": "the softmax of a row of -inf is NaN",
-    "logsumexp-neginf": "the slope of a logsumexp over nothing but -inf is NaN",
+    "masked-softmax-row": "the softmax of a row of -Inf is NaN",
+    "logsumexp-neginf": "the slope of a logsumexp over nothing but -Inf is NaN",
     "empty-reduction": "the mean of nothing is NaN",
     "masked-loss": "the mean over no labels is NaN",
     "ctc-infeasible": "a target that does not fit into its input has probability 0",
