@@ -64,8 +64,8 @@ def _finding(
         layers=names,
         cause=cause,
         message=message.format(layers=named(names), their=verb(names, "its", "their")),
-        why=f"{training.optimizer.value} at lr {training.lr:g} moves the typical layer by {number(typical, 2)} of its "
-        "norm, where about 0.001 is usual",
+        why=f"{training.optimizer.value} at lr {number(training.lr or 0.0)} moves the typical layer by "
+        f"{number(typical, 2)} times its norm, where about 0.001 is usual",
         source=evidence.layers[next(iter(ratios))].source,
         evidence={"lr": training.lr or 0.0, "typical_update_ratio": typical, "largest": max(ratios.values())},
     )
@@ -137,7 +137,7 @@ def clip_threshold(evidence: Evidence) -> Findings:
         severity=Severity.NOTE,
         layers=(),
         cause="clip-threshold",
-        message=f"clip the gradient's norm at {number(threshold, 2)}: 9 in 10 of {len(norms)} batches stay below",
+        message=f"clip the gradient's norm at {number(threshold, 2)}: 90 % of {len(norms)} batches stay below it",
         why=f"the norms run from {number(norms[0], 2)} to {number(norms[-1], 2)}, their median is "
         f"{number(median(norms), 2)}",
         evidence={"threshold": threshold, "median": median(norms), "largest": norms[-1], "batches": len(norms)},

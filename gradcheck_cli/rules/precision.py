@@ -40,7 +40,7 @@ def underflow(evidence: Evidence) -> Findings:
         f"{verb(names, 'its', 'their')} gradient to {worst.dtype}: it is 0 there, and not in float32",
         why=f"the largest element of the gradient of `{worst.parameter}` is {number(worst.largest_float32, 2)} in "
         f"float32; a loss scale of "
-        f"2^{int(math.log2(scale))} ({scale:.0f}) brings all gradients into the range of {worst.dtype}",
+        f"2^{int(math.log2(scale))} ({scale:,.0f}) brings all gradients into the range of {worst.dtype}",
         source=evidence.layers[next(iter(ill))].source,
         evidence={
             "lost_share": worst.lost,
@@ -70,7 +70,7 @@ def near_overflow(evidence: Evidence) -> Findings:
         layers=names,
         cause="fp16-overflow",
         message=f"the gradient of `{worst.parameter}` reaches {number(worst.largest)}, and {worst.dtype} ends at "
-        f"{number(worst.limit)}",
+        f"{number(worst.limit, 5)}",
         why="a batch with a gradient four times as large overflows to Inf",
         source=evidence.layers[next(iter(ill))].source,
         evidence={"near_limit_share": worst.near_limit, "largest": worst.largest, "limit": worst.limit},

@@ -30,7 +30,7 @@ def saturated_layer(evidence: Evidence) -> Findings:
     inputs = evidence.input_rms or 0.0
     names = tuple(evidence.path_of(m) for m in sorted(layers))
     working = percent(1 - (lens.saturated or 0.0), 1)
-    why = f"only {working} of its elements have a slope above a hundredth of the largest"
+    why = f"{working} of its elements have a slope above a hundredth of the largest"
     yield Finding(
         code="GC206",
         rule="saturated-layer",
