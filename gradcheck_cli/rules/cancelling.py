@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.report import Finding
+from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.rules.accounts import SLOWER, cancels, factors
 from gradcheck_cli.rules.evidence import Evidence, Findings
 from gradcheck_cli.rules.wording import named, number, verb
@@ -22,6 +23,7 @@ def cancelled(evidence: Evidence) -> Findings:
         left = min(account.by_kind["merge"] for m in layers if (account := evidence.strongest(m)))
         yield _cancelled(
             names,
+            evidence.layers[layers[0]].source,
             f"the loss does not change with {named(names)}: the parts of {verb(names, 'its', 'their')} gradient cancel",
             f"only {number(10**left, 1)} of it is left where branches add up",
         )
@@ -30,13 +32,14 @@ def cancelled(evidence: Evidence) -> Findings:
         left = min(d for m in biases if (d := _idle_bias(evidence, m)) is not None)
         yield _cancelled(
             names,
+            evidence.layers[biases[0]].source,
             f"the loss does not change with the {verb(names, 'bias', 'biases')} of {named(names)}",
             f"no harm: summed over the batch {number(10**left, 1)} of the gradient is left, as where a normalisation "
             "or a softmax takes any constant out again",
         )
 
 
-def _cancelled(names: tuple[str, ...], message: str, why: str) -> Finding:
+def _cancelled(names: tuple[str, ...], source: SourceLine | None, message: str, why: str) -> Finding:
     return Finding(
         code="GC211",
         rule="cancelled",
@@ -46,6 +49,7 @@ def _cancelled(names: tuple[str, ...], message: str, why: str) -> Finding:
         cause="cancelled",
         message=message,
         why=why,
+        source=source,
         evidence={"layers": len(names)},
     )
 

@@ -186,8 +186,8 @@ def _first_blamed(evidence: Evidence, account: Account, cause: str, culprit: int
         found = [f for f in factors(evidence, account) if evidence.op(f[0]).name.startswith(BOUNDED)]
         return min(found, key=lambda f: f[1])[0]
     if cause in ("depth", "small-init"):
-        weights = [f for f in factors(evidence, account) if any(True for _ in evidence.parameters_under(f[0]))]
-        return min(weights, key=lambda f: f[1], default=(culprit, 0.0))[0]
+        owned = [f for f in factors(evidence, account) if any(True for _ in evidence.parameters_under(f[0]))]
+        return min(owned, key=lambda f: f[1], default=(culprit, 0.0))[0]
     return culprit
 
 

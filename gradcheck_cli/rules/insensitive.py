@@ -144,7 +144,7 @@ def _lost_in_weights(evidence: Evidence, layers: list[int]) -> Cause | None:
             if each < SMALL_GAIN:
                 why = (
                     f"the weights are too small: each of {account.count_by_kind['weight']} makes the gradient "
-                    f"{times(-each)} smaller, where PyTorch's own initialisation makes it less than twice as small"
+                    f"{times(-each)} smaller, where PyTorch's own initialisation makes it about 1.7 times smaller"
                 )
                 return "small-init", why, {"decades_weight": account.by_kind["weight"]}, None
     return None

@@ -42,8 +42,8 @@ def softmax_saturated(evidence: Evidence) -> Findings:
                 cause="softmax-saturation",
                 message=f"the softmax in `{layers[0]}` is one-hot for {percent(lens.saturated or 0.0)} of its rows, so "
                 "the layers that make its scores hardly learn",
-                why=f"of the gradient that arrives there, of norm {number(op.total, 2)}, a share of "
-                f"{number(passed, 2)} reaches its scores: they are too far apart",
+                why=f"{number(passed, 2) if passed else 'nothing'} of a gradient of norm {number(op.total, 2)} reaches "
+                "its scores, which are too far apart",
                 op=op.name,
                 source=evidence.source_of(lens.op),
                 evidence={"saturated_share": lens.saturated or 0.0, "passed": passed},
@@ -78,7 +78,7 @@ def double_softmax(evidence: Evidence) -> Findings:
                 cause="double-softmax",
                 message=f"the loss applies {plain_op(op.name)} to the output of a {inner.lower()}: it gets "
                 "probabilities where it takes logits",
-                why=f"the gradient is squeezed twice: a share of {number(passed, 2)} of what leaves the loss gets past "
+                why=f"the gradient is squeezed twice: {number(passed, 2)} of what leaves the loss gets past "
                 f"the {inner.lower()}",
                 op=below.name,
                 source=evidence.source_of(child),
