@@ -13,33 +13,12 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from gradcheck_cli.records.account import Account, Ledger
+from gradcheck_cli.records.kinds import KINDS, kind_of
 from gradcheck_cli.records.measurement import Measurement, Op
 from gradcheck_cli.records.series import Series
 
-KINDS = ("activation", "weight", "normalization", "attention", "loss", "reduction", "merge", "other")
 _MERGE = KINDS.index("merge")
-
-_KIND_BY_PREFIX = (
-    ("activation", "Sigmoid Tanh Relu Threshold Gelu Silu Mish Elu LeakyRelu Softplus Hardtanh Hardsigmoid "
-                   "Hardswish LogSigmoid PreluKernel Glu Rrelu Celu Hardshrink Softshrink"),
-    ("loss", "NllLoss LogSoftmax MseLoss BinaryCrossEntropy SmoothL1Loss HuberLoss KlDiv CtcLoss SoftMargin "
-             "MultiMargin MultilabelMargin"),
-    ("normalization", "NativeBatchNorm NativeLayerNorm NativeGroupNorm CudnnBatchNorm MiopenBatchNorm "
-                      "FusedRmsNorm RmsNorm LinalgVectorNorm Rsqrt Renorm WeightNormInterface Std Var"),
-    ("attention", "Softmax Bmm Baddbmm ScaledDotProduct"),
-    ("weight", "Addmm Mm Convolution Embedding Addmv Mv Mkldnn ThnnConv SlowConv Addbmm"),
-    ("reduction", "Mean Sum AvgPool AdaptiveAvgPool MaxPool AdaptiveMaxPool Max Min Amax Amin Expand Logsumexp "
-                  "Cumsum Prod"),
-)  # fmt: skip
-_BY_LENGTH = sorted(
-    ((prefix, kind) for kind, names in _KIND_BY_PREFIX for prefix in names.split()), key=lambda p: -len(p[0])
-)
 _VIEWLIKE = frozenset("T Transpose View UnsafeView ReshapeAlias Permute Squeeze Unsqueeze Clone ToCopy Expand".split())
-
-
-def kind_of(name: str) -> str:
-    """The kind of factor that an op contributes, by the name of its node."""
-    return next((kind for prefix, kind in _BY_LENGTH if name.startswith(prefix)), "other")
 
 
 def account_for(measurement: Measurement) -> Ledger:

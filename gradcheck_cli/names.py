@@ -22,14 +22,14 @@ def listing(names: Sequence[str], limit: int = 6) -> str:
 
 
 def plain_op(name: str) -> str:
-    """An op as the user knows it: `ReluBackward0` is relu and `_log_softmax` log_softmax.
+    """An op as the user knows it: `ReluBackward0` is relu, `NllLoss2DBackward0` nll_loss2d.
 
-    The name of a custom autograd Function, whose node has no number, stays as it is.
+    `_log_softmax` is log_softmax. The name of a custom autograd Function, whose node has no number, stays as it is.
     """
     stem, backward, number = name.partition("Backward")
     if backward and not number:
         return stem
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
+    snake = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[A-Z][a-z])|(?<=[0-9]D)(?=[A-Z])", "_", stem).lower()
     return snake.strip("_").removeprefix("native_").removesuffix("_forward")
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcheck_cli.ledger import KINDS, account_for, kind_of
+from gradcheck_cli.ledger import account_for
 from gradcheck_cli.records.account import Account, Ledger
+from gradcheck_cli.records.kinds import KINDS, kind_of
 from gradcheck_cli.records.measurement import Edge, Measurement, Op
 from gradcheck_cli.records.series import Series
 from tests.measurements import LEAF, measurement, op, parameter

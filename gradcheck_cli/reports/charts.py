@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.kinds import KINDS
 from gradcheck_cli.records.report import Layer, Report, Trial
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.reports.folding import Fold, rows
 from gradcheck_cli.reports.style import Style
 
-KINDS = ("activation", "weight", "normalization", "attention", "loss", "reduction", "merge", "other")
-"""The kinds of factor of the ledger; a kind's place is its colour in every chart."""
 WIDTH, HEIGHT = 640.0, 180.0
 """Of a chart, in its own units."""
 

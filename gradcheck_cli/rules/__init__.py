@@ -16,6 +16,7 @@ from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.records.training import Training
 from gradcheck_cli.rules import (
     blocked,
+    cancelling,
     cuts,
     depth,
     dynamics,
@@ -177,7 +178,7 @@ RULES: tuple[Rule, ...] = (
     _rule("GC602", "step-too-small", _F.DYNAMICS, _S.WARNING, "lr-too-low", dynamics.step_too_small),
     _rule("GC611", "clip-threshold", _F.DYNAMICS, _S.NOTE, "clip-threshold", dynamics.clip_threshold),
     _rule("GC612", "converged", _F.DYNAMICS, _S.NOTE, "converged", dynamics.converged),
-    _rule("GC211", "cancelled", _F.VANISHING, _S.NOTE, "cancelled", depth.cancelled),
+    _rule("GC211", "cancelled", _F.VANISHING, _S.NOTE, "cancelled", cancelling.cancelled),
     _rule("GC411", "by-design-zero", _F.NO_GRADIENT, _S.NOTE, "by-design-zero", blocked.by_design_zero),
     _rule("GC412", "masked", _F.NO_GRADIENT, _S.NOTE, "masked", blocked.masked_rows),
     _rule("GC413", "unused", _F.NO_GRADIENT, _S.NOTE, "unused", cuts.unused),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 
 from gradcheck_cli.records.account import Account
@@ -67,15 +67,3 @@ def gate_learns(evidence: Evidence, op: int, decades: float, typical: float) -> 
         if parameter.grad_norm and parameter.grad_norm > max(typical, faint) * parameter.weight_norm > 0:
             return True
     return False
-
-
-def verb(layers: Sequence[object], one: str, many: str) -> str:
-    """The form of a verb that fits one layer or several."""
-    return one if len(layers) == 1 else many
-
-
-def named(layers: tuple[str, ...]) -> str:
-    """The layers as a message names them: one, two, or from the first to the last."""
-    if len(layers) <= 2:
-        return " and ".join(layers)
-    return f"{layers[0]} .. {layers[-1]} ({len(layers)} layers)"

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.accounts import named, verb
 from gradcheck_cli.rules.evidence import Evidence, Findings
-from gradcheck_cli.rules.zeros import RECTIFIERS, STEP_FUNCTIONS, _opens, blockers_of, classify, zero_layers
+from gradcheck_cli.rules.wording import named, number, percent, verb
+from gradcheck_cli.rules.zeros import RECTIFIERS, STEP_FUNCTIONS, blockers_of, classify, opening, zero_layers
 
 _DEAD_SAMPLES = 16
 """A unit seen on fewer elements can be zero on all of them by chance."""
@@ -73,8 +73,9 @@ def _mostly_dead(evidence: Evidence) -> Findings:
             severity=Severity.WARNING,
             layers=layers,
             cause="dead-relu",
-            message=f"{lens.dead:.0%} of the units behind {named(layers)} are off for the whole batch",
-            why=f"{lens.units} units were seen on {lens.samples:,} elements each",
+            message=f"{percent(lens.dead or 0.0)} of the units behind {named(layers)} are off for the whole batch, and "
+            "learn nothing from it",
+            why=f"{lens.units:,} units were seen on {lens.samples:,} elements each",
             op=evidence.op(op).name,
             source=evidence.source_of(op),
             evidence={"dead_share": lens.dead or 0.0, "units": lens.units},
@@ -102,7 +103,7 @@ def masked_loss(evidence: Evidence) -> Findings:
             layers=tuple(evidence.path_of(m) for m in layers),
             cause="masked-loss",
             message="every gradient is exactly 0: this batch was masked or clipped out of the loss completely",
-            why=f"the loss is {evidence.measurement.loss:.4g}, and none of {len(layers)} layers moves it",
+            why=f"the loss is {number(evidence.measurement.loss, 4)}, and none of the {len(layers)} layers moves it",
             op=evidence.op(0).name,
             source=evidence.source_of(0),
             evidence={"loss": evidence.measurement.loss, "layers": len(layers)},
@@ -120,8 +121,8 @@ def by_design_zero(evidence: Evidence) -> Findings:
         "GC411",
         "by-design-zero",
         "by-design-zero",
-        lambda _, op: _opens(evidence, op),
-        "{layers} {wait} for a gate that is zero now and opens with the first step",
+        lambda _, op: opening(evidence, op) is not None,
+        "{layers} {get} no gradient yet: `{gate}` is all 0 now and moves with the first step",
         severity=Severity.NOTE,
     )
 
@@ -138,9 +139,16 @@ def masked_rows(evidence: Evidence) -> Findings:
         "masked",
         "masked",
         lambda name, _: True,
-        "{layers} {get} a gradient of exactly 0 on this batch: {op} passed nothing on",
+        "{layers} {learn} nothing from this batch: the gradient is exactly 0, as {op} passes nothing on",
         severity=Severity.NOTE,
     )
+
+
+_OUTLOOK = {
+    "GC411": "; the layers learn from the second step on",
+    "GC412": ": its rows are masked, not picked or right already in this batch, and another batch may bring others",
+}
+"""What comes next, by code."""
 
 
 def _blocked(
@@ -174,9 +182,11 @@ def _blocked(
                 op=evidence.maker_of(first),
                 layers=named(layers),
                 get=verb(layers, "gets", "get"),
-                wait=verb(layers, "waits", "wait"),
+                learn=verb(layers, "learns", "learn"),
+                gate=opening(evidence, first),
             ),
-            why=f"a gradient of norm {evidence.op(first).total:.2g} arrives there and none leaves",
+            why=f"a gradient of norm {number(evidence.op(first).total, 2)} arrives at {evidence.maker_of(first)} and "
+            f"nothing leaves it{_OUTLOOK.get(code, '')}",
             op=evidence.op(first).name,
             source=evidence.source_of(first),
             evidence={"layers": len(layers), "blocking_ops": len(matching)},

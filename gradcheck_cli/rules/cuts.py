@@ -8,8 +8,8 @@ from gradcheck_cli.names import plain_op
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.measurement import Cut
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.accounts import named
 from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.rules.wording import counted, named, number, verb
 from gradcheck_cli.rules.zeros import blockers_of
 
 
@@ -34,8 +34,10 @@ def graph_cut(evidence: Evidence) -> Findings:
             severity=Severity.ERROR,
             layers=layers,
             cause="non-differentiable-op" if choice else "graph-cut",
-            message=f"{named(layers)} cannot learn: {_shown(cut.op)} cuts the graph behind {_it(layers)}",
-            why=f"{_ran(layers)} the only way to the loss leads through {_shown(cut.op)}",
+            message=f"{named(layers)} cannot learn: {_shown(cut.op)} cuts {verb(layers, 'it', 'them')} off from the "
+            "loss",
+            why=f"{verb(layers, 'it ran and has', 'they ran and have')} no gradient: the only way to the loss leads "
+            f"through {_shown(cut.op)}, which no gradient passes",
             op=cut.op,
             source=cut.source,
             evidence={"layers": len(layers)},
@@ -55,14 +57,8 @@ def _cut_behind(evidence: Evidence, module: int) -> Cut | None:
 
 
 def _shown(op: str) -> str:
-    known = {
-        "no_grad": "no_grad()",
-        "data": ".data",
-        "numpy": ".numpy()",
-        "item": ".item()",
-        "tensor": "torch.tensor()",
-    }
-    return known.get(op, f"{op.strip('_')}()")
+    known = {"data": ".data", "numpy": ".numpy()", "item": ".item()", "tensor": "torch.tensor()"}
+    return f"`{known.get(op, op.strip('_') + '()')}`"
 
 
 def custom_backward(evidence: Evidence) -> Findings:
@@ -87,43 +83,45 @@ def custom_backward(evidence: Evidence) -> Findings:
             severity=Severity.ERROR,
             layers=layers,
             cause="custom-backward",
-            message=f"{named(layers)} cannot learn: the backward of {plain_op(evidence.op(op).name)} returns None",
-            why=f"a gradient of norm {evidence.op(op).total:.2g} arrives there and none leaves",
+            message=f"{named(layers)} cannot learn: the backward of `{plain_op(evidence.op(op).name)}` returns None",
+            why=f"a gradient of norm {number(evidence.op(op).total, 2)} arrives there and none leaves",
             op=evidence.op(op).name,
             source=evidence.source_of(op),
             evidence={"layers": len(layers)},
         )
 
 
+_SKIPPED = "a layer that is not called learns nothing: right where a router skips it, a mistake elsewhere"
+
+
 def unused(evidence: Evidence) -> Findings:
     """A layer that can learn was not used for this loss: it was not called, or its output went nowhere."""
     cut = {layer for rule in (graph_cut, custom_backward) for finding in rule(evidence) for layer in finding.layers}
-    groups: dict[str, list[str]] = {"was not called": [], "ran, but its output does not reach the loss": []}
-    for module, layer in evidence.layers.items():
-        if layer.status == "unused":
-            groups["was not called"].append(evidence.path_of(module))
-        elif layer.status == "none" and evidence.path_of(module) not in cut:
-            groups["ran, but its output does not reach the loss"].append(evidence.path_of(module))
-    for what, layers in groups.items():
+    idle = [evidence.path_of(m) for m, layer in evidence.layers.items() if layer.status == "unused"]
+    lost = [evidence.path_of(m) for m, layer in evidence.layers.items() if layer.status == "none"]
+    for layers, what, why in (
+        (tuple(idle), f"{verb(idle, 'was', 'were')} not called", _SKIPPED),
+        (
+            tuple(layer for layer in lost if layer not in cut),
+            "ran, but the output does not reach the loss",
+            "no gradient comes back: right for a target network or a head that was not asked, and a mistake elsewhere",
+        ),
+    ):
         if layers:
-            yield _note("GC413", "unused", "unused", tuple(layers), f"{named(tuple(layers))}: {what}")
+            yield _note("GC413", "unused", "unused", layers, f"{named(layers)} {what}", why)
 
 
 def frozen(evidence: Evidence) -> Findings:
     """A layer's parameters do not require a gradient, so it stays as it is."""
-    layers = tuple(evidence.path_of(m) for m, layer in evidence.layers.items() if layer.status == "frozen")
-    if layers:
-        yield _note("GC414", "frozen", "frozen", layers, f"{named(layers)} frozen (requires_grad is False)")
+    found = {evidence.path_of(m): layer for m, layer in evidence.layers.items() if layer.status == "frozen"}
+    if found:
+        layers = tuple(found)
+        count = sum(layer.parameters for layer in found.values())
+        message = f"{named(layers)} {verb(layers, 'is', 'are')} frozen (requires_grad is False)"
+        why = f"training does not change {verb(layers, 'its', 'their')} {counted(count, 'parameter')}"
+        yield _note("GC414", "frozen", "frozen", layers, message, why)
 
 
-def _note(code: str, rule: str, cause: str, layers: tuple[str, ...], message: str) -> Finding:
+def _note(code: str, rule: str, cause: str, layers: tuple[str, ...], message: str, why: str) -> Finding:
     return Finding(code=code, rule=rule, family=Family.NO_GRADIENT, severity=Severity.NOTE, layers=layers, cause=cause,
-                   message=message, evidence={"layers": len(layers)})  # fmt: skip
-
-
-def _ran(layers: tuple[str, ...]) -> str:
-    return "it ran, but has no gradient:" if len(layers) == 1 else f"{len(layers)} layers ran, but have no gradient:"
-
-
-def _it(layers: tuple[str, ...]) -> str:
-    return "it" if len(layers) == 1 else "them"
+                   message=message, why=why, evidence={"layers": len(layers)})  # fmt: skip

@@ -1,4 +1,4 @@
-"""GC201 and its note: layers whose gradient was lost on the way down."""
+"""GC201: layers whose gradient was lost on the way down."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 
 from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.choices import Family, Severity
-from gradcheck_cli.records.measurement import Op
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import (
     BOUNDED,
@@ -16,12 +15,12 @@ from gradcheck_cli.rules.accounts import (
     cancels,
     factors,
     gate_learns,
-    named,
     position,
-    verb,
     weights_above,
 )
 from gradcheck_cli.rules.evidence import VIEW_LIKE, Evidence, Findings
+from gradcheck_cli.rules.tally import largest_loss, slopes, tally, weights
+from gradcheck_cli.rules.wording import named, number, times, verb
 from gradcheck_cli.rules.zeros import saturated_ops
 
 
@@ -62,9 +61,9 @@ def vanishing_depth(evidence: Evidence) -> Findings:
         severity=Severity.ERROR,
         layers=names,
         cause=cause,
-        message=f"{named(names)} {verb(names, 'learns', 'learn')} up to 10^{-behind:.1f} times slower "
-        "than the typical layer",
-        why=_sentence(evidence, account),
+        message=f"{named(names)} {verb(names, 'learns', 'learn')} up to {times(-behind)} slower than the typical "
+        "layer: " + _told_cause(evidence, account, cause, culprit, verb(names, "its", "their")),
+        why=tally(evidence, account, evidence.path_of(worst)),
         op=evidence.op(blamed).name,
         source=evidence.source_of(blamed),
         evidence={
@@ -101,6 +100,7 @@ def _saturated(evidence: Evidence, layers: list[int], exact: dict[int, int]) -> 
     op = min(exact.values())
     attention = evidence.op(op).name.startswith("Softmax")
     names = tuple(evidence.path_of(m) for m in layers)
+    left = "a gradient of exactly 0" if set(layers) <= set(exact) else "next to no gradient"
     return Finding(
         code="GC201",
         rule="vanishing-depth",
@@ -108,9 +108,10 @@ def _saturated(evidence: Evidence, layers: list[int], exact: dict[int, int]) -> 
         severity=Severity.ERROR,
         layers=names,
         cause="softmax-saturation" if attention else _saturated_cause(evidence, op),
-        message=f"{named(names)} {verb(names, 'gets', 'get')} a gradient of exactly 0: "
+        message=f"{named(names)} {verb(names, 'gets', 'get')} {left}: "
         f"{evidence.maker_of(op)} is saturated for every input",
-        why=f"a gradient of norm {evidence.op(op).total:.2g} arrives there and its slope is 0 in this precision",
+        why=f"a gradient of norm {number(evidence.op(op).total, 2)} arrives at {evidence.maker_of(op)}, whose slope "
+        "is 0 in this precision",
         op=evidence.op(op).name,
         source=evidence.source_of(op),
         evidence={"layers": len(names)},
@@ -187,77 +188,30 @@ def _first_blamed(evidence: Evidence, account: Account, cause: str, culprit: int
         found = [f for f in factors(evidence, account) if evidence.op(f[0]).name.startswith(BOUNDED)]
         return min(found, key=lambda f: f[1])[0]
     if cause in ("depth", "small-init"):
-        weights = [f for f in factors(evidence, account) if any(True for _ in evidence.parameters_under(f[0]))]
-        return min(weights, key=lambda f: f[1], default=(culprit, 0.0))[0]
+        owned = [f for f in factors(evidence, account) if any(True for _ in evidence.parameters_under(f[0]))]
+        return min(owned, key=lambda f: f[1], default=(culprit, 0.0))[0]
     return culprit
 
 
-def _sentence(evidence: Evidence, account: Account) -> str:
-    losses = sorted(account.by_kind.items(), key=lambda item: item[1])
-    parts = [_part(evidence, account, kind, value) for kind, value in losses if value < -0.15]
-    return f"{-account.decades:.1f} decades are lost on the way down: {', '.join(parts)}"
-
-
-def _part(evidence: Evidence, account: Account, kind: str, value: float) -> str:
-    count = account.count_by_kind[kind]
-    if kind != "activation":
-        return f"{-value:.1f} in {_KIND_WORDS.get(kind, kind)}"
-    path = list(evidence.climb(account.leaf))
-    ops = [evidence.op(i) for i in path]
-    name = next((o.name.partition("Backward")[0].lower() for o in ops if _is_activation(o)), kind)
-    slopes = [s for i in path if (lens := evidence.lenses.get(i)) and (s := lens.slope) is not None]
-    mean = f" (mean slope {sum(slopes) / len(slopes):.3g})" if slopes else ""
-    return f"{-value:.1f} in {count} {name} slopes{mean}"
-
-
-_KIND_WORDS = {
-    "weight": "weights",
-    "loss": "the loss",
-    "merge": "branches that cancel",
-    "other": "other factors",
-}
-
-
-def _is_activation(op: Op) -> bool:
-    return op.name.startswith((*BOUNDED, "Relu", "Gelu", "Silu", "Elu", "LeakyRelu", "Softplus", "Mish"))
+def _told_cause(evidence: Evidence, account: Account, cause: str, culprit: int, its: str) -> str:
+    """The cause in half a sentence, with the number that belongs to it."""
+    taken = dict(factors(evidence, account))
+    if cause == "saturating-activation":
+        lost = -sum(decades for op, decades in taken.items() if evidence.op(op).name.startswith(BOUNDED))
+        return f"{its} gradient gets {times(lost)} smaller in {slopes(evidence, account, BOUNDED)}"
+    if cause == "small-init":
+        each = times(-account.by_kind["weight"] / account.count_by_kind["weight"])
+        told = f"{each} smaller on average at each of {weights(evidence, account)}"
+        return f"{its} gradient gets {told}, which are too small"
+    if cause == "gate-closed":
+        passed = number(10 ** taken[culprit], 1)
+        return f"the gate at {evidence.maker_of(culprit)} is closed and lets {passed} of {its} gradient through"
+    if cause == "residual-scale":
+        factor = number(10 ** taken[culprit], 2)
+        return f"{evidence.maker_of(culprit)} scales {its} branch by about {factor}"
+    where, lost = largest_loss(evidence, account)
+    return f"{its} gradient gets {times(lost)} smaller {where}"
 
 
 def _log10(value: float | None) -> float:
     return math.log10(value) if value else -math.inf
-
-
-def cancelled(evidence: Evidence) -> Findings:
-    """Large parts of a gradient add up to nothing, because the loss does not depend on the parameter.
-
-    A bias before a normalisation, the key bias under a softmax, a weight whose scale is divided out
-    again: the gradient is small by algebra and what is left of it is rounding.
-    """
-    layers = [m for m in evidence.trainable if cancels(evidence, m)]
-    biases = [m for m in evidence.trainable if m not in layers and _has_idle_bias(evidence, m)]
-    for found, what in (
-        (layers, "the parts of its gradient cancel"),
-        (biases, "its bias does not move the loss"),
-    ):
-        if found:
-            names = tuple(evidence.path_of(m) for m in found)
-            yield Finding(
-                code="GC211",
-                rule="cancelled",
-                family=Family.VANISHING,
-                severity=Severity.NOTE,
-                layers=names,
-                cause="cancelled",
-                message=f"{named(names)}: {what}",
-                evidence={"layers": len(names)},
-            )
-
-
-def _has_idle_bias(evidence: Evidence, module: int) -> bool:
-    """Whether what arrives at the layer sums to nothing at a bias: a sum over N rows is normally about sqrt(N)."""
-    for index in evidence.owned[module]:
-        account = evidence.accounts.get(index)
-        if account is not None and len(evidence.measurement.parameters[index].shape) == 1:
-            _, last = next(factors(evidence, account), (0, 0.0))
-            if last < -SLOWER + 1:
-                return True
-    return False

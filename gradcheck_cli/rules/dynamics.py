@@ -7,8 +7,8 @@ from statistics import median
 
 from gradcheck_cli.records.choices import Family, Optimizer, Severity
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.accounts import named
 from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.rules.wording import named, number, percent, verb
 
 _FITTED = 0.01
 """Of the loss at chance, or of the target's standard deviation: what is left when a batch has been learned."""
@@ -33,7 +33,7 @@ def step_too_large(evidence: Evidence) -> Findings:
             "lr-too-high",
             Severity.ERROR,
             fast,
-            f"one step changes {{layers}} by up to {fast[worst]:.0%} of their weights",
+            f"one step changes {{layers}} by up to {number(fast[worst], 2)} times the norm of {{their}} weights",
         )
 
 
@@ -45,7 +45,8 @@ def step_too_small(evidence: Evidence) -> Findings:
     ratios = _update_ratios(evidence)
     if ratios and median(ratios.values()) < evidence.thresholds.smallest_update:
         slow = {m: ratio for m, ratio in ratios.items() if ratio < evidence.thresholds.smallest_update}
-        told = f"one step changes {{layers}} by at most {max(slow.values()):.0e} of their weights"
+        most = number(max(slow.values()), 1)
+        told = f"one step changes {{layers}} by at most {most} times the norm of {{their}} weights"
         yield _finding(evidence, "GC602", "step-too-small", "lr-too-low", Severity.WARNING, slow, told)
 
 
@@ -62,9 +63,9 @@ def _finding(
         severity=severity,
         layers=names,
         cause=cause,
-        message=message.format(layers=named(names)),
-        why=f"{training.optimizer.value} at lr {training.lr:g} moves the typical layer by {typical:.1e} of its norm; "
-        "about 1e-3 is usual",
+        message=message.format(layers=named(names), their=verb(names, "its", "their")),
+        why=f"{training.optimizer.value} at lr {number(training.lr or 0.0)} moves the typical layer by "
+        f"{number(typical, 2)} times its norm, where about 0.001 is usual",
         source=evidence.layers[next(iter(ratios))].source,
         evidence={"lr": training.lr or 0.0, "typical_update_ratio": typical, "largest": max(ratios.values())},
     )
@@ -96,10 +97,13 @@ def converged(evidence: Evidence) -> Findings:
     chance = evidence.chance
     unexplained = max((lens.unexplained for lens in evidence.measurement.lenses if lens.unexplained), default=None)
     if chance is not None and chance[0] < _FITTED * chance[1]:
-        message = f"the loss is {chance[0]:.2g} a sample where chance is {chance[1]:.2f}: this batch is learned"
+        message = (
+            f"this batch is learned already: the loss is {number(chance[0], 2)} a sample, and a blind guess gives "
+            f"{chance[1]:.2f}"
+        )
         numbers: dict[str, float | int | str] = {"loss_per_sample": chance[0], "chance": chance[1]}
     elif chance is None and unexplained is not None and unexplained < _FITTED:
-        message = f"the error is {unexplained:.1%} of the targets' spread: this batch is learned"
+        message = f"this batch is learned already: the error is {percent(unexplained, 1)} of the targets' spread"
         numbers = {"unexplained": unexplained}
     else:
         return
@@ -111,7 +115,7 @@ def converged(evidence: Evidence) -> Findings:
         layers=(),
         cause="converged",
         message=message,
-        why="gradients shrink with the loss; layers are still compared with each other",
+        why="gradients shrink with the loss, so small ones are no fault; layers are still compared with each other",
         evidence=numbers,
     )
 
@@ -133,7 +137,8 @@ def clip_threshold(evidence: Evidence) -> Findings:
         severity=Severity.NOTE,
         layers=(),
         cause="clip-threshold",
-        message=f"clip the gradient's norm at {threshold:.2g}: 9 of 10 of {len(norms)} batches stay below",
-        why=f"the norms run from {norms[0]:.2g} to {norms[-1]:.2g}, their median is {median(norms):.2g}",
+        message=f"clip the gradient's norm at {number(threshold, 2)}: 90 % of {len(norms)} batches stay below it",
+        why=f"the norms run from {number(norms[0], 2)} to {number(norms[-1], 2)}, their median is "
+        f"{number(median(norms), 2)}",
         evidence={"threshold": threshold, "median": median(norms), "largest": norms[-1], "batches": len(norms)},
     )

@@ -85,12 +85,15 @@ class Evidence:
         return found.path or f"({found.kind})"
 
     def maker_of(self, index: int) -> str:
-        """What made the op at `index`, as the user knows it: "`2` (ReLU)" for a module that does only that."""
+        """What made the op at `index`, as the user knows it: "`2` (ReLU)", "sign in `2` (Sign)", "relu in `stem`"."""
         op = self.op(index)
-        if op.module >= 0 and op.module in self.simple:
-            found = self.measurement.modules[op.module]
-            return f"`{found.path}` ({found.kind})"
-        return plain_op(op.name)
+        name = plain_op(op.name)
+        if op.module < 0 or not (path := self.measurement.modules[op.module].path):
+            return name
+        if op.module not in self.simple:
+            return f"{name} in `{path}`"
+        kind = self.measurement.modules[op.module].kind
+        return f"`{path}` ({kind})" if name.replace("_", "") in kind.lower() else f"{name} in `{path}` ({kind})"
 
     @cached_property
     def simple(self) -> frozenset[int]:

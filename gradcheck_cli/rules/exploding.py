@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 
-from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.accounts import factors, named, position, verb
 from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.rules.growth import growth_cause, growth_in_words, growth_place, largest_gradient
+from gradcheck_cli.rules.wording import named, number, verb
 
-_BIG_INPUT = 30.0
 _SQUARE_OVERFLOWS = 1.8e19
 _MOST_OF_IT = 0.7
 """Share of the decades that must come from above the point where the paths of the layers part."""
@@ -27,7 +26,7 @@ def exploding_loss(evidence: Evidence) -> Findings:
         return
     message, numbers, target_scale = found
     cause = "target-scale" if target_scale else growth_cause(evidence)
-    layer = _largest_gradient(evidence)
+    layer = largest_gradient(evidence)
     yield Finding(
         code="GC303",
         rule="exploding-loss",
@@ -36,8 +35,8 @@ def exploding_loss(evidence: Evidence) -> Findings:
         layers=tuple(evidence.path_of(m) for m in evidence.trainable),
         cause=cause,
         message=message,
-        why=_why(evidence, cause),
-        source=evidence.layers[layer].source if layer is not None else None,
+        why=growth_in_words(evidence, cause),
+        source=growth_place(evidence, cause, layer),
         evidence=numbers,
     )
 
@@ -51,7 +50,7 @@ def _far_from_chance(evidence: Evidence) -> Found | None:
     loss, chance = evidence.chance
     if loss < evidence.thresholds.loss_over_chance * chance:
         return None
-    message = f"the loss is {loss:.3g} where knowing nothing gives {chance:.2f}: the output explodes"
+    message = f"the output explodes: the loss is {number(loss)}, and a blind guess gives {chance:.2f}"
     return message, {"loss": loss, "chance": chance}, False
 
 
@@ -62,13 +61,13 @@ def _far_from_target(evidence: Evidence) -> Found | None:
     numbers: dict[str, float | int | str] = {"output_rms": output, "target_rms": target}
     if target > evidence.thresholds.target_over_output * max(output, 1.0):
         return (
-            f"the targets' RMS is {target:.3g} and the output's {output:.3g}: the loss is all scale",
+            f"the targets are out of scale: their RMS is {number(target)}, and that of the output {number(output, 2)}",
             numbers,
             True,
         )
     if output > evidence.thresholds.output_over_target * max(target, 1.0):
         return (
-            f"the output's RMS is {output:.3g} and the targets' {target:.3g}: the output explodes",
+            f"the output explodes: its RMS is {number(output)}, and that of the targets {number(target)}",
             numbers,
             False,
         )
@@ -100,9 +99,10 @@ def exploding_depth(evidence: Evidence) -> Findings:
         layers=names,
         cause=cause,
         message=f"{named(names)} {verb(names, 'explodes', 'explode')}: "
-        f"0.1 % of the weights moves the loss by {elasticity / 10:.0f} % of itself",
-        why=_why(evidence, cause),
-        source=evidence.layers[worst].source,
+        f"if {verb(names, 'its', 'their')} weights change by 0.1 %, the loss changes by up to "
+        f"{number(elasticity / 1000, 2)} times its value",
+        why=growth_in_words(evidence, cause),
+        source=growth_place(evidence, cause, worst),
         evidence={"elasticity": elasticity, "decades_grown": grown[worst]},
     )
 
@@ -120,7 +120,8 @@ def exploding_scale(evidence: Evidence) -> Findings:
     largest = max(evidence.layers[m].grad_max or 0.0 for m in layers)
     scaled = evidence.shared_decades > _MOST_OF_IT * math.log10(largest)
     cause = "loss-scale" if scaled else growth_cause(evidence)
-    why = f"the loss is {evidence.measurement.loss:.2g}" if scaled else _why(evidence, cause)
+    loss = evidence.measurement.loss
+    why = f"the loss itself is too large: {number(loss, 2)}" if scaled else growth_in_words(evidence, cause)
     yield Finding(
         code="GC304",
         rule="exploding-scale",
@@ -128,11 +129,11 @@ def exploding_scale(evidence: Evidence) -> Findings:
         severity=Severity.ERROR,
         layers=names,
         cause=cause,
-        message=f"{named(names)} {verb(names, 'has', 'have')} gradients up to {largest:.1e}, "
+        message=f"{named(names)} {verb(names, 'has', 'have')} gradients up to {number(largest, 2)}, "
         "whose squares overflow float32",
         why=why,
-        source=evidence.layers[layers[0]].source,
-        evidence={"largest": largest, "loss": evidence.measurement.loss},
+        source=growth_place(evidence, cause, layers[0]),
+        evidence={"largest": largest, "loss": loss},
     )
 
 
@@ -140,82 +141,3 @@ def _growth(evidence: Evidence, module: int) -> float:
     """Decades by which a gradient grew below the point where the paths of the layers part."""
     account = evidence.strongest(module)
     return account.decades - evidence.shared_decades if account else 0.0
-
-
-def growth_cause(evidence: Evidence) -> str:
-    """What made it large: the input, a division, sums over neighbours or branches, or the weights.
-
-    Read from the account of the layer that was used first, whose path crosses the whole network.
-    """
-    inputs = [
-        s.rms for s in evidence.measurement.inputs if s.rms is not None and s.dtype.startswith(("float", "bfloat"))
-    ]
-    first = min(evidence.trainable, key=lambda m: position(evidence, m), default=None)
-    account = evidence.strongest(first) if first is not None else None
-    if account is not None and _grown_in(evidence, account, ("Div", "Reciprocal")) > 1.5:
-        return "small-denominator"
-    if inputs and max(inputs) > _BIG_INPUT and _first_scale(evidence) > _BIG_INPUT / 3:
-        return "input-scale"
-    if account is None:
-        return "large-init"
-    if _grown_in(evidence, account, _SUMMING) > 1.0:
-        return "sum-aggregation"
-    merges = account.count_by_kind.get("merge", 0)
-    if merges >= 3 and account.by_kind["merge"] + _scaled(evidence, account) > 1.0:
-        return "residual-growth"
-    return "large-init"
-
-
-_SUMMING = (
-    "Mm",
-    "Bmm",
-    "SparseMm",
-    "IndexAdd",
-    "ScatterAdd",
-    "ScatterReduce",
-    "IndexSelect",
-    "Index",
-    "Gather",
-    "Sum",
-)
-
-
-def _grown_in(evidence: Evidence, account: Account, names: tuple[str, ...]) -> float:
-    """Decades gained in ops of these names that no parameter takes part in."""
-    return sum(
-        decades
-        for op, decades in factors(evidence, account)
-        if evidence.op(op).name.startswith(names) and not any(True for _ in evidence.parameters_under(op))
-    )
-
-
-def _scaled(evidence: Evidence, account: Account) -> float:
-    """Decades gained in constant factors below the loss, whose own scale is no growth."""
-    own = ((op, decades) for op, decades in factors(evidence, account) if op not in evidence.shared)
-    return sum(decades for op, decades in own if evidence.op(op).name.startswith("Mul"))
-
-
-def _first_scale(evidence: Evidence) -> float:
-    """RMS that the first layer puts out; a normalisation there makes the input's scale harmless."""
-    return next((layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms), 0.0)
-
-
-def _largest_gradient(evidence: Evidence) -> int | None:
-    return max(evidence.trainable, key=lambda m: evidence.layers[m].grad_norm or 0.0, default=None)
-
-
-def _why(evidence: Evidence, cause: str) -> str:
-    scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
-    inputs = [s.rms for s in evidence.measurement.inputs if s.rms is not None]
-    if cause == "input-scale":
-        return f"the inputs' RMS is {max(inputs):.3g}, where layers are initialised for about 1"
-    if len(scales) >= 2 and scales[-1] > 10 * scales[0]:
-        grown = math.log10(scales[-1] / scales[0])
-        return f"the activations grow by {grown:.1f} decades, from an RMS of {scales[0]:.2g} to {scales[-1]:.2g}"
-    layer = _largest_gradient(evidence)
-    account = evidence.strongest(layer) if layer is not None else None
-    if account is None:
-        return ""
-    parts = [f"{v:.1f} in {k}" for k, v in sorted(account.by_kind.items(), key=lambda i: -i[1]) if v > 0.15]
-    factors_ = ", ".join(parts) or "no factor stands out"
-    return f"the gradient is 10^{account.decades:.1f} at {evidence.path_of(layer or 0)}: {factors_}"

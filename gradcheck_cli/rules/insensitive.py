@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from gradcheck_cli.names import plain_op
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import (
@@ -14,14 +13,16 @@ from gradcheck_cli.rules.accounts import (
     factor,
     factors,
     gate_learns,
-    named,
     position,
-    verb,
     weights_above,
 )
 from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.rules.tally import slopes
+from gradcheck_cli.rules.wording import named, number, percent, times, verb
 
 _FAINT_INPUT = 1e-3
+_FAINT_ELASTICITY = 10 * INSENSITIVE
+"""Of the weight of a first layer that reads faint inputs, whose bias may still be heard."""
 Cause = tuple[str, str, dict[str, float | int | str], int | None]
 
 
@@ -41,6 +42,7 @@ def insensitive(evidence: Evidence) -> Findings:
     deaf = _deaf_to_input(evidence)
     if deaf is None and (not layers or len(layers) < len(evidence.trainable) / 2):
         return
+    moved = 0.01 * (evidence.thresholds.insensitive_elasticity if layers else _FAINT_ELASTICITY)
     layers = layers or [deaf] if deaf is not None else layers
     found = _insensitive_cause(evidence, layers)
     if found is None:
@@ -54,8 +56,8 @@ def insensitive(evidence: Evidence) -> Findings:
         severity=Severity.ERROR,
         layers=names,
         cause=cause,
-        message=f"the loss hardly depends on {named(names)}: a change of {verb(names, 'its', 'their')} weights by 1 % "
-        "moves it by less than 1e-7 of itself",
+        message=f"the loss hardly depends on {named(names)}: if {verb(names, 'its', 'their')} weights change by 1 %, "
+        f"the loss changes by less than {number(moved, 1)} of its value",
         why=why,
         op=evidence.op(op).name if op is not None else None,
         source=evidence.source_of(op) if op is not None else evidence.layers[layers[0]].source,
@@ -85,7 +87,7 @@ def _insensitive_cause(evidence: Evidence, layers: list[int]) -> Cause | None:
     if inputs is not None and inputs < _FAINT_INPUT:
         return (
             "input-scale",
-            f"the inputs' RMS is {inputs:.1e}, where layers expect about 1",
+            f"the inputs are too small: their RMS is {number(inputs, 2)}, and layers are initialised for about 1",
             {"input_rms": inputs},
             None,
         )
@@ -94,33 +96,39 @@ def _insensitive_cause(evidence: Evidence, layers: list[int]) -> Cause | None:
         if (lens.saturated or 0) > 0.9 and name.startswith(BOUNDED):
             cause = "saturating-activation" if weights_above(evidence, lens.op) else "saturated-output"
             why = (
-                f"{lens.saturated:.0%} of what goes into {plain_op(name)} is where its slope is below a hundredth "
-                "of its largest"
+                f"{evidence.maker_of(lens.op)} is saturated: at {percent(lens.saturated or 0.0)} of its elements the "
+                "slope is below a hundredth of its largest"
             )
             return cause, why, {"saturated_share": lens.saturated or 0.0}, lens.op
     scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
     if len(scales) >= 2 and scales[-1] < 1e-3 * max(scales[0], inputs or 0.0):
         fallen = math.log10(scales[-1] / max(scales))
-        why = f"the activations shrink by {-fallen:.1f} decades on their way to the output"
+        why = (
+            f"the weights are too small: what the layers put out gets {times(-fallen)} smaller on the way to the "
+            f"output, from an RMS of {number(max(scales), 2)} to {number(scales[-1], 2)}"
+        )
         return "small-init", why, {"activation_decades": fallen}, None
     return _lost_in_slopes(evidence, layers) or (None if scales else _lost_in_weights(evidence, layers))
 
 
 def _lost_in_slopes(evidence: Evidence, layers: list[int]) -> Cause | None:
     """Bounded activations took most of the gradient of the layer that suffers most from them."""
-    worst: tuple[float, int] | None = None
+    worst: tuple[float, int, int] | None = None
     for module in layers:
         account = evidence.strongest(module)
         found = [f for f in factors(evidence, account) if evidence.op(f[0]).name.startswith(BOUNDED)] if account else []
         total = sum(decades for _, decades in found)
         if found and (worst is None or total < worst[0]):
-            worst = total, min(found, key=lambda f: f[1])[0]
+            worst = total, min(found, key=lambda f: f[1])[0], module
     if worst is None or worst[0] > -3:
         return None
-    lost, op = worst
+    lost, op, module = worst
+    account = evidence.strongest(module)
+    assert account is not None
     return (
         "saturating-activation",
-        f"the slopes of the activations take {-lost:.1f} decades of the gradient",
+        f"the gradient of `{evidence.path_of(module)}` gets {times(-lost)} smaller in "
+        f"{slopes(evidence, account, BOUNDED)}",
         {"decades_activation": lost},
         op,
     )
@@ -134,7 +142,10 @@ def _lost_in_weights(evidence: Evidence, layers: list[int]) -> Cause | None:
         if account is not None and account.count_by_kind.get("weight", 0) > 1:
             each = account.by_kind["weight"] / account.count_by_kind["weight"]
             if each < SMALL_GAIN:
-                why = f"each of {account.count_by_kind['weight']} weights takes {-each:.1f} decades"
+                why = (
+                    f"the weights are too small: each of {account.count_by_kind['weight']} makes the gradient "
+                    f"{times(-each)} smaller, where PyTorch's own initialisation makes it about 1.7 times smaller"
+                )
                 return "small-init", why, {"decades_weight": account.by_kind["weight"]}, None
     return None
 
@@ -154,5 +165,5 @@ def _deaf_to_input(evidence: Evidence) -> int | None:
     first = min(evidence.trainable, key=lambda m: position(evidence, m))
     loss = abs(evidence.measurement.loss)
     matrices = [p for p in evidence.parameters_of(first) if len(p.shape) >= 2 and p.grad_norm is not None]
-    faint = all((p.grad_norm or 0.0) * p.weight_norm < 10 * INSENSITIVE * loss for p in matrices)
+    faint = all((p.grad_norm or 0.0) * p.weight_norm < _FAINT_ELASTICITY * loss for p in matrices)
     return first if matrices and faint else None

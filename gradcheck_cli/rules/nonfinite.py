@@ -8,9 +8,9 @@ from gradcheck_cli.names import plain_op
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.measurement import WRITERS, Origin
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.accounts import named
 from gradcheck_cli.rules.evidence import Evidence, Findings
 from gradcheck_cli.rules.origins import backward_cause, forward_cause, values_of
+from gradcheck_cli.rules.wording import named, number
 
 
 def nonfinite_input(evidence: Evidence) -> Findings:
@@ -29,7 +29,7 @@ def nonfinite_input(evidence: Evidence) -> Findings:
                 "GC101",
                 "nonfinite-input",
                 cause,
-                f"{stats.name} holds {_counts(stats.nan_count, stats.inf_count)} among {stats.numel:,} values"
+                f"`{stats.name}` holds {_counts(stats.nan_count, stats.inf_count)} among {stats.numel:,} values"
                 + (f", the first at {list(stats.first_bad)}" if stats.first_bad else ""),
                 "the data is not finite before the model has seen it",
                 {"nan": stats.nan_count, "inf": stats.inf_count, "values": stats.numel},
@@ -50,9 +50,9 @@ def nonfinite_parameter(evidence: Evidence) -> Findings:
             "GC102",
             "nonfinite-parameter",
             "nan-parameter",
-            f"{bad[0].names[0]} holds {bad[0].weight_nonfinite:,} values that are not finite"
+            f"`{bad[0].names[0]}` holds {bad[0].weight_nonfinite:,} NaN or Inf among {bad[0].numel:,} values"
             + (f", and {len(bad) - 1} more parameters do" if len(bad) > 1 else ""),
-            "the weights were damaged before this pass",
+            "the weights were damaged before this pass, by an earlier step, a checkpoint or memory that was never set",
             {"parameters": len(bad), "values": sum(p.weight_nonfinite for p in bad)},
             layers=tuple(dict.fromkeys(evidence.path_of(p.module) for p in bad)),
         )
@@ -61,7 +61,7 @@ def nonfinite_parameter(evidence: Evidence) -> Findings:
             "GC102",
             "nonfinite-parameter",
             "nan-parameter",
-            f"the buffer {buffers[0]} holds NaN" + (f", and {len(buffers) - 1} more do" if len(buffers) > 1 else ""),
+            f"the buffer `{buffers[0]}` holds NaN" + (f", and {len(buffers) - 1} more do" if len(buffers) > 1 else ""),
             "it was damaged before this pass, as running statistics are by one bad batch",
             {"buffers": len(buffers)},
         )
@@ -77,25 +77,26 @@ def nonfinite_forward(evidence: Evidence) -> Findings:
     if math.isfinite(loss):
         return
     if origin is None:
-        yield _finding("GC103", "nonfinite-forward", "exp-overflow", f"the loss is {loss}",
-                       "no single op of the replay made it", {"loss": loss})  # fmt: skip
+        yield _finding("GC103", "nonfinite-forward", "exp-overflow", f"the loss is {number(loss)}",
+                       "run again op by op, no single op made it of finite values", {"loss": loss})  # fmt: skip
         return
-    message = f"the loss is {loss}: {origin.op} puts out {_elements(origin)}, and is the first op to do so"
+    message = f"the loss is {number(loss)}: {origin.op} puts out {_elements(origin)}, and is the first op to do so"
     yield _origin_finding(evidence, origin, "GC103", "nonfinite-forward", Severity.ERROR, message)
 
 
 def _origin_finding(
     evidence: Evidence, origin: Origin, code: str, rule: str, severity: Severity, message: str
 ) -> Finding:
+    cause = forward_cause(origin)
     return Finding(
         code=code,
         rule=rule,
         family=Family.NONFINITE,
         severity=severity,
         layers=(evidence.path_of(origin.module),) if origin.module >= 0 else (),
-        cause=forward_cause(origin),
+        cause=cause,
         message=message,
-        why=values_of(origin),
+        why=_in_words(cause, origin),
         op=origin.op,
         source=origin.source,
         evidence={
@@ -127,6 +128,7 @@ def nonfinite_backward(evidence: Evidence) -> Findings:
 
 def _backward_finding(evidence: Evidence, index: int, poisoned: tuple[str, ...]) -> Finding:
     op, origin = evidence.op(index), evidence.measurement.origin
+    cause = backward_cause(evidence, index, origin)
     sent = "NaN" if any(math.isnan(edge.norm) for edge in op.edges) else "Inf"
     return Finding(
         code="GC104",
@@ -134,10 +136,12 @@ def _backward_finding(evidence: Evidence, index: int, poisoned: tuple[str, ...])
         family=Family.NONFINITE,
         severity=Severity.ERROR if poisoned else Severity.WARNING,
         layers=poisoned,
-        cause=backward_cause(evidence, index, origin),
+        cause=cause,
         message=f"the gradient of {plain_op(op.name)} is {_elements(origin) if origin else sent}, "
-        + (f"which poisons {named(poisoned)}" if poisoned else "but reaches no parameter"),
-        why=values_of(origin) if origin else f"a gradient of norm {op.total:.2g} went in and {sent} came out",
+        + (f"which poisons the gradient of {named(poisoned)}" if poisoned else "but reaches no parameter"),
+        why=_in_words(cause, origin)
+        if origin
+        else f"a gradient of norm {number(op.total, 2)} went in and {sent} came out",
         op=op.name,
         source=evidence.source_of(index),
         evidence={"incoming_norm": op.total, "layers": len(poisoned)} | (_range(origin) if origin else {}),
@@ -155,8 +159,35 @@ def hidden_nonfinite(evidence: Evidence) -> Findings:
     if not math.isfinite(evidence.measurement.loss) or origin is None or origin.node >= 0:
         return
     if not origin.op.startswith((*WRITERS, "log")):
-        message = f"{origin.op} puts out {_elements(origin)}, and the loss does not show it"
+        message = f"{origin.op} puts out {_elements(origin)}, and neither the loss nor a gradient shows it"
         yield _origin_finding(evidence, origin, "GC105", "hidden-nonfinite", Severity.WARNING, message)
+
+
+_RULES_OF_ARITHMETIC = {
+    "log-zero": "a logarithm is -Inf at 0, and its slope Inf",
+    "log-negative": "a logarithm or a root is NaN below 0",
+    "sqrt-zero": "a root or a norm has no finite slope at 0",
+    "acos-boundary": "it is NaN outside its domain, and its slope is Inf at the ends",
+    "pow-domain": "a fractional power is NaN below 0, and one below 1 has the slope Inf at 0",
+    "zero-div-zero": "0 / 0 is NaN, and what is divided by 0 is Inf",
+    "small-denominator": "what is divided by next to nothing overflows",
+    "zero-variance": "the spread of a single value is NaN, and that of equal values has no finite slope",
+    "zero-times-inf": "0 times Inf is NaN, and so is Inf - Inf",
+    "masked-softmax-row": "the softmax of a row of -Inf is NaN",
+    "logsumexp-neginf": "the slope of a logsumexp over nothing but -Inf is NaN",
+    "empty-reduction": "the mean of nothing is NaN",
+    "masked-loss": "the mean over no labels is NaN",
+    "ctc-infeasible": "a target that does not fit into its input has probability 0",
+    "degenerate-eigenvalues": "eigenvectors of equal eigenvalues and singular matrices have no finite gradient",
+    "where-trap": "these elements are dropped later, but their gradient is made all the same, and 0 times Inf is NaN",
+    "fp16-overflow": "float16 ends at 65,504",
+}
+"""Why values like these are not finite, by cause."""
+
+
+def _in_words(cause: str, origin: Origin) -> str:
+    reason = _RULES_OF_ARITHMETIC.get(cause)
+    return f"{reason}: {values_of(origin)}" if reason else values_of(origin)
 
 
 def _elements(origin: Origin) -> str:

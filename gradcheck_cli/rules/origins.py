@@ -9,6 +9,7 @@ from typing import TypeVar
 from gradcheck_cli.names import plain_op
 from gradcheck_cli.records.measurement import Operand, Origin
 from gradcheck_cli.rules.evidence import VIEW_LIKE, Evidence
+from gradcheck_cli.rules.wording import number
 
 _Cause = TypeVar("_Cause")
 
@@ -163,7 +164,7 @@ def backward_cause(evidence: Evidence, index: int, origin: Origin | None) -> str
 
 def values_of(origin: Origin) -> str:
     """What went in, in words: the values at the bad elements, and the range."""
-    words = [_described(operand, len(origin.operands) > 1) for operand in _telling(origin)]
+    words = [_described(operand, _role(origin, operand)) for operand in _telling(origin)]
     return "; ".join(words) if words else "it has no floating input"
 
 
@@ -181,19 +182,29 @@ def _argument(origin: Origin) -> Operand | None:
     return next(iter((*named, *origin.operands)), None)
 
 
-def _described(operand: Operand, several: bool) -> str:
-    what = f"its operand `{operand.name}`" if several else "its input"
-    if operand.name == "result":
-        what = "its result"
+_ROLES = {
+    "div": {"self": "numerator", "other": "denominator"},
+    "pow": {"self": "base", "exponent": "exponent"},
+}
+
+
+def _role(origin: Origin, operand: Operand) -> str:
+    """What an operand is to its op: "denominator", "input", or its own name in backticks."""
+    known = {"self": "input", "result": "result", **_ROLES.get(origin.op, {})}
+    return known.get(operand.name) or ("input" if len(origin.operands) == 1 else f"`{operand.name}`")
+
+
+def _described(operand: Operand, role: str) -> str:
+    what = f"its {role}"
     shape = "x".join(map(str, operand.shape))
     kind = f" ({shape} {operand.dtype})" if operand.shape else ""
     if operand.smallest is None:
         return f"{what} is empty{kind}"
-    at = ", ".join(f"{e.value:.4g} at {list(e.at)}" for e in operand.elements if e.at)
+    at = ", ".join(f"{number(e.value, 4)} at {list(e.at)}" for e in operand.elements if e.at)
     span = (
-        f"{operand.smallest:.4g}"
+        number(operand.smallest, 4)
         if operand.smallest == operand.largest
-        else f"from {operand.smallest:.4g} to {operand.largest:.4g}"
+        else f"from {number(operand.smallest, 4)} to {number(operand.largest or 0.0, 4)}"
     )
     return f"{what} is {at}; overall {span}{kind}" if at else f"{what} is {span}{kind}"
 

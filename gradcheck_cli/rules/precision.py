@@ -7,8 +7,8 @@ import math
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.measurement import HEADROOM, Rounding
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.accounts import named, verb
 from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.rules.wording import named, number, percent, verb
 
 _LOST = 0.1
 """Share of a layer's gradient that may be flushed to zero; rounding alone moves a few elements of a ReLU net."""
@@ -36,10 +36,11 @@ def underflow(evidence: Evidence) -> Findings:
         severity=Severity.ERROR if worst.lost > 0.5 else Severity.WARNING,
         layers=names,
         cause="fp16-underflow",
-        message=f"{named(names)} {verb(names, 'loses', 'lose')} up to {worst.lost:.0%} of the gradient to "
-        f"{worst.dtype}: it is 0 there, and not in float32",
-        why=f"the largest element of {worst.parameter} is {worst.largest_float32:.1e} in float32; a loss scale of "
-        f"2^{int(math.log2(scale))} ({scale:.0f}) brings all gradients into the range of {worst.dtype}",
+        message=f"{named(names)} {verb(names, 'loses', 'lose')} up to {percent(worst.lost)} of "
+        f"{verb(names, 'its', 'their')} gradient to {worst.dtype}: it is 0 there, and not in float32",
+        why=f"the largest element of the gradient of `{worst.parameter}` is {number(worst.largest_float32, 2)} in "
+        f"float32; a loss scale of "
+        f"2^{int(math.log2(scale))} ({scale:,.0f}) brings all gradients into the range of {worst.dtype}",
         source=evidence.layers[next(iter(ill))].source,
         evidence={
             "lost_share": worst.lost,
@@ -68,8 +69,8 @@ def near_overflow(evidence: Evidence) -> Findings:
         severity=Severity.WARNING,
         layers=names,
         cause="fp16-overflow",
-        message=f"the gradient of {worst.parameter} reaches {worst.largest:.3g}, and {worst.dtype} ends at "
-        f"{worst.limit:.3g}",
+        message=f"the gradient of `{worst.parameter}` reaches {number(worst.largest)}, and {worst.dtype} ends at "
+        f"{number(worst.limit, 5)}",
         why="a batch with a gradient four times as large overflows to Inf",
         source=evidence.layers[next(iter(ill))].source,
         evidence={"near_limit_share": worst.near_limit, "largest": worst.largest, "limit": worst.limit},

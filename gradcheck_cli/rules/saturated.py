@@ -5,8 +5,9 @@ from __future__ import annotations
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.measurement import Lens
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.accounts import named, verb, weights_above
+from gradcheck_cli.rules.accounts import weights_above
 from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.rules.wording import named, number, percent, verb
 
 _SQUASHING = ("Sigmoid", "Tanh", "Hardsigmoid", "Hardtanh", "Softsign")
 _BIG_INPUT = 30.0
@@ -28,7 +29,8 @@ def saturated_layer(evidence: Evidence) -> Findings:
     lens = found[0]
     inputs = evidence.input_rms or 0.0
     names = tuple(evidence.path_of(m) for m in sorted(layers))
-    why = f"only {1 - (lens.saturated or 0.0):.1%} of its elements have a slope above a hundredth of the largest"
+    working = percent(1 - (lens.saturated or 0.0), 1)
+    why = f"{working} of its elements have a slope above a hundredth of the largest"
     yield Finding(
         code="GC206",
         rule="saturated-layer",
@@ -36,9 +38,11 @@ def saturated_layer(evidence: Evidence) -> Findings:
         severity=Severity.WARNING,
         layers=names,
         cause="input-scale" if inputs > _BIG_INPUT else "saturating-activation",
-        message=f"{lens.saturated:.0%} of what {named(names)} {verb(names, 'puts', 'put')} out "
+        message=f"{percent(lens.saturated or 0.0)} of what {named(names)} {verb(names, 'puts', 'put')} out "
         f"saturates {evidence.maker_of(lens.op)}",
-        why=f"{why}; the inputs' RMS is {inputs:.3g}" if inputs > _BIG_INPUT else why,
+        why=f"{why}; the inputs' RMS is {number(inputs)}, and layers are initialised for about 1"
+        if inputs > _BIG_INPUT
+        else why,
         op=evidence.op(lens.op).name,
         source=evidence.source_of(lens.op),
         evidence={"saturated_share": lens.saturated or 0.0, "input_rms": inputs},

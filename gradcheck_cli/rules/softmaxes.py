@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from gradcheck_cli.names import plain_op
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.accounts import named
 from gradcheck_cli.rules.evidence import VIEW_LIKE, Evidence, Findings
+from gradcheck_cli.rules.wording import named, number, percent
 from gradcheck_cli.rules.zeros import RECTIFIERS, blockers_of
 
 _ONE_HOT, _PASSES = 0.5, 1e-4
@@ -39,8 +40,10 @@ def softmax_saturated(evidence: Evidence) -> Findings:
                 severity=Severity.ERROR,
                 layers=layers,
                 cause="softmax-saturation",
-                message=f"the softmax in {layers[0]} is one-hot for {lens.saturated:.0%} of its rows",
-                why=f"it passes {passed:.1e} of the gradient on to its scores",
+                message=f"the softmax in `{layers[0]}` is one-hot for {percent(lens.saturated or 0.0)} of its rows, so "
+                "the layers that make its scores hardly learn",
+                why=f"{number(passed, 2) if passed else 'nothing'} of a gradient of norm {number(op.total, 2)} reaches "
+                "its scores, which are too far apart",
                 op=op.name,
                 source=evidence.source_of(lens.op),
                 evidence={"saturated_share": lens.saturated or 0.0, "passed": passed},
@@ -63,7 +66,9 @@ def double_softmax(evidence: Evidence) -> Findings:
         child = op.edges[0].to
         while evidence.op(child).name.startswith(VIEW_LIKE) and evidence.op(child).edges:
             child = evidence.op(child).edges[0].to
-        if evidence.op(child).name.startswith(inner):
+        below = evidence.op(child)
+        if below.name.startswith(inner):
+            passed = below.edges[0].norm / below.total if below.edges and below.total else 0.0
             yield Finding(
                 code="GC205",
                 rule="double-softmax",
@@ -71,11 +76,13 @@ def double_softmax(evidence: Evidence) -> Findings:
                 severity=Severity.ERROR,
                 layers=(),
                 cause="double-softmax",
-                message=f"the loss applies {op.name.partition('Backward')[0]} to the output of a {inner.lower()}",
-                why="the loss takes logits; given probabilities its gradient is squeezed twice",
-                op=evidence.op(child).name,
+                message=f"the loss applies {plain_op(op.name)} to the output of a {inner.lower()}: it gets "
+                "probabilities where it takes logits",
+                why=f"the gradient is squeezed twice: {number(passed, 2)} of what leaves the loss gets past "
+                f"the {inner.lower()}",
+                op=below.name,
                 source=evidence.source_of(child),
-                evidence={"passed": evidence.op(child).total},
+                evidence={"passed": below.total},
             )
             return
 
@@ -109,8 +116,10 @@ def single_element(evidence: Evidence) -> Findings:
             severity=Severity.ERROR,
             layers=layers,
             cause="single-element-softmax" if lens.kind == "softmax" else "single-element-norm",
-            message=f"a {kind} over a single element puts out a constant, so nothing reaches {named(layers)}",
-            why=f"a gradient of norm {op.total:.2g} arrives at {evidence.maker_of(lens.op)}; {passed:.0e} of it leaves"
+            message=f"a {kind} over a single element puts out a constant, so {named(layers) or 'nothing below it'} "
+            f"{'cannot' if layers else 'can'} learn",
+            why=f"a gradient of norm {number(op.total, 2)} arrives at {evidence.maker_of(lens.op)}, and "
+            + (f"only rounding leaves it, {number(passed, 1)} of that" if passed else "nothing leaves it")
             if op.total
             else f"the constant that {evidence.maker_of(lens.op)} puts out turns the rectifier after it off",
             op=op.name,

@@ -8,6 +8,7 @@ from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.rules.evidence import VIEW_LIKE, Evidence, Findings
+from gradcheck_cli.rules.wording import number, percent, times
 
 _GATED_RATE = 0.5
 """Decades a step. Half open, as they start, the gates of an LSTM or a GRU lose log10(2) = 0.3 a step."""
@@ -43,9 +44,10 @@ def vanishing_time(evidence: Evidence) -> Findings:
             severity=Severity.NOTE if learns else Severity.ERROR,
             layers=(layer,),
             cause="gate-closed" if closed else "bptt-decay",
-            message=f"{layer} forgets: steps older than {series.horizon} of {series.steps} contribute under 1 %",
-            why=f"the gradient shrinks by {-series.attenuation:.2f} decades a step, {lost:.1f} over the sequence"
-            + _gain_in_words(evidence, parameter.module),
+            message=f"`{layer}` forgets: of its {series.steps} steps, those more than {series.horizon} back get under "
+            "1 % of what the strongest gets",
+            why=f"each step back keeps {percent(10**series.attenuation)} of the gradient, which gets {times(lost)} "
+            "smaller over the sequence" + (_CLOSED if closed else "") + _gain_in_words(evidence, parameter.module),
             op=evidence.op(op).name,
             source=evidence.source_of(op),
             evidence={
@@ -56,6 +58,9 @@ def vanishing_time(evidence: Evidence) -> Findings:
                 **_gain(evidence, parameter.module),
             },
         )
+
+
+_CLOSED = "; a fifth of its sigmoid gates or more are stuck: their slope is under 0.02, half-open it would be 0.25"
 
 
 def exploding_time(evidence: Evidence) -> Findings:
@@ -77,8 +82,8 @@ def exploding_time(evidence: Evidence) -> Findings:
                 severity=Severity.ERROR,
                 layers=(layer,),
                 cause="recurrent-gain",
-                message=f"{layer} explodes in time: its gradient grows 10^{grown:.1f} times in {series.steps} steps",
-                why=f"each step back multiplies the gradient by {10**series.attenuation:.2f}"
+                message=f"`{layer}` explodes in time: its gradient gets {times(grown)} larger in {series.steps} steps",
+                why=f"each step back multiplies the gradient by {number(10**series.attenuation)}"
                 + _gain_in_words(evidence, parameter.module),
                 op=evidence.op(op).name,
                 source=evidence.source_of(op),

@@ -51,7 +51,7 @@ def classify(evidence: Evidence, blockers: Iterable[int]) -> str:
     """The rule that explains a set of blocking ops: the gravest where they differ is the least certain,
     so a way that will open, or that this batch merely did not take, decides."""
     names = [(op, evidence.op(op).name) for op in blockers]
-    if any(_opens(evidence, op) for op, _ in names):
+    if any(opening(evidence, op) for op, _ in names):
         return "by-design-zero"
     if any(name.startswith(STEP_FUNCTIONS) for _, name in names):
         return "step-function"
@@ -74,12 +74,12 @@ def saturated_ops(evidence: Evidence) -> dict[int, tuple[int, ...]]:
     return {op: tuple(modules) for op, modules in groups.items()}
 
 
-def _opens(evidence: Evidence, op: int) -> bool:
-    """Whether a factor that is all zero, and that gets a gradient, closes this op. A zero bias closes nothing."""
+def opening(evidence: Evidence, op: int) -> str | None:
+    """The factor that is all zero, that gets a gradient, and that closes this op. A zero bias closes nothing."""
     name = evidence.op(op).name
     parameters = [evidence.measurement.parameters[i] for i in evidence.parameters_under(op)]
     if name.startswith(("Native", "Cudnn", "FusedRms")):
         parameters = parameters[:1]  # weight, then bias
     elif not name.startswith(("Mul", "Div")):
         parameters = [p for p in parameters if len(p.shape) >= 2]
-    return any(p.weight_norm == 0 and (p.grad_norm or 0) > 0 for p in parameters)
+    return next((p.names[0] for p in parameters if p.weight_norm == 0 and (p.grad_norm or 0) > 0), None)

@@ -128,7 +128,7 @@ def test_a_buffer_that_holds_nan_is_told_before_the_op_that_reads_it():
     model[1].running_mean[0] = torch.nan
     (found, *_) = check(model, (torch.randn(8, 4), torch.arange(8) % 3), loss="cross_entropy").findings
     assert (found.code, found.cause) == ("GC102", "nan-parameter")
-    assert "1.running_mean holds NaN" in found.message
+    assert "`1.running_mean` holds NaN" in found.message
 
 
 def test_an_integer_zero_is_a_zero_denominator():

@@ -58,6 +58,12 @@ def layer(path: str, decades: float | None, status: str = "ok", kind: str = "Lin
     )
 
 
+def _range(layers: tuple[str, ...]) -> str:
+    if len(layers) == 1:
+        return f"`{layers[0]}` learns"
+    return f"`{layers[0]}` .. `{layers[-1]}` ({len(layers)} layers) learn"
+
+
 def finding(layers: tuple[str, ...], **changes: object) -> Finding:
     fields = {
         "code": "GC201",
@@ -66,9 +72,9 @@ def finding(layers: tuple[str, ...], **changes: object) -> Finding:
         "severity": Severity.ERROR,
         "layers": layers,
         "cause": "saturating-activation",
-        "message": f"{layers[0]} .. {layers[-1]} learn up to 10^8.3 times slower than the typical layer",
-        "why": "8.5 decades are lost on the way down: 6.1 in 10 sigmoid slopes (mean 0.243), 1.4 in weights, "
-        "0.9 in the loss",
+        "message": f"{_range(layers)} up to about 2e8 times slower than the typical layer",
+        "why": f"the gradient loses 8.4 decades (powers of ten) between the loss and `{layers[0]}`: 6.1 in 10 sigmoid "
+        "slopes (mean slope 0.243), 1.4 in 11 weights and 0.9 in the loss",
         "op": "SigmoidBackward0",
         "source": SourceLine(file="deep_sigmoid.py", line=14, code="    x = torch.sigmoid(layer(x))"),
         "evidence": {"decades": -8.5, "decades_behind_typical": -8.3, "layers": 6},
@@ -115,8 +121,8 @@ def nan() -> Report:
         rule="nonfinite-origin",
         family=Family.NONFINITE,
         cause="log-zero",
-        message="torch.log returned -inf: its smallest input is 0",
-        why="the first op of the forward pass whose inputs were finite and whose output was not",
+        message="the loss is NaN: log puts out Inf at 3 of 640 elements, and is the first op to do so",
+        why="a logarithm is -Inf at 0, and its slope Inf: its input is from 0 to 1 (64x10 float32)",
         op="log",
         source=SourceLine(file="loss.py", line=31, code="return -(target * p.log()).mean()"),
         evidence={"smallest": 0.0, "largest": math.inf, "produced": "inf"},
@@ -134,7 +140,7 @@ def nan() -> Report:
         code="GC402",
         rule="unused",
         severity=Severity.NOTE,
-        message="encoder.pooler is not used by the loss",
+        message="`encoder.pooler` ran, but the output does not reach the loss",
         why="its output reaches no op that the loss depends on",
         remedies=(),
         source=None,
@@ -159,7 +165,7 @@ def recurrent() -> Report:
         rule="vanishing-time",
         severity=Severity.WARNING,
         cause="bptt-decay",
-        message="rnn forgets what lies more than 9 of 60 steps back",
+        message="`rnn` forgets: of its 60 steps, those more than 9 back get under 1 % of what the strongest gets",
         why="each step back keeps 56 % of the gradient",
         source=SourceLine(file="pixel_rnn.py", line=20, code="_, h = self.rnn(x)"),
     )

@@ -40,7 +40,7 @@ def test_an_annotation_stands_at_the_users_line() -> None:
     assert kind == "error"
     assert (properties["file"], properties["line"]) == ("deep_sigmoid.py", "14")
     assert properties["title"] == "GC201 vanishing-depth: deep_sigmoid.py:build_model"
-    assert message.startswith("layers.0 .. layers.5 learn")
+    assert message.startswith("`layers.0` .. `layers.5` (6 layers) learn")
 
 
 def test_a_healthy_check_has_a_summary_only() -> None:

@@ -100,7 +100,7 @@ def test_a_parameter_that_is_not_finite() -> None:
     bad = replace(found.parameters[1], weight_nonfinite=3)
     _, (finding,) = verdict(replace(found, parameters=(found.parameters[0], bad)))
     assert (finding.code, finding.cause, finding.layers) == ("GC102", "nan-parameter", ("layers.1",))
-    assert finding.message.startswith("layers.1.weight holds 3 values")
+    assert finding.message.startswith("`layers.1.weight` holds 3 NaN or Inf among 16 values")
 
 
 @pytest.mark.parametrize(
