@@ -15,11 +15,11 @@ CATALOGUE: Mapping[str, Remedy] = {remedy.id: remedy for remedy in (*model.REMED
 
 _IDS_BY_CAUSE = {
     # Vanishing.
-    "saturating-activation": "relu normalization init residual gelu input-normalization",
+    "saturating-activation": "relu normalization init residual gelu input-normalization bias-init",
     "saturated-output": "scale-logits init bias-init lower-lr target-normalization normalization",
     "saturated-loss": "log-softmax loss-fix target-normalization scale-logits",
     "softmax-saturation": "scale-logits normalization init lower-lr",
-    "small-init": "init normalization residual",
+    "small-init": "init normalization residual residual-scaling",
     "depth": "residual normalization init fewer-layers relu",
     "residual-scale": "residual-scaling init normalization",
     "bptt-decay": "lstm gru forget-bias orthogonal-init identity-recurrence attention residual",

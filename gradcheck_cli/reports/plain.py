@@ -36,7 +36,7 @@ def finding_lines(finding: Finding) -> list[str]:
 
 
 def trial_in_words(remedy: Remedy) -> str:
-    """`fixed: -8.5 → -1.9 decades; loss after 20 steps 0.41, not 2.3`, or nothing where it was not tried."""
+    """`fixed, -8.5 → -1.9 decades; loss after 20 steps 0.41 instead of 2.3`, or nothing where it was not tried."""
     trial = remedy.trial
     if trial.outcome == "not-tried":
         return ""
@@ -47,7 +47,7 @@ def trial_in_words(remedy: Remedy) -> str:
         parts.append(trained)
     if trial.note:
         parts.append(trial.note)
-    return f"{trial.outcome}: {'; '.join(parts)}" if parts else trial.outcome
+    return f"{trial.outcome}, {'; '.join(parts)}" if parts else trial.outcome
 
 
 def training_in_words(trial: Trial) -> str:

@@ -87,6 +87,16 @@ def _without(finding: Finding, evidence: Evidence) -> Reading | None:
     return Reading(value=value, unit=f"of {len(layers)} layers without gradient", badness=float(value))
 
 
+def _lost(finding: Finding, evidence: Evidence) -> Reading:
+    value = max((r.lost for r in evidence.measurement.roundings), default=0.0)
+    return Reading(value=value, unit="of a gradient lost", badness=5 * value)
+
+
+def _near_limit(finding: Finding, evidence: Evidence) -> Reading:
+    value = max((r.largest / r.limit for r in evidence.measurement.roundings), default=0.0)
+    return Reading(value=value, unit="of the largest number", badness=5 * value)
+
+
 _READINGS: Mapping[str, Callable[[Finding, Evidence], Reading | None]] = {
     "GC201": _behind,
     "GC202": _over_time,
@@ -102,4 +112,6 @@ _READINGS: Mapping[str, Callable[[Finding, Evidence], Reading | None]] = {
     "GC403": _without,
     "GC404": _without,
     "GC405": _without,
+    "GC501": _lost,
+    "GC502": _near_limit,
 }

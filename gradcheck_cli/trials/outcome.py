@@ -53,10 +53,13 @@ def trained_outcome(without: float, trained: float, start: float) -> str:
 
 
 def ranked(remedies: Sequence[Remedy]) -> tuple[Remedy, ...]:
-    """The remedies, the best first: by outcome, by how soon training is no worse, then by the loss that it ended at."""
+    """The remedies, the best first: by outcome, then by what they make of the loss that training ends at."""
 
-    def key(remedy: Remedy) -> tuple[int, int, float]:
-        trial = remedy.trial
-        return RANK[trial.outcome], trial.steps, math.inf if trial.loss_with is None else trial.loss_with
+    def key(remedy: Remedy) -> tuple[int, float, float]:
+        without, trained = remedy.trial.loss_without, remedy.trial.loss_with
+        if without is None or trained is None:
+            return RANK[remedy.trial.outcome], math.inf, math.inf
+        lower = (trained - without) / max(abs(without), 1e-30) if math.isfinite(without) else -math.inf
+        return RANK[remedy.trial.outcome], lower, trained
 
     return tuple(sorted(remedies, key=key))

@@ -64,6 +64,8 @@ class Edit:
     @property
     def changes(self) -> str:
         """What the edit does to the model, in a few words."""
+        if self.function is edits.initialise and not self.arguments["deviations"]:
+            return "sets biases to zero"
         return _CHANGES.get(self.function.__name__, "changes what the model computes")
 
 
@@ -77,10 +79,19 @@ _CHANGES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """How a remedy is tried: edits of the model, and where the batch holds the targets that are standardised."""
+    """How a remedy is tried.
+
+    Attributes:
+        edits: What is done to the model.
+        targets: Where the batch holds the targets, if they are standardised.
+        loss_scale: What the loss is multiplied by.
+        precision: "float32" or "bfloat16" in place of the low precision of the check.
+    """
 
     edits: tuple[Edit, ...] = ()
     targets: int | str | None = None
+    loss_scale: float = 1.0
+    precision: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,9 +243,9 @@ def _residual(situation: Situation) -> Plan:
 
 
 def _residual_scaling(situation: Situation) -> Plan:
-    if situation.finding.cause == "residual-scale":
+    if situation.finding.cause in ("residual-scale", "small-init"):
         calls = [c for c in situation.calls if c.name in _FACTORS and any(0 < abs(n) < 0.03 for n in c.numbers)]
-        _some(calls, "the factor of the branch is not a number in the model's code")
+        _some(calls, "no small constant factor is written in the model's code")
         return Plan(edits=(Edit(function=edits.unscale, arguments={"places": situation.places(calls)}),))
     merges = [c for c in situation.calls if c.name in _ADDITIONS and c.tensors == 2 and c.same_shape]
     merges = _some([c for c in merges if not c.parameters], "no sum of branches is made in the model's code")
@@ -396,6 +407,13 @@ def _target_normalization(situation: Situation) -> Plan:
     return Plan(edits=_drawn(situation, set()) if situation.finding.cause == "saturated-output" else (), targets=key)
 
 
+def _loss_scaling(situation: Situation) -> Plan:
+    scale = situation.finding.evidence.get("loss_scale")
+    if not isinstance(scale, (int, float)):
+        raise NotTriable("no scale fits all gradients")
+    return Plan(loss_scale=float(scale))
+
+
 def _items(batch: Any) -> Sequence[tuple[int | str, Any]]:
     if isinstance(batch, (tuple, list)):
         return list(enumerate(batch))[::-1]  # inputs stand before targets
@@ -435,5 +453,8 @@ PLANS: Mapping[str, Callable[[Situation], Plan]] = {
     "identity-recurrence": _identity_recurrence,
     "input-normalization": _input_normalization,
     "target-normalization": _target_normalization,
+    "loss-scaling": _loss_scaling,
+    "bf16": lambda situation: Plan(precision="bfloat16"),
+    "fp32": lambda situation: Plan(precision="float32"),
 }
 """By remedy, what plans it."""

@@ -39,7 +39,15 @@ class Recipe:
     warmup: bool = False
 
 
-def train(target: Target, model: nn.Module, batch: Any, recipe: Recipe, seed: int, steps: int = STEPS) -> float:
+def train(
+    target: Target,
+    model: nn.Module,
+    batch: Any,
+    recipe: Recipe,
+    seed: int,
+    steps: int = STEPS,
+    autocast: torch.dtype | None = None,
+) -> float:
     """Take steps on `model`, which is changed, and return the mean loss of the last three; inf if any is not finite.
 
     Raises:
@@ -51,7 +59,8 @@ def train(target: Target, model: nn.Module, batch: Any, recipe: Recipe, seed: in
     losses: list[float] = []
     for step in range(steps):
         optimizer.zero_grad()
-        loss = eagerly(lambda: target.forward(model, batch)).loss
+        with torch.autocast(parameters[0].device.type, dtype=autocast, enabled=autocast is not None):
+            loss = eagerly(lambda: target.forward(model, batch)).loss
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):
             return math.inf

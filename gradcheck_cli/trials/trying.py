@@ -9,15 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from gradcheck_cli.ledger import account_for
 from gradcheck_cli.probe import measure
+from gradcheck_cli.probe.precision import low_precision
 from gradcheck_cli.probe.state import preserved
 from gradcheck_cli.records.choices import Family, Optimizer, Severity
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.report import Finding, Remedy, Trial
-from gradcheck_cli.records.spec import CheckSpec, Target
+from gradcheck_cli.records.spec import CheckSpec, Pass, Target
 from gradcheck_cli.rules import judge
 from gradcheck_cli.rules.evidence import Evidence
 from gradcheck_cli.rules.numbers import reading
@@ -29,7 +31,7 @@ from gradcheck_cli.trials.patch import patch_source
 from gradcheck_cli.trials.plans import NotTriable, Plan, Situation, plan
 from gradcheck_cli.trials.training import LONGER, STEPS, Recipe, train
 
-_TRIED = (Family.VANISHING, Family.EXPLODING, Family.NO_GRADIENT)
+_TRIED = (Family.VANISHING, Family.EXPLODING, Family.NO_GRADIENT, Family.PRECISION)
 
 
 def try_remedies(
@@ -126,8 +128,8 @@ class _Clinic:
                 seed=self.spec.seed,
             ),
         )
-        target, batch = self._under(made)
-        evidence = self._evidence(measure(target, batch, seed=self.spec.seed, autocast=self.autocast))
+        target, batch, autocast = self._under(made)
+        evidence = self._evidence(measure(target, batch, seed=self.spec.seed, autocast=autocast))
         after = judge(evidence.measurement, evidence.ledger, thresholds=self.spec.thresholds).findings
         numbers = reading(finding, self.evidence), reading(finding, evidence)
         outcome, note = measured_outcome(finding, self.findings, after, numbers)
@@ -138,27 +140,38 @@ class _Clinic:
             unit=numbers[0].unit if numbers[0] else "",
             note="; ".join(filter(None, (note, *_changes(made, self.target.model, target.model)))),
         )
-        if outcome in ("fixed", "helps"):
-            patch = patch_source(made, remedy.title, self.target.name)
-            trial = replace(self._compared(trial, made, evidence.measurement.loss), patch=patch)
+        if outcome in ("fixed", "helps") and made.loss_scale == 1.0:  # a scale is undone before the step
+            trial = self._compared(trial, made, evidence.measurement.loss)
+        if outcome in ("fixed", "helps") and (made.edits or made.targets is not None):
+            trial = replace(trial, patch=patch_source(made, remedy.title, self.target.name))
         return replace(remedy, trial=trial)
 
-    def _under(self, made: Plan) -> tuple[Target, Any]:
-        """The target on a copy that the plan was carried out on, and its batch."""
+    def _under(self, made: Plan) -> tuple[Target, Any, torch.dtype | None]:
+        """The target on a copy that the plan was carried out on, its batch, and what to autocast to."""
         model, batch = copy.deepcopy(self.target.model), self.batch
         for edit in made.edits:
             edit.apply(model)
         if made.targets is not None:
             batch = edits.standardise_targets(batch, made.targets)
-        return replace(self.target, model=model), batch
+        target, autocast = replace(self.target, model=model), self.autocast
+        if made.loss_scale != 1.0:
+            target = replace(target, forward=_scaled(target.forward, made.loss_scale))
+        if made.precision:
+            dtype = getattr(torch, made.precision)
+            low = low_precision(model, None)
+            autocast = None if autocast is None or dtype is torch.float32 else dtype
+            if low is not None:
+                model.to(dtype)
+                batch = tree_map(lambda x: x.to(dtype) if isinstance(x, Tensor) and x.dtype is low else x, batch)
+        return target, batch, autocast
 
     def _compared(self, trial: Trial, made: Plan, start: float) -> Trial:
         """The trial with what training comes to; where it is worse also after more steps, so is the outcome."""
         for steps in (STEPS, LONGER):
             if not self._time_for(2 * steps):
                 return replace(trial, note="; ".join(filter(None, (trial.note, "no time was left to train it"))))
-            target, batch = self._under(made)
-            trained = train(target, target.model, batch, self.recipe, self.spec.seed, steps)
+            target, batch, autocast = self._under(made)
+            trained = train(target, target.model, batch, self.recipe, self.spec.seed, steps, autocast)
             without = self._without(self.recipe, steps)
             trial = replace(trial, steps=steps, loss_without=without, loss_with=trained)
             if made.targets is not None:  # on other targets the losses do not compare
@@ -172,7 +185,7 @@ class _Clinic:
         """Where training ends without any remedy."""
         if (recipe, steps) not in self._untreated:
             model = copy.deepcopy(self.target.model)
-            trained = train(self.target, model, self.batch, recipe, self.spec.seed, steps)
+            trained = train(self.target, model, self.batch, recipe, self.spec.seed, steps, self.autocast)
             self._untreated[recipe, steps] = trained
         return self._untreated[recipe, steps]
 
@@ -199,7 +212,7 @@ class _Clinic:
 
     def _ended(self, recipe: Recipe) -> tuple[float, nn.Module]:
         model = copy.deepcopy(self.target.model)
-        return train(self.target, model, self.batch, recipe, self.spec.seed), model
+        return train(self.target, model, self.batch, recipe, self.spec.seed, autocast=self.autocast), model
 
     def _evidence(self, measurement: Measurement) -> Evidence:
         return Evidence(measurement=measurement, ledger=account_for(measurement), thresholds=self.spec.thresholds)
@@ -207,11 +220,21 @@ class _Clinic:
 
 def _changes(made: Plan, before: nn.Module, after: nn.Module) -> Iterator[str]:
     yield from dict.fromkeys(edit.changes for edit in made.edits)
+    if made.loss_scale != 1.0:
+        yield f"the loss times {made.loss_scale:,.0f}"
     if made.targets is not None:
         yield "scales the targets"
     more = sum(p.numel() for p in after.parameters()) - sum(p.numel() for p in before.parameters())
     if more:
         yield f"{more:+,} parameters"
+
+
+def _scaled(forward: Callable[[nn.Module, Any], Pass], scale: float) -> Callable[[nn.Module, Any], Pass]:
+    def scaled(model: nn.Module, batch: Any) -> Pass:
+        result = forward(model, batch)
+        return replace(result, loss=result.loss * scale)
+
+    return scaled
 
 
 def _told(error: BaseException) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_every_option_reaches_the_spec(stub, gradcheck) -> None:
         "check pkg.net:build --batch d.npz --input float32[8,3] --input ids=int64[4] --target int64[8]"
         " --target-column y --loss mse_loss --step s.py:go --weights w.pt --set depth=8 --set name=a=b"
         " --train --trust-pickle --device cuda:1 --dtype float64 --autocast bfloat16 --seed 7"
-        " --select GC2,graph-cut --select GC101 --ignore gc202 --fail-on error"
+        " --select GC2,graph-cut --select GC101 --ignore gc202 --fail-on error --try-budget 2.5"
     )
     ended = gradcheck(*arguments.split())
     assert ended.err == ""
@@ -81,6 +82,7 @@ def test_every_option_reaches_the_spec(stub, gradcheck) -> None:
             ignore=("gc202",),
             fail_on=FailOn.ERROR,
             trust_pickle=True,
+            try_budget=2.5,
         )
     ]
 
@@ -241,3 +243,40 @@ def test_every_example_in_every_format(stub, gradcheck, example: str, format: st
 def test_a_report_error_of_the_pipeline_is_told(stub, gradcheck) -> None:
     stub.outcome = ReportError("cannot")
     assert gradcheck("check", "m.py").code == 2
+
+
+def test_no_try_tries_nothing(stub, gradcheck) -> None:
+    gradcheck("check", "m.py", "--no-try")
+    assert stub.specs[0].try_budget == 0.0
+
+
+def _with_patch(report):
+    finding = report.findings[0]
+    first = finding.remedies[0]
+    patched = replace(first, trial=replace(first.trial, patch="def apply(model):\n    return model\n"))
+    return replace(report, findings=(replace(finding, remedies=(patched, *finding.remedies[1:])), *report.findings[1:]))
+
+
+def test_the_best_patch_is_written_and_said(stub, gradcheck, tmp_path: Path) -> None:
+    stub.outcome = _with_patch(vanishing())
+    ended = gradcheck("check", "m.py", "--write-patch", str(tmp_path / "p.py"))
+    assert (tmp_path / "p.py").read_text(encoding="utf-8").startswith("def apply(model):")
+    assert "p.py holds `apply(model)`" in " ".join(ended.out.split()) and ended.code == 1
+
+
+def test_without_a_remedy_no_patch_is_written_and_that_is_said(stub, gradcheck, tmp_path: Path) -> None:
+    stub.outcome = healthy()
+    ended = gradcheck("check", "m.py", "--write-patch", str(tmp_path / "p.py"))
+    assert "p.py was not written" in " ".join(ended.out.split()) and ended.code == 0
+    assert not (tmp_path / "p.py").exists()
+
+
+def test_a_patch_that_cannot_be_written_is_an_error(stub, gradcheck, tmp_path: Path) -> None:
+    stub.outcome = _with_patch(vanishing())
+    ended = gradcheck("check", "m.py", "--write-patch", str(tmp_path / "no" / "p.py"))
+    assert ended.code == 2 and "p.py" in ended.err
+
+
+def test_a_patch_needs_the_trials(stub, gradcheck) -> None:
+    ended = gradcheck("check", "m.py", "--no-try", "--write-patch", "p.py")
+    assert ended.code == 2 and "--no-try" in ended.err

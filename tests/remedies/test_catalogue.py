@@ -20,7 +20,7 @@ residual-scaling lstm gru attention clipping weight-decay l1 lower-lr warmup few
 input-normalization target-normalization scale-logits loss-scaling bf16 fp32 eps clamp double-where
 mask-fix drop-empty log-softmax remove-softmax softmax-dim xlogy softplus remove-detach differentiable-op
 straight-through fix-backward loss-fix mean-aggregation variance-floor data-cleaning input-check
-weight-check zero-infinity jitter batch-size raise-lr
+weight-check zero-infinity jitter batch-size raise-lr identity-recurrence
 """.split()
 
 

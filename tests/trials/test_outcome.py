@@ -72,7 +72,7 @@ def test_outcomes_by_training(without: float, trained: float, outcome: str) -> N
 @given(st.lists(st.tuples(st.sampled_from(sorted(RANK)), st.floats(0, 10)), max_size=8))
 def test_the_best_outcome_comes_first(trials: list[tuple[str, float]]) -> None:
     remedies = [
-        Remedy(id=str(i), title="", detail="", trial=Trial(outcome=outcome, steps=20, loss_with=loss))
+        Remedy(id=str(i), title="", detail="", trial=Trial(outcome=outcome, loss_without=3.0, loss_with=loss))
         for i, (outcome, loss) in enumerate(trials)
     ]
     order = ranked(remedies)

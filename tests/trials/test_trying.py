@@ -218,10 +218,10 @@ print(report.exit_code, report.loss)
 """
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["deep_sigmoid_cnn", "plain_deep_cnn", "small_init", "pixel_rnn", "exploding_rnn", "dead_relu", "target_scale"],
-)
+PATCHED = "deep_sigmoid_cnn plain_deep_cnn small_init pixel_rnn exploding_rnn dead_relu target_scale unscaled_inputs"
+
+
+@pytest.mark.parametrize("name", PATCHED.split())
 def test_a_written_patch_runs_in_a_fresh_process_and_cures(name: str, tmp_path: Path) -> None:
     patch = tmp_path / "patch.py"
     checked = subprocess.run(
@@ -235,3 +235,18 @@ def test_a_written_patch_runs_in_a_fresh_process_and_cures(name: str, tmp_path: 
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split()[0] == "0", "the patched model is healthy"
+
+
+@pytest.mark.parametrize("name", ["loss-scaling", "bf16", "fp32"])
+def test_what_float16_loses_is_got_back(name: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(32, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 4)).half()
+    batch = torch.randn(64, 32).half(), torch.randn(64, 4).half() * 1e-4
+
+    def step(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return 1e-4 * F.mse_loss(model(batch[0]).float(), batch[1].float())  # as autocast takes losses
+
+    report = gradcheck_cli.check(model, batch, step=step, try_budget=60)
+    assert gravest(report).code == "GC501"
+    trial = remedy(report, name).trial
+    assert trial.outcome == "fixed" and trial.before > 0 and trial.after == 0, trial
