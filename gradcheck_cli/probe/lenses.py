@@ -86,13 +86,23 @@ def _rectified(active: Tensor, channels: bool) -> Reading:
     """Positive where the slope is 1: per unit over the whole batch, since half of all elements are
     zero in a healthy layer."""
     unit = 1 if channels and active.dim() > 2 else active.dim() - 1
-    others = [d for d in range(active.dim()) if d != unit]
     if active.dim() < 2 or not active.numel():
         return Reading("activation", slope=(active > 0).float().mean(), units=active.numel(), samples=1)
-    units = active.shape[unit]
-    dead = (active.amax(dim=others) <= 0).float().mean()
-    slope = (_sample(active) > 0).float().mean()
-    return Reading("activation", slope=slope, dead=dead, units=units, samples=active.numel() // units)
+    units, few = active.shape[unit], _sample(active)
+    slope = torch.count_nonzero(few > 0) / few.numel()
+    return Reading("activation", slope=slope, dead=_dead(active, unit), units=units, samples=active.numel() // units)
+
+
+def _dead(active: Tensor, unit: int) -> Scalar:
+    """The share of units that are nowhere positive; most are seen to be alive in the first sample alone."""
+    others = [d for d in range(active.dim()) if d != unit]
+    if active.device.type != "cpu":  # looking would wait for the device
+        return (active.amax(dim=others) <= 0).float().mean()
+    silent = (active.narrow(others[0], 0, 1).amax(dim=others) <= 0).nonzero().flatten()
+    if not len(silent):
+        return 0.0
+    dead = torch.count_nonzero(active.index_select(unit, silent).amax(dim=others) <= 0)
+    return int(dead) / active.shape[unit]
 
 
 def _softmax(node: Any, channels: bool) -> Reading:

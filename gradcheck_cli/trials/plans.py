@@ -361,8 +361,14 @@ def _bias_init(situation: Situation) -> Plan:
 
 
 def _orthogonal(situation: Situation) -> Plan:
+    """Orthogonal recurrent weights; a sigmoid between them, whose slope is 1/4 at best, becomes a tanh."""
     arguments = {"names": _carrying(situation), "seed": situation.seed}
-    return Plan(edits=(Edit(function=edits.orthogonalise, arguments=arguments),))
+    edit = Edit(function=edits.orthogonalise, arguments=arguments)
+    sigmoids = situation.activations(("sigmoid", "sigmoid_"))
+    if not sigmoids:
+        return Plan(edits=(edit,))
+    swap = Edit(function=edits.swap_activations, arguments={"places": situation.places(sigmoids), "to": "tanh"})
+    return Plan(edits=(swap, edit))
 
 
 _NO_SQUARE = "no square recurrent weight was found"

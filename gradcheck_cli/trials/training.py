@@ -16,7 +16,8 @@ from gradcheck_cli.records.spec import Target
 
 STEPS = 20
 LONGER = 100
-"""Steps that a remedy is given where it is behind after `STEPS`: a slow start is not a worse one."""
+"""Steps that a remedy is given where it is behind after `STEPS`, and the best ones in any case: the first steps can
+mislead either way."""
 _KINDS: dict[Optimizer, Callable[..., torch.optim.Optimizer]] = {
     Optimizer.SGD: torch.optim.SGD,
     Optimizer.ADAM: torch.optim.Adam,

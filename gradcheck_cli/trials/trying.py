@@ -33,6 +33,9 @@ from gradcheck_cli.trials.training import LONGER, STEPS, Recipe, train
 
 _TRIED = (Family.VANISHING, Family.EXPLODING, Family.NO_GRADIENT, Family.PRECISION)
 
+FINALISTS = 2
+"""The best remedies of a finding, which are trained for longer."""
+
 
 def try_remedies(
     target: Target,
@@ -83,6 +86,7 @@ class _Clinic:
         self.recipe = (
             Recipe(optimizer=spec.optimizer, lr=spec.lr) if spec.lr else Recipe(optimizer=Optimizer.ADAM, lr=1e-3)
         )
+        self._made: dict[str, tuple[Plan, float]] = {}
         self._untreated: dict[tuple[Recipe, int], float] = {}
         self.remedies = sum(len(f.remedies) for f in findings if f.family in _TRIED)
         self.begun = self.late = 0
@@ -94,8 +98,17 @@ class _Clinic:
         return (left,) if self.late else ()
 
     def treated(self, finding: Finding) -> Finding:
-        """The finding with its remedies tried, the best first."""
-        return replace(finding, remedies=ranked([self._tried(finding, remedy) for remedy in finding.remedies]))
+        """The finding with its remedies tried, the best first; the best two that fix it are trained for longer."""
+        tried = {remedy.id: self._tried(finding, remedy) for remedy in finding.remedies}
+        confirmed: set[str] = set()
+        while True:
+            order = ranked(list(tried.values()))
+            waiting = [r for r in order[:FINALISTS] if r.trial.outcome == "fixed" and r.id not in confirmed]
+            if not waiting:
+                return replace(finding, remedies=order)
+            first = waiting[0]
+            confirmed.add(first.id)
+            tried[first.id] = self._confirmed(first)
 
     def _tried(self, finding: Finding, remedy: Remedy) -> Remedy:
         self.begun += 1
@@ -140,6 +153,7 @@ class _Clinic:
             unit=numbers[0].unit if numbers[0] else "",
             note="; ".join(filter(None, (note, *_changes(made, self.target.model, target.model)))),
         )
+        self._made[remedy.id] = made, evidence.measurement.loss
         if outcome in ("fixed", "helps") and made.loss_scale == 1.0:  # a scale is undone before the step
             trial = self._compared(trial, made, evidence.measurement.loss)
         if outcome in ("fixed", "helps") and (made.edits or made.targets is not None):
@@ -167,18 +181,27 @@ class _Clinic:
 
     def _compared(self, trial: Trial, made: Plan, start: float) -> Trial:
         """The trial with what training comes to; where it is worse also after more steps, so is the outcome."""
-        for steps in (STEPS, LONGER):
-            if not self._time_for(2 * steps):
-                return replace(trial, note="; ".join(filter(None, (trial.note, "no time was left to train it"))))
-            target, batch, autocast = self._under(made)
-            trained = train(target, target.model, batch, self.recipe, self.spec.seed, steps, autocast)
-            without = self._without(self.recipe, steps)
-            trial = replace(trial, steps=steps, loss_without=without, loss_with=trained)
-            if made.targets is not None:  # on other targets the losses do not compare
-                return trial
-            if trained_outcome(without, trained, start) != "worse":
-                return trial
-        note = f"{trial.steps} steps of training end at a higher loss"
+        first = self._trained(trial, made, start, STEPS)
+        return self._trained(trial, made, start, LONGER) if first.outcome == "worse" else first
+
+    def _confirmed(self, remedy: Remedy) -> Remedy:
+        """A remedy that fixes its finding, after more steps than the others."""
+        made, start = self._made[remedy.id]
+        if remedy.trial.steps == LONGER or made.loss_scale != 1.0:
+            return remedy
+        return replace(remedy, trial=self._trained(remedy.trial, made, start, LONGER))
+
+    def _trained(self, trial: Trial, made: Plan, start: float, steps: int) -> Trial:
+        """The trial with what so many steps come to, as far as there is time; `start` is the loss before the first."""
+        if not self._time_for(2 * steps):
+            return trial
+        target, batch, autocast = self._under(made)
+        trained = train(target, target.model, batch, self.recipe, self.spec.seed, steps, autocast)
+        without = self._without(self.recipe, steps)
+        trial = replace(trial, steps=steps, loss_without=without, loss_with=trained)
+        if made.targets is not None or trained_outcome(without, trained, start) != "worse":
+            return trial  # on other targets the losses do not compare
+        note = f"{steps} steps of training end at a higher loss"
         return replace(trial, outcome="worse", note="; ".join(filter(None, (note, trial.note))))
 
     def _without(self, recipe: Recipe, steps: int = STEPS) -> float:
