@@ -33,6 +33,7 @@ from gradcheck_cli.trials.training import LONGER, STEPS, Recipe, train
 
 _TRIED = (Family.VANISHING, Family.EXPLODING, Family.NO_GRADIENT, Family.PRECISION)
 
+_INTERRUPTED = "the trials of remedies were interrupted"
 FINALISTS = 2
 """The best remedies of a finding, which are trained for longer."""
 
@@ -58,9 +59,9 @@ def try_remedies(
         with preserved(target.model):
             clinic = _Clinic(target, spec, measurement, findings, on_stage)
             for finding in ill:
-                tried[id(finding)] = clinic.treated(finding)
+                tried[id(finding)] = finding if clinic.interrupted else clinic.treated(finding)
     except KeyboardInterrupt:
-        return tuple(tried[id(f)] for f in findings), ("the trials of remedies were interrupted",)
+        return findings, (_INTERRUPTED,)
     except Exception as error:
         return tuple(tried[id(f)] for f in findings), (f"no remedy was tried: {_told(error)}",)
     return tuple(tried[id(f)] for f in findings), clinic.notes()
@@ -90,25 +91,37 @@ class _Clinic:
         self._untreated: dict[tuple[Recipe, int], float] = {}
         self.remedies = sum(len(f.remedies) for f in findings if f.family in _TRIED)
         self.begun = self.late = 0
+        self.interrupted = False
         self.pass_seconds = measurement.seconds["forward"] + measurement.seconds["backward"]
 
     def notes(self) -> tuple[str, ...]:
         """What the budget left out."""
+        if self.interrupted:
+            return (_INTERRUPTED,)
         left = f"{self.late} remedies were not tried within {self.spec.try_budget:g} s; --try-budget gives more time"
         return (left,) if self.late else ()
 
     def treated(self, finding: Finding) -> Finding:
-        """The finding with its remedies tried, the best first; the best two that fix it are trained for longer."""
-        tried = {remedy.id: self._tried(finding, remedy) for remedy in finding.remedies}
+        """The finding with its remedies tried, the best first; an interrupt keeps those that were."""
+        tried = {remedy.id: remedy for remedy in finding.remedies}
+        try:
+            for remedy in finding.remedies:
+                tried[remedy.id] = self._tried(finding, remedy)
+            self._confirm(tried)
+        except KeyboardInterrupt:
+            self.interrupted = True
+        return replace(finding, remedies=ranked(list(tried.values())))
+
+    def _confirm(self, tried: dict[str, Remedy]) -> None:
+        """Train the best for longer, until the best are those that stand it."""
         confirmed: set[str] = set()
         while True:
-            order = ranked(list(tried.values()))
-            waiting = [r for r in order[:FINALISTS] if r.trial.outcome == "fixed" and r.id not in confirmed]
+            best = ranked(list(tried.values()))[:FINALISTS]
+            waiting = [r for r in best if r.trial.outcome == "fixed" and r.id not in confirmed]
             if not waiting:
-                return replace(finding, remedies=order)
-            first = waiting[0]
-            confirmed.add(first.id)
-            tried[first.id] = self._confirmed(first)
+                return
+            confirmed.add(waiting[0].id)
+            tried[waiting[0].id] = self._confirmed(waiting[0])
 
     def _tried(self, finding: Finding, remedy: Remedy) -> Remedy:
         self.begun += 1

@@ -138,7 +138,22 @@ def test_an_interrupt_keeps_the_diagnosis(monkeypatch: pytest.MonkeyPatch) -> No
     report = treated("deep_sigmoid_mlp")
     assert gravest(report).code == "GC201" and report.exit_code == 1
     assert "the trials of remedies were interrupted" in report.notes
-    assert torch.tensor([1.0]).requires_grad is False
+
+
+def test_an_interrupt_keeps_the_trials_that_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = trying.plan
+
+    def interrupted(remedy: str, situation: object) -> object:
+        if remedy == "init":
+            raise KeyboardInterrupt
+        return plan(remedy, situation)
+
+    monkeypatch.setattr(trying, "plan", interrupted)
+    report = treated("deep_sigmoid_mlp")
+    outcomes = {r.id: r.trial.outcome for r in gravest(report).remedies}
+    assert (
+        outcomes["relu"] == outcomes["normalization"] == "fixed" and outcomes["init"] == outcomes["gelu"] == "not-tried"
+    )
 
 
 def test_a_model_that_cannot_be_copied_keeps_the_diagnosis() -> None:
