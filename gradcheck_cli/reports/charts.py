@@ -111,8 +111,16 @@ def trial_bars(trial: Trial) -> tuple[tuple[str, float, float], ...]:
     """`before` and `after` with their value and their length in percent of the longer; empty if not measured."""
     if trial.before is None or trial.after is None or not math.isfinite(trial.before + trial.after):
         return ()
-    longest = max(abs(trial.before), abs(trial.after)) or 1.0
-    return tuple((name, v, 100 * abs(v) / longest) for name, v in (("before", trial.before), ("after", trial.after)))
+    sizes = [abs(value) for value in (trial.before, trial.after)]
+    if not trial.unit.startswith(_LINEAR) and min(sizes) > 0:  # a ratio is drawn by its decades
+        sizes = [abs(math.log10(size)) for size in sizes]
+    longest = max(sizes) or 1.0
+    named = zip(("before", "after"), (trial.before, trial.after), sizes, strict=True)
+    return tuple((name, value, 100 * size / longest) for name, value, size in named)
+
+
+_LINEAR = ("decades", "of ", "saturated")
+"""How the units of trials begin that are no ratios."""
 
 
 def _series_chart(one: Series) -> Chart | None:

@@ -7,9 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.report import Finding, Remedy
+from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.reports.glyphs import shown
+from gradcheck_cli.reports.charts import trial_bars
+from gradcheck_cli.reports.glyphs import bar, shown
 from gradcheck_cli.reports.plain import trial_in_words
 from gradcheck_cli.reports.style import Style
 
@@ -17,6 +18,7 @@ REMEDIES = 3
 """Remedies shown for the first finding."""
 LATER_REMEDIES = 1
 """Remedies shown for each further one; the rest is a `--verbose` away."""
+_BAR = 8
 _COLOR = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "dim"}
 _OUTCOME_COLOR = {"fixed": "green", "helps": "green", "worse": "red"}
 
@@ -78,16 +80,23 @@ def _add_remedies(details: Table, remedies: tuple[Remedy, ...], style: Style, li
 
 
 def _remedy(remedy: Remedy, style: Style) -> Text:
-    text = _text(remedy.title, style, "bold")
+    text = Text.assemble(_text(remedy.title, style, "bold"))
     if remedy.detail:
         text.append_text(_text(f" — {remedy.detail}", style))
     if tried := trial_in_words(remedy):
-        text.append("\n").append_text(_text(f"tried  {tried}", style, _OUTCOME_COLOR.get(remedy.trial.outcome, "dim")))
+        words = f"tried  {_bars(remedy.trial, style)}{tried}"
+        text.append("\n").append_text(_text(words, style, _OUTCOME_COLOR.get(remedy.trial.outcome, "dim")))
     elif style.verbose and remedy.trial.note:
         text.append("\n").append_text(_text(f"not tried: {remedy.trial.note}", style, "dim"))
     for line in remedy.code.splitlines():
         text.append("\n").append_text(_text(line, style, "cyan"))
     return text
+
+
+def _bars(trial: Trial, style: Style) -> str:
+    """Before and after side by side, with room for the longer: `████████ → ▎`."""
+    bars = [bar(length, 100.0, _BAR, style.unicode) for _, _, length in trial_bars(trial)]
+    return f"{bars[0]} → {bars[1]}  " if bars else ""
 
 
 def _text(text: str, style: Style, look: str = "") -> Text:
