@@ -28,7 +28,8 @@ from gradcheck_cli.trials.calls import recorded_calls
 from gradcheck_cli.trials.habits import HABITS
 from gradcheck_cli.trials.outcome import measured_outcome, ranked, trained_outcome
 from gradcheck_cli.trials.patch import patch_source
-from gradcheck_cli.trials.plans import NotTriable, Plan, Situation, plan
+from gradcheck_cli.trials.plans import plan
+from gradcheck_cli.trials.situation import NotTriable, Plan, Situation
 from gradcheck_cli.trials.training import LONGER, STEPS, Recipe, train
 
 _TRIED = (Family.VANISHING, Family.EXPLODING, Family.NO_GRADIENT, Family.PRECISION)

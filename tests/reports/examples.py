@@ -23,7 +23,7 @@ INIT = Remedy(
     title="He initialisation",
     detail="It keeps the variance from layer to layer.",
     code='nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")',
-    trial=Trial(outcome="helps", before=-8.5, after=-6.0),
+    trial=Trial(outcome="helps", before=-8.5, after=-6.0, unit="decades"),
 )
 NORMALIZATION = Remedy(
     id="normalization",

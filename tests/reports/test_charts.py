@@ -75,4 +75,9 @@ def test_equal_series_are_drawn_once_and_the_worst_first() -> None:
     ],
 )
 def test_trial_bars(before: float | None, after: float | None, bars: tuple[object, ...]) -> None:
-    assert trial_bars(Trial(outcome="helps", before=before, after=after)) == bars
+    assert trial_bars(Trial(outcome="helps", before=before, after=after, unit="decades")) == bars
+
+
+def test_a_ratio_is_drawn_by_its_decades() -> None:
+    bars = trial_bars(Trial(outcome="fixed", before=1e8, after=100.0, unit="times the loss of guessing"))
+    assert [length for _, _, length in bars] == pytest.approx([100.0, 25.0])

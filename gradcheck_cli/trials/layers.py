@@ -1,0 +1,179 @@
+"""Plans for layers: activations, initialisation, normalisation, identity paths, softmaxes and norms to leave out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from gradcheck_cli.rules.accounts import weights_above
+from gradcheck_cli.rules.evidence import VIEW_LIKE
+from gradcheck_cli.trials import edits
+from gradcheck_cli.trials.calls import Call
+from gradcheck_cli.trials.edits import Place
+from gradcheck_cli.trials.situation import (
+    ACTIVATIONS,
+    RECTIFYING,
+    SMOOTH,
+    SQUASHING,
+    Edit,
+    Plan,
+    Situation,
+    some,
+)
+
+_ADDITIONS = frozenset(("add", "add_", "__add__", "__iadd__", "__radd__"))
+_FACTORS = frozenset(("mul", "__mul__", "__rmul__", "div", "__truediv__", "add", "add_", "mul_"))
+_GAINS = dict.fromkeys(RECTIFYING | SMOOTH, 2.0**0.5) | {"tanh": 5 / 3, "tanh_": 5 / 3, "selu": 0.75}
+"""By the activation that follows a weight, as `torch.nn.init.calculate_gain` has them; 1 for any other."""
+
+
+def relu(situation: Situation) -> Plan:
+    """ReLU in place of squashing activations, with He initialisation."""
+    return _rectified(situation, SQUASHING, "relu")
+
+
+def gelu(situation: Situation) -> Plan:
+    """GELU in place of activations that squash or cut off, with He initialisation."""
+    return _rectified(situation, SQUASHING | RECTIFYING, "gelu")
+
+
+def leaky_relu(situation: Situation) -> Plan:
+    """LeakyReLU in place of every ReLU, and of clamps that are used as one."""
+    calls = [c for c in situation.calls if c.name in RECTIFYING]
+    return Plan(edits=(situation.swap(some(calls, "no ReLU is called inside this model"), "leaky_relu"),))
+
+
+def _rectified(situation: Situation, names: frozenset[str], to: str) -> Plan:
+    calls = some(situation.activations(names), "no such activation is called between two layers of this model")
+    return Plan(edits=(situation.swap(calls, to), *drawn(situation, {c.place for c in calls})))
+
+
+def init(situation: Situation) -> Plan:
+    """Every weight drawn anew for the activation that follows it."""
+    return Plan(edits=drawn(situation, set()))
+
+
+def drawn(situation: Situation, rectified: set[Place]) -> tuple[Edit, ...]:
+    """He's or Xavier's deviation for every weight, by the activation that follows or that is put there."""
+    shapes = situation.free
+    following = _following(situation)
+    deviations: dict[str, float] = {}
+    for call in some(situation.weighted(), "no weight of a linear or convolution layer is used"):
+        after = following.get(call.op)
+        gain = 1.0 if after is None else 2.0**0.5 if after.place in rectified else _GAINS.get(after.name, 1.0)
+        for name in call.parameters:
+            if len(shapes.get(name, ())) >= 2:
+                deviations[name] = float(f"{gain / math.sqrt(_fan_in(call, shapes[name])):.4g}")
+    zeroed = tuple(sorted({n for c in situation.weighted() for n in _biases(c, shapes)}))
+    arguments = {"deviations": deviations, "zeroed": zeroed, "seed": situation.seed}
+    return (Edit(function=edits.initialise, arguments=arguments),)
+
+
+def _biases(call: Call, shapes: Mapping[str, tuple[int, ...]]) -> Iterable[str]:
+    """Biases that go in together with a weight, and those beside it in a module of its own."""
+    beside = {name.rpartition(".")[0] + ".bias" for name in call.parameters if name.endswith(".weight")}
+    return [n for n in {*call.parameters, *beside} if n in shapes and len(shapes[n]) == 1]
+
+
+def _fan_in(call: Call, shape: tuple[int, ...]) -> int:
+    """Terms in each sum: x @ W has them along the first dimension of W, a layer along all but the first."""
+    return shape[0] if call.name in ("matmul", "__matmul__", "mm") else math.prod(shape[1:])
+
+
+def _following(situation: Situation) -> Mapping[int, Call]:
+    """The activation that reads what an op puts out, by the op, behind views, biases and normalisations at most."""
+    acting = {c.op: c for c in situation.calls if c.name in ACTIVATIONS}
+    weighted = {c.op for c in situation.weighted()}
+    found: dict[int, Call] = {}
+    for start in weighted:
+        index, senders = start, situation.evidence.senders
+        for _ in range(6):
+            above = [s for s in senders.get(index, ()) if s not in weighted]
+            call = next((acting[s] for s in above if s in acting), None)
+            if call is not None:
+                found[start] = call
+                break
+            passing = [s for s in above if situation.evidence.op(s).name.startswith(_PASSING)]
+            if not passing:
+                break
+            index = passing[0]
+    return found
+
+
+_PASSING = (*VIEW_LIKE, "Add", "NativeBatchNorm", "NativeLayerNorm", "NativeGroupNorm", "Mul", "Mm", "Bmm")
+
+
+def normalization(situation: Situation) -> Plan:
+    """A normalisation behind every layer but the last."""
+    calls = some(situation.hidden(), "no linear or convolution layer lies before another")
+    return Plan(edits=(Edit(function=edits.normalise, arguments={"places": situation.places(calls)}),))
+
+
+def residual(situation: Situation) -> Plan:
+    """An identity path around every layer and its activation."""
+    layers = [c for c in situation.hidden() if c.name not in ("mm", "matmul", "__matmul__")]
+    activations = situation.activations(ACTIVATIONS)
+    some(layers, "no layer lies before another")
+    some(activations, "no activation is called between two layers of this model")
+    factor = float(f"{1 / math.sqrt(len(activations)):.4g}")
+    arguments = {
+        "layers": situation.places(layers),
+        "activations": situation.places(activations),
+        "factor": factor,
+    }
+    return Plan(edits=(Edit(function=edits.add_identity, arguments=arguments),))
+
+
+def residual_scaling(situation: Situation) -> Plan:
+    """Branches scaled to keep the size of the stream, or a small constant factor left out."""
+    if situation.finding.cause in ("residual-scale", "small-init"):
+        calls = [c for c in situation.calls if c.name in _FACTORS and any(0 < abs(n) < 0.03 for n in c.numbers)]
+        some(calls, "no small constant factor is written in the model's code")
+        return Plan(edits=(Edit(function=edits.unscale, arguments={"places": situation.places(calls)}),))
+    merges = [c for c in situation.calls if c.name in _ADDITIONS and c.tensors == 2 and c.same_shape]
+    merges = some([c for c in merges if not c.parameters], "no sum of branches is made in the model's code")
+    factor = float(f"{1 / math.sqrt(2 * len(merges)):.4g}")
+    arguments = {"places": situation.places(merges), "factor": factor}
+    return Plan(edits=(Edit(function=edits.scale_branches, arguments=arguments),))
+
+
+def remove_softmax(situation: Situation) -> Plan:
+    """The softmax that is to blame left out, or taken for a sigmoid where it runs over one logit."""
+    softmaxes = [c for c in situation.calls if c.name in ("softmax", "log_softmax")]
+    blamed = [c for c in softmaxes if situation.finding.op == situation.evidence.op(c.op).name]
+    if situation.finding.cause == "double-softmax":
+        blamed = [c for c in blamed if weights_above(situation.evidence, c.op) == 0]
+    calls = some(blamed, "the softmax is called outside the model's modules")
+    if situation.finding.cause == "single-element-softmax":  # of one logit, a sigmoid is the probability that was meant
+        return Plan(edits=(situation.swap(calls, "sigmoid"),))
+    return Plan(edits=(Edit(function=edits.skip, arguments={"places": situation.places(calls)}),))
+
+
+def softmax_dim(situation: Situation) -> Plan:
+    """Over the last dimension but the batch's that holds more than one element."""
+    calls = [c for c in situation.calls if c.name == "softmax" and c.op in _alone(situation, "softmax")]
+    some(calls, "the softmax is called outside the model's modules")
+    dims = [d for d in range(1, len(calls[0].shape)) if calls[0].shape[d] > 1]
+    arguments = {"places": situation.places(calls), "dim": some(dims, "no dimension holds more than one element")[-1]}
+    return Plan(edits=(Edit(function=edits.softmax_over, arguments=arguments),))
+
+
+def _alone(situation: Situation, kind: str) -> set[int]:
+    """The ops of a kind that run over one element."""
+    return {x.op for x in situation.evidence.measurement.lenses if x.kind == kind and x.length == 1}
+
+
+def remove_norm(situation: Situation) -> Plan:
+    """Normalisations over a single element left out."""
+    norms = ("layer_norm", "batch_norm", "instance_norm", "group_norm", "rms_norm", "normalize")
+    calls = [c for c in situation.calls if c.name in norms and c.op in _alone(situation, "normalization")]
+    some(calls, "the normalisation is called outside the model's modules")
+    return Plan(edits=(Edit(function=edits.skip, arguments={"places": situation.places(calls)}),))
+
+
+def bias_init(situation: Situation) -> Plan:
+    """Biases that are far from 0 set to it."""
+    biases = [n for n, shape in situation.free.items() if len(shape) == 1 and shape[0] and "bias" in n]
+    far = [n for n in biases if float(situation.model.get_parameter(n).detach().abs().max()) > 1]
+    arguments = {"deviations": {}, "zeroed": tuple(some(far, "no bias is larger than 1"))}
+    return Plan(edits=(Edit(function=edits.initialise, arguments=arguments),))

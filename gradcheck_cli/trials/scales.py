@@ -1,0 +1,93 @@
+"""Plans for scales: logits, sums, inputs, targets and the loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from gradcheck_cli.trials import edits
+from gradcheck_cli.trials.layers import drawn
+from gradcheck_cli.trials.situation import SQUASHING, Edit, NotTriable, Plan, Situation, some
+
+_SUMS = frozenset(
+    (
+        "sum",
+        "einsum",
+        "scatter_reduce",
+        "matmul",
+        "__matmul__",
+        "mm",
+        "bmm",
+        "scatter_add",
+        "scatter_add_",
+        "index_add",
+        "index_add_",
+        "scatter_reduce",
+    )
+)
+
+
+def scale_logits(situation: Situation) -> Plan:
+    """What goes into a saturated softmax or output scaled to a size of 1."""
+    names = ("softmax", "log_softmax", *SQUASHING) if situation.finding.cause != "softmax-saturation" else ("softmax",)
+    sizes = {
+        c.place: c.deviation if "softmax" in c.name else math.hypot(c.mean, c.deviation)
+        for c in situation.calls
+        if c.name in names
+    }
+    calls = [c for c in situation.calls if sizes.get(c.place, 0.0) > 1]
+    if not calls:
+        spread = next((s.std for s in situation.evidence.measurement.outputs if s.std), 0.0)
+        if spread <= 1:
+            raise NotTriable("no logits of this model are larger than about 1")
+        return Plan(edits=(Edit(function=edits.scale_output, arguments={"factor": float(f"{1 / spread:.3g}")}),))
+    factors = {c.place: float(f"{1 / sizes[c.place]:.3g}") for c in calls}
+    return Plan(edits=(Edit(function=edits.scale_arguments, arguments={"factors": factors}),))
+
+
+def mean_aggregation(situation: Situation) -> Plan:
+    """Means in place of sums over elements, neighbours or terms."""
+    sums = [c for c in situation.calls if c.name in _SUMS and not c.parameters and c.tensors >= 1]
+    calls = some(sums, "no sum is taken inside the model's modules")
+    return Plan(edits=(Edit(function=edits.average, arguments={"places": situation.places(calls)}),))
+
+
+def input_normalization(situation: Situation) -> Plan:
+    """Inputs standardised by feature."""
+    floating = [s for s in situation.evidence.measurement.inputs if s.dtype.startswith(("float", "bfloat"))]
+    some(floating, "the batch holds no floating input")
+    return Plan(edits=(Edit(function=edits.standardise_inputs),))
+
+
+def target_normalization(situation: Situation) -> Plan:
+    """The targets standardised; an output that is saturated since it could not reach them is drawn anew as well."""
+    compared = situation.evidence.compared
+    if compared is None:
+        raise NotTriable("no output is compared with a target by a regression loss")
+    key = next((key for key, value in _items(situation.batch) if _has_rms(value, compared[1])), None)
+    if key is None:
+        raise NotTriable("the batch holds no tensor with the targets")
+    return Plan(edits=drawn(situation, set()) if situation.finding.cause == "saturated-output" else (), targets=key)
+
+
+def loss_scaling(situation: Situation) -> Plan:
+    """The loss scaled as the finding recommends."""
+    scale = situation.finding.evidence.get("loss_scale")
+    if not isinstance(scale, (int, float)):
+        raise NotTriable("no scale fits all gradients")
+    return Plan(loss_scale=float(scale))
+
+
+def _items(batch: Any) -> Sequence[tuple[int | str, Any]]:
+    if isinstance(batch, (tuple, list)):
+        return list(enumerate(batch))[::-1]  # inputs stand before targets
+    return [(k, v) for k, v in batch.items() if isinstance(k, str)] if isinstance(batch, dict) else []
+
+
+def _has_rms(value: Any, rms: float) -> bool:
+    if not isinstance(value, Tensor) or not value.is_floating_point() or value.numel() < 2:
+        return False
+    return math.isclose(float(value.double().square().mean().sqrt()), rms, rel_tol=1e-3)
