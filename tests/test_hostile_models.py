@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -114,3 +116,33 @@ def test_a_model_that_casts_itself_comes_back_in_its_dtype():
     assert model.layer.weight is weight
     assert weight.dtype is torch.float32
     assert torch.equal(weight, values)
+
+
+class Reversible(torch.autograd.Function):
+    """A block whose backward runs a backward pass of its own, as reversible layers do."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, block: nn.Module) -> Tensor:
+        ctx.block, ctx.x = block, x.detach()
+        return block(ctx.x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        with torch.enable_grad():
+            x = ctx.x.requires_grad_()
+            torch.autograd.backward(ctx.block(x), 1e-9 * gradient)
+        return x.grad, None
+
+
+def test_a_slow_layer_without_an_account_is_no_crash() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale, self.block, self.head = nn.Parameter(torch.ones(8)), nn.Linear(8, 8), nn.Linear(8, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(Reversible.apply(self.scale * x, self.block))
+
+    torch.manual_seed(0)
+    report = check(Net(), (torch.randn(8, 8), torch.arange(8) % 3), loss="cross_entropy")
+    assert report.status.value in ("healthy", "ill")

@@ -32,7 +32,9 @@ def vanishing_depth(evidence: Evidence) -> Findings:
     decades were lost: activation slopes, weights, a closed gate, the scale of a branch.
     """
     typical = evidence.typical_relative_gradient
-    slow = [m for m in evidence.trainable if typical and _is_slow(evidence, m, typical)]
+    # A gradient that a custom Function's own backward made has no account to blame an op by.
+    accounted = [m for m in evidence.trainable if evidence.strongest(m) is not None]
+    slow = [m for m in accounted if typical and _is_slow(evidence, m, typical)]
     exact = {m: op for op, modules in saturated_ops(evidence).items() for m in modules}
     layers = [m for m in evidence.layers if m in slow or m in exact]
     if not layers:
