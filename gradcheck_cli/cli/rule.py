@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.rules import Rule
 
 _WIDTH = 100
+_REMEDY = textwrap.TextWrapper(
+    _WIDTH, initial_indent=" " * 7, subsequent_indent=" " * 7, break_long_words=False, break_on_hyphens=False
+)
 
 
 def rule(
@@ -98,6 +101,7 @@ def _cause(cause: str) -> list[str]:
     lines = [f"  {cause}"]
     for place, remedy in enumerate(remedies_for(cause), start=1):
         lines.append(f"    {place}. {remedy.title}")
-        lines += textwrap.wrap(remedy.detail, width=_WIDTH, initial_indent=" " * 7, subsequent_indent=" " * 7)
+        for text in (remedy.detail, f"Not {remedy.unless}.", f"Source: {remedy.source}"):
+            lines += _REMEDY.wrap(text)
         lines += [f"         {remedy.code}"] if remedy.code else []
     return lines

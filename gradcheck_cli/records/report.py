@@ -43,12 +43,18 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remedy:
-    """A way to cure a finding; `detail` is one sentence, `code` a line to paste."""
+    """A way to cure a finding.
+
+    `detail` says why it works, `code` is a line to paste, `unless` says where not to use it (it reads after "not"), and
+    `source` is a paper or a page of the documentation.
+    """
 
     id: str
     title: str
     detail: str
     code: str = ""
+    unless: str = ""
+    source: str = ""
     trial: Trial = Trial()
 
 

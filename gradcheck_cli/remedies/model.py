@@ -9,199 +9,246 @@ REMEDIES = (
     remedy(
         "relu",
         "ReLU in place of the squashing activation",
-        "Its slope is 1 wherever it is on, so depth costs nothing; pair it with He initialisation, and keep "
-        "sigmoid or tanh only for gates and outputs.",
+        "Its slope is 1 wherever it is on, so depth costs nothing, where a sigmoid's slope is 0.25 at best. With "
+        "He initialisation, which keeps the variance.",
         "nn.ReLU()",
+        unless="where the activation is a gate or bounds an output",
+        source="Glorot, Bordes and Bengio 2011, Deep Sparse Rectifier Neural Networks; He et al. 2015, "
+        "arXiv:1502.01852",
     ),
     remedy(
         "leaky-relu",
         "LeakyReLU in place of ReLU",
-        "A small slope on the negative side lets a unit that is off come back; no use where the weights "
-        "before it are NaN or far too large.",
+        "A slope of 0.01 on the negative side lets a unit that is off for every input come back.",
         "nn.LeakyReLU(0.01)",
+        unless="where the weights before it are NaN or far too large: they have to go first",
+        source="Maas, Hannun and Ng 2013, Rectifier Nonlinearities Improve Neural Network Acoustic Models",
     ),
     remedy(
         "gelu",
         "GELU (or SiLU) activations",
-        "Smooth, and with a gradient on both sides of zero; the usual choice in transformers, slightly "
-        "slower than ReLU.",
+        "Smooth, and with a gradient on both sides of zero; the usual choice in transformers.",
         "nn.GELU()",
+        unless="where speed counts more: it costs a little more than ReLU",
+        source="Hendrycks and Gimpel 2016, arXiv:1606.08415",
     ),
     # ---------------------------------------------------------------- initialisation
     remedy(
         "init",
         "initialise for the activation in use",
-        "He for ReLU, Xavier for tanh and sigmoid: the variance then stays the same from layer to layer; "
-        "it sets the start only, so it does not help a net whose slopes are small by nature.",
+        "He for ReLU, Xavier for tanh and sigmoid: the variance of activations and gradients stays the same from "
+        "layer to layer.",
         'nn.init.kaiming_normal_(layer.weight, nonlinearity="relu"); nn.init.zeros_(layer.bias)',
+        unless="where slopes are small by nature, as a sigmoid's: it sets the start only",
+        source="He et al. 2015, arXiv:1502.01852; Glorot and Bengio 2010, Understanding the Difficulty of Training "
+        "Deep Feedforward Neural Networks",
     ),
     remedy(
         "orthogonal-init",
         "orthogonal recurrent weights",
-        "All singular values start at 1, so W^k neither grows nor shrinks at the start; training may still "
-        "drift away from it.",
+        "All singular values are 1, so W^k neither grows nor shrinks at the start. A sigmoid between the steps "
+        "becomes a tanh, whose slope can reach 1.",
         "nn.init.orthogonal_(rnn.weight_hh_l0)",
+        unless="where training drifts away from it: then a gated cell holds better",
+        source="Saxe, McClelland and Ganguli 2013, arXiv:1312.6120",
     ),
     remedy(
         "identity-recurrence",
         "ReLU with an identity for the recurrent weight",
-        "Each step starts by keeping its state, as in the IRNN of Le, Jaitly and Hinton (2015); pair it with clipping, "
-        "since nothing bounds the state.",
+        "Each step starts by keeping its state, so a gradient comes back through all steps undamped.",
         "nn.init.eye_(cell.recurrent.weight)  # and torch.relu in place of torch.tanh",
+        unless="without clipping: nothing bounds the state",
+        source="Le, Jaitly and Hinton 2015, arXiv:1504.00941",
     ),
     remedy(
         "bias-init",
         "move the biases",
-        "A small positive bias before ReLU, or the class log-odds in the last layer, puts units where they "
-        "have a slope; check the learning rate first, since one large step can have pushed them there.",
+        "Biases of 0, a little above it before ReLU, or the class log-odds in the last layer put units where they "
+        "have a slope.",
         "nn.init.constant_(layer.bias, 0.1)",
+        unless="where one large step pushed them there: lower the learning rate first",
+        source="Goodfellow, Bengio and Courville 2016, Deep Learning, section 8.4",
     ),
     remedy(
         "forget-bias",
         "forget-gate bias of +1 to +3",
-        "An LSTM's carry per step is the forget gate itself: at bias 0 it halves, at +2 it is 0.88; LSTM "
-        "only, for nn.LSTM the second quarter of each bias vector.",
+        "What a gated cell carries from step to step is its gate: at bias 0 it halves at each step, at ln T it "
+        "keeps 1/e over T steps.",
         "rnn.bias_hh_l0.data[hidden : 2 * hidden].fill_(2.0)",
+        unless="where what is old should be forgotten",
+        source="Gers, Schmidhuber and Cummins 2000, Learning to Forget; Tallec and Ollivier 2018, arXiv:1804.11188",
     ),
     # ---------------------------------------------------------------- architecture
     remedy(
         "normalization",
         "normalise before each activation",
-        "LayerNorm (or BatchNorm with a batch of 16 or more) keeps activations where they have a slope, "
-        "whatever the weights do; not after the last layer.",
+        "LayerNorm, or BatchNorm with a batch of 16 or more, keeps activations at the size at which they have a "
+        "slope, whatever the weights do.",
         "nn.Sequential(nn.Linear(n, n), nn.LayerNorm(n), nn.ReLU())",
+        unless="after the last layer, or over a single element",
+        source="Ioffe and Szegedy 2015, arXiv:1502.03167; Ba, Kiros and Hinton 2016, arXiv:1607.06450",
     ),
     remedy(
         "remove-norm",
         "take the normalisation off the single element",
-        "Normalising one value always gives the same constant, so nothing in front of it can learn; use a "
-        "norm over more elements, or none.",
+        "Normalising one value always gives the same constant, so nothing in front of it can learn.",
         "norm = nn.Identity()",
+        unless="where a norm over more elements, such as GroupNorm, fits",
+        source="PyTorch docs, torch.nn.LayerNorm: https://docs.pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html",
     ),
     remedy(
         "residual",
         "an identity path around each block",
-        "The gradient reaches every block through the sum undamped, whatever the block does; shapes must "
-        "match, or the path needs a projection.",
+        "In x + f(x) the gradient reaches every block through the sum undamped, whatever the block does to it.",
         "x = x + block(x)",
+        unless="where input and output differ in shape: the path then needs a projection",
+        source="He et al. 2015, arXiv:1512.03385; He et al. 2016, Identity Mappings in Deep Residual Networks, "
+        "arXiv:1603.05027",
     ),
     remedy(
         "residual-scaling",
         "scale the residual branch",
-        "Sums of branches grow with depth; 1/sqrt(2 x blocks), a zero-initialised last layer or pre-norm "
-        "keep the stream's size, while a factor that is too small starves the branch.",
+        "Sums of branches grow with depth. Branches times 1/sqrt(2 x blocks), a zero-initialised last layer or "
+        "pre-norm keep the size of the stream.",
         "x = x + block(norm(x)) / math.sqrt(2 * n_blocks)",
+        unless="with a factor far below 1/blocks: it starves the branch",
+        source="De and Smith 2020, arXiv:2002.10444; Xiong et al. 2020, arXiv:2002.04745",
     ),
     remedy(
         "fewer-layers",
         "fewer layers",
-        "Each layer costs its factor; a shallower net often does as well when normalisation and identity "
-        "paths are not wanted.",
+        "Each layer costs its factor, and a shallower net often does as well.",
+        unless="where depth pays: normalisation and identity paths make it cheap",
+        source="He et al. 2015, arXiv:1512.03385, on plain nets that get worse with depth",
     ),
     remedy(
         "lstm",
         "LSTM in place of the plain RNN",
-        "Its cell state is carried by a gate instead of a matrix power, so signals survive hundreds of "
-        "steps once the forget gate is open; costs four times the weights.",
+        "Its cell state is carried by a gate instead of a power of a matrix, so signals survive hundreds of steps "
+        "once the forget gate is open.",
         "nn.LSTM(inputs, hidden, batch_first=True)",
+        unless="where four times the weights are too many, or the dependence is short",
+        source="Hochreiter and Schmidhuber 1997, Long Short-Term Memory",
     ),
     remedy(
         "gru",
         "GRU in place of the plain RNN",
-        "A gated carry like an LSTM's at three quarters of its cost; its gates start half closed, so for "
-        "very long series an LSTM with a forget bias is safer.",
+        "A gated carry like an LSTM's at three quarters of its cost.",
         "nn.GRU(inputs, hidden, batch_first=True)",
+        unless="for very long series without an open update gate: it starts half closed",
+        source="Cho et al. 2014, arXiv:1406.1078",
     ),
     remedy(
         "attention",
         "attention or pooling over the steps",
-        "Every step gets a path of length one to the loss, however far back it lies; costs memory with the "
-        "square of the length where it is self-attention.",
+        "Every step gets a path of length one to the loss, however far back it lies.",
         "h = outputs.mean(dim=1)  # or attend over outputs, instead of outputs[:, -1]",
+        unless="where the sequence is too long for self-attention, whose memory grows with its square; pooling costs "
+        "nothing",
+        source="Bahdanau, Cho and Bengio 2014, arXiv:1409.0473; Vaswani et al. 2017, arXiv:1706.03762",
     ),
     # ---------------------------------------------------------------- training
     remedy(
         "clipping",
         "clip the gradient's norm",
-        "Bounds the step when the gradient explodes, at a threshold somewhat above the norm of a healthy "
-        "step; it treats the symptom, so mend the scale as well.",
+        "Bounds the step when the gradient explodes, at a threshold somewhat above the norm of a healthy step.",
         "torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)",
+        unless="alone: it treats the symptom, so mend the scale as well",
+        source="Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063",
     ),
     remedy(
         "weight-decay",
         "weight decay (L2)",
-        "Pulls large weights back over many steps, which keeps gains near 1; it cannot rescue a start that "
-        "already explodes, and it makes vanishing worse.",
+        "Pulls large weights back over many steps (L2), which brings gains down to 1.",
         "torch.optim.AdamW(model.parameters(), weight_decay=1e-2)",
+        unless="where the gradient vanishes: it makes that worse; and it cannot rescue a start that already explodes",
+        source="Krogh and Hertz 1991, A Simple Weight Decay Can Improve Generalization; Loshchilov and Hutter 2017, "
+        "arXiv:1711.05101",
     ),
     remedy(
         "l1",
         "L1 penalty on the recurrent weights",
-        "Shrinks weights that are not needed all the way to zero and lowers the gain over many steps; "
-        "slower to show than clipping.",
+        "Shrinks weights that are not needed all the way to zero, which lowers the gain over many steps.",
         "loss = loss + 1e-4 * sum(p.abs().sum() for p in rnn.parameters())",
+        unless="where it has to help at once: clipping does",
+        source="Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063; Tibshirani 1996, Regression Shrinkage and Selection "
+        "via the Lasso",
     ),
     remedy(
         "lower-lr",
         "a smaller learning rate",
-        "Keeps lr x |g|/|w| near 1e-3, so that one step cannot throw the weights into saturation; it does "
-        "not bring back a gradient that is already gone.",
+        "Keeps lr x |g|/|w| near 1e-3, so that one step cannot throw the weights into saturation.",
         "torch.optim.AdamW(model.parameters(), lr=1e-4)",
+        unless="where the gradient is already gone: it does not bring it back",
+        source="Bottou 2012, Stochastic Gradient Descent Tricks; Goodfellow, Bengio and Courville 2016, Deep Learning, "
+        "section 8.3",
     ),
     remedy(
         "raise-lr",
         "a larger learning rate",
-        "Brings lr x |g|/|w| near 1e-3, where a thousand steps can change a layer by its own size; find out first "
-        "why the gradient is small if only some layers are slow.",
+        "Brings lr x |g|/|w| near 1e-3, where a thousand steps can change a layer by its own size.",
         "torch.optim.AdamW(model.parameters(), lr=1e-3)",
+        unless="where only some layers are slow: find out first why their gradient is small",
+        source="Smith 2015, arXiv:1506.01186",
     ),
     remedy(
         "warmup",
         "warm the learning rate up",
         "The first steps are the steepest; a few hundred small ones let normalisation and Adam settle.",
         "torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=500)",
+        unless="where the loss explodes at any rate: the scale is to be mended",
+        source="Goyal et al. 2017, arXiv:1706.02677; Xiong et al. 2020, arXiv:2002.04745",
     ),
     remedy(
         "batch-size",
         "a larger batch",
-        "Statistics over one or two samples have next to no variance, or none; where the batch cannot "
-        "grow, use GroupNorm or LayerNorm instead of BatchNorm.",
+        "Statistics over one or two samples have next to no variance, or none.",
         "DataLoader(data, batch_size=32, shuffle=True, drop_last=True)",
+        unless="where the batch cannot grow: use GroupNorm or LayerNorm instead of BatchNorm",
+        source="Wu and He 2018, arXiv:1803.08494",
     ),
     # ---------------------------------------------------------------- scales
     remedy(
         "input-normalization",
         "standardise the inputs",
-        "Mean 0 and deviation 1 per feature, measured on the training set, keeps the first layer out of "
+        "Mean 0 and deviation 1 for every feature, measured on the training set, keep the first layer out of "
         "saturation and its gradient at the size of the others.",
         "x = (x - mean) / std",
+        unless="for ids and one-hot codes, which are no quantities",
+        source="LeCun, Bottou, Orr and Müller 1998, Efficient BackProp",
     ),
     remedy(
         "target-normalization",
         "standardise the targets",
-        "A regression loss grows with the square of the targets' scale, and its gradient with the scale; "
-        "undo it on the predictions.",
+        "A squared loss grows with the square of the targets' scale, and its gradient with the scale. Undo it on "
+        "the predictions.",
         "y = (y - y_mean) / y_std",
+        unless="for classes and probabilities",
+        source="Bishop 1995, Neural Networks for Pattern Recognition",
     ),
     remedy(
         "scale-logits",
         "scale the logits down",
-        "Divide by sqrt(d) before an attention's softmax, or normalise queries and keys: large logits make "
-        "softmax one-hot, and its slope zero.",
+        "Large logits make a softmax one-hot and a sigmoid flat, with slope zero. Divide by sqrt(d) in attention, "
+        "or normalise queries and keys.",
         "scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])",
+        unless="where the logits are right and the model is sure",
+        source="Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1",
     ),
     remedy(
         "loss-scaling",
         "scale the loss (GradScaler)",
-        "Lifts float16 gradients above the smallest number it can hold, and is undone before the step; not "
-        "needed with bfloat16.",
+        "Lifts float16 gradients above the smallest number that it can hold, and is undone before the step.",
         'scaler = torch.amp.GradScaler("cuda")',
+        unless="with bfloat16, which has float32's range",
+        source="Micikevicius et al. 2017, arXiv:1710.03740; torch.amp: https://docs.pytorch.org/docs/stable/amp.html",
     ),
     remedy(
         "mean-aggregation",
         "take the mean instead of the sum",
-        "A sum grows with what is summed (pixels, neighbours, steps) and so does its gradient; keep sums "
-        "only where the count itself carries information.",
+        "A sum grows with what is summed (pixels, neighbours, steps), and so does its gradient; a mean does not.",
         'loss = F.mse_loss(output, target, reduction="mean")',
+        unless="where the count itself carries information",
+        source="Kipf and Welling 2016, arXiv:1609.02907; Xu et al. 2018, arXiv:1810.00826, on what sums keep",
     ),
 )

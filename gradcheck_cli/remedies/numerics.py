@@ -9,157 +9,207 @@ REMEDIES = (
     remedy(
         "bf16",
         "bfloat16 in place of float16",
-        "It has float32's range, so it neither overflows at 65504 nor underflows; needs hardware that has "
-        "it, and has fewer digits.",
+        "It has float32's range, so it neither overflows at 65504 nor underflows.",
         'torch.autocast("cuda", dtype=torch.bfloat16)',
+        unless="where the hardware lacks it, or 8 bits of precision are too few",
+        source="Kalamkar et al. 2019, arXiv:1905.12322",
     ),
     remedy(
         "fp32",
         "do this op in float32",
-        "Norms, softmax, losses and long sums need the range; leave autocast for those lines only.",
+        "Norms, softmax, losses and long sums need the range: leave autocast for those lines.",
         'with torch.autocast("cuda", enabled=False): y = op(x.float())',
+        unless="for whole models where memory is short",
+        source="PyTorch docs, autocast op reference: https://docs.pytorch.org/docs/stable/amp.html",
     ),
     # ---------------------------------------------------------------- numerics
     remedy(
         "eps",
         "add a small eps inside",
-        "Keeps log, sqrt and division away from the point where the value or the slope is infinite; put it "
-        "under the root, since after the root it does not help the gradient.",
+        "Keeps log, sqrt and division away from the point where the value or the slope is infinite; it belongs "
+        "under the root.",
         "torch.log(x + 1e-8)  # or torch.sqrt(x + 1e-8), y / (x + 1e-8)",
+        unless="where values below zero come in: it does not make them positive",
+        source="Higham 2002, Accuracy and Stability of Numerical Algorithms, chapter 1",
     ),
     remedy(
         "clamp",
         "clamp the argument to the op's domain",
-        "Cuts off the few values where the op has no finite slope; clamped elements get no gradient, so do "
-        "not use it where most elements lie outside.",
+        "Cuts off the few values at which the op has no finite slope.",
         "x.clamp(min=1e-8)  # log, division, sqrt; for acos and asin: x.clamp(-1 + 1e-6, 1 - 1e-6)",
+        unless="where most elements lie outside: clamped elements get no gradient",
+        source="PyTorch docs, torch.clamp: https://docs.pytorch.org/docs/stable/generated/torch.clamp.html",
     ),
     remedy(
         "double-where",
         "make the input safe before the op, then choose",
-        "torch.where sends 0 x inf = NaN back through the branch that it did not choose; the op itself "
-        "must never see the bad value.",
+        "torch.where sends 0 x inf = NaN back through the branch that it did not choose, so the op itself must "
+        "never see the bad value.",
         "safe = torch.where(ok, x, 1.0); y = torch.where(ok, f(safe), 0.0)",
+        unless="where a clamp is enough",
+        source="JAX FAQ, Gradients contain NaN where using where: https://docs.jax.dev/en/latest/faq.html",
     ),
     remedy(
         "mask-fix",
         "leave no row without an unmasked entry",
-        "A softmax over a row of -inf alone is 0/0; let empty rows attend to one position and drop their "
-        "output, or mask with a large finite number. Check that the mask is not inverted.",
+        "A softmax over a row of -inf alone is 0/0. Let empty rows attend to one position and drop their output, "
+        "or mask with a large finite number.",
         "mask = mask | ~mask.any(-1, keepdim=True)",
+        unless="before it is sure that the mask is not inverted",
+        source="PyTorch docs, scaled_dot_product_attention: "
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html",
     ),
     remedy(
         "drop-empty",
         "skip what is empty",
-        "The mean of nothing is NaN; skip the batch or the group, or divide by the count clamped to 1.",
+        "The mean of nothing is NaN: skip the batch or the group, or divide by the count clamped to 1.",
         "loss = (losses * mask).sum() / mask.sum().clamp(min=1)",
+        unless="where an empty batch means that the data is broken",
+        source="PyTorch docs, torch.mean: https://docs.pytorch.org/docs/stable/generated/torch.mean.html",
     ),
     remedy(
         "log-softmax",
         "use the fused, stable form",
         "log_softmax, logsumexp and the ..._with_logits losses subtract the maximum first, so they neither "
-        "overflow nor take log of 0; they take raw logits.",
+        "overflow nor take the log of 0.",
         "loss = F.cross_entropy(logits, target)  # or F.log_softmax(logits, dim=-1)",
+        unless="on probabilities: they take raw logits",
+        source="PyTorch docs, torch.nn.BCEWithLogitsLoss: "
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html",
     ),
     remedy(
         "remove-softmax",
         "hand the loss raw logits",
-        "cross_entropy applies softmax itself; a second one flattens the gradient. Use softmax for predictions only.",
+        "cross_entropy applies softmax itself, and a second one flattens the gradient. Use softmax for predictions "
+        "only.",
         "loss = F.cross_entropy(logits, target)",
+        unless="where the loss takes probabilities",
+        source="PyTorch docs, torch.nn.CrossEntropyLoss: "
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
     ),
     remedy(
         "softmax-dim",
         "softmax over the right dimension",
-        "Over a dimension of length 1 it is always 1, with slope 0; for a single output use sigmoid.",
+        "Over a dimension of length 1 a softmax is always 1, with slope 0.",
         "torch.softmax(scores, dim=-1)",
+        unless="for a single output: use a sigmoid",
+        source="PyTorch docs, torch.nn.functional.softmax: "
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html",
     ),
     remedy(
         "xlogy",
         "torch.xlogy for x log y",
-        "It is 0 where x is 0, instead of 0 x -inf; still needs y above 0 where its own gradient matters.",
+        "It is 0 where x is 0, instead of 0 x -inf.",
         "torch.xlogy(p, q)",
+        unless="where y itself is 0 and wants a gradient",
+        source="PyTorch docs, torch.special.xlogy: https://docs.pytorch.org/docs/stable/special.html",
     ),
     remedy(
         "softplus",
         "softplus where the value must be positive",
         "Grows linearly instead of exponentially and never reaches 0: the safe way to scales, rates and variances.",
         "scale = F.softplus(raw) + 1e-6",
+        unless="where values must span many decades: keep the logarithm then, and clamp it",
+        source="PyTorch docs, torch.nn.Softplus: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softplus.html",
     ),
     remedy(
         "variance-floor",
         "give the variance a floor",
-        "std and normalisation of constant values divide by 0; an eps under the root bounds the slope at "
-        "1 / (2 sqrt(eps)).",
+        "The spread of constant values is 0, and what is divided by it has no finite value. An eps under the root "
+        "bounds the slope at 1 / (2 sqrt(eps)).",
         "torch.sqrt(x.var(-1, unbiased=False) + 1e-5)",
+        unless="where a constant column can be dropped",
+        source="PyTorch docs, torch.nn.LayerNorm, eps: "
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html",
     ),
     remedy(
         "jitter",
         "add jitter to the diagonal",
-        "Derivatives of eigh and svd divide by gaps between eigenvalues; a little jitter parts equal ones "
-        "and makes Cholesky possible.",
+        "Derivatives of eigh and svd divide by gaps between eigenvalues; a little jitter parts equal ones and "
+        "makes Cholesky possible.",
         "a = a + torch.diag(1e-5 * torch.rand(a.shape[-1]))",
+        unless="where the eigenvectors themselves matter to many digits",
+        source="PyTorch docs, torch.linalg.eigh, warnings: "
+        "https://docs.pytorch.org/docs/stable/generated/torch.linalg.eigh.html",
     ),
     remedy(
         "zero-infinity",
         "zero_infinity=True in CTC",
-        "A target longer than its input has no alignment, hence an infinite loss; this drops such samples, "
-        "so find out why they are there.",
+        "A target longer than its input has no alignment, hence an infinite loss; this drops such samples.",
         "F.ctc_loss(log_probs, targets, n_in, n_out, zero_infinity=True)",
+        unless="before you know why they are there",
+        source="PyTorch docs, torch.nn.CTCLoss: https://docs.pytorch.org/docs/stable/generated/torch.nn.CTCLoss.html",
     ),
     # ---------------------------------------------------------------- graph
     remedy(
         "remove-detach",
         "let the gradient through",
-        "Remove .detach(), .data, .item(), numpy or no_grad on the way from these layers to the loss; keep "
-        "it where the stop is meant, and freeze the layers so that it shows.",
+        "Take .detach(), .data, .item(), numpy or no_grad off the way from these layers to the loss.",
         "h = encoder(x)  # without .detach()",
+        unless="where the stop is meant: freeze the layers, so that it shows",
+        source="PyTorch docs, autograd mechanics: https://docs.pytorch.org/docs/stable/notes/autograd.html",
     ),
     remedy(
         "differentiable-op",
         "a soft form of the op",
-        "argmax, round, comparisons and indexing by a prediction have no slope; softmax-weighted sums, "
-        "sigmoids or Gumbel-softmax have one.",
+        "argmax, round, comparisons and indexing by a prediction have no slope; softmax-weighted sums, sigmoids or "
+        "Gumbel-softmax have one.",
         "y = F.gumbel_softmax(logits, tau=1.0)",
+        unless="where the hard choice is needed forward: use a straight-through estimator",
+        source="Jang, Gu and Poole 2016, arXiv:1611.01144; Maddison, Mnih and Teh 2016, arXiv:1611.00712",
     ),
     remedy(
         "straight-through",
         "a straight-through estimator",
-        "Keeps the hard value forward and passes the gradient of the soft one back; biased, but it works "
-        "for quantisation and discrete choices.",
+        "Keeps the hard value forward and passes the gradient of the soft one back, for quantisation and discrete "
+        "choices.",
         "y = soft + (hard - soft).detach()",
+        unless="where its bias hurts: then use a soft form or a score-function estimator",
+        source="Bengio, Léonard and Courville 2013, arXiv:1308.3432",
     ),
     remedy(
         "fix-backward",
         "correct the custom backward",
         "What it returns is not the derivative of its forward, or not finite; test it in double precision.",
         "torch.autograd.gradcheck(MyFunction.apply, (x.double().requires_grad_(),))",
+        unless="where the surrogate gradient is meant: say so in its docstring",
+        source="PyTorch docs, gradcheck mechanics: https://docs.pytorch.org/docs/stable/notes/gradcheck.html",
     ),
     remedy(
         "loss-fix",
         "let the loss use what the layers produce",
-        "The loss leaves this output out, through its mask, its weight, its index or a saturated form; "
-        "check how many elements count.",
+        "The loss leaves this output out, through its mask, its weight, its index or a saturated form. Check how "
+        "many elements count.",
         "assert mask.any()",
+        unless="where this batch has nothing to learn from",
+        source="PyTorch docs, torch.nn.CrossEntropyLoss, ignore_index: "
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
     ),
     # ---------------------------------------------------------------- data
     remedy(
         "data-cleaning",
         "clean the data",
-        "Drop or fill NaN and Inf where the data is made, not in the model: one bad value makes every gradient NaN.",
+        "Drop or fill NaN and Inf where the data is made: one bad value makes every gradient NaN.",
         "x = torch.nan_to_num(x)  # or drop the rows: x[x.isfinite().all(-1)]",
+        unless="inside the model, where it hides the next fault",
+        source="PyTorch docs, torch.nan_to_num: https://docs.pytorch.org/docs/stable/generated/torch.nan_to_num.html",
     ),
     remedy(
         "input-check",
         "check each batch as it comes",
-        "One line in the loader names the sample; it costs a pass over the batch, so take it out when the "
-        "data is known to be clean.",
+        "One line in the loader names the sample.",
         "assert torch.isfinite(x).all()",
+        unless="once the data is known to be clean: it costs a pass over every batch",
+        source="PyTorch docs, torch.isfinite: https://docs.pytorch.org/docs/stable/generated/torch.isfinite.html",
     ),
     remedy(
         "weight-check",
         "go back to a good checkpoint",
-        "Weights that are NaN stay NaN; load the last finite ones, find the step that broke them, and skip "
-        "steps whose gradient is not finite.",
+        "Weights that are NaN stay NaN. Load the last finite ones, find the step that broke them, and skip steps "
+        "whose gradient is not finite.",
         "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, error_if_nonfinite=True)",
+        unless="as a habit: a skipped step hides the cause",
+        source="PyTorch docs, clip_grad_norm_, error_if_nonfinite: "
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html",
     ),
 )

@@ -90,6 +90,9 @@ def _remedy(remedy: Remedy, style: Style) -> Text:
         text.append("\n").append_text(_text(f"not tried: {remedy.trial.note}", style, "dim"))
     for line in remedy.code.splitlines():
         text.append("\n").append_text(_text(line, style, "cyan"))
+    if style.verbose:
+        for label, words in (("not", remedy.unless), ("source", remedy.source)):
+            text.append("\n").append_text(_text(f"{label}: {words}", style, "dim")) if words else None
     return text
 
 

@@ -151,7 +151,8 @@ def _finding(report: Report, finding: Finding) -> Iterator[str]:
 
 def _remedy(place: int, remedy: Remedy) -> Iterator[str]:
     tried = f" *tried: {text(words)}*" if (words := trial_in_words(remedy)) else ""
-    yield f"{place}. **{text(remedy.title)}** {text(remedy.detail)}{tried}"
+    unless = f" Not {text(remedy.unless)}." if remedy.unless else ""
+    yield f"{place}. **{text(remedy.title)}** {text(remedy.detail)}{unless}{tried}"
     if remedy.code:
         # The indent of the item's text keeps the block in the list.
         yield from (f"{' ' * len(f'{place}. ')}{line}" for line in fence(remedy.code.splitlines(), "python"))

@@ -71,7 +71,7 @@ def _help(rule: Rule, explanation: str) -> str:
     lines = [explanation, "", "Causes, and what to try in this order:"]
     for cause in rule.causes:
         lines.append(f"{cause}:")
-        lines += [f"  - {remedy.title}: {remedy.detail}" for remedy in remedies_for(cause)]
+        lines += [f"  - {remedy.title}: {remedy.detail} Not {remedy.unless}." for remedy in remedies_for(cause)]
     return "\n".join([*lines, "", f"Silence it with --ignore {rule.code}."])
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from gradcheck_cli.remedies import BY_CAUSE, CATALOGUE, NOTE_CAUSES, remedies_for
@@ -51,6 +53,14 @@ def test_a_remedy_reads_well(remedy) -> None:
     assert remedy.detail.endswith(".")
     assert len(remedy.detail) <= 240
     assert "\n" not in remedy.code
+    assert remedy.unless and not remedy.unless.endswith(".") and remedy.unless[0].islower()
+
+
+@pytest.mark.parametrize("remedy", CATALOGUE.values(), ids=lambda remedy: remedy.id)
+def test_a_remedy_has_a_source(remedy) -> None:
+    year, page = re.search(r"\b(19|20)\d\d\b", remedy.source), re.search(r"https://\S+\Z", remedy.source)
+    assert year or page
+    assert all(re.fullmatch(r"\d{4}\.\d{4,5}", number) for number in re.findall(r"arXiv:([\d.]+\d)", remedy.source))
 
 
 def test_every_cause_of_every_rule_is_known() -> None:
