@@ -14,24 +14,29 @@ import typer
 
 from gradcheck_cli.cli.options import (
     Asked,
+    BaselineFile,
     Color,
     ColorChoice,
     Debug,
+    DriftLimit,
     Format,
     Outputs,
     Quiet,
+    UpdateBaseline,
     Verbose,
     colored,
     config_file,
     finish,
 )
 from gradcheck_cli.cli.progress import stages
+from gradcheck_cli.cli.writing import write_file
 from gradcheck_cli.errors import UsageError
 from gradcheck_cli.names import listing
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
     from gradcheck_cli.records.suite import PlannedCheck, SuiteReport
+    from gradcheck_cli.suite.known import Known
 
 _RUN = "Run"
 
@@ -61,6 +66,9 @@ def batch(
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop at the first check that does not pass.", rich_help_panel=_RUN)
     ] = False,
+    baseline: BaselineFile = None,
+    update_baseline: UpdateBaseline = False,
+    drift: DriftLimit = None,
     format: Format = "table",
     output: Outputs = None,
     verbose: Verbose = False,
@@ -76,12 +84,19 @@ def batch(
 
     def work() -> SuiteReport:
         from gradcheck_cli.config import load_config
+        from gradcheck_cli.suite.known import load_known
 
         file = config_file(config, no_config=False)
         if file is None:
             raise UsageError("there is no gradcheck.yaml here or above", hint="`gradcheck init` writes one.")
-        plan = _chosen(load_config(file, {"timeout": timeout}), keyword, file)
-        return _run(str(file), plan, min(workers or os.cpu_count() or 1, len(plan)), fail_fast, asked)
+        plan = load_config(file, {"timeout": timeout, "baseline": baseline, "drift": drift})
+        known = load_known(plan, update=update_baseline)
+        chosen = _chosen(plan, keyword, file)
+        started = time.perf_counter()
+        done = _run(chosen, known, min(workers or os.cpu_count() or 1, len(chosen)), fail_fast, asked)
+        for path, text in known.documents(done, plan):
+            write_file(Path(path), text)
+        return _suite(str(file), done, known, time.perf_counter() - started)
 
     finish(asked, config or "gradcheck.yaml", work)
 
@@ -95,24 +110,34 @@ def _chosen(plan: Sequence[PlannedCheck], keyword: str | None, file: Path) -> Se
     return chosen
 
 
-def _run(name: str, plan: Sequence[PlannedCheck], workers: int, fail_fast: bool, asked: Asked) -> SuiteReport:
-    from gradcheck_cli.records.suite import SuiteReport
-    from gradcheck_cli.suite import run_plan, suite_exit_code
+def _run(
+    plan: Sequence[PlannedCheck], known: Known, workers: int, fail_fast: bool, asked: Asked
+) -> list[tuple[PlannedCheck, Report]]:
+    """Every check with what it came to by itself, in the order of the plan; those after a failure may be missing."""
+    from gradcheck_cli.suite import run_plan
 
-    started, done = time.perf_counter(), dict[int, "Report"]()
+    done: dict[int, Report] = {}
+    bad = 0
     terminal = sys.stderr.isatty()
     with (
         stages(quiet=asked.quiet, color=colored(asked.color, terminal=terminal)) as on_stage,
-        closing(run_plan(plan, workers)) as finished,
+        closing(run_plan([known.held(planned) for planned in plan], workers)) as finished,
     ):
         on_stage(f"0 of {len(plan)} done")
         for place, report in finished:
             done[place] = report
-            bad = sum(r.exit_code != 0 for r in done.values())
+            failing = known.judged(plan[place], report).exit_code != 0
+            bad += failing
             on_stage(f"{len(done)} of {len(plan)} done" + (f", {bad} not passed" if bad else ""))
-            if fail_fast and report.exit_code:
+            if fail_fast and failing:
                 break
-    checks = tuple(done[place] for place in sorted(done))
-    return SuiteReport(
-        name=name, checks=checks, exit_code=suite_exit_code(checks), seconds=time.perf_counter() - started
-    )
+    return [(plan[place], done[place]) for place in sorted(done)]
+
+
+def _suite(name: str, done: Sequence[tuple[PlannedCheck, Report]], known: Known, seconds: float) -> SuiteReport:
+    from gradcheck_cli.records.suite import SuiteReport
+    from gradcheck_cli.suite import suite_exit_code
+
+    checks = tuple(known.judged(planned, report) for planned, report in done)
+    notes = tuple(f"{planned.name}: {line}" for planned, report in done for line in known.fixed(planned, report))
+    return SuiteReport(name=name, checks=checks, exit_code=suite_exit_code(checks), seconds=seconds, notes=notes)

@@ -189,6 +189,8 @@ class Options(_Model):
     """Whose step `lr` means."""
     trust_pickle: bool | None = None
     """Unpickle data and weights, which runs any code that they hold."""
+    drift: Annotated[float, Field(gt=0)] | None = None
+    """Decades that the gradient of a layer may move from the baseline before it is reported."""
     timeout: Annotated[float, Field(gt=0)] | None = None
     """Seconds after which the check is ended."""
     matrix: Matrix | None = None
@@ -214,5 +216,7 @@ class File(Verdict):
     """Options for every check of this file that does not set them itself."""
     checks: list[Check] = []
     """The models to check."""
+    baseline: Text | None = None
+    """A file of known findings, which fail no check; `gradcheck batch --update-baseline` writes it."""
     include: Texts = []
     """Globs of other files like this one, from this file's folder. Each means the same as when it is run alone."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
+from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.thresholds import Thresholds
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ class Waiver:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckSpec:
-    """Everything that one check was asked to do; the command line's options by the same names."""
+    """Everything that one check was asked to do; the command line's options by the same names.
+
+    `drift` is the option of that name together with what the baseline says of this check.
+    """
 
     model: str
     batch: str | None = None
@@ -53,6 +57,7 @@ class CheckSpec:
     waivers: tuple[Waiver, ...] = ()
     thresholds: Thresholds = Thresholds()  # noqa: RUF009 - frozen
     trust_pickle: bool = False
+    drift: Drift | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

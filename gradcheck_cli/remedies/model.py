@@ -149,6 +149,12 @@ REMEDIES = (
         "torch.optim.AdamW(model.parameters(), lr=1e-3)",
     ),
     remedy(
+        "update-baseline",
+        "find what changed, or accept it",
+        "Compare the initialisation, the scale of the data and the loss with those of the baseline; if the change "
+        "was meant, `--update-baseline` makes it what later runs are held against.",
+    ),
+    remedy(
         "warmup",
         "warm the learning rate up",
         "The first steps are the steepest; a few hundred small ones let normalisation and Adam settle.",
