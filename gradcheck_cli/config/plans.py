@@ -12,6 +12,7 @@ from typing import Any
 
 from gradcheck_cli.config.models import Check, File, Matrix
 from gradcheck_cli.records.choices import FailOn
+from gradcheck_cli.records.size import parse_size
 from gradcheck_cli.records.spec import CheckSpec, Waiver
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.thresholds import Thresholds
@@ -20,7 +21,7 @@ _PLAIN = (
     "target target_column device dtype autocast seed mode batches lr optimizer trust_pickle".split()
 )  # by the same name in a CheckSpec
 _REFERENCES = "batch loss step weights".split()
-_RUNNING = ("timeout", "drift")
+_RUNNING = ("timeout", "max_memory", "drift")
 """The options that say how a check is run, not what is checked."""
 
 
@@ -34,6 +35,8 @@ def planned(file: File, check: Check, folder: Path, overrides: Mapping[str, Any]
     options = _merged(file, check)
     given = {name: value for name, value in overrides.items() if value not in (None, ())}
     running = {name: given.pop(name, options.get(name)) for name in _RUNNING}
+    if isinstance(size := running["max_memory"], str):
+        running["max_memory"] = parse_size(size)
     baseline = given.pop("baseline", file.baseline and _below(file.baseline, folder))
     spec = _spec(file, check, options, folder)
     for suffix, changes in _combinations(options.get("matrix"), given):

@@ -16,6 +16,7 @@ class PlannedCheck:
         name: Unique in its suite.
         spec: What to check; paths in it are absolute or relative to the current folder.
         timeout: Seconds after which the check is ended, or None.
+        max_memory: Bytes of resident memory of all its processes together above which the check is ended, or None.
         expect: Codes of findings that it must report, or "failed" where it must not be possible to check it; empty
             for a check that must be healthy.
         baseline: The file that holds the findings which are known, or None.
@@ -25,6 +26,7 @@ class PlannedCheck:
     name: str
     spec: CheckSpec
     timeout: float | None = None
+    max_memory: int | None = None
     expect: tuple[str, ...] = ()
     baseline: str | None = None
     drift: float | None = None
