@@ -87,7 +87,7 @@ class _Running:
         """Its report, or that of a check that gave none; the process and all that it started are ended."""
         report: Report | None = None
         if self.answer.poll():
-            with suppress(EOFError, OSError):
+            with suppress(Exception):  # it died while it answered, or the user's code wrote into the pipe
                 report = self.answer.recv()
         late = report is None and time.monotonic() >= self.deadline
         if not (late or self.gluttonous):
