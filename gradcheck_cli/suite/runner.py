@@ -23,7 +23,7 @@ from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.suite.memory import resident
 from gradcheck_cli.suite.worker import work
 
-_PRELOADED = ["torch", "gradcheck_cli.target", "gradcheck_cli.probe", "gradcheck_cli.pipeline"]
+_PRELOADED = ["torch", "gradcheck_cli.target.load", "gradcheck_cli.probe", "gradcheck_cli.pipeline", "numpy.random"]
 _LOOK = 0.05
 """Seconds between two looks at how much memory the checks use."""
 _TAIL = 2000
