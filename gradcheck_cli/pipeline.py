@@ -128,6 +128,7 @@ def diagnose(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -
         ignore=spec.ignore,
         waivers=spec.waivers,
         thresholds=spec.thresholds,
+        drift_from=spec.drift,
     )
     findings = tuple(replace(f, remedies=() if f.severity is Severity.NOTE else _remedies(f)) for f in found)
     judged = time.perf_counter()
@@ -190,13 +191,13 @@ def _noting_the_loss(target: Target, guessed: list[str]) -> Callable[[Any, Any],
 
 
 def exit_code(findings: tuple[Finding, ...], fail_on: FailOn) -> int:
-    """0 where no finding is as severe as `fail_on`, else 1."""
+    """0 where no finding that is not known is as severe as `fail_on`, else 1."""
     failing = {
         FailOn.ERROR: {Severity.ERROR},
         FailOn.WARNING: {Severity.ERROR, Severity.WARNING},
         FailOn.NEVER: set(),
     }[fail_on]
-    return int(any(finding.severity in failing for finding in findings))
+    return int(any(finding.severity in failing and not finding.known for finding in findings))
 
 
 def _status(findings: tuple[Finding, ...], layers: tuple[Layer, ...]) -> Status:

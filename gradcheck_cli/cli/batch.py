@@ -14,26 +14,31 @@ import typer
 
 from gradcheck_cli.cli.options import (
     Asked,
+    BaselineFile,
     Color,
     ColorChoice,
     Debug,
+    DriftLimit,
     Format,
     Outputs,
     Quiet,
+    UpdateBaseline,
     Verbose,
     colored,
     config_file,
     finish,
 )
-from gradcheck_cli.cli.progress import stages
-from gradcheck_cli.errors import UsageError
-from gradcheck_cli.names import listing
+from gradcheck_cli.cli.suiteprogress import suite_progress
+from gradcheck_cli.cli.writing import write_file
+from gradcheck_cli.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
     from gradcheck_cli.records.suite import PlannedCheck, SuiteReport
+    from gradcheck_cli.suite.journal import Journal
+    from gradcheck_cli.suite.known import Known
 
-_RUN = "Run"
+_RUN, _CHOICE = "Run", "Which checks"
 
 
 def batch(
@@ -45,6 +50,15 @@ def batch(
             show_default=False,
         ),
     ] = None,
+    keyword: Annotated[
+        str | None,
+        typer.Option(
+            "-k", metavar="EXPR", help="Only names that fit, as 'resnet and not fp16'.", rich_help_panel=_CHOICE
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only the I-th of N parts.", rich_help_panel=_CHOICE)
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -55,12 +69,27 @@ def batch(
         float | None,
         typer.Option(min=0.001, metavar="SECONDS", help="End a check after this long.", rich_help_panel=_RUN),
     ] = None,
-    keyword: Annotated[
-        str | None, typer.Option("-k", metavar="TEXT", help="Only checks whose name holds TEXT.", rich_help_panel=_RUN)
+    max_memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="End a check that uses more memory, as 4GB.", rich_help_panel=_RUN),
     ] = None,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop at the first check that does not pass.", rich_help_panel=_RUN)
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was ended.", rich_help_panel=_RUN)
+    ] = False,
+    journal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where finished checks are kept for --resume; next to the config if not given.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    baseline: BaselineFile = None,
+    update_baseline: UpdateBaseline = False,
+    drift: DriftLimit = None,
     format: Format = "table",
     output: Outputs = None,
     verbose: Verbose = False,
@@ -76,43 +105,97 @@ def batch(
 
     def work() -> SuiteReport:
         from gradcheck_cli.config import load_config
+        from gradcheck_cli.suite.journal import Journal
+        from gradcheck_cli.suite.known import load_known
+        from gradcheck_cli.suite.memory import can_be_limited
+        from gradcheck_cli.suite.selection import selected
 
         file = config_file(config, no_config=False)
         if file is None:
             raise UsageError("there is no gradcheck.yaml here or above", hint="`gradcheck init` writes one.")
-        plan = _chosen(load_config(file, {"timeout": timeout}), keyword, file)
-        return _run(str(file), plan, min(workers or os.cpu_count() or 1, len(plan)), fail_fast, asked)
+        overrides = {"timeout": timeout, "max_memory": _size(max_memory), "baseline": baseline, "drift": drift}
+        plan = load_config(file, overrides)
+        if not plan:
+            raise UsageError(f"{file} holds no checks", hint="Add some under `checks:`.")
+        if any(planned.max_memory for planned in plan) and not can_be_limited():
+            raise UsageError("max_memory: this system does not tell what memory a process uses; Linux does")
+        known = load_known(plan, update=update_baseline)
+        chosen = [known.held(planned) for planned in selected(plan, keyword, shard)]
+        kept = Journal(_journal_path(journal, file, shard))
+        started = time.perf_counter()
+        done = _run(chosen, known, kept, workers, resume=resume, fail_fast=fail_fast, asked=asked)
+        for path, text in known.documents(done, plan):
+            write_file(Path(path), text)
+        return _suite(str(file), done, known, kept, time.perf_counter() - started)
 
     finish(asked, config or "gradcheck.yaml", work)
 
 
-def _chosen(plan: Sequence[PlannedCheck], keyword: str | None, file: Path) -> Sequence[PlannedCheck]:
-    if not plan:
-        raise UsageError(f"{file} holds no checks", hint="Add some under `checks:`.")
-    chosen = [planned for planned in plan if keyword is None or keyword in planned.name]
-    if not chosen:
-        raise UsageError(f"-k `{keyword}` fits no check", hint=f"There are {listing([p.name for p in plan])}.")
-    return chosen
+def _size(text: str | None) -> int | None:
+    if text is None:
+        return None
+    from gradcheck_cli.records.size import parse_size
+
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise UsageError(f"--max-memory: {error}", hint="Write --max-memory 4GB.") from error
 
 
-def _run(name: str, plan: Sequence[PlannedCheck], workers: int, fail_fast: bool, asked: Asked) -> SuiteReport:
+def _journal_path(journal: str | None, file: Path, shard: str | None) -> Path:
+    """The journal that is named, else a hidden one beside the config, for each config and shard its own."""
+    if journal is None:
+        part = f"-{shard.replace('/', 'of')}" if shard else ""
+        return file.with_name(f".{file.stem}-journal{part}.jsonl")
+    path = Path(journal)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UsageError(f"--journal {journal}: is a folder, or its folder is missing", hint="Name a file.")
+    return path
+
+
+def _run(
+    plan: Sequence[PlannedCheck],
+    known: Known,
+    journal: Journal,
+    workers: int | None,
+    *,
+    resume: bool,
+    fail_fast: bool,
+    asked: Asked,
+) -> list[tuple[PlannedCheck, Report]]:
+    """Every check with what it came to by itself, in the order of the plan; those after a failure may be missing."""
+    from gradcheck_cli.suite.journal import journaled
+
+    done: dict[int, Report] = {}
+    color = colored(asked.color, terminal=sys.stderr.isatty())
+    with suite_progress([planned.name for planned in plan], quiet=asked.quiet, color=color) as progress:
+        at_once = workers or os.cpu_count() or 1
+        try:
+            with closing(journaled(plan, at_once, journal, resume=resume, on_start=progress.start)) as finished:
+                for place, report in finished:
+                    done[place] = report
+                    judged = known.judged(plan[place], report)
+                    progress.finish(place, judged)
+                    if fail_fast and judged.exit_code:
+                        break
+        except KeyboardInterrupt as pressed:
+            hint = "`gradcheck batch --resume` with the same options goes on with what is not finished."
+            raise Interrupted("interrupted", hint=hint) from pressed
+    return [(plan[place], done[place]) for place in sorted(done)]
+
+
+def _suite(
+    name: str, done: Sequence[tuple[PlannedCheck, Report]], known: Known, journal: Journal, seconds: float
+) -> SuiteReport:
     from gradcheck_cli.records.suite import SuiteReport
-    from gradcheck_cli.suite import run_plan, suite_exit_code
+    from gradcheck_cli.suite import suite_exit_code
 
-    started, done = time.perf_counter(), dict[int, "Report"]()
-    terminal = sys.stderr.isatty()
-    with (
-        stages(quiet=asked.quiet, color=colored(asked.color, terminal=terminal)) as on_stage,
-        closing(run_plan(plan, workers)) as finished,
-    ):
-        on_stage(f"0 of {len(plan)} done")
-        for place, report in finished:
-            done[place] = report
-            bad = sum(r.exit_code != 0 for r in done.values())
-            on_stage(f"{len(done)} of {len(plan)} done" + (f", {bad} not passed" if bad else ""))
-            if fail_fast and report.exit_code:
-                break
-    checks = tuple(done[place] for place in sorted(done))
+    checks = tuple(known.judged(planned, report) for planned, report in done)
+    fixed = [f"{planned.name}: {line}" for planned, report in done for line in known.fixed(planned, report)]
     return SuiteReport(
-        name=name, checks=checks, exit_code=suite_exit_code(checks), seconds=time.perf_counter() - started
+        name=name,
+        checks=checks,
+        exit_code=suite_exit_code(checks),
+        seconds=seconds,
+        notes=(*fixed, *([journal.fault] if journal.fault else [])),
     )

@@ -14,12 +14,15 @@ import typer
 
 from gradcheck_cli.cli.options import (
     Asked,
+    BaselineFile,
     Color,
     ColorChoice,
     Debug,
+    DriftLimit,
     Format,
     Outputs,
     Quiet,
+    UpdateBaseline,
     Verbose,
     colored,
     config_file,
@@ -34,6 +37,7 @@ from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
 if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
     from gradcheck_cli.records.spec import CheckSpec
+    from gradcheck_cli.records.suite import PlannedCheck
 
 _DATA, _MODEL, _RUN, _VERDICT = "Data and loss", "Model", "Run", "Verdict"
 _TRIALS = "Remedies"
@@ -173,6 +177,9 @@ def check(
     no_config: Annotated[
         bool, typer.Option("--no-config", help="Use no gradcheck.yaml.", rich_help_panel=_VERDICT)
     ] = False,
+    baseline: BaselineFile = None,
+    update_baseline: UpdateBaseline = False,
+    drift: DriftLimit = None,
     format: Format = "table",
     output: Outputs = None,
     verbose: Verbose = False,
@@ -185,6 +192,7 @@ def check(
     Without options the batch and the loss are looked for in MODEL's file, and what was picked is printed.
     """
     from gradcheck_cli.records.spec import CheckSpec
+    from gradcheck_cli.records.suite import PlannedCheck
 
     asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
 
@@ -216,8 +224,13 @@ def check(
         if write_patch and not trials:
             raise UsageError("--write-patch needs the trials that --no-try leaves out", hint="Leave out --no-try.")
         file = config_file(config, no_config)
-        given = {"select": spec.select, "ignore": spec.ignore, "fail_on": fail_on}
-        report = _by_policy(spec, file, given, lambda ruled: _run(ruled, asked, silence))
+        ruled, notes = spec, tuple[str, ...]()
+        if file is not None:
+            given = {"select": spec.select, "ignore": spec.ignore, "fail_on": fail_on}
+            ruled, notes = _by_policy(spec, file, given)
+        planned = PlannedCheck(name=model, spec=ruled, baseline=baseline, drift=drift)
+        report = _against_baseline(planned, update_baseline, lambda held: _run(held, asked, silence))
+        report = replace(report, notes=(*report.notes, *notes))
         return _with_patch(report, write_patch) if write_patch else report
 
     silence = ExitStack()
@@ -250,19 +263,26 @@ def _with_patch(report: Report, path: str) -> Report:
     return replace(report, notes=(*report.notes, f"{path} holds `apply(model)`: {best.title}"))
 
 
-def _by_policy(
-    spec: CheckSpec, file: Path | None, given: Mapping[str, object], run: Callable[[CheckSpec], Report]
-) -> Report:
-    """Run a check as a gradcheck.yaml says verdicts are made, and note it where that changes anything."""
-    if file is None:
-        return run(spec)
+def _by_policy(spec: CheckSpec, file: Path, given: Mapping[str, object]) -> tuple[CheckSpec, tuple[str, ...]]:
+    """A check as a gradcheck.yaml says verdicts are made, and a note where that changes anything."""
     from gradcheck_cli.config import load_policy
 
     ruled = replace(spec, **load_policy(file, given))
-    report = run(ruled)
-    if ruled == spec:
-        return report
-    return replace(report, notes=(*report.notes, f"the verdict follows {file}; --no-config leaves it out"))
+    return ruled, () if ruled == spec else (f"the verdict follows {file}; --no-config leaves it out",)
+
+
+def _against_baseline(planned: PlannedCheck, update: bool, run: Callable[[CheckSpec], Report]) -> Report:
+    """Run a check and tell what is new, known and fixed; its name in the baseline is MODEL as it was given."""
+    if not (planned.baseline or planned.drift or update):
+        return run(planned.spec)
+    from gradcheck_cli.suite.known import load_known
+
+    known = load_known([planned], update=update)
+    report = run(known.held(planned).spec)
+    for path, text in known.documents([(planned, report)]):
+        write_file(Path(path), text)
+    judged = known.judged(planned, report)
+    return replace(judged, notes=(*judged.notes, *known.fixed(planned, report)))
 
 
 def mode_of(training: bool | None) -> Mode:

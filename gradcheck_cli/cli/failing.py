@@ -30,15 +30,16 @@ def as_error(raised: BaseException) -> GradcheckError:
 def tell(error: GradcheckError, raised: BaseException | None = None) -> None:
     """Print an error on stderr, once; with the traceback of `raised` where it is given."""
     if raised is not None:
-        _say("".join(traceback.format_exception(raised)).rstrip("\n"))
-    _say(f"error: {error.message}")
+        say("".join(traceback.format_exception(raised)).rstrip("\n"))
+    say(f"error: {error.message}")
     for frame in error.frames:
-        _say(frame)
+        say(frame)
     if error.hint:
-        _say(f"hint: {error.hint}")
+        say(f"hint: {error.hint}")
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print text on stderr, whatever it holds and whatever stderr can take."""
     # Messages quote the user's names: a control character in one must not reach the terminal.
     lines = "\n".join(_plain(line) for line in text.split("\n"))
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"

@@ -21,8 +21,8 @@ from gradcheck_cli.reports import FORMATS, Style
 if TYPE_CHECKING:
     from gradcheck_cli.reports import Result
 
-OUTPUT = "Output"
-"""The heading of these options in the help."""
+OUTPUT, BASELINE = "Output", "Baseline"
+"""The headings of these options in the help."""
 
 
 class Color(str, Enum):
@@ -52,6 +52,32 @@ ColorChoice = Annotated[
     typer.Option("--color", help="Colours; auto also respects NO_COLOR.", rich_help_panel=OUTPUT),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the full traceback of a failure.", rich_help_panel=OUTPUT)]
+
+
+BaselineFile = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline", metavar="FILE", help="Findings that it holds fail nothing; new ones do.", rich_help_panel=BASELINE
+    ),
+]
+UpdateBaseline = Annotated[
+    bool,
+    typer.Option(
+        "--update-baseline",
+        help="Write the baseline: what is found now is known, what is fixed is gone.",
+        rich_help_panel=BASELINE,
+    ),
+]
+DriftLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--drift",
+        min=0.001,
+        metavar="DECADES",
+        help="Report a layer whose gradient moved farther from the baseline.",
+        rich_help_panel=BASELINE,
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

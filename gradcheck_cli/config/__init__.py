@@ -16,7 +16,7 @@ def load_config(path: Path, overrides: Mapping[str, object]) -> tuple[PlannedChe
 
     Args:
         path: The file.
-        overrides: What the command line sets: fields of CheckSpec, and `timeout`; None and () set nothing.
+        overrides: What the command line sets: fields of CheckSpec and of PlannedCheck; None and () set nothing.
 
     Raises:
         ConfigError: A file cannot be read or understood.

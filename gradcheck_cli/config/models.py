@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
+from gradcheck_cli.records.size import parse_size
 from gradcheck_cli.records.thresholds import TUNABLE
 from gradcheck_cli.rules import RULES
 
@@ -39,6 +40,14 @@ def _code(value: str) -> str:
         return found
     close = did_you_mean(value, sorted(_CODES | set(_NAMES)))
     raise PydanticCustomError("rule", "{told}", {"told": f"no rule is called `{value}`{close}"})
+
+
+def _size(value: str) -> str:
+    try:
+        parse_size(value)
+    except ValueError as error:
+        raise PydanticCustomError("size", "{told}", {"told": str(error)}) from error
+    return value
 
 
 def _listed(value: Any) -> Any:
@@ -82,6 +91,7 @@ def _there_are(known: dict[str, Any]) -> str:
     return f" (it has {', '.join(known)})" if known else " (it has none)"
 
 
+_SIZE = {"type": "string", "pattern": r"^[\d.]+ *([KMGTkmgt][Ii]?)?[Bb]$"}
 _RULE = {"type": "string", "examples": sorted(_CODES | set(_NAMES))}
 _THRESHOLDS: dict[str, Any] = {
     "type": "object",
@@ -191,8 +201,12 @@ class Options(_Model):
     """Unpickle data and weights, which runs any code that they hold."""
     try_budget: Annotated[float, Field(ge=0)] | None = None
     """Seconds to try remedies on copies of an ill model; none are tried with 0, or if it is left out."""
+    drift: Annotated[float, Field(gt=0)] | None = None
+    """Decades that the gradient of a layer may move from the baseline before it is reported."""
     timeout: Annotated[float, Field(gt=0)] | None = None
     """Seconds after which the check is ended."""
+    max_memory: Annotated[Text, AfterValidator(_size), WithJsonSchema(_SIZE)] | None = None
+    """Memory above which the check is ended, as 4GB."""
     matrix: Matrix | None = None
 
 
@@ -216,5 +230,7 @@ class File(Verdict):
     """Options for every check of this file that does not set them itself."""
     checks: list[Check] = []
     """The models to check."""
+    baseline: Text | None = None
+    """A file of known findings, which fail no check; `gradcheck batch --update-baseline` writes it."""
     include: Texts = []
     """Globs of other files like this one, from this file's folder. Each means the same as when it is run alone."""

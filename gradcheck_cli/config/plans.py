@@ -12,6 +12,7 @@ from typing import Any
 
 from gradcheck_cli.config.models import Check, File, Matrix
 from gradcheck_cli.records.choices import FailOn
+from gradcheck_cli.records.size import parse_size
 from gradcheck_cli.records.spec import CheckSpec, Waiver
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.thresholds import Thresholds
@@ -20,25 +21,32 @@ _PLAIN = (
     "target target_column device dtype autocast seed mode batches lr optimizer trust_pickle try_budget".split()
 )  # by the same name in a CheckSpec
 _REFERENCES = "batch loss step weights".split()
+_RUNNING = ("timeout", "max_memory", "drift")
+"""The options that say how a check is run, not what is checked."""
 
 
 def planned(file: File, check: Check, folder: Path, overrides: Mapping[str, Any]) -> Iterator[PlannedCheck]:
-    """The checks that one entry of `checks` stands for; `overrides` are fields of CheckSpec, and `timeout`.
+    """The checks that one entry of `checks` stands for; `overrides` are fields of CheckSpec, and those that
+    only a PlannedCheck has.
 
     --select takes the place of what the file selects and ignores as a whole, --ignore is added to it, --set is
     added too, and every other override takes the place of the file's value, a matrix axis included.
     """
     options = _merged(file, check)
     given = {name: value for name, value in overrides.items() if value not in (None, ())}
-    timeout = given.pop("timeout", options.get("timeout"))
+    running = {name: given.pop(name, options.get(name)) for name in _RUNNING}
+    if isinstance(size := running["max_memory"], str):
+        running["max_memory"] = parse_size(size)
+    baseline = given.pop("baseline", file.baseline and _below(file.baseline, folder))
     spec = _spec(file, check, options, folder)
     for suffix, changes in _combinations(options.get("matrix"), given):
         changed = replace(spec, **{**changes, "settings": _together(spec.settings, changes.get("settings", ()))})
         yield PlannedCheck(
             name=(check.name or check.model) + suffix,
             spec=_overridden(changed, given),
-            timeout=timeout,
             expect=tuple(check.expect),
+            baseline=baseline,
+            **running,
         )
 
 
@@ -131,9 +139,13 @@ def from_folder(text: str, folder: Path) -> str:
         location, colon, name = text, "", ""
     if not ("/" in location or "\\" in location or Path(location).suffix.lower() in _FILES):
         return text
+    return f"{_below(location, folder)}{colon}{name}"
+
+
+def _below(location: str, folder: Path) -> str:
     path = Path(os.path.normpath(folder / location))
     here = Path.cwd()
-    return f"{path.relative_to(here) if path.is_relative_to(here) else path}{colon}{name}"
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 _FILES = (".py", ".pt", ".pth", ".ckpt", ".bin", ".npy", ".npz", ".safetensors", ".csv")

@@ -62,7 +62,8 @@ class Remedy:
 class Finding:
     """One illness (or note) over all the layers that it explains.
 
-    `message` is the first line the user reads, `why` the evidence in a sentence.
+    `message` is the first line the user reads, `why` the evidence in a sentence. `known` says whether the
+    baseline holds it, so that it fails nothing; None without a baseline.
     """
 
     code: str
@@ -77,6 +78,7 @@ class Finding:
     source: SourceLine | None = None
     evidence: Mapping[str, float | int | str]
     remedies: tuple[Remedy, ...] = ()
+    known: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

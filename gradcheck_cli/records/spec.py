@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
+from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.thresholds import Thresholds
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class CheckSpec:
     """Everything that one check was asked to do; the command line's options by the same names.
 
     `try_budget` is in seconds; with 0 no remedy is tried.
+    `drift` is the option of that name together with what the baseline says of this check.
     """
 
     model: str
@@ -57,6 +59,7 @@ class CheckSpec:
     thresholds: Thresholds = Thresholds()  # noqa: RUF009 - frozen
     trust_pickle: bool = False
     try_budget: float = 0.0
+    drift: Drift | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

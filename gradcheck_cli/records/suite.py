@@ -16,22 +16,29 @@ class PlannedCheck:
         name: Unique in its suite.
         spec: What to check; paths in it are absolute or relative to the current folder.
         timeout: Seconds after which the check is ended, or None.
+        max_memory: Bytes of resident memory of all its processes together above which the check is ended, or None.
         expect: Codes of findings that it must report, or "failed" where it must not be possible to check it; empty
             for a check that must be healthy.
+        baseline: The file that holds the findings which are known, or None.
+        drift: Decades that the gradient of a layer may move from what it was in the baseline, or None for any number.
     """
 
     name: str
     spec: CheckSpec
     timeout: float | None = None
+    max_memory: int | None = None
     expect: tuple[str, ...] = ()
+    baseline: str | None = None
+    drift: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SuiteReport:
-    """The reports of a suite's checks, in the order of its file."""
+    """The reports of a suite's checks, in the order of its file; `notes` are about the suite as a whole."""
 
     name: str
     checks: tuple[Report, ...]
     exit_code: int
     seconds: float
     error: str = ""
+    notes: tuple[str, ...] = ()

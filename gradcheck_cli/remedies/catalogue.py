@@ -65,6 +65,7 @@ _IDS_BY_CAUSE = {
     # Training dynamics.
     "lr-too-high": "lower-lr warmup clipping",
     "lr-too-low": "raise-lr normalization",
+    "drift": "update-baseline",
     # Precision.
     "fp16-overflow": "bf16 fp32 loss-scaling scale-logits",
     "fp16-underflow": "loss-scaling bf16 fp32",

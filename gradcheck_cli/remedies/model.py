@@ -9,8 +9,8 @@ REMEDIES = (
     remedy(
         "relu",
         "ReLU in place of the squashing activation",
-        "Its slope is 1 wherever it is on, so depth costs nothing, where a sigmoid's slope is 0.25 at best. With "
-        "He initialisation, which keeps the variance.",
+        "Its slope is 1 wherever it is on, so depth costs nothing, where a sigmoid's slope is 0.25 at best. Tried "
+        "together with He initialisation.",
         "nn.ReLU()",
         unless="where the activation is a gate or bounds an output",
         source="Glorot, Bordes and Bengio 2011, Deep Sparse Rectifier Neural Networks; He et al. 2015, "
@@ -190,6 +190,14 @@ REMEDIES = (
         "torch.optim.AdamW(model.parameters(), lr=1e-3)",
         unless="where only some layers are slow: find out first why their gradient is small",
         source="Smith 2015, arXiv:1506.01186",
+    ),
+    remedy(
+        "update-baseline",
+        "find what changed, or accept it",
+        "Compare the initialisation, the scale of the data and the loss with those of the baseline; if the change "
+        "was meant, `--update-baseline` makes it what later runs are held against.",
+        unless="where the move was not meant: find the change that made it",
+        source="Sculley et al. 2015, Hidden Technical Debt in Machine Learning Systems",
     ),
     remedy(
         "warmup",

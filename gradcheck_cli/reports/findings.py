@@ -13,6 +13,7 @@ from gradcheck_cli.reports.charts import trial_bars
 from gradcheck_cli.reports.glyphs import bar, shown
 from gradcheck_cli.reports.plain import trial_in_words
 from gradcheck_cli.reports.style import Style
+from gradcheck_cli.reports.verdicts import severity_in_words
 
 REMEDIES = 3
 """Remedies shown for the first finding."""
@@ -51,8 +52,12 @@ def note_line(finding: Finding, style: Style) -> Text:
 
 
 def _headline(finding: Finding, style: Style) -> Text:
-    label = f"{finding.code} {finding.severity.value}"
-    return Text.assemble(_text(label, style, _COLOR[finding.severity]), "  ", _text(finding.message, style, "bold"))
+    label = f"{finding.code} {severity_in_words(finding)}"
+    return Text.assemble(
+        _text(label, style, _COLOR[Severity.NOTE if finding.known else finding.severity]),
+        "  ",
+        _text(finding.message, style, "bold"),
+    )
 
 
 def _place(source: SourceLine, style: Style) -> Text:

@@ -29,6 +29,7 @@ def render_report(report: Report, style: Style) -> str:
 def render_suite(suite: SuiteReport, style: Style) -> str:
     """One line a finding, a failure or an unmet expectation, then the summary; `style` changes nothing."""
     lines = [line for report in suite.checks for line in _commands(report)]
+    lines += [_command("notice", shown(note), title="gradcheck") for note in suite.notes]
     summary = f"gradcheck: {tally(suite)} · {duration(suite.seconds)} · exit {suite.exit_code}"
     return "".join(f"{line}\n" for line in (*lines, summary))
 
@@ -45,7 +46,7 @@ def _annotation(report: Report, finding: Finding) -> str:
     source = finding.source
     file = below_here(source.file) if source else None
     place = {"file": shown(file), "line": str(source.line)} if source and file else {}
-    title = f"{finding.code} {finding.rule}: {report.name}"
+    title = f"{finding.code} {finding.rule}{' (known)' * bool(finding.known)}: {report.name}"
     message = "\n".join([shown(finding.message), *finding_lines(finding)])
     return _command(_COMMAND[level(report, finding)], message, **place, title=shown(title))
 

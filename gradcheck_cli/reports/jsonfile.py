@@ -39,9 +39,9 @@ def render_comparison(comparison: Comparison, style: Style) -> str:
     return _document({"schema": COMPARISON_SCHEMA, **_plain(comparison)})
 
 
-def report_to_dict(report: Report) -> dict[str, Any]:
-    """The report as plain JSON values: floats of 7 significant digits, non-finite ones as strings."""
-    written: dict[str, Any] = _plain(report)
+def report_to_dict(report: Report, *, exact: bool = False) -> dict[str, Any]:
+    """The report as plain JSON values: floats of 7 significant digits unless `exact`, non-finite ones as strings."""
+    written: dict[str, Any] = _plain(report, exact)
     return {"schema": SCHEMA, **written}
 
 
@@ -150,17 +150,18 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f'{constant} is not JSON; gradcheck writes non-finite numbers as "nan", "inf", "-inf"')
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, exact: bool = False) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, float):
-        return float(f"{value:.7g}") if math.isfinite(value) else str(value)
+        short = value if exact else float(f"{value:.7g}")
+        return short if math.isfinite(value) else str(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, exact) for key, item in value.items()}
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: _plain(getattr(value, field.name), exact) for field in fields(value)}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, exact) for item in value]
     return value if value is None or isinstance(value, str | bool | int) else str(value)
 
 

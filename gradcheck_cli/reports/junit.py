@@ -14,7 +14,7 @@ from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.reports.plain import finding_lines, suite_of_one
 from gradcheck_cli.reports.style import Style
-from gradcheck_cli.reports.verdicts import Verdict, seconds_of, serious, verdict, worst_in_words
+from gradcheck_cli.reports.verdicts import Verdict, seconds_of, serious, severity_in_words, verdict, worst_in_words
 
 _ELEMENT = {Verdict.FAILED: "error", Verdict.ILL: "failure", Verdict.UNMET: "failure", Verdict.UNKNOWN: "skipped"}
 
@@ -45,7 +45,7 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     ET.SubElement(child, "properties")
     for report in suite.checks:
         _testcase(child, report)
-    ET.SubElement(child, "system-out")
+    ET.SubElement(child, "system-out").text = "\n".join(shown(note) for note in suite.notes)
     ET.SubElement(child, "system-err").text = shown(suite.error)
     ET.indent(root)
     text: bytes = ET.tostring(root, encoding="us-ascii", xml_declaration=True)
@@ -67,7 +67,7 @@ def _lines(report: Report) -> list[str]:
     lines = [shown(line) for line in (*report.error.splitlines(), *report.notes)]
     for finding in serious(report):
         place = f" at {finding.source.file}:{finding.source.line}" if finding.source else ""
-        lines.append(shown(f"{finding.code} {finding.severity.value}: {finding.message}{place}"))
+        lines.append(shown(f"{finding.code} {severity_in_words(finding)}: {finding.message}{place}"))
         lines += [f"  {line}" for line in finding_lines(finding)]
     return lines
 

@@ -59,6 +59,7 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
         cells = [(_verdict(one), code(one.name), text(worst_in_words(one)), _seconds(one)) for one in suite.checks]
         lines += [*table(("verdict", "check", "worst finding", "seconds"), cells), ""]
     lines += [*fence(suite.error.splitlines()), ""] if suite.error else []
+    lines += [*(f"- note: {text(note)}" for note in suite.notes), ""] if suite.notes else []
     for report in suite.checks:
         if report.exit_code:
             lines += [f"### {_title(report)}", "", *_body(report, style), ""]
@@ -136,7 +137,8 @@ def _body(report: Report, style: Style) -> Iterator[str]:
 
 
 def _finding(report: Report, finding: Finding) -> Iterator[str]:
-    yield f"**{text(finding.code)} {level(report, finding).value}** {text(finding.message)}"
+    known = " (known)" * bool(finding.known)
+    yield f"**{text(finding.code)} {level(report, finding).value}{known}** {text(finding.message)}"
     if finding.source:
         yield ""
         yield f"at {code(f'{finding.source.file}:{finding.source.line}')} {code(finding.source.code.strip())}".rstrip()

@@ -23,8 +23,8 @@ def suite_of_one(report: Report) -> SuiteReport:
 
 
 def level(report: Report, finding: Finding) -> Severity:
-    """How loudly to tell a finding: what does not fail its check is a note."""
-    return finding.severity if report.exit_code else Severity.NOTE
+    """How loudly to tell a finding: what is known or does not fail its check is a note."""
+    return finding.severity if report.exit_code and not finding.known else Severity.NOTE
 
 
 def finding_lines(finding: Finding) -> list[str]:

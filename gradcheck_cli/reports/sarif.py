@@ -98,6 +98,7 @@ def _result(report: Report, finding: Finding) -> dict[str, Any]:
         "ruleId": shown(finding.code),
         **index,
         "level": _LEVEL[level(report, finding)],
+        **({} if finding.known is None else {"baselineState": "unchanged" if finding.known else "new"}),
         "message": {"text": _message(text)},
         "locations": [_location(report, finding)],
         "partialFingerprints": {"gradcheckFinding/v1": _fingerprint(report, finding)},

@@ -48,6 +48,9 @@ def _parts(suite: SuiteReport, style: Style, width: int) -> Iterator[RenderableT
         yield ""
     for report in sorted(failing, key=lambda one: verdict(one) is Verdict.FAILED):
         yield from _detail(report, style)
+    if suite.notes and not style.quiet:
+        yield from (_text(f"note  {note}", style, "dim") for note in suite.notes)
+        yield ""
     if suite.error:
         yield _text(suite.error, style)
         yield ""

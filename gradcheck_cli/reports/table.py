@@ -150,7 +150,8 @@ def _verdict(report: Report) -> list[str]:
     if report.status is Status.UNKNOWN:
         return ["unknown: no layer got a gradient that can be judged", layers]
     findings = serious(report)
-    return [*_tally(findings), *_codes(findings)]
+    known = sum(bool(finding.known) for finding in findings)
+    return [*_tally(findings), *([f"{known} known"] if known else []), *_codes(findings)]
 
 
 def _tally(findings: list[Finding]) -> list[str]:

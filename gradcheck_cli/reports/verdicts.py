@@ -37,12 +37,17 @@ def verdict(report: Report) -> Verdict:
 
 
 def by_severity(findings: tuple[Finding, ...]) -> list[Finding]:
-    """Errors first, then warnings, then notes; otherwise in the order of the report."""
-    return sorted(findings, key=lambda finding: _RANK[finding.severity])
+    """Errors first, then warnings, then notes, and what is known last; otherwise in the order of the report."""
+    return sorted(findings, key=lambda finding: (bool(finding.known), _RANK[finding.severity]))
+
+
+def severity_in_words(finding: Finding) -> str:
+    """`error`, or `error (known)` for what the baseline holds."""
+    return finding.severity.value + " (known)" * bool(finding.known)
 
 
 def serious(report: Report) -> list[Finding]:
-    """The errors, then the warnings."""
+    """The errors, then the warnings; those that are known come last."""
     return [f for f in by_severity(report.findings) if f.severity is not Severity.NOTE]
 
 
@@ -51,7 +56,7 @@ def worst_in_words(report: Report) -> str:
     if report.error:
         return report.error.splitlines()[0]
     if findings := serious(report):
-        return f"{findings[0].code} {findings[0].message}"
+        return "known: " * bool(findings[0].known) + f"{findings[0].code} {findings[0].message}"
     if verdict(report) is Verdict.UNMET:
         return report.notes[-1] if report.notes else "a finding that it was to report is missing"
     return "no layer got a gradient that can be judged" if report.status is Status.UNKNOWN else ""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from gradcheck_cli.records.account import Ledger
 from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.report import Finding, Layer, Waived
 from gradcheck_cli.records.spec import Waiver
@@ -19,6 +20,7 @@ from gradcheck_cli.rules import (
     cancelling,
     cuts,
     depth,
+    drift,
     dynamics,
     exploding,
     insensitive,
@@ -176,6 +178,7 @@ RULES: tuple[Rule, ...] = (
     _rule("GC204", "softmax-saturated", _F.VANISHING, _S.ERROR, "softmax-saturation", softmaxes.softmax_saturated),
     _rule("GC601", "step-too-large", _F.DYNAMICS, _S.ERROR, "lr-too-high", dynamics.step_too_large),
     _rule("GC602", "step-too-small", _F.DYNAMICS, _S.WARNING, "lr-too-low", dynamics.step_too_small),
+    _rule("GC620", "gradient-drift", _F.DYNAMICS, _S.WARNING, "drift", drift.gradient_drift),
     _rule("GC611", "clip-threshold", _F.DYNAMICS, _S.NOTE, "clip-threshold", dynamics.clip_threshold),
     _rule("GC612", "converged", _F.DYNAMICS, _S.NOTE, "converged", dynamics.converged),
     _rule("GC211", "cancelled", _F.VANISHING, _S.NOTE, "cancelled", cancelling.cancelled),
@@ -200,13 +203,16 @@ def judge(
     ignore: tuple[str, ...] = (),
     waivers: tuple[Waiver, ...] = (),
     thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
+    drift_from: Drift | None = None,
 ) -> Verdict:
     """Judge a measurement.
 
     `select` and `ignore` hold code prefixes or rule names. They choose what is shown; what explains what
     is decided over all rules, so that ignoring a cause does not bring up its consequences. So do `waivers`.
     """
-    evidence = Evidence(measurement=measurement, ledger=ledger, training=training, thresholds=thresholds)
+    evidence = Evidence(
+        measurement=measurement, ledger=ledger, training=training, thresholds=thresholds, drift=drift_from
+    )
     found = tuple(_explaining(evidence))
     wanted = tuple(f for f in found if chosen(f.code, f.rule, select, ignore))
     findings, waived = waive(wanted, waivers)

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from gradcheck_cli.names import plain_op
 from gradcheck_cli.records.account import Account, Ledger
+from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.measurement import Lens, Measurement, Op, ParameterMeasurement
 from gradcheck_cli.records.report import Finding, Layer
 from gradcheck_cli.records.source import SourceLine
@@ -24,6 +25,7 @@ class Evidence:
     ledger: Ledger
     training: Training = field(default_factory=Training)
     thresholds: Thresholds = Thresholds()  # noqa: RUF009 - frozen
+    drift: Drift | None = None
 
     # -- lookups
 

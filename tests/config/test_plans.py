@@ -57,12 +57,16 @@ checks:
     thresholds: {dead-activation: {dead_share: 1}}
     trust_pickle: true
     timeout: 30
+    max_memory: 1.5GB
+    drift: 2
     expect: [vanishing-depth, GC101]
 """
     )
     assert check == PlannedCheck(
         name="full",
         timeout=30.0,
+        max_memory=1_500_000_000,
+        drift=2.0,
         expect=("GC201", "GC101"),
         spec=CheckSpec(
             model="a.py:Net",
@@ -89,6 +93,17 @@ checks:
             trust_pickle=True,
         ),
     )
+
+
+def test_a_baseline_is_found_from_its_file_and_the_command_line_goes_before_all_that(plan, tmp_path: Path) -> None:
+    text = "baseline: sub/known.json\ndefaults: {drift: 1, max_memory: 1GB}\nchecks: [{model: a.py}]"
+    (check,) = plan(text)
+    assert (check.baseline, check.drift, check.max_memory) == ("sub/known.json", 1.0, 10**9)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "x.yaml").write_text("version: 1\n" + text)
+    assert load_config(Path("sub/x.yaml"), {})[0].baseline == "sub/sub/known.json"
+    (check,) = plan(text, baseline="mine.json", drift=3.0, max_memory=7, timeout=1.0)
+    assert (check.baseline, check.drift, check.max_memory, check.timeout) == ("mine.json", 3.0, 7, 1.0)
 
 
 def test_a_check_goes_before_the_defaults_and_set_is_merged(plan) -> None:

@@ -13,7 +13,7 @@ dead-relu graph-cut non-differentiable-op double-softmax single-element-softmax 
 masked-loss sum-aggregation small-denominator exp-overflow log-zero log-negative sqrt-zero pow-domain
 acos-boundary zero-div-zero zero-times-inf where-trap masked-softmax-row logsumexp-neginf empty-reduction
 degenerate-eigenvalues zero-variance ctc-infeasible nan-input inf-input nan-parameter custom-backward
-fp16-overflow fp16-underflow lr-too-high lr-too-low
+fp16-overflow fp16-underflow lr-too-high lr-too-low drift
 """.split()
 
 REMEDY_IDS = """
@@ -22,7 +22,7 @@ residual-scaling lstm gru attention clipping weight-decay l1 lower-lr warmup few
 input-normalization target-normalization scale-logits loss-scaling bf16 fp32 eps clamp double-where
 mask-fix drop-empty log-softmax remove-softmax softmax-dim xlogy softplus remove-detach differentiable-op
 straight-through fix-backward loss-fix mean-aggregation variance-floor data-cleaning input-check
-weight-check zero-infinity jitter batch-size raise-lr identity-recurrence
+weight-check zero-infinity jitter batch-size raise-lr identity-recurrence update-baseline
 """.split()
 
 

@@ -180,7 +180,7 @@ def test_a_suite_reads_back(example: str, tmp_path: Path) -> None:
 
 def test_a_suite_is_its_fields_around_the_reports() -> None:
     data = json.loads(render(SUITES["mixed"](), "json"))
-    assert list(data) == ["schema", "name", "checks", "exit_code", "seconds", "error"]
+    assert list(data) == ["schema", "name", "checks", "exit_code", "seconds", "error", "notes"]
     assert data["schema"] == "gradcheck-suite/1"
     assert data["checks"] == [report_to_dict(one) for one in SUITES["mixed"]().checks]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from gradcheck_cli.records.choices import Status
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
-from gradcheck_cli.suite import run_plan
+from gradcheck_cli.suite import run_plan, suite_exit_code
 
 HEALTHY = """
 import torch
@@ -47,6 +48,25 @@ FAULTS = {
     "flood": ("[os.write(1, b'x' * 65536) for _ in range(200)]; os.abort()", "SIGABRT"),
     "orphan": ("subprocess.Popen(['sleep', '600']); os.abort()", "SIGABRT"),
     "last words": ("os.write(2, b'so long'); os.abort()", "so long"),
+    "glutton": (
+        "held = [torch.ones(5 * 10**7) for _ in range(50)]; time.sleep(600)",
+        "used more than 1.5 GB of memory",
+    ),
+    "gluttons": (
+        "[os.fork() for _ in range(2)]; held = torch.ones(15 * 10**7); time.sleep(600)",
+        "used more than 1.5 GB of memory",
+    ),
+    "no memory": ("torch.empty(2**60)", "memory"),
+    "fork": ("os.fork() or os._exit(7); os.fork() and os._exit(9); time.sleep(600)", "status 9"),
+    "fill tmp": (
+        "[open(f'{{tempfile.gettempdir()}}/junk{{i}}', 'wb').write(bytes(2**24)) for i in range(16)]; os.abort()",
+        "SIGABRT",
+    ),
+}
+LIMITS = {
+    "hang": {"timeout": 3.0},
+    "glutton": {"timeout": 60.0, "max_memory": 1_500_000_000},
+    "gluttons": {"timeout": 60.0, "max_memory": 1_500_000_000},
 }
 
 
@@ -64,14 +84,18 @@ def comparable(report: Report) -> Report:
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
     folder = tmp_path_factory.mktemp("suite")
     faults = [
-        planned(folder, name, BROKEN.format(fault=fault), timeout=5.0 if name == "hang" else 60.0)
+        planned(folder, name, BROKEN.format(fault=fault.format()), **LIMITS.get(name, {"timeout": 60.0}))
         for name, (fault, _) in FAULTS.items()
     ]
-    healthy = [planned(folder, f"healthy {seed}", HEALTHY.format(seed=seed)) for seed in range(21)]
+    healthy = [planned(folder, f"healthy {seed}", HEALTHY.format(seed=seed)) for seed in range(30 - len(faults))]
     plan = [check for pair in zip(healthy, [*faults, *healthy[len(faults) :]], strict=False) for check in pair]
     plan = list({check.name: check for check in plan}.values())
     assert len(plan) == 30
-    reports = dict(run_plan(plan, 2))
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tempfile, "tempdir", str(temporary))
+        reports = dict(run_plan(plan, 2))
     assert sorted(reports) == list(range(30))
     return {plan[place].name: report for place, report in reports.items()} | {"folder": folder}
 
@@ -84,7 +108,7 @@ def test_a_fault_is_reported_as_a_failed_check(results: dict[str, Report], name:
 
 
 def test_every_other_result_is_that_of_the_check_alone(results: dict[str, Report]):
-    for seed in range(21):
+    for seed in range(30 - len(FAULTS)):
         alone = run_check(CheckSpec(model=str(results["folder"] / f"healthy_{seed}.py")))
         found = results[f"healthy {seed}"]
         assert comparable(found) == comparable(alone)
@@ -93,6 +117,22 @@ def test_every_other_result_is_that_of_the_check_alone(results: dict[str, Report
 def test_what_a_check_started_is_ended_with_it(results: dict[str, Report]):
     running = list(Path("/proc").glob("[0-9]*/cmdline"))
     assert not any(b"sleep\x00600" in path.read_bytes() for path in running if path.exists())
+
+
+def test_nothing_that_a_check_left_in_tmp_stays(results: dict[str, Report]):
+    assert list((results["folder"] / "tmp").glob("gradcheck-*")) == []
+
+
+def test_the_suite_is_2(results: dict[str, Report]):
+    assert suite_exit_code(report for name, report in results.items() if name != "folder") == 2
+
+
+def test_a_check_that_forks_and_goes_on_in_both_answers_once(tmp_path: Path):
+    def report(text: str) -> Report:
+        ((_, found),) = run_plan([planned(tmp_path, "forking", text)], 1)
+        return comparable(found)
+
+    assert report(HEALTHY.format(seed=0) + "import os\nos.fork()\n") == report(HEALTHY.format(seed=0))
 
 
 CONFIG = "version: 1\nchecks:\n"

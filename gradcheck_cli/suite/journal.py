@@ -1,0 +1,147 @@
+"""The journal: every report is on disk as soon as its check is finished, so that a killed run loses none of it.
+
+One JSON object a line: first the schema, then for each finished check the key of what was planned and its report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from gradcheck_cli import __version__
+from gradcheck_cli.errors import ReportError
+from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.spec import CheckSpec
+from gradcheck_cli.records.suite import PlannedCheck
+from gradcheck_cli.reports.jsonfile import report_from_dict, report_to_dict
+from gradcheck_cli.suite.runner import run_plan
+
+_HEADER = b'{"schema": "gradcheck-journal/1"}\n'
+
+
+class Journal:
+    """A file to which reports are appended; a disk that is full ends the journal, not the run.
+
+    Attributes:
+        path: The file.
+        fault: Why it could not be written, or "".
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fault = ""
+
+    def start(self, *, resume: bool) -> None:
+        """Make the file, or get an old one ready to be appended to.
+
+        Raises:
+            ReportError: What is there is no journal; it is left as it is.
+        """
+        try:
+            old = self._content() if self.path.exists() else b""
+            if not resume:
+                self.path.unlink(missing_ok=True)  # a run that is still writing to it keeps its own
+                old = b""
+            if not old.startswith(_HEADER):
+                self.path.write_bytes(_HEADER)
+            elif not old.endswith(b"\n"):
+                self._write(b"\n")  # after a line that was torn
+        except OSError as error:
+            self._give_up(error)
+
+    def finished(self, plan: Sequence[PlannedCheck]) -> dict[int, Report]:
+        """The reports of those checks that the file holds just as they are planned now, by their place.
+
+        Raises:
+            ReportError: What is there is no journal.
+        """
+        try:
+            lines = self._content().splitlines()[1:] if self.path.exists() else []
+        except OSError as error:
+            self._give_up(error)
+            return {}
+        saved = dict(entry for line in lines if (entry := _entry(line)))
+        keys = {place: key_of(planned) for place, planned in enumerate(plan)}
+        return {place: saved[key] for place, key in keys.items() if key in saved}
+
+    def append(self, planned: PlannedCheck, report: Report) -> None:
+        """Add a finished check, at once."""
+        line = {"key": key_of(planned), "report": report_to_dict(report, exact=True)}
+        if not self.fault:
+            try:
+                self._write(json.dumps(line, allow_nan=False).encode("ascii") + b"\n")
+            except OSError as error:
+                self._give_up(error)
+
+    def remove(self) -> None:
+        """Remove it: the run is complete."""
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            self._give_up(error)
+
+    def _content(self) -> bytes:
+        content = self.path.read_bytes()
+        if not (content.startswith(_HEADER) or _HEADER.startswith(content)):
+            raise ReportError(f"{self.path}: is not a journal of gradcheck", hint="Give another --journal FILE.")
+        return content
+
+    def _write(self, content: bytes) -> None:
+        with self.path.open("ab") as file:
+            file.write(content)
+
+    def _give_up(self, error: OSError) -> None:
+        self.fault = f"{self.path}: cannot be written: {error.strerror or error}; --resume may not know what finished"
+
+
+def journaled(
+    plan: Sequence[PlannedCheck],
+    workers: int,
+    journal: Journal,
+    *,
+    resume: bool,
+    on_start: Callable[[int], None] = lambda place: None,
+) -> Generator[tuple[int, Report], None, None]:
+    """Run a plan as `run_plan` does, with a journal; to resume is to yield first what is in it, and run the rest.
+
+    The journal goes once every check is finished.
+
+    Raises:
+        ReportError: The file is there and is no journal.
+    """
+    journal.start(resume=resume)
+    saved = journal.finished(plan)
+    yield from sorted(saved.items())
+    missing = [place for place in range(len(plan)) if place not in saved]
+    rest = run_plan([plan[place] for place in missing], workers, lambda place: on_start(missing[place]))
+    with closing(rest):
+        for place, report in rest:
+            journal.append(plan[missing[place]], report)
+            yield missing[place], report
+    journal.remove()
+
+
+def key_of(planned: PlannedCheck) -> str:
+    """A key that changes with all that is planned of a check, its files' times, and the version of gradcheck."""
+    parts = repr((__version__, planned, _times(planned.spec)))
+    return hashlib.sha256(parts.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _times(spec: CheckSpec) -> list[tuple[int, int]]:
+    """Size and time of change of the files that a check names; what their code imports is not looked at."""
+    texts = [text for text in (spec.model, spec.batch, spec.loss, spec.step, spec.weights) if text]
+    files = [path for text in texts for path in (Path(text), Path(text.rpartition(":")[0])) if path.is_file()]
+    return [(stat.st_size, stat.st_mtime_ns) for stat in map(Path.stat, files)]
+
+
+def _entry(line: bytes) -> tuple[str, Report] | None:
+    """Key and report of a line; None for one that was torn, whose check is run again."""
+    try:
+        entry: Any = json.loads(line)
+        return str(entry["key"]), report_from_dict(entry["report"])
+    except (ValueError, KeyError, TypeError, RecursionError, ReportError):
+        return None
