@@ -62,4 +62,4 @@ def test_a_gradient_that_became_zero_has_moved(tmp_path: Path):
     report = run_check(CheckSpec(model=str(path), drift=Drift(limit=9.0, before={"0": -1.0, "2": -1.0})))
     finding = report.findings[0]
     assert (finding.code, finding.layers) == ("GC620", ("0",))
-    assert finding.message == "the gradient of 0 has become zero since the baseline"
+    assert finding.message == "the gradient of `0` has become zero since the baseline"
