@@ -40,14 +40,15 @@ def trial_in_words(remedy: Remedy) -> str:
     trial = remedy.trial
     if trial.outcome == "not-tried":
         return ""
-    parts = []
-    if trial.before is not None and trial.after is not None:
-        parts.append(f"{trial.before:.3g} → {trial.after:.3g} {trial.unit}".rstrip())
-    if trained := training_in_words(trial):
-        parts.append(trained)
-    if trial.note:
-        parts.append(trial.note)
+    parts = [part for part in (numbers_in_words(trial), training_in_words(trial), trial.note) if part]
     return f"{trial.outcome}, {'; '.join(parts)}" if parts else trial.outcome
+
+
+def numbers_in_words(trial: Trial) -> str:
+    """`-8.5 → -1.9 decades`; nothing where they were not measured."""
+    if trial.before is None or trial.after is None:
+        return ""
+    return f"{trial.before:.3g} → {trial.after:.3g} {trial.unit}".rstrip()
 
 
 def training_in_words(trial: Trial) -> str:
