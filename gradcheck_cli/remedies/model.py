@@ -46,8 +46,8 @@ REMEDIES = (
     remedy(
         "orthogonal-init",
         "orthogonal recurrent weights",
-        "All singular values are 1, so W^k neither grows nor shrinks at the start. A sigmoid between the steps "
-        "becomes a tanh, whose slope can reach 1.",
+        "All singular values are 1, so W^k neither grows nor shrinks at the start. Where a sigmoid stands "
+        "between the steps, a tanh is tried in its place.",
         "nn.init.orthogonal_(rnn.weight_hh_l0)",
         unless="where training drifts away from it: then a gated cell holds better",
         source="Saxe, McClelland and Ganguli 2013, arXiv:1312.6120",

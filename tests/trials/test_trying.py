@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import gradcheck_cli
 from gradcheck_cli.records.report import Finding, Remedy, Report
+from gradcheck_cli.reports.jsonfile import read_saved
 from gradcheck_cli.trials import trying
 from gradcheck_cli.trials.outcome import RANK
 from tests.corpus import CASES
@@ -217,19 +218,28 @@ def test_the_recommended_decay_lowers_the_spectral_radius(name: str) -> None:
 # -- patches
 
 _RUN = """
-import sys, runpy
+import runpy, sys
 sys.path.insert(0, {samples!r})
 import torch
 import {sample} as user
 import gradcheck_cli
+from gradcheck_cli.ledger import account_for
+from gradcheck_cli.probe import measure
+from gradcheck_cli.reports.jsonfile import read_saved
+from gradcheck_cli.rules.evidence import Evidence
+from gradcheck_cli.rules.numbers import reading
+from gradcheck_cli.target import wrap_target
 names = runpy.run_path({patch!r})
 torch.manual_seed(0)
 model = names["apply"](user.build_model())
-batch = user.make_batch()
-batch = names["prepare"](batch) if "prepare" in names else batch
-given = dict(step=user.compute_loss) if hasattr(user, "compute_loss") else dict(loss=user.criterion)
-report = gradcheck_cli.check(model, batch, **given)
-print(report.exit_code, report.loss)
+batch = names.get("prepare", lambda batch: batch)(user.make_batch())
+step = getattr(user, "compute_loss", None)
+loss = None if step else user.criterion
+print(gradcheck_cli.check(model, batch, loss=loss, step=step).exit_code)
+target = wrap_target(model, batch, loss=loss, step=step, name=None)
+measured = measure(target, batch)
+finding = read_saved({report!r}).findings[0]
+print(reading(finding, Evidence(measurement=measured, ledger=account_for(measured))).value)
 """
 
 
@@ -237,19 +247,20 @@ PATCHED = "deep_sigmoid_cnn plain_deep_cnn small_init pixel_rnn exploding_rnn de
 
 
 @pytest.mark.parametrize("name", PATCHED.split())
-def test_a_written_patch_runs_in_a_fresh_process_and_cures(name: str, tmp_path: Path) -> None:
-    patch = tmp_path / "patch.py"
+def test_a_written_patch_runs_in_a_fresh_process_and_comes_to_the_same(name: str, tmp_path: Path) -> None:
+    patch, report = tmp_path / "patch.py", tmp_path / "report.json"
+    command = [sys.executable, "-m", "gradcheck_cli", "check", SAMPLES / f"{name}.py", "--write-patch", patch, "-q"]
     checked = subprocess.run(
-        [sys.executable, "-m", "gradcheck_cli", "check", SAMPLES / f"{name}.py", "--write-patch", patch, "-q"],
-        capture_output=True,
-        text=True,
-        check=False,
+        [*command, "--output", f"json={report}"], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert checked.returncode == 1, checked.stderr
-    script = _RUN.format(samples=str(SAMPLES), sample=name, patch=str(patch))
+    script = _RUN.format(samples=str(SAMPLES), sample=name, patch=str(patch), report=str(report))
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.split()[0] == "0", "the patched model is healthy"
+    exit_code, after = ran.stdout.split()
+    trial = read_saved(str(report)).findings[0].remedies[0].trial
+    assert exit_code == "0" and trial.outcome == "fixed", "the patched model is healthy"
+    assert float(after) == pytest.approx(trial.after, rel=1e-3, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["loss-scaling", "bf16", "fp32"])
