@@ -164,7 +164,7 @@ RULES: tuple[Rule, ...] = (
         "insensitive-loss",
         _F.VANISHING,
         _S.ERROR,
-        "saturated-output saturating-activation small-init input-scale",
+        "saturated-output saturating-activation gate-closed small-init input-scale",
         insensitive.insensitive,
     ),
     _rule(

@@ -94,7 +94,7 @@ def _insensitive_cause(evidence: Evidence, layers: list[int]) -> Cause | None:
     for lens in evidence.measurement.lenses:
         name = evidence.op(lens.op).name
         if (lens.saturated or 0) > 0.9 and name.startswith(BOUNDED):
-            cause = "saturating-activation" if weights_above(evidence, lens.op) else "saturated-output"
+            cause = _saturated_cause(evidence, lens.op)
             why = (
                 f"{evidence.maker_of(lens.op)} is saturated: at {percent(lens.saturated or 0.0)} of its elements the "
                 "slope is below a hundredth of its largest"
@@ -109,6 +109,12 @@ def _insensitive_cause(evidence: Evidence, layers: list[int]) -> Cause | None:
         )
         return "small-init", why, {"activation_decades": fallen}, None
     return _lost_in_slopes(evidence, layers) or (None if scales else _lost_in_weights(evidence, layers))
+
+
+def _saturated_cause(evidence: Evidence, op: int) -> str:
+    if evidence.gates(op):
+        return "gate-closed"
+    return "saturating-activation" if weights_above(evidence, op) else "saturated-output"
 
 
 def _lost_in_slopes(evidence: Evidence, layers: list[int]) -> Cause | None:

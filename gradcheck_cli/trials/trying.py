@@ -35,6 +35,8 @@ from gradcheck_cli.trials.training import LONGER, STEPS, Recipe, train
 _TRIED = (Family.VANISHING, Family.EXPLODING, Family.NO_GRADIENT, Family.PRECISION)
 
 _INTERRUPTED = "the trials of remedies were interrupted"
+LARGEST = 2 * 2**30
+"""Bytes of parameters and buffers up to which a model is copied."""
 FINALISTS = 2
 """The best remedies of a finding, which are trained for longer."""
 
@@ -54,6 +56,8 @@ def try_remedies(
     ill = [f for f in findings if f.severity is not Severity.NOTE and f.family in _TRIED]
     if not ill or spec.try_budget <= 0:
         return findings, ()
+    if why := _too_costly(target.model, measurement, spec.try_budget):
+        return findings, (f"no remedy was tried: {why}",)
     tried = {id(f): f for f in findings}
     clinic: _Clinic | None = None
     try:
@@ -66,6 +70,21 @@ def try_remedies(
     except Exception as error:
         return tuple(tried[id(f)] for f in findings), (f"no remedy was tried: {_told(error)}",)
     return tuple(tried[id(f)] for f in findings), clinic.notes()
+
+
+def _too_costly(model: nn.Module, measurement: Measurement, budget: float) -> str:
+    """Why not even the first trial is begun; empty where it is."""
+    size = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
+    if size > LARGEST:
+        return f"a copy of the model takes {size / 2**30:.1f} GB"
+    seconds = _pass_seconds(measurement)
+    if 3 * seconds > budget:  # the calls are recorded, and one remedy measured
+        return f"one pass takes {seconds:.1f} s; --try-budget gives more time than {budget:g} s"
+    return ""
+
+
+def _pass_seconds(measurement: Measurement) -> float:
+    return measurement.seconds["forward"] + measurement.seconds["backward"]
 
 
 class _Clinic:
@@ -93,7 +112,7 @@ class _Clinic:
         self.remedies = sum(len(f.remedies) for f in findings if f.family in _TRIED)
         self.begun = self.late = 0
         self.interrupted = False
-        self.pass_seconds = measurement.seconds["forward"] + measurement.seconds["backward"]
+        self.pass_seconds = _pass_seconds(measurement)
 
     def notes(self) -> tuple[str, ...]:
         """What the budget left out."""

@@ -131,6 +131,19 @@ def test_no_trial_is_begun_that_the_budget_has_no_room_for() -> None:
     assert time.monotonic() - started < 30
 
 
+def test_a_pass_that_takes_too_long_begins_nothing() -> None:
+    torch.manual_seed(0)
+    batch = torch.randn(8, 16), torch.arange(8)
+    report = gradcheck_cli.check(Slow(), batch, loss=F.cross_entropy, try_budget=0.2)
+    assert gravest(report).code == "GC201" and "no remedy was tried: one pass takes 0.1 s" in report.notes[-1]
+
+
+def test_a_model_too_large_to_copy_begins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trying, "LARGEST", 1000)
+    report = treated("deep_sigmoid_mlp")
+    assert gravest(report).code == "GC201" and "a copy of the model takes" in report.notes[-1]
+
+
 def test_an_interrupt_keeps_the_diagnosis(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*args: object) -> object:
         raise KeyboardInterrupt
