@@ -146,7 +146,8 @@ def masked_rows(evidence: Evidence) -> Findings:
 
 _OUTLOOK = {
     "GC411": "; the layers learn from the second step on",
-    "GC412": ": its rows are masked, not picked or right already in this batch, and another batch may bring others",
+    "GC412": ", since this batch masks what the layer made, picks other rows, or is right already; nothing needs doing "
+    "if another batch reaches it",
 }
 """What comes next, by code."""
 

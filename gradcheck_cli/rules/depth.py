@@ -203,8 +203,9 @@ def _told_cause(evidence: Evidence, account: Account, cause: str, culprit: int, 
         return f"{its} gradient gets {times(lost)} smaller in {slopes(evidence, account, BOUNDED)}"
     if cause == "small-init":
         each = times(-account.by_kind["weight"] / account.count_by_kind["weight"])
-        told = f"{each} smaller on average at each of {weights(evidence, account)}"
-        return f"{its} gradient gets {told}, which are too small"
+        return f"weights are too small: {its} gradient gets {each} smaller on average at each of " + weights(
+            evidence, account
+        )
     if cause == "gate-closed":
         passed = number(10 ** taken[culprit], 1)
         return f"the gate at {evidence.maker_of(culprit)} is closed and lets {passed} of {its} gradient through"

@@ -137,7 +137,8 @@ def clip_threshold(evidence: Evidence) -> Findings:
         severity=Severity.NOTE,
         layers=(),
         cause="clip-threshold",
-        message=f"clip the gradient's norm at {number(threshold, 2)}: 90 % of {len(norms)} batches stay below it",
+        message=f"nothing is ill; if you clip the gradient's norm, {number(threshold, 2)} is a threshold that 90 % of "
+        f"{len(norms)} batches stay below",
         why=f"the norms run from {number(norms[0], 2)} to {number(norms[-1], 2)}, their median is "
         f"{number(median(norms), 2)}",
         evidence={"threshold": threshold, "median": median(norms), "largest": norms[-1], "batches": len(norms)},
