@@ -17,6 +17,10 @@ from gradcheck_cli.records.spec import Target
 from gradcheck_cli.trials.edits import Calls, Place
 
 
+class NotTriable(Exception):
+    """Why a remedy cannot be tried here."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
     """One call of a torch function inside the model.
@@ -46,7 +50,11 @@ class Call:
 def recorded_calls(
     target: Target, batch: Any, seed: int, autocast: torch.dtype | None, measurement: Measurement
 ) -> tuple[Call, ...]:
-    """The calls of one forward pass of a copy that made an op; none where the pass went another way than before."""
+    """The calls of one forward pass of a copy that made an op; none where the pass went another way than before.
+
+    Raises:
+        NotTriable: The loss does not come from the copy.
+    """
     model = copy.deepcopy(target.model)
     recorder = _Recorder(model)
     torch.manual_seed(seed)
@@ -54,6 +62,9 @@ def recorded_calls(
     with checkpointing_lifted(), torch.autocast(device, dtype=autocast, enabled=autocast is not None):
         result = eagerly(lambda: target.forward(model, batch))
     graph = Graph(result.loss.grad_fn)
+    own = {id(parameter) for parameter in model.parameters()}
+    if not any(id(leaf) in own for leaf in graph.leaves().values()):
+        raise NotTriable("the step function does not use the model that it is given")
     if graph.names != [op.name for op in measurement.ops]:
         return ()
     return tuple(recorder.calls({id(node): index for index, node in enumerate(graph.nodes)}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from gradcheck_cli.trials.calls import NotTriable
 from gradcheck_cli.trials.layers import (
     bias_init,
     gelu,
@@ -25,7 +26,7 @@ from gradcheck_cli.trials.scales import (
     scale_logits,
     target_normalization,
 )
-from gradcheck_cli.trials.situation import NotTriable, Plan, Situation
+from gradcheck_cli.trials.situation import Plan, Situation
 
 
 def plan(remedy: str, situation: Situation) -> Plan:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from torch import nn
 
 from gradcheck_cli.trials import edits
-from gradcheck_cli.trials.situation import SQUASHING, Edit, NotTriable, Plan, Situation, some
+from gradcheck_cli.trials.calls import NotTriable
+from gradcheck_cli.trials.situation import SQUASHING, Edit, Plan, Situation, some
 
 
 def _recurrent(situation: Situation, kinds: tuple[type[nn.Module], ...]) -> list[str]:

@@ -9,8 +9,9 @@ from typing import Any
 from torch import Tensor
 
 from gradcheck_cli.trials import edits
+from gradcheck_cli.trials.calls import NotTriable
 from gradcheck_cli.trials.layers import drawn
-from gradcheck_cli.trials.situation import SQUASHING, Edit, NotTriable, Plan, Situation, some
+from gradcheck_cli.trials.situation import SQUASHING, Edit, Plan, Situation, some
 
 _SUMS = frozenset(
     (

@@ -13,7 +13,7 @@ from gradcheck_cli.records.report import Finding
 from gradcheck_cli.rules.accounts import weights_above
 from gradcheck_cli.rules.evidence import Evidence
 from gradcheck_cli.trials import edits
-from gradcheck_cli.trials.calls import Call
+from gradcheck_cli.trials.calls import Call, NotTriable
 from gradcheck_cli.trials.edits import Place
 
 SQUASHING = frozenset(("sigmoid", "sigmoid_", "tanh", "tanh_", "hardtanh", "hardsigmoid", "softsign", "logsigmoid"))
@@ -23,10 +23,6 @@ ACTIVATIONS = SQUASHING | RECTIFYING | SMOOTH
 WEIGHTED = frozenset(
     ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "matmul", "__matmul__", "mm")
 )
-
-
-class NotTriable(Exception):
-    """Why a remedy cannot be tried here."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

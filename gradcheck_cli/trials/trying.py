@@ -24,12 +24,12 @@ from gradcheck_cli.rules import judge
 from gradcheck_cli.rules.evidence import Evidence
 from gradcheck_cli.rules.numbers import reading
 from gradcheck_cli.trials import edits
-from gradcheck_cli.trials.calls import recorded_calls
+from gradcheck_cli.trials.calls import NotTriable, recorded_calls
 from gradcheck_cli.trials.habits import HABITS
 from gradcheck_cli.trials.outcome import measured_outcome, ranked, trained_outcome
 from gradcheck_cli.trials.patch import patch_source
 from gradcheck_cli.trials.plans import plan
-from gradcheck_cli.trials.situation import NotTriable, Plan, Situation
+from gradcheck_cli.trials.situation import Plan, Situation
 from gradcheck_cli.trials.training import LONGER, STEPS, Recipe, train
 
 _TRIED = (Family.VANISHING, Family.EXPLODING, Family.NO_GRADIENT, Family.PRECISION)
@@ -67,6 +67,8 @@ def try_remedies(
                 tried[id(finding)] = finding if clinic.interrupted else clinic.treated(finding)
     except KeyboardInterrupt:
         return findings, (_INTERRUPTED,)
+    except NotTriable as reason:
+        return findings, (f"no remedy was tried: {reason}",)
     except Exception as error:
         return tuple(tried[id(f)] for f in findings), (f"no remedy was tried: {_told(error)}",)
     return tuple(tried[id(f)] for f in findings), clinic.notes()

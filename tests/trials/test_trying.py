@@ -144,6 +144,18 @@ def test_a_model_too_large_to_copy_begins_nothing(monkeypatch: pytest.MonkeyPatc
     assert gravest(report).code == "GC201" and "a copy of the model takes" in report.notes[-1]
 
 
+def test_a_step_that_uses_another_model_is_no_cure() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(*[module for _ in range(12) for module in (nn.Linear(8, 8), nn.Sigmoid())])
+    batch = torch.randn(8, 8), torch.arange(8)
+    report = gradcheck_cli.check(
+        model, batch, step=lambda given, batch: F.cross_entropy(model(batch[0]), batch[1]), try_budget=9
+    )
+    assert gravest(report).code == "GC201"
+    assert report.notes[-1] == "no remedy was tried: the step function does not use the model that it is given"
+    assert all(r.trial.outcome == "not-tried" for r in gravest(report).remedies)
+
+
 def test_an_interrupt_keeps_the_diagnosis(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*args: object) -> object:
         raise KeyboardInterrupt
