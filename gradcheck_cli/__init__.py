@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gradcheck_cli.pipeline import check
-    from gradcheck_cli.records.report import Finding, Report
+    from gradcheck_cli.api import Report, check
+    from gradcheck_cli.records.report import Finding
 
 __version__ = "0.1.0"
 __all__ = ["Finding", "Report", "__version__", "check"]
 
 _HOMES = {
-    "check": "gradcheck_cli.pipeline",
-    "Report": "gradcheck_cli.records.report",
+    "check": "gradcheck_cli.api",
+    "Report": "gradcheck_cli.api",
     "Finding": "gradcheck_cli.records.report",
 }
 

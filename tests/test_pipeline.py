@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from gradcheck_cli import Report, check
 from gradcheck_cli.errors import GradcheckError, ProbeError, TargetError, UsageError, UserCodeError
-from gradcheck_cli.pipeline import exit_code
 from gradcheck_cli.records.choices import FailOn, Family, Severity, Status
 from gradcheck_cli.records.report import Finding
+from gradcheck_cli.records.verdict import exit_code
 
 SEVERITIES = [Severity.ERROR, Severity.WARNING, Severity.NOTE]
 

@@ -188,7 +188,7 @@ def _suite(
     name: str, done: Sequence[tuple[PlannedCheck, Report]], known: Known, journal: Journal, seconds: float
 ) -> SuiteReport:
     from gradcheck_cli.records.suite import SuiteReport
-    from gradcheck_cli.suite import suite_exit_code
+    from gradcheck_cli.records.verdict import suite_exit_code
 
     checks = tuple(known.judged(planned, report) for planned, report in done)
     fixed = [f"{planned.name}: {line}" for planned, report in done for line in known.fixed(planned, report)]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gradcheck_cli.probe.norms import Scalar, norm
+from gradcheck_cli.runtime.norms import Scalar, norm
 
 _SAMPLE = 1 << 16
 _SATURATED = 0.01  # of the largest slope that the function has

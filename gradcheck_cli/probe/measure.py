@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import math
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.probe import lenses
-from gradcheck_cli.probe.checkpointing import checkpointing_lifted, eagerly
-from gradcheck_cli.probe.graph import Graph
 from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch
 from gradcheck_cli.probe.parameters import GradientFigures, figures
-from gradcheck_cli.probe.passes import run_backward
 from gradcheck_cli.probe.prechecks import require_parameters, statistics_never_taken
 from gradcheck_cli.probe.precision import low_precision, roundings
 from gradcheck_cli.probe.settling import Observed, settled
 from gradcheck_cli.probe.sources import SourceTable
-from gradcheck_cli.probe.state import WriteGuard, preserved
 from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.records.measurement import Measurement, Op, Origin
 from gradcheck_cli.records.spec import Pass, Target
+from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
+from gradcheck_cli.runtime.graph import Graph
+from gradcheck_cli.runtime.passes import run_backward
+from gradcheck_cli.runtime.state import WriteGuard, preserved
 
 
 def measure(
@@ -41,8 +44,8 @@ def measure(
     The model, its gradients, the random generators and torch's switches come back as they were.
 
     Raises:
-        ProbeError: No parameter requires a gradient.
-        Exception: Whatever the user's forward, loss or backward raised, untouched.
+        GradcheckError: There is nothing to measure.
+        RaisedByUser: The user's forward, loss or backward raised.
     """
     model = target.model
     guard = WriteGuard(model)
@@ -53,8 +56,35 @@ def measure(
                 return probe.run(seed, autocast, on_stage)
             finally:
                 guard.restore()
+    except GradcheckError:
+        raise
+    except BaseException as error:
+        if _is_ours(error):
+            raise
+        raise RaisedByUser(error) from error
     finally:
         probe.release()  # only now has the model let go of what it kept of its outputs
+
+
+class RaisedByUser(Exception):
+    """The user's code raised `error` while it was measured."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+_OURS = tuple(str(Path(__file__).parent.parent / stage) for stage in ("probe", "runtime"))
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether an error comes from the probe's own code rather than from the user's under it."""
+    if isinstance(error, (RecursionError, MemoryError)):
+        return False  # they end wherever the last straw happened to fall
+    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    while frames and frames[-1].co_name in ("__torch_function__", "__torch_dispatch__", "apply"):
+        frames.pop()  # the probe looks on while the user's op raises
+    return bool(frames) and frames[-1].co_filename.startswith(_OURS)
 
 
 class _Probe:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gradcheck_cli.probe.norms import dense
 from gradcheck_cli.records.measurement import Element, Operand
+from gradcheck_cli.runtime.norms import dense
 
 _SHOWN = 3
 

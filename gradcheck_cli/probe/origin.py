@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradcheck_cli.names import plain_op
-from gradcheck_cli.probe.graph import Graph
 from gradcheck_cli.probe.operands import Spoiled, first_spoiled, operand
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import Tracer
-from gradcheck_cli.probe.trees import tensors_in
 from gradcheck_cli.records.measurement import WRITERS, Op, Origin
+from gradcheck_cli.runtime.graph import Graph
+from gradcheck_cli.runtime.trees import tensors_in
 
 _FILLS = frozenset(
     "masked_fill masked_fill_ full full_like fill fill_ where scalar_tensor new_full lift_fresh _to_copy detach "

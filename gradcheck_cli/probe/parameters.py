@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gradcheck_cli.probe.norms import Scalar, dense, extreme, norm
+from gradcheck_cli.runtime.norms import Scalar, dense, extreme, norm
 
 
 class GradientFigures(NamedTuple):

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from gradcheck_cli.probe.checkpointing import eagerly
-from gradcheck_cli.probe.norms import settle
-from gradcheck_cli.probe.passes import run_backward
 from gradcheck_cli.records.measurement import HEADROOM, Rounding
 from gradcheck_cli.records.spec import Target
+from gradcheck_cli.runtime.checkpointing import eagerly
+from gradcheck_cli.runtime.norms import settle
+from gradcheck_cli.runtime.passes import run_backward
 
 _LOW = (torch.float16, torch.bfloat16)
 

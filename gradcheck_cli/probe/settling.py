@@ -10,8 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli.probe import lenses
-from gradcheck_cli.probe.graph import LEAF, Graph
-from gradcheck_cli.probe.norms import Scalar, norm, settle
 from gradcheck_cli.probe.parameters import GradientFigures
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.spectrum import recurrent
@@ -27,6 +25,8 @@ from gradcheck_cli.records.measurement import (
     ParameterMeasurement,
 )
 from gradcheck_cli.records.spec import Pass
+from gradcheck_cli.runtime.graph import LEAF, Graph
+from gradcheck_cli.runtime.norms import Scalar, norm, settle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,7 @@ def settled(seen: Observed) -> Measurement:
     )
     return Measurement(
         loss=loss_value(seen.result.loss),
+        loss_source=seen.result.loss_source,
         ops=ops,
         parameters=_parameters(seen, recurrent(seen.leaves, ops)),
         modules=_modules(seen),

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from gradcheck_cli.probe.norms import dense
 from gradcheck_cli.records.measurement import Op
+from gradcheck_cli.runtime.norms import dense
 
 _SQUARINGS = 12
 _STEPS = 8

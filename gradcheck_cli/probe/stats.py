@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck_cli.probe.norms import dense, extreme, norm, settle
-from gradcheck_cli.probe.trees import named_tensors
 from gradcheck_cli.records.measurement import TensorStats
+from gradcheck_cli.runtime.norms import dense, extreme, norm, settle
+from gradcheck_cli.runtime.trees import named_tensors
 
 
 def stats_of(tree: Any, name: str) -> tuple[TensorStats, ...]:

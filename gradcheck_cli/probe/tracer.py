@@ -22,9 +22,9 @@ from torch._C._autograd import _get_sequence_nr
 from torch.nn.modules import module as module_hooks
 from torch.overrides import TorchFunctionMode
 
-from gradcheck_cli.probe.norms import Scalar, dense, norm
-from gradcheck_cli.probe.state import WriteGuard
-from gradcheck_cli.probe.trees import tensors_in
+from gradcheck_cli.runtime.norms import Scalar, dense, norm
+from gradcheck_cli.runtime.state import WriteGuard
+from gradcheck_cli.runtime.trees import tensors_in
 
 _TORCH = str(Path(torch.__file__).parent)
 _OURS = str(Path(__file__).parent.parent)

@@ -239,11 +239,13 @@ class Rounding:
 class Measurement:
     """One instrumented forward and backward pass, in plain numbers.
 
-    `ops` is ordered from the loss down: every op stands before the ops that it sends gradients to. `nan_buffers` names
-    the buffers that hold NaN, looked at only where the loss is not finite.
+    `ops` is ordered from the loss down: every op stands before the ops that it sends gradients to. `loss_source` says
+    where the forward pass took its loss from. `nan_buffers` names the buffers that hold NaN, looked at only where the
+    loss is not finite.
     """
 
     loss: float
+    loss_source: str = ""
     ops: tuple[Op, ...]
     parameters: tuple[ParameterMeasurement, ...]
     modules: tuple[ModuleMeasurement, ...]

@@ -153,11 +153,6 @@ class Report:
         """Whether the check was made and found nothing at or above its `fail_on`."""
         return self.exit_code == 0
 
-    def __str__(self) -> str:
-        from gradcheck_cli.reports import Style, render
-
-        return render(self, "table", Style(width=100))
-
 
 def failed_report(name: str, error: GradcheckError) -> Report:
     """The report of a check that could not be made."""

@@ -57,7 +57,9 @@ def render(result: Result, format: str, style: Style | None = None) -> str:
     from gradcheck_cli.records.suite import SuiteReport
 
     known = FORMATS[format]
-    place = {Report: known.report, SuiteReport: known.suite}.get(type(result), known.comparison)
+    place = known.comparison
+    if isinstance(result, Report | SuiteReport):
+        place = known.report if isinstance(result, Report) else known.suite
     module, _, function = place.partition(":")
     text: str = getattr(import_module(f"{__name__}.{module}"), function)(result, style or Style())
     return text

@@ -3,6 +3,5 @@
 from __future__ import annotations
 
 from gradcheck_cli.suite.runner import run_plan
-from gradcheck_cli.suite.verdict import suite_exit_code
 
-__all__ = ["run_plan", "suite_exit_code"]
+__all__ = ["run_plan"]

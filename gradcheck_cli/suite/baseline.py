@@ -12,18 +12,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn
 
 from gradcheck_cli.errors import ConfigError
 from gradcheck_cli.names import listing
-from gradcheck_cli.pipeline import exit_code
 from gradcheck_cli.records.choices import Severity, Status
+from gradcheck_cli.records.codec import WrongShape, decode, encode, strict_json
 from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.suite import PlannedCheck
-from gradcheck_cli.reports.decode import WrongShape, decode
+from gradcheck_cli.records.verdict import exit_code
 from gradcheck_cli.rules import RULES, chosen
 
 SCHEMA = "gradcheck-baseline/1"
@@ -57,10 +56,10 @@ def read_baseline(path: str, *, missing_ok: bool = False) -> Baseline:
         ConfigError: It cannot be read or is no baseline.
     """
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8-sig"), parse_constant=_refuse)
+        data = strict_json(Path(path).read_text(encoding="utf-8-sig"))
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             raise WrongShape(f'"schema" should be "{SCHEMA}"')
-        found: Baseline = decode(Baseline, data, "")
+        found: Baseline = decode(Baseline, data)
     except FileNotFoundError as error:
         if missing_ok:
             return Baseline(checks={})
@@ -75,7 +74,7 @@ def read_baseline(path: str, *, missing_ok: bool = False) -> Baseline:
 
 def baseline_text(baseline: Baseline) -> str:
     """The file: sorted, in pure ASCII."""
-    return json.dumps({"schema": SCHEMA, **asdict(baseline)}, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    return json.dumps({"schema": SCHEMA, **encode(baseline)}, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def updated(baseline: Baseline, reports: Mapping[str, Report], planned: Container[str]) -> Baseline:
@@ -166,7 +165,3 @@ def _pairs(report: Report) -> Iterator[tuple[str, str]]:
 
 def _own_pairs(finding: Finding) -> Iterator[tuple[str, str]]:
     return ((finding.code, layer) for layer in finding.layers or ("",))
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")

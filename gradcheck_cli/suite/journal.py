@@ -14,10 +14,10 @@ from typing import Any
 
 from gradcheck_cli import __version__
 from gradcheck_cli.errors import ReportError
+from gradcheck_cli.records.documents import report_from_dict, report_to_dict
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
-from gradcheck_cli.reports.jsonfile import report_from_dict, report_to_dict
 from gradcheck_cli.suite.runner import run_plan
 
 _HEADER = b'{"schema": "gradcheck-journal/1"}\n'

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gradcheck_cli.errors import UsageError
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import PlannedCheck
+from gradcheck_cli.records.verdict import as_expected
 from gradcheck_cli.suite.baseline import (
     Baseline,
     KnownCheck,
@@ -19,7 +20,6 @@ from gradcheck_cli.suite.baseline import (
     read_baseline,
     updated,
 )
-from gradcheck_cli.suite.verdict import as_expected
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradcheck_cli.probe.checkpointing import checkpointing_lifted, eagerly
-from gradcheck_cli.probe.graph import Graph
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.spec import Target
+from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
+from gradcheck_cli.runtime.graph import Graph
 from gradcheck_cli.trials.edits import Calls, Place
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradcheck_cli.probe.checkpointing import eagerly
 from gradcheck_cli.records.choices import Optimizer
 from gradcheck_cli.records.spec import Target
+from gradcheck_cli.runtime.checkpointing import eagerly
 
 STEPS = 20
 LONGER = 100

@@ -15,7 +15,6 @@ from torch.utils._pytree import tree_map
 from gradcheck_cli.ledger import account_for
 from gradcheck_cli.probe import measure
 from gradcheck_cli.probe.precision import low_precision
-from gradcheck_cli.probe.state import preserved
 from gradcheck_cli.records.choices import Family, Optimizer, Severity
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.report import Finding, Remedy, Trial
@@ -23,6 +22,7 @@ from gradcheck_cli.records.spec import CheckSpec, Pass, Target
 from gradcheck_cli.rules import judge
 from gradcheck_cli.rules.evidence import Evidence
 from gradcheck_cli.rules.numbers import reading
+from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.trials import edits
 from gradcheck_cli.trials.calls import NotTriable, recorded_calls
 from gradcheck_cli.trials.habits import HABITS

@@ -9,9 +9,9 @@ import pytest
 
 from gradcheck_cli.errors import Interrupted, ReportError, UserCodeError
 from gradcheck_cli.records.choices import FailOn, Mode
+from gradcheck_cli.records.documents import report_from_dict
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.reports import FORMATS, Style, render
-from gradcheck_cli.reports.jsonfile import report_from_dict
 from tests.reports.examples import EXAMPLES, failed, healthy, unknown, vanishing
 
 RAISED = UserCodeError(

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck_cli.errors import ReportError
+from gradcheck_cli.records.documents import report_from_dict, report_to_dict
 from gradcheck_cli.records.report import Finding, Layer, Remedy, Report, Trial
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.reports import Style, render
-from gradcheck_cli.reports.jsonfile import read_report, read_saved, read_suite, report_from_dict, report_to_dict
+from gradcheck_cli.reports.jsonfile import read_saved
 from tests.reports.examples import EXAMPLES, SUITES, vanishing
 
 # hypothesis fills required fields by the records' annotations; those with defaults are named here.
@@ -53,7 +54,7 @@ def test_a_file_reads_back(example: str, tmp_path: Path) -> None:
     report = EXAMPLES[example]()
     path = tmp_path / "report.json"
     path.write_text(render(report, "json"), encoding="ascii")
-    again = read_report(path)
+    again = read_saved(path)
     assert report_to_dict(again) == report_to_dict(report)
     assert render(again, "table") == render(report, "table")
 
@@ -100,7 +101,7 @@ def test_fields_of_a_later_version_are_ignored() -> None:
             '{"schema": "gradcheck-report/9"}',
             'schema "gradcheck-report/9" is not one that this version reads',
         ),
-        ('{"schema": "gradcheck-suite/1"}', "a suite of reports"),
+        ('{"schema": "gradcheck-suite/1"}', "name is missing"),
         ('{"schema": "gradcheck-report/1"}', "name is missing"),
     ],
 )
@@ -108,7 +109,7 @@ def test_corrupt_files(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ReportError) as caught:
-        read_report(path)
+        read_saved(path)
     assert message in caught.value.message
     assert str(path) in caught.value.message
     assert caught.value.hint
@@ -116,12 +117,12 @@ def test_corrupt_files(text: str, message: str, tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="No such file"):
-        read_report(tmp_path / "none.json")
+        read_saved(tmp_path / "none.json")
     with pytest.raises(ReportError, match="cannot be read"):
-        read_report(tmp_path)
+        read_saved(tmp_path)
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ReportError, match="not a JSON report"):
-        read_report(tmp_path / "binary")
+        read_saved(tmp_path / "binary")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_any_damage_is_a_report_error(data: st.DataObject) -> None:
 def test_a_suite_reads_back(example: str, tmp_path: Path) -> None:
     path = tmp_path / "suite.json"
     path.write_text(render(SUITES[example](), "json"), encoding="ascii")
-    suite = read_suite(path)
+    suite = read_saved(path)
     assert render(suite, "json") == path.read_text(encoding="ascii")
     assert [one.name for one in suite.checks] == [one.name for one in SUITES[example]().checks]
     assert render(read_saved(path), "json") == path.read_text(encoding="ascii")
@@ -185,20 +186,12 @@ def test_a_suite_is_its_fields_around_the_reports() -> None:
     assert data["checks"] == [report_to_dict(one) for one in SUITES["mixed"]().checks]
 
 
-def test_one_report_is_no_suite(tmp_path: Path) -> None:
-    path = tmp_path / "report.json"
-    path.write_text(render(vanishing(), "json"))
-    assert read_saved(path) == read_report(path)
-    with pytest.raises(ReportError, match="holds one report, not a suite"):
-        read_suite(path)
-
-
 def test_damage_in_a_suite_is_told_with_its_place(tmp_path: Path) -> None:
     data = json.loads(render(SUITES["well"](), "json"))
     data["checks"][1]["findings"] = 3
     (tmp_path / "suite.json").write_text(json.dumps(data))
     with pytest.raises(ReportError, match=r"checks\[1\]\.findings should be a list, found an integer"):
-        read_suite(tmp_path / "suite.json")
+        read_saved(tmp_path / "suite.json")
 
 
 @pytest.mark.parametrize(

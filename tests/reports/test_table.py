@@ -104,10 +104,6 @@ def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     assert table(EXAMPLES["vanishing"]()) == before
 
 
-def test_str_of_a_report_is_its_table() -> None:
-    assert str(EXAMPLES["vanishing"]()) == table(EXAMPLES["vanishing"](), width=100)
-
-
 def test_every_format_renders_every_example() -> None:
     for name in FORMATS:
         for make in EXAMPLES.values():

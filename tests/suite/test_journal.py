@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from gradcheck_cli.cli import run
 from gradcheck_cli.errors import ReportError
 from gradcheck_cli.records.choices import Status
+from gradcheck_cli.records.documents import report_to_dict
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
-from gradcheck_cli.reports.jsonfile import report_to_dict
 from gradcheck_cli.suite.journal import Journal, key_of
 from tests.reports.examples import EXAMPLES, healthy, vanishing
 from tests.reports.hostile import reports

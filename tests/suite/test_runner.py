@@ -15,7 +15,8 @@ from gradcheck_cli.records.choices import Status
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
-from gradcheck_cli.suite import run_plan, suite_exit_code
+from gradcheck_cli.records.verdict import suite_exit_code
+from gradcheck_cli.suite import run_plan
 
 HEALTHY = """
 import torch

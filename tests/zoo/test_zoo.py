@@ -24,7 +24,7 @@ def _one_quiet_thread():
 
 
 def assert_healthy(architecture: Architecture) -> None:
-    from gradcheck_cli.pipeline import check
+    from gradcheck_cli import check
 
     model, batch, step = architecture.build()
     report = check(model, batch, step=step)

@@ -1,13 +1,21 @@
-"""JSON values -> records, by the records' own annotations, so a new field needs no code here."""
+"""Records <-> JSON values, both ways, by the records' own annotations: a new field needs no code here.
+
+A record becomes an object, a NamedTuple and a tuple become arrays, an Enum its value. JSON has no NaN and no
+infinities, so they are written as the strings "nan", "inf" and "-inf"; where an annotation allows both numbers and
+text, a text of exactly those letters is read back as the number.
+"""
 
 from __future__ import annotations
 
+import json
+import math
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
+from functools import cache
 from types import NoneType, UnionType
-from typing import Any
+from typing import Any, NoReturn
 
 _NONFINITE = ("nan", "inf", "-inf")
 _WORDS: dict[Any, str] = {
@@ -19,17 +27,40 @@ _WORDS: dict[Any, str] = {
     list: "a list",
     dict: "an object",
 }
+DIGITS = 7
+"""Significant digits of a float in a document for people and scripts: all that float32 holds."""
 
 
 class WrongShape(ValueError):
     """A value is not of the type that the record asks for; the message says where."""
 
 
-def decode(kind: Any, value: Any, path: str) -> Any:
-    """`value` as an instance of the annotation `kind`.
+def encode(value: Any, *, digits: int | None = None) -> Any:
+    """A record as plain JSON values.
 
     Args:
-        kind: A dataclass, an Enum, a scalar type, a union, tuple[X, ...] or Mapping[str, X].
+        value: A record, or anything that the fields of one hold.
+        digits: Significant digits to which floats are rounded; None keeps every bit.
+    """
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, float):
+        rounded = value if digits is None else float(f"{value:.{digits}g}")
+        return rounded if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {str(key): encode(item, digits=digits) for key, item in value.items()}
+    if is_dataclass(value):
+        return {field.name: encode(getattr(value, field.name), digits=digits) for field in fields(value)}
+    if isinstance(value, list | tuple):
+        return [encode(item, digits=digits) for item in value]
+    return value if value is None or isinstance(value, str | bool | int) else str(value)
+
+
+def decode(kind: Any, value: Any, path: str = "") -> Any:
+    """`value` as an instance of the annotation `kind`. Names that a record does not have are passed over.
+
+    Args:
+        kind: A dataclass, a NamedTuple, an Enum, a scalar type, a union, tuple[X, ...], tuple[X, Y] or Mapping[str, X].
         value: What a JSON parser returned.
         path: Where the value stands, such as `findings[0].source`.
 
@@ -40,14 +71,39 @@ def decode(kind: Any, value: Any, path: str) -> Any:
         return value
     if is_dataclass(kind):
         return _record(kind, _expect(dict, value, path), path)
+    if isinstance(kind, type) and issubclass(kind, tuple):
+        return kind(*_tuple(tuple(_annotations(kind).values()), value, path))
     if generic := _GENERICS.get(typing.get_origin(kind)):
         return generic(typing.get_args(kind), value, path)
     return _SCALARS[kind](value, path) if kind in _SCALARS else _choice(kind, value, path)
 
 
+def strict_json(text: str | bytes) -> Any:
+    """The value of a JSON text, in which NaN and Infinity, which are no JSON, are refused.
+
+    Raises:
+        ValueError: It is no strict JSON.
+        RecursionError: It is nested too deeply.
+    """
+    return json.loads(text, parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f'{constant} is not JSON; gradcheck writes non-finite numbers as "nan", "inf", "-inf"')
+
+
+@cache
+def _annotations(kind: Any) -> Mapping[str, Any]:
+    return typing.get_type_hints(kind)
+
+
 def _tuple(kinds: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
-    entries = enumerate(_expect(list, value, path))
-    return tuple(decode(kinds[0], entry, f"{path}[{i}]") for i, entry in entries)
+    entries: list[Any] = _expect(list, value, path)
+    if kinds[-1] is Ellipsis:
+        kinds = kinds[:1] * len(entries)
+    if len(entries) != len(kinds):
+        raise WrongShape(f"{path} should hold {len(kinds)} values, found {len(entries)}")
+    return tuple(decode(kinds[i], entry, f"{path}[{i}]") for i, entry in enumerate(entries))
 
 
 def _mapping(kinds: tuple[Any, ...], value: Any, path: str) -> dict[str, Any]:
@@ -55,13 +111,13 @@ def _mapping(kinds: tuple[Any, ...], value: Any, path: str) -> dict[str, Any]:
 
 
 def _record(kind: Any, value: dict[str, Any], path: str) -> Any:
-    hints = typing.get_type_hints(kind)
+    hints = _annotations(kind)
     given: dict[str, Any] = {}
     for field in fields(kind):
         place = f"{path}.{field.name}" if path else field.name
         if field.name in value:
             given[field.name] = decode(hints[field.name], value[field.name], place)
-        elif field.default is MISSING:
+        elif field.default is MISSING and field.default_factory is MISSING:
             raise WrongShape(f"{place} is missing")
     return kind(**given)
 
@@ -104,13 +160,13 @@ def _number(value: Any, path: str) -> float:
     return number
 
 
-_SCALARS: dict[Any, Callable[[Any, str], Any]] = {
+_SCALARS: Mapping[Any, Any] = {
     float: _number,
     int: lambda value, path: _expect(int, value, path),
     str: lambda value, path: _expect(str, value, path),
     bool: lambda value, path: _expect(bool, value, path),
 }
-_GENERICS: dict[Any, Callable[[tuple[Any, ...], Any, str], Any]] = {
+_GENERICS: Mapping[Any, Any] = {
     UnionType: _union,
     typing.Union: _union,
     tuple: _tuple,

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck_cli.probe.norms import Scalar, norm, settle
+from gradcheck_cli.runtime.norms import Scalar, norm, settle
 
 Node = Any
 _VIEWS = frozenset(

@@ -1,18 +1,36 @@
-"""What a report means to its suite: whether it is what the file expects, and the exit code of them all."""
+"""What findings come to: a status, the exit code of a check, of one that expects findings, and of a suite."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
 from gradcheck_cli.names import listing
-from gradcheck_cli.pipeline import exit_code
-from gradcheck_cli.records.choices import Status
-from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.choices import FailOn, Severity, Status
+from gradcheck_cli.records.report import Finding, Layer, Report
 from gradcheck_cli.records.suite import PlannedCheck
 
 MUST_FAIL = ("failed",)
 """What a check expects that must not be checkable."""
+_FAILING = {
+    FailOn.ERROR: frozenset((Severity.ERROR,)),
+    FailOn.WARNING: frozenset((Severity.ERROR, Severity.WARNING)),
+    FailOn.NEVER: frozenset[Severity](),
+}
+
+
+def exit_code(findings: Iterable[Finding], fail_on: FailOn) -> int:
+    """0 where no finding that is not known is as severe as `fail_on`, else 1."""
+    return int(any(finding.severity in _FAILING[fail_on] and not finding.known for finding in findings))
+
+
+def status_of(findings: Iterable[Finding], layers: Iterable[Layer]) -> Status:
+    """Ill with any finding above a note, else healthy; unknown where no layer has a finite gradient to judge."""
+    if any(finding.severity is not Severity.NOTE for finding in findings):
+        return Status.ILL
+    judged = any(layer.grad_norm is not None and math.isfinite(layer.grad_norm) for layer in layers)
+    return Status.HEALTHY if judged else Status.UNKNOWN
 
 
 def as_expected(planned: PlannedCheck, report: Report) -> Report:

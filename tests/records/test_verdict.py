@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from gradcheck_cli.cli import run
-from gradcheck_cli.pipeline import exit_code
 from gradcheck_cli.records.choices import FailOn, Severity, Status
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
+from gradcheck_cli.records.verdict import exit_code, suite_exit_code
 from gradcheck_cli.reports import FORMATS
-from gradcheck_cli.suite import journal, suite_exit_code
+from gradcheck_cli.suite import journal
 from gradcheck_cli.suite.baseline import Baseline, baseline_text, known_from
 from gradcheck_cli.suite.known import Known
 from tests.reports.examples import failed, finding, healthy, report
