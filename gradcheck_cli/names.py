@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Sequence
 
 
@@ -19,18 +18,6 @@ def listing(names: Sequence[str], limit: int = 6) -> str:
     shown = ", ".join(f"`{name}`" for name in names[:limit])
     more = len(names) - limit
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def plain_op(name: str) -> str:
-    """An op as the user knows it: `ReluBackward0` is relu, `NllLoss2DBackward0` nll_loss2d.
-
-    `_log_softmax` is log_softmax. The name of a custom autograd Function, whose node has no number, stays as it is.
-    """
-    stem, backward, number = name.partition("Backward")
-    if backward and not number:
-        return stem
-    snake = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[A-Z][a-z])|(?<=[0-9]D)(?=[A-Z])", "_", stem).lower()
-    return snake.strip("_").removeprefix("native_").removesuffix("_forward")
 
 
 def _plain(name: str) -> str:

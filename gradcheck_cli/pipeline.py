@@ -7,18 +7,22 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from gradcheck_cli import __version__
-from gradcheck_cli.ledger import account_for
+from gradcheck_cli.evidence import Evidence, gather
 from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.drift import Drift
+from gradcheck_cli.records.judging import Choice, Diagnosed
 from gradcheck_cli.records.measurement import Measurement
-from gradcheck_cli.records.report import Finding, Remedy, Report
-from gradcheck_cli.records.spec import CheckSpec, Target
+from gradcheck_cli.records.report import Finding, Report
+from gradcheck_cli.records.spec import CheckSpec, Step, Target
+from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.records.training import Training
 from gradcheck_cli.records.verdict import exit_code, status_of
 from gradcheck_cli.remedies import remedies_for
-from gradcheck_cli.rules import judge
+from gradcheck_cli.rules import BY_CODE, judge, read
 
 Stage = Callable[..., None]
 """Told what is being done, and where it can be counted how far: (stage, done, of)."""
@@ -39,74 +43,109 @@ def run_check(spec: CheckSpec, on_stage: Stage = lambda *stage: None) -> Report:
 
 
 def examine(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -> Report:
-    """Probe a loaded target and judge what was measured."""
+    """Probe a loaded target, judge what was measured, and try what might cure it.
+
+    Raises:
+        GradcheckError: The check could not be made.
+    """
     import torch
 
-    from gradcheck_cli.probe import RaisedByUser, measure
-    from gradcheck_cli.target import explain_forward_error
     from gradcheck_cli.trials import try_remedies
 
     autocast = getattr(torch, spec.autocast) if spec.autocast else None
+    steps = [Step(target=target, batch=batch, seed=spec.seed, autocast=autocast) for batch in target.batches]
     loaded = time.perf_counter()
-    try:
-        measured = [
-            measure(target, batch, seed=spec.seed, autocast=autocast, on_stage=on_stage) for batch in target.batches
-        ]
-    except RaisedByUser as raised:
-        raise explain_forward_error(target.model, raised.error) from raised.error
-    measurement = measured[0]
+    measured = [_measured(step, on_stage) for step in steps]
     on_stage("judging")
-    ledger = account_for(measurement)
-    training = Training(lr=spec.lr, optimizer=spec.optimizer, norms=tuple(gradient_norm(m) for m in measured))
-    layers, found, hidden, waived = judge(
-        measurement,
-        ledger,
-        training,
-        select=spec.select,
-        ignore=spec.ignore,
-        waivers=spec.waivers,
+    diagnosed = judged(
+        measured[0],
         thresholds=spec.thresholds,
-        drift_from=spec.drift,
+        training=Training(lr=spec.lr, optimizer=spec.optimizer, norms=tuple(map(gradient_norm, measured))),
+        drift=spec.drift,
+        choice=Choice(select=spec.select, ignore=spec.ignore, waivers=spec.waivers),
     )
-    findings = tuple(replace(f, remedies=() if f.severity is Severity.NOTE else _remedies(f)) for f in found)
-    judged = time.perf_counter()
-    findings, untried = try_remedies(target, spec, measurement, findings, on_stage)
-    code = exit_code(findings, spec.fail_on)
+    known = time.perf_counter()
+    again = partial(diagnose, thresholds=spec.thresholds)
+    verdict, measurement = diagnosed.verdict, measured[0]
+    ill = [f for f in verdict.findings if f.severity is not Severity.NOTE and BY_CODE[f.code].triable]
+    findings, untried = try_remedies(steps[0], spec, diagnosed, again, ill, on_stage)
     return Report(
         name=target.name,
-        status=status_of(findings, layers),
-        exit_code=code,
+        status=status_of(findings, verdict.layers),
+        exit_code=exit_code(findings, spec.fail_on),
         loss=measurement.loss,
         loss_source=target.loss_source or measurement.loss_source,
         target=_described(target),
         versions=_versions(torch.__version__),
         findings=findings,
-        hidden=hidden,
-        waived=waived,
-        layers=layers,
-        series=ledger.series,
+        hidden=verdict.hidden,
+        waived=verdict.waived,
+        layers=verdict.layers,
+        series=diagnosed.evidence.paths.ledger.series,
         notes=(*measurement.remarks, *_too_few(target, spec), *untried),
         seconds={
             "load": loaded - started,
             **measurement.seconds,
-            "trials": time.perf_counter() - judged,
+            "trials": time.perf_counter() - known,
             "total": time.perf_counter() - started,
         },
     )
 
 
-def _remedies(finding: Finding) -> tuple[Remedy, ...]:
-    return remedies_for(finding.cause, finding.op, finding.source.code if finding.source else "")
+def diagnose(step: Step, *, thresholds: Thresholds = Thresholds()) -> Diagnosed[Evidence]:  # noqa: B008 - frozen
+    """Measure one step and judge it: what trials call on every copy that they change.
+
+    Raises:
+        ProbeError: There is nothing to measure.
+        RaisedByUser: The user's code raised.
+    """
+    from gradcheck_cli.probe import measure
+
+    return judged(measure(step.target, step.batch, seed=step.seed, autocast=step.autocast), thresholds=thresholds)
 
 
-def _too_few(target: Target, spec: CheckSpec) -> tuple[str, ...]:
-    found = len(target.batches)
-    return (f"--batches asked for {spec.batches} and the data holds {found}",) if found < spec.batches else ()
+def judged(
+    measurement: Measurement,
+    *,
+    thresholds: Thresholds,
+    training: Training = Training(),  # noqa: B008 - frozen
+    drift: Drift | None = None,
+    choice: Choice = Choice(),  # noqa: B008 - frozen
+) -> Diagnosed[Evidence]:
+    """Gather the evidence of a measurement, once, judge it, and add the remedies that serve each cause."""
+    evidence = gather(measurement, training=training, thresholds=thresholds, drift=drift)
+    verdict = judge(evidence, choice)
+    verdict = replace(verdict, findings=tuple(map(_with_remedies, verdict.findings)))
+    return Diagnosed(evidence=evidence, verdict=verdict, read=partial(read, evidence))
 
 
 def gradient_norm(measurement: Measurement) -> float:
     """L2 norm of the whole gradient."""
     return math.hypot(*(p.grad_norm for p in measurement.parameters if p.grad_norm is not None))
+
+
+def _measured(step: Step, on_stage: Stage) -> Measurement:
+    from gradcheck_cli.probe import measure
+    from gradcheck_cli.runtime.passes import RaisedByUser
+    from gradcheck_cli.target import explain_forward_error
+
+    try:
+        return measure(step.target, step.batch, seed=step.seed, autocast=step.autocast, on_stage=on_stage)
+    except (RaisedByUser, KeyboardInterrupt) as raised:
+        error = raised.error if isinstance(raised, RaisedByUser) else raised
+        raise explain_forward_error(step.target.model, error) from error
+
+
+def _with_remedies(finding: Finding) -> Finding:
+    if finding.severity is Severity.NOTE:
+        return finding
+    code = finding.source.code if finding.source else ""
+    return replace(finding, remedies=remedies_for(finding.cause, finding.op, code))
+
+
+def _too_few(target: Target, spec: CheckSpec) -> tuple[str, ...]:
+    found = len(target.batches)
+    return (f"--batches asked for {spec.batches} and the data holds {found}",) if found < spec.batches else ()
 
 
 def _described(target: Target) -> Mapping[str, Any]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from gradcheck_cli.evidence import gather
+from gradcheck_cli.records.judging import Choice, Verdict
 from gradcheck_cli.records.measurement import (
     Edge,
     Measurement,
@@ -11,8 +13,11 @@ from gradcheck_cli.records.measurement import (
     ParameterMeasurement,
     TensorStats,
 )
+from gradcheck_cli.records.training import Training
+from gradcheck_cli.rules import judge
 
 LEAF = "AccumulateGrad"
+_JUDGING = ("select", "ignore", "waivers")
 
 
 def op(name: str, total: float, *edges: tuple[int, float], module: int = 0, source: int = -1, sequence: int = 0) -> Op:
@@ -42,11 +47,8 @@ def module(path: str, kind: str = "Linear", **fields: Any) -> ModuleMeasurement:
     """A module that was called once."""
     plain: dict[str, Any] = {
         "calls": 1,
-        "grad_calls": 1,
-        "training": True,
         "output_rms": 1.0,
         "output_ops": (),
-        "output_numel": 16,
     }
     return ModuleMeasurement(path=path, kind=kind, **(plain | fields))
 
@@ -58,9 +60,7 @@ def stats(name: str, **fields: Any) -> TensorStats:
         "dtype": "float32",
         "numel": 16,
         "rms": 1.0,
-        "mean": 0.0,
         "std": 1.0,
-        "extreme": 3.0,
     }
     return TensorStats(name=name, **(plain | fields))
 
@@ -81,3 +81,9 @@ def measurement(
         modules=tuple(modules) or (module("", "Net"),),
         **(empty | {"seconds": {}} | fields),
     )
+
+
+def judged(found: Measurement, training: Training = Training(), **asked: Any) -> Verdict:  # noqa: B008 - frozen
+    """What a measurement comes to; `asked` holds fields of the choice, and what `gather` takes."""
+    choice = {name: asked.pop(name) for name in _JUDGING if name in asked}
+    return judge(gather(found, training=training, **asked), Choice(**choice))

@@ -1,22 +1,22 @@
-"""The names of ops as users know them."""
+"""Words for messages: close names, short lists."""
 
 import pytest
 
-from gradcheck_cli.names import plain_op
+from gradcheck_cli.names import did_you_mean, listing
 
 
 @pytest.mark.parametrize(
-    ("node", "plain"),
+    ("name", "told"),
     [
-        ("ReluBackward0", "relu"),
-        ("LeakyReluBackward1", "leaky_relu"),
-        ("NllLoss2DBackward0", "nll_loss2d"),
-        ("MaxPool2DWithIndicesBackward0", "max_pool2d_with_indices"),
-        ("Log1PBackward0", "log1p"),
-        ("NativeLayerNormBackward0", "layer_norm"),
-        ("_log_softmax", "log_softmax"),
-        ("MyFunctionBackward", "MyFunction"),
+        ("CrossEntropy", "; did you mean `cross_entropy`?"),
+        ("mse-loss", "; did you mean `mse_loss`?"),
+        ("zzz", ""),
     ],
 )
-def test_plain_op(node: str, plain: str) -> None:
-    assert plain_op(node) == plain
+def test_did_you_mean(name: str, told: str) -> None:
+    assert did_you_mean(name, ("cross_entropy", "mse_loss")) == told
+
+
+def test_a_listing_is_short() -> None:
+    assert listing(["a", "b"]) == "`a`, `b`"
+    assert listing(list("abcd"), limit=2) == "`a`, `b` and 2 more"

@@ -31,7 +31,6 @@ from gradcheck_cli.cli.options import (
 from gradcheck_cli.cli.progress import stages
 from gradcheck_cli.cli.writing import write_file
 from gradcheck_cli.errors import UsageError
-from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
 
 if TYPE_CHECKING:
@@ -193,6 +192,7 @@ def check(
     """
     from gradcheck_cli.records.spec import CheckSpec
     from gradcheck_cli.records.suite import PlannedCheck
+    from gradcheck_cli.rules import patterns
 
     asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
 
@@ -215,8 +215,8 @@ def check(
             optimizer=optimizer,
             seed=seed,
             mode=mode_of(training),
-            select=parse_rules(select or (), "--select"),
-            ignore=parse_rules(ignore or (), "--ignore"),
+            select=patterns(select or (), "--select"),
+            ignore=patterns(ignore or (), "--ignore"),
             fail_on=fail_on or FailOn.WARNING,
             trust_pickle=trust_pickle,
             try_budget=try_budget if trials else 0.0,
@@ -302,23 +302,3 @@ def parse_pairs(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
         if not text.partition("=")[0] or "=" not in text:
             raise UsageError(f"--set `{text}` is not KEY=VALUE", hint="Write --set depth=12.")
     return tuple((key.strip(), value) for key, _, value in (text.partition("=") for text in texts))
-
-
-def parse_rules(texts: Sequence[str], option: str) -> tuple[str, ...]:
-    """The code prefixes and rule names of `--select` or `--ignore`, which may hold commas.
-
-    Raises:
-        UsageError: One fits no rule.
-    """
-    patterns = tuple(part.strip() for text in texts for part in text.split(","))
-    if not patterns:
-        return ()
-    from gradcheck_cli.rules import RULES
-
-    names = {rule.name for rule in RULES}
-    codes = {rule.code for rule in RULES}
-    for pattern in patterns:
-        if not pattern or not (pattern in names or any(code.startswith(pattern.upper()) for code in codes)):
-            close = did_you_mean(pattern, sorted(names | codes))
-            raise UsageError(f"{option}: no rule is called `{pattern}`{close}", hint="`gradcheck rule` lists them.")
-    return patterns

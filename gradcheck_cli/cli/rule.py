@@ -11,7 +11,7 @@ import typer
 
 from gradcheck_cli.cli.writing import emit
 from gradcheck_cli.errors import UsageError
-from gradcheck_cli.names import did_you_mean
+from gradcheck_cli.records.causes import CAUSES
 from gradcheck_cli.records.thresholds import TUNABLE, Thresholds
 
 if TYPE_CHECKING:
@@ -42,10 +42,11 @@ def matching(code: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     Raises:
         UsageError: None is.
     """
+    from gradcheck_cli.rules import no_such_rule
+
     found = tuple(each for each in rules if each.code.startswith(code.upper()) or each.name == code.lower())
     if not found:
-        known = [name for each in rules for name in (each.code, each.name)]
-        raise UsageError(f"no rule is called `{code}`{did_you_mean(code, known)}", hint="`gradcheck rule` lists them.")
+        raise UsageError(no_such_rule(code), hint="`gradcheck rule` lists them.")
     return found
 
 
@@ -73,9 +74,7 @@ def _width() -> int:
 
 def explained(each: Rule) -> str:
     """One rule in full: its docstring, every cause with its remedies in order, and how to silence it."""
-    from gradcheck_cli.rules import explain
-
-    lines = [f"{each.code} {each.name} ({each.family.value}, {each.severity.value})", "", explain(each), ""]
+    lines = [f"{each.code} {each.name} ({each.family.value}, {each.severity.value})", "", each.explanation, ""]
     lines += ["Causes, and what to try in this order:"]
     for cause in each.causes:
         lines += _cause(cause)
@@ -98,7 +97,7 @@ def _thresholds(code: str) -> list[str]:
 def _cause(cause: str) -> list[str]:
     from gradcheck_cli.remedies import remedies_for
 
-    lines = [f"  {cause}"]
+    lines = [f"  {cause}: {CAUSES[cause].meaning}"]
     for place, remedy in enumerate(remedies_for(cause), start=1):
         lines.append(f"    {place}. {remedy.title}")
         for text in (remedy.detail, f"Not {remedy.unless}.", f"Source: {remedy.source}"):

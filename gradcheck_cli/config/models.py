@@ -11,7 +11,7 @@ from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
 from gradcheck_cli.records.size import parse_size
 from gradcheck_cli.records.thresholds import TUNABLE
-from gradcheck_cli.rules import RULES
+from gradcheck_cli.rules import RULES, fits_a_rule, no_such_rule
 
 FAILED = "failed"
 """What `expect` calls a check that cannot be made."""
@@ -24,10 +24,9 @@ class _Model(BaseModel):
 
 
 def _pattern(value: str) -> str:
-    if value in _NAMES or (value and any(code.startswith(value.upper()) for code in _CODES)):
-        return value
-    close = did_you_mean(value, sorted(_CODES | set(_NAMES)))
-    raise PydanticCustomError("rule", "{told}", {"told": f"no rule is called `{value}`{close}"})
+    if not fits_a_rule(value):
+        raise PydanticCustomError("rule", "{told}", {"told": no_such_rule(value)})
+    return value
 
 
 def _expected(value: str) -> str:
@@ -36,10 +35,9 @@ def _expected(value: str) -> str:
 
 def _code(value: str) -> str:
     found = _NAMES.get(value, value)
-    if found in _CODES:
-        return found
-    close = did_you_mean(value, sorted(_CODES | set(_NAMES)))
-    raise PydanticCustomError("rule", "{told}", {"told": f"no rule is called `{value}`{close}"})
+    if found not in _CODES:
+        raise PydanticCustomError("rule", "{told}", {"told": no_such_rule(value)})
+    return found
 
 
 def _size(value: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from gradcheck_cli.records.ops import CHANNELED, stem
 from gradcheck_cli.runtime.norms import Scalar, norm
 
 _SAMPLE = 1 << 16
@@ -26,7 +27,6 @@ class Reading(NamedTuple):
     slope: Scalar | None = None
     saturated: Scalar | None = None
     dead: Scalar | None = None
-    entropy: Scalar | None = None
     output_rms: Scalar | None = None
     target_rms: Scalar | None = None
     per_sample: Scalar | None = None
@@ -36,7 +36,7 @@ class Reading(NamedTuple):
     length: int | None = None
 
 
-MEASURED = ("slope", "saturated", "dead", "entropy", "output_rms", "target_rms", "per_sample", "unexplained")
+MEASURED = ("slope", "saturated", "dead", "output_rms", "target_rms", "per_sample", "unexplained")
 """The fields of a Reading that may still be on their device."""
 
 
@@ -111,10 +111,8 @@ def _softmax(node: Any, channels: bool) -> Reading:
     rows = result.movedim(_signed(dim, result.dim()), -1).reshape(-1, length).detach()
     if rows.numel() > _SAMPLE:
         rows = rows[:: max(1, rows.numel() // _SAMPLE)]
-    p = rows.float()
-    entropy = torch.special.entr(p).sum(-1).mean() / max(math.log(length), 1e-9) if length > 1 else None
-    saturated = (p.amax(-1) > 1 - 1e-4).float().mean()
-    return Reading("softmax", entropy=entropy, saturated=saturated, length=length)
+    saturated = (rows.float().amax(-1) > 1 - 1e-4).float().mean()
+    return Reading("softmax", saturated=saturated, length=length)
 
 
 def _log_softmax(node: Any, channels: bool) -> Reading:
@@ -194,7 +192,7 @@ def look(name: str, node: Any, child: str) -> Reading | None:
     lens = LENSES.get(name)
     if lens is None:
         return None
-    channels = child.startswith(("Convolution", "NativeBatchNorm", "NativeGroupNorm", "MaxPool", "AvgPool"))
+    channels = stem(child) in CHANNELED
     try:
         return lens(node, channels)
     except (AttributeError, RuntimeError):  # saved tensors that were packed away or freed

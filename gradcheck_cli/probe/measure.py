@@ -19,7 +19,7 @@ from gradcheck_cli.probe import lenses
 from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch
 from gradcheck_cli.probe.parameters import GradientFigures, figures
 from gradcheck_cli.probe.prechecks import require_parameters, statistics_never_taken
-from gradcheck_cli.probe.precision import low_precision, roundings
+from gradcheck_cli.probe.precision import roundings
 from gradcheck_cli.probe.settling import Observed, settled
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import Tracer
@@ -27,7 +27,7 @@ from gradcheck_cli.records.measurement import Measurement, Op, Origin
 from gradcheck_cli.records.spec import Pass, Target
 from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
 from gradcheck_cli.runtime.graph import Graph
-from gradcheck_cli.runtime.passes import run_backward
+from gradcheck_cli.runtime.passes import RaisedByUser, low_precision, run_backward
 from gradcheck_cli.runtime.state import WriteGuard, preserved
 
 
@@ -59,19 +59,11 @@ def measure(
     except GradcheckError:
         raise
     except BaseException as error:
-        if _is_ours(error):
+        if isinstance(error, KeyboardInterrupt) or _is_ours(error):
             raise
         raise RaisedByUser(error) from error
     finally:
         probe.release()  # only now has the model let go of what it kept of its outputs
-
-
-class RaisedByUser(Exception):
-    """The user's code raised `error` while it was measured."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(str(error))
-        self.error = error
 
 
 _OURS = tuple(str(Path(__file__).parent.parent / stage) for stage in ("probe", "runtime"))

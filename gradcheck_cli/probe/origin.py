@@ -11,21 +11,13 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gradcheck_cli.names import plain_op
 from gradcheck_cli.probe.operands import Spoiled, first_spoiled, operand
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import Tracer
-from gradcheck_cli.records.measurement import WRITERS, Op, Origin
+from gradcheck_cli.records.measurement import Op, Origin
+from gradcheck_cli.records.ops import FILLS, WRITERS, plain_op
 from gradcheck_cli.runtime.graph import Graph
 from gradcheck_cli.runtime.trees import tensors_in
-
-_FILLS = frozenset(
-    "masked_fill masked_fill_ full full_like fill fill_ where scalar_tensor new_full lift_fresh _to_copy detach "
-    "copy_ zero_ empty empty_like new_empty empty_strided new_empty_strided empty_permuted triu tril "
-    "masked_scatter".split()
-)
-"""Ops that write a constant, such as an attention mask's -inf: no arithmetic went wrong in them. What
-`empty` returns was never written to."""
 
 
 class OriginSearch(TorchDispatchMode):
@@ -56,7 +48,7 @@ class OriginSearch(TorchDispatchMode):
         outputs = list(_floating(result))
         made_nan = clean and any(map(_holds_nan, outputs))
         if made_nan or (finite and not all(map(_is_finite, outputs))):
-            if name not in _FILLS:
+            if plain_op(name) not in FILLS:
                 self._found = self._described(name, inputs, outputs, made_nan)
             elif plain_op(name) in WRITERS:
                 self._written = self._described(name, inputs, outputs, made_nan)

@@ -11,20 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from gradcheck_cli.records.measurement import HEADROOM, Rounding
+from gradcheck_cli.records.measurement import Rounding
 from gradcheck_cli.records.spec import Target
+from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.runtime.checkpointing import eagerly
 from gradcheck_cli.runtime.norms import settle
-from gradcheck_cli.runtime.passes import run_backward
-
-_LOW = (torch.float16, torch.bfloat16)
-
-
-def low_precision(model: nn.Module, autocast: torch.dtype | None) -> torch.dtype | None:
-    """The low precision in which gradients of this model are computed, if any are."""
-    if autocast is not None:
-        return autocast
-    return next((p.dtype for p in model.parameters() if p.requires_grad and p.dtype in _LOW), None)
+from gradcheck_cli.runtime.passes import LOW, low_precision, run_backward
 
 
 def roundings(target: Target, batch: Any, seed: int, autocast: torch.dtype | None) -> tuple[Rounding, ...]:
@@ -73,7 +65,7 @@ def _gradients(
 
 
 def _widened(value: Any) -> Any:
-    return value.float() if isinstance(value, Tensor) and value.dtype in _LOW else value
+    return value.float() if isinstance(value, Tensor) and value.dtype in LOW else value
 
 
 def _compared(low: Tensor, full: Tensor, limits: torch.finfo) -> list[Tensor]:
@@ -81,5 +73,5 @@ def _compared(low: Tensor, full: Tensor, limits: torch.finfo) -> list[Tensor]:
     there = full.detach() != 0
     lost = ((size == 0) & there).float().mean()
     subnormal = ((size < limits.tiny) & (size > 0) & there).float().mean()
-    near_limit = (size > limits.max / HEADROOM).float().mean()
+    near_limit = (size > limits.max / Thresholds().headroom).float().mean()
     return [lost, subnormal, near_limit, size.max(), full.detach().abs().max()]

@@ -24,8 +24,9 @@ from gradcheck_cli.records.measurement import (
     Op,
     ParameterMeasurement,
 )
+from gradcheck_cli.records.ops import LEAF
 from gradcheck_cli.records.spec import Pass
-from gradcheck_cli.runtime.graph import LEAF, Graph
+from gradcheck_cli.runtime.graph import Graph
 from gradcheck_cli.runtime.norms import Scalar, norm, settle
 
 
@@ -119,7 +120,7 @@ def _modules(seen: Observed) -> tuple[ModuleMeasurement, ...]:
     numbers = iter(squares)
     norms = {index: [next(numbers) for _ in found] for index, found in outputs.items()}
     return tuple(
-        _module(i, path, module, seen.tracer, norms.get(i, []), position)
+        _module(i, path, type(module).__name__, seen.tracer, norms.get(i, []), position)
         for i, (path, module) in enumerate(seen.model.named_modules())
     )
 
@@ -212,20 +213,17 @@ def _parameter(
 
 
 def _module(
-    index: int, path: str, module: nn.Module, tracer: Tracer, norms: list[float], position: dict[Any, int]
+    index: int, path: str, kind: str, tracer: Tracer, norms: list[float], position: dict[Any, int]
 ) -> ModuleMeasurement:
     outputs = tracer.outputs.get(index, [])
     numel = sum(o.numel for o in outputs)
     total = sum(n * n for n in norms) ** 0.5 if all(n < 1e150 for n in norms) else float("inf")
     return ModuleMeasurement(
         path=path,
-        kind=type(module).__name__,
+        kind=kind,
         calls=tracer.calls[index],
-        grad_calls=tracer.grad_calls[index],
-        training=module.training,
         output_rms=total / numel**0.5 if numel else None,
         output_ops=tuple(position[o.node] for o in outputs if o.node in position),
-        output_numel=numel,
     )
 
 

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from gradcheck_cli.records.measurement import Op
+from gradcheck_cli.records.ops import TRANSPOSES
+from gradcheck_cli.records.series import STEPS
 from gradcheck_cli.runtime.norms import dense
 
 _SQUARINGS = 12
-_STEPS = 8
-"""Uses from which a weight counts as recurrent, as in the ledger."""
-_TRANSPOSES = ("TBackward", "TransposeBackward", "PermuteBackward")
 
 
 def spectral_radius(weight: Tensor) -> float | None:
@@ -41,8 +40,8 @@ def recurrent(leaves: Mapping[int, Tensor], ops: Sequence[Op]) -> Mapping[int, f
         for edge in ops[index].edges:
             if edge.to not in leads:
                 continue
-            if ops[index].name.startswith(_TRANSPOSES):
+            if ops[index].stem in TRANSPOSES:
                 leads[index] = leads[edge.to]
             else:
                 uses[leads[edge.to]] += 1
-    return {id(leaf): spectral_radius(leaf) for index, leaf in square.items() if uses[index] >= _STEPS}
+    return {id(leaf): spectral_radius(leaf) for index, leaf in square.items() if uses[index] >= STEPS}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gradcheck_cli.records.measurement import TensorStats
-from gradcheck_cli.runtime.norms import dense, extreme, norm, settle
+from gradcheck_cli.runtime.norms import dense, norm, settle
 from gradcheck_cli.runtime.trees import named_tensors
 
 
@@ -22,28 +21,23 @@ def _stats(name: str, tensor: Tensor) -> TensorStats:
     measured = values.is_floating_point() or values.is_complex()
     nan = inf = 0
     first: tuple[int, ...] = ()
-    rms = mean = std = largest = None
+    rms = std = None
     if values.numel() and measured:
-        length, largest = settle([norm(values), extreme(values)])
+        (length,) = settle([norm(values)])
         if not (length < float("inf")):
             nan, inf = int(values.isnan().sum()), int(values.isinf().sum())
             wrong = values.isnan() if nan else values.isinf()
             first = tuple(wrong.nonzero()[0].tolist()) if wrong.any() else ()  # a norm may overflow by itself
         rms = length / values.numel() ** 0.5
         if values.is_floating_point():
-            mean = float(values.double().mean())
             std = float(values.double().std(correction=0))
-    elif values.numel() and values.dtype is not torch.bool:
-        largest = float(values.abs().max())
     return TensorStats(
         name=name,
         shape=tuple(tensor.shape),
         dtype=str(tensor.dtype).removeprefix("torch."),
         numel=tensor.numel(),
         rms=rms,
-        mean=mean,
         std=std,
-        extreme=largest,
         nan_count=nan,
         inf_count=inf,
         first_bad=first,

@@ -22,6 +22,7 @@ from torch._C._autograd import _get_sequence_nr
 from torch.nn.modules import module as module_hooks
 from torch.overrides import TorchFunctionMode
 
+from gradcheck_cli.records.ops import CHOOSING, LEAVING
 from gradcheck_cli.runtime.norms import Scalar, dense, norm
 from gradcheck_cli.runtime.state import WriteGuard
 from gradcheck_cli.runtime.trees import tensors_in
@@ -46,7 +47,6 @@ class Tracer(TorchFunctionMode):
         self.index = {id(m): i for i, (_, m) in enumerate(model.named_modules(remove_duplicate=True))}
         count = len(self.index)
         self.calls = [0] * count
-        self.grad_calls = [0] * count
         self.outputs: dict[int, list[_Output]] = {}
         self.cuts: list[RawCut] = []
         self._guard = guard
@@ -77,7 +77,6 @@ class Tracer(TorchFunctionMode):
             return
         self._stack.append(index)
         self.calls[index] += 1
-        self.grad_calls[index] += torch.is_grad_enabled()
         self._module_events.append((_get_sequence_nr(), index))
         if self._cut_values:
             self._note_use(inputs)
@@ -122,9 +121,9 @@ class Tracer(TorchFunctionMode):
             self._place_events.append((after, None))
             if self._cut_values:
                 self._note_joining(args)
-            if name in _CHOOSING:
+            if name in CHOOSING:
                 self._note_choice(name, args, result)
-        elif isinstance(result, Tensor) or name in _LEAVING:
+        elif isinstance(result, Tensor) or name in LEAVING:
             self._follow(name, args, kwargs or {}, result)
         return result
 
@@ -254,11 +253,6 @@ def _node_of(tensor: Tensor) -> Any:
 
 def _first(event: tuple[int, Any]) -> int:
     return event[0]
-
-
-_LEAVING = frozenset("item tolist numpy __array_".split())
-"""Ops whose result is no tensor, so that it cannot be followed further."""
-_CHOOSING = frozenset("topk sort max min median kthvalue mode aminmax unique".split())
 
 
 def _flat(args: Any) -> Iterator[Any]:

@@ -28,9 +28,11 @@ class Account:
 class Ledger:
     """The accounts of all parameters with a finite non-zero gradient, and the series through time.
 
-    `parent[i]` is the op that sent op i its largest contribution, -1 at the loss and where nothing came.
+    `parent[i]` is the op that sent op i its largest contribution, -1 at the loss and where nothing came; `sent[i]` is
+    the norm of that contribution, 0 where nothing came.
     """
 
     accounts: tuple[Account, ...]
     series: tuple[Series, ...]
     parent: tuple[int, ...]
+    sent: tuple[float, ...]

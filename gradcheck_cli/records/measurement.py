@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gradcheck_cli.records.ops import stem
 from gradcheck_cli.records.source import SourceLine
 
 
@@ -35,6 +36,11 @@ class Op(NamedTuple):
     source: int
     total: float
     edges: tuple[Edge, ...]
+
+    @property
+    def stem(self) -> str:
+        """Its stem in the vocabulary of `records.ops`, such as "Sigmoid"; "" for a custom Function."""
+        return stem(self.name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,19 +75,15 @@ class ParameterMeasurement:
 class ModuleMeasurement:
     """One module of the model.
 
-    `path` is its dotted name ("" for the root). `calls` counts its forward passes, `grad_calls` those
-    of them that ran with gradients enabled; `output_rms` is the RMS of its floating outputs;
-    `output_ops` the indexes of the ops that made them.
+    `path` is its dotted name ("" for the root). `calls` counts its forward passes; `output_rms` is the RMS of its
+    floating outputs, `output_ops` the indexes of the ops that made them.
     """
 
     path: str
     kind: str
     calls: int
-    grad_calls: int
-    training: bool
     output_rms: float | None
     output_ops: tuple[int, ...]
-    output_numel: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +98,6 @@ class Lens:
         dead: Share of units (features or channels) whose slope is exactly 0 over the whole batch.
         units: How many units there are; 1 where they are not told apart.
         samples: How many elements each unit was seen on.
-        entropy: Mean entropy of a softmax over ln(its length), 0 (one-hot) to 1 (uniform).
         length: The length a softmax or a normalisation runs over.
         output_rms: RMS of what a regression loss compares, and `target_rms` of what it compares it with.
         per_sample: Mean loss of one sample of a cross entropy, over `length` classes.
@@ -110,7 +111,6 @@ class Lens:
     dead: float | None = None
     units: int = 0
     samples: int = 0
-    entropy: float | None = None
     length: int | None = None
     output_rms: float | None = None
     target_rms: float | None = None
@@ -156,10 +156,6 @@ class Operand:
     elements: tuple[Element, ...] = ()
 
 
-WRITERS = ("masked_fill", "where", "masked_scatter", "fill", "full", "full_like", "new_full")
-"""Ops that write what they are told to: to blame where the Inf that they wrote has reached the loss, and only there."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Origin:
     """The op in which values stopped being finite: in the forward pass what it put out, in the backward what it sent.
@@ -191,7 +187,7 @@ class Origin:
 class TensorStats:
     """A tensor of the batch, the output or the target, in numbers.
 
-    `extreme` is max |x|, `first_bad` the index of the first NaN, or of the first Inf where there is no NaN.
+    `first_bad` is the index of the first NaN, or of the first Inf where there is no NaN.
     """
 
     name: str
@@ -199,16 +195,15 @@ class TensorStats:
     dtype: str
     numel: int
     rms: float | None
-    mean: float | None
     std: float | None
-    extreme: float | None
     nan_count: int = 0
     inf_count: int = 0
     first_bad: tuple[int, ...] = ()
 
-
-HEADROOM = 4.0
-"""Factor that a gradient should stay below the largest number of its dtype: it changes as much between batches."""
+    @property
+    def is_floating(self) -> bool:
+        """Whether its numbers are amounts, real ones, rather than names."""
+        return self.dtype.startswith(("float", "bfloat"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -220,7 +215,7 @@ class Rounding:
         dtype: The low precision, such as "float16".
         lost: Share of elements that are 0 in it and not in float32.
         subnormal: Share of elements that are below its smallest normal number, and so have fewer digits.
-        near_limit: Share of elements within a factor of `HEADROOM` of `limit`.
+        near_limit: Share of elements within a factor of `Thresholds.headroom` of `limit`.
         largest: Largest absolute value in it, and `largest_float32` in float32.
         limit: The largest number that it holds.
     """

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+STEPS = 8
+"""Uses from which on a weight counts as recurrent."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Series:

@@ -78,6 +78,16 @@ class Pass:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One forward and backward pass that can be taken again: on what, with which batch, seed and autocast dtype."""
+
+    target: Target
+    batch: Any
+    seed: int = 0
+    autocast: torch.dtype | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
     """A loaded model with its batches and the way from one to a loss.
 

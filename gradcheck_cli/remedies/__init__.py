@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradcheck_cli.names import plain_op
+from gradcheck_cli.records.ops import plain_op
 from gradcheck_cli.records.report import Remedy
-from gradcheck_cli.remedies.catalogue import BY_CAUSE, CATALOGUE, NOTE_CAUSES
+from gradcheck_cli.remedies.catalogue import BY_CAUSE, ROWS
 from gradcheck_cli.remedies.rewriting import rewritten
+from gradcheck_cli.remedies.row import Tried
 
-__all__ = ["BY_CAUSE", "CATALOGUE", "NOTE_CAUSES", "remedies_for"]
+__all__ = ["BY_CAUSE", "ROWS", "Tried", "remedies_for"]
 
 
 def remedies_for(cause: str, op: str | None = None, code: str = "") -> tuple[Remedy, ...]:
-    """The remedies that fit a cause, first things first; none for a note or a cause without an entry.
+    """The remedies that serve a cause, first things first; none for a note.
 
     Args:
         cause: One of the causes of the rules.
         op: The op that a finding blames, by its own or its node's name.
         code: The user's line that called it: what can be written into it is.
     """
-    found = (CATALOGUE[name] for name in BY_CAUSE.get(cause, ()))
+    found = BY_CAUSE.get(cause, ())
     return tuple(replace(r, code=rewritten(code, plain_op(op or ""), r.id, cause) or r.code) for r in found)

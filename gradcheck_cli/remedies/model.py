@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck_cli.remedies.entry import remedy
+from gradcheck_cli.remedies.row import Tried, remedy
 
 REMEDIES = (
     # ---------------------------------------------------------------- activations
@@ -15,6 +15,8 @@ REMEDIES = (
         unless="where the activation is a gate or bounds an output",
         source="Glorot, Bordes and Bengio 2011, Deep Sparse Rectifier Neural Networks; He et al. 2015, "
         "arXiv:1502.01852",
+        causes="saturating-activation:1 depth:5",
+        tried=Tried.EDIT,
     ),
     remedy(
         "leaky-relu",
@@ -23,6 +25,8 @@ REMEDIES = (
         "nn.LeakyReLU(0.01)",
         unless="where the weights before it are NaN or far too large: they have to go first",
         source="Maas, Hannun and Ng 2013, Rectifier Nonlinearities Improve Neural Network Acoustic Models",
+        causes="dead-relu:1",
+        tried=Tried.EDIT,
     ),
     remedy(
         "gelu",
@@ -31,6 +35,8 @@ REMEDIES = (
         "nn.GELU()",
         unless="where speed counts more: it costs a little more than ReLU",
         source="Hendrycks and Gimpel 2016, arXiv:1606.08415",
+        causes="saturating-activation:5 dead-relu:5",
+        tried=Tried.EDIT,
     ),
     # ---------------------------------------------------------------- initialisation
     remedy(
@@ -42,6 +48,9 @@ REMEDIES = (
         unless="where slopes are small by nature, as a sigmoid's: it sets the start only",
         source="He et al. 2015, arXiv:1502.01852; Glorot and Bengio 2010, Understanding the Difficulty of Training "
         "Deep Feedforward Neural Networks",
+        causes="saturating-activation:3 saturated-output:2 softmax-saturation:3 small-init:1 depth:3 "
+        "residual-scale:2 large-init:1 dead-relu:2",
+        tried=Tried.EDIT,
     ),
     remedy(
         "orthogonal-init",
@@ -51,6 +60,8 @@ REMEDIES = (
         "nn.init.orthogonal_(rnn.weight_hh_l0)",
         unless="where training drifts away from it: then a gated cell holds better",
         source="Saxe, McClelland and Ganguli 2013, arXiv:1312.6120",
+        causes="bptt-decay:4 recurrent-gain:1",
+        tried=Tried.EDIT,
     ),
     remedy(
         "identity-recurrence",
@@ -59,6 +70,8 @@ REMEDIES = (
         "nn.init.eye_(cell.recurrent.weight)  # and torch.relu in place of torch.tanh",
         unless="without clipping: nothing bounds the state",
         source="Le, Jaitly and Hinton 2015, arXiv:1504.00941",
+        causes="bptt-decay:5 recurrent-gain:2",
+        tried=Tried.EDIT,
     ),
     remedy(
         "bias-init",
@@ -68,6 +81,8 @@ REMEDIES = (
         "nn.init.constant_(layer.bias, 0.1)",
         unless="where one large step pushed them there: lower the learning rate first",
         source="Goodfellow, Bengio and Courville 2016, Deep Learning, section 8.4",
+        causes="saturating-activation:7 saturated-output:3 gate-closed:2 dead-relu:3",
+        tried=Tried.EDIT,
     ),
     remedy(
         "forget-bias",
@@ -77,6 +92,8 @@ REMEDIES = (
         "rnn.bias_hh_l0.data[hidden : 2 * hidden].fill_(2.0)",
         unless="where what is old should be forgotten",
         source="Gers, Schmidhuber and Cummins 2000, Learning to Forget; Tallec and Ollivier 2018, arXiv:1804.11188",
+        causes="bptt-decay:3 gate-closed:1",
+        tried=Tried.EDIT,
     ),
     # ---------------------------------------------------------------- architecture
     remedy(
@@ -87,6 +104,10 @@ REMEDIES = (
         "nn.Sequential(nn.Linear(n, n), nn.LayerNorm(n), nn.ReLU())",
         unless="after the last layer, or over a single element",
         source="Ioffe and Szegedy 2015, arXiv:1502.03167; Ba, Kiros and Hinton 2016, arXiv:1607.06450",
+        causes="saturating-activation:2 saturated-output:6 softmax-saturation:2 small-init:2 depth:2 "
+        "residual-scale:3 large-init:2 input-scale:2 residual-growth:2 sum-aggregation:2 "
+        "single-element-norm:2 lr-too-low:2",
+        tried=Tried.EDIT,
     ),
     remedy(
         "remove-norm",
@@ -95,6 +116,8 @@ REMEDIES = (
         "norm = nn.Identity()",
         unless="where a norm over more elements, such as GroupNorm, fits",
         source="PyTorch docs, torch.nn.LayerNorm: https://docs.pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html",
+        causes="single-element-norm:1",
+        tried=Tried.EDIT,
     ),
     remedy(
         "residual",
@@ -104,6 +127,8 @@ REMEDIES = (
         unless="where input and output differ in shape: the path then needs a projection",
         source="He et al. 2015, arXiv:1512.03385; He et al. 2016, Identity Mappings in Deep Residual Networks, "
         "arXiv:1603.05027",
+        causes="saturating-activation:4 small-init:3 depth:1 bptt-decay:7",
+        tried=Tried.EDIT,
     ),
     remedy(
         "residual-scaling",
@@ -113,6 +138,8 @@ REMEDIES = (
         "x = x + block(norm(x)) / math.sqrt(2 * n_blocks)",
         unless="with a factor far below 1/blocks: it starves the branch",
         source="De and Smith 2020, arXiv:2002.10444; Xiong et al. 2020, arXiv:2002.04745",
+        causes="small-init:4 residual-scale:1 residual-growth:1",
+        tried=Tried.EDIT,
     ),
     remedy(
         "fewer-layers",
@@ -120,6 +147,7 @@ REMEDIES = (
         "Each layer costs its factor, and a shallower net often does as well.",
         unless="where depth pays: normalisation and identity paths make it cheap",
         source="He et al. 2015, arXiv:1512.03385, on plain nets that get worse with depth",
+        causes="depth:4",
     ),
     remedy(
         "lstm",
@@ -129,6 +157,8 @@ REMEDIES = (
         "nn.LSTM(inputs, hidden, batch_first=True)",
         unless="where four times the weights are too many, or the dependence is short",
         source="Hochreiter and Schmidhuber 1997, Long Short-Term Memory",
+        causes="bptt-decay:1 gate-closed:3 recurrent-gain:4",
+        tried=Tried.EDIT,
     ),
     remedy(
         "gru",
@@ -137,6 +167,8 @@ REMEDIES = (
         "nn.GRU(inputs, hidden, batch_first=True)",
         unless="for very long series without an open update gate: it starts half closed",
         source="Cho et al. 2014, arXiv:1406.1078",
+        causes="bptt-decay:2 recurrent-gain:5",
+        tried=Tried.EDIT,
     ),
     remedy(
         "attention",
@@ -146,6 +178,7 @@ REMEDIES = (
         unless="where the sequence is too long for self-attention, whose memory grows with its square; pooling costs "
         "nothing",
         source="Bahdanau, Cho and Bengio 2014, arXiv:1409.0473; Vaswani et al. 2017, arXiv:1706.03762",
+        causes="bptt-decay:6 gate-closed:4",
     ),
     # ---------------------------------------------------------------- training
     remedy(
@@ -155,6 +188,9 @@ REMEDIES = (
         "torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)",
         unless="alone: it treats the symptom, so mend the scale as well",
         source="Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063",
+        causes="large-init:3 target-scale:3 loss-scale:3 residual-growth:4 recurrent-gain:3 sum-aggregation:3 "
+        "small-denominator:4 nan-parameter:3 lr-too-high:3",
+        tried=Tried.TRAINING,
     ),
     remedy(
         "weight-decay",
@@ -164,6 +200,8 @@ REMEDIES = (
         unless="where the gradient vanishes: it makes that worse; and it cannot rescue a start that already explodes",
         source="Krogh and Hertz 1991, A Simple Weight Decay Can Improve Generalization; Loshchilov and Hutter 2017, "
         "arXiv:1711.05101",
+        causes="large-init:4 recurrent-gain:6",
+        tried=Tried.TRAINING,
     ),
     remedy(
         "l1",
@@ -173,6 +211,8 @@ REMEDIES = (
         unless="where it has to help at once: clipping does",
         source="Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063; Tibshirani 1996, Regression Shrinkage and Selection "
         "via the Lasso",
+        causes="recurrent-gain:7",
+        tried=Tried.TRAINING,
     ),
     remedy(
         "lower-lr",
@@ -182,14 +222,17 @@ REMEDIES = (
         unless="where the gradient is already gone: it does not bring it back",
         source="Bottou 2012, Stochastic Gradient Descent Tricks; Goodfellow, Bengio and Courville 2016, Deep Learning, "
         "section 8.3",
+        causes="saturated-output:4 softmax-saturation:4 loss-scale:2 dead-relu:4 nan-parameter:2 lr-too-high:1",
+        tried=Tried.TRAINING,
     ),
     remedy(
-        "raise-lr",
+        "higher-lr",
         "a larger learning rate",
         "Brings lr x |g|/|w| near 1e-3, where a thousand steps can change a layer by its own size.",
         "torch.optim.AdamW(model.parameters(), lr=1e-3)",
         unless="where only some layers are slow: find out first why their gradient is small",
         source="Smith 2015, arXiv:1506.01186",
+        causes="lr-too-low:1",
     ),
     remedy(
         "update-baseline",
@@ -198,6 +241,7 @@ REMEDIES = (
         "was meant, `--update-baseline` makes it what later runs are held against.",
         unless="where the move was not meant: find the change that made it",
         source="Sculley et al. 2015, Hidden Technical Debt in Machine Learning Systems",
+        causes="drift:1",
     ),
     remedy(
         "warmup",
@@ -206,6 +250,8 @@ REMEDIES = (
         "torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=500)",
         unless="where the loss explodes at any rate: the scale is to be mended",
         source="Goyal et al. 2017, arXiv:1706.02677; Xiong et al. 2020, arXiv:2002.04745",
+        causes="large-init:5 residual-growth:3 lr-too-high:2",
+        tried=Tried.TRAINING,
     ),
     remedy(
         "batch-size",
@@ -214,6 +260,7 @@ REMEDIES = (
         "DataLoader(data, batch_size=32, shuffle=True, drop_last=True)",
         unless="where the batch cannot grow: use GroupNorm or LayerNorm instead of BatchNorm",
         source="Wu and He 2018, arXiv:1803.08494",
+        causes="single-element-norm:3 empty-reduction:3 zero-variance:2",
     ),
     # ---------------------------------------------------------------- scales
     remedy(
@@ -224,6 +271,8 @@ REMEDIES = (
         "x = (x - mean) / std",
         unless="for ids and one-hot codes, which are no quantities",
         source="LeCun, Bottou, Orr and Müller 1998, Efficient BackProp",
+        causes="saturating-activation:6 input-scale:1 dead-relu:6",
+        tried=Tried.EDIT,
     ),
     remedy(
         "target-normalization",
@@ -233,6 +282,8 @@ REMEDIES = (
         "y = (y - y_mean) / y_std",
         unless="for classes and probabilities",
         source="Bishop 1995, Neural Networks for Pattern Recognition",
+        causes="saturated-output:5 saturated-loss:3 target-scale:1 loss-scale:4",
+        tried=Tried.EDIT,
     ),
     remedy(
         "scale-logits",
@@ -242,6 +293,8 @@ REMEDIES = (
         "scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])",
         unless="where the logits are right and the model is sure",
         source="Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1",
+        causes="saturated-output:1 saturated-loss:4 softmax-saturation:1 exp-overflow:4 fp16-overflow:4",
+        tried=Tried.EDIT,
     ),
     remedy(
         "loss-scaling",
@@ -250,6 +303,8 @@ REMEDIES = (
         'scaler = torch.amp.GradScaler("cuda")',
         unless="with bfloat16, which has float32's range",
         source="Micikevicius et al. 2017, arXiv:1710.03740; torch.amp: https://docs.pytorch.org/docs/stable/amp.html",
+        causes="fp16-overflow:3 fp16-underflow:1",
+        tried=Tried.EDIT,
     ),
     remedy(
         "mean-aggregation",
@@ -258,5 +313,7 @@ REMEDIES = (
         'loss = F.mse_loss(output, target, reduction="mean")',
         unless="where the count itself carries information",
         source="Kipf and Welling 2016, arXiv:1609.02907; Xu et al. 2018, arXiv:1810.00826, on what sums keep",
+        causes="target-scale:2 loss-scale:1 sum-aggregation:1",
+        tried=Tried.EDIT,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck_cli.remedies.entry import remedy
+from gradcheck_cli.remedies.row import Tried, remedy
 
 REMEDIES = (
     # ---------------------------------------------------------------- precision
@@ -13,6 +13,8 @@ REMEDIES = (
         'torch.autocast("cuda", dtype=torch.bfloat16)',
         unless="where the hardware lacks it, or 8 bits of precision are too few",
         source="Kalamkar et al. 2019, arXiv:1905.12322",
+        causes="fp16-overflow:1 fp16-underflow:2",
+        tried=Tried.EDIT,
     ),
     remedy(
         "fp32",
@@ -21,6 +23,8 @@ REMEDIES = (
         'with torch.autocast("cuda", enabled=False): y = op(x.float())',
         unless="for whole models where memory is short",
         source="PyTorch docs, autocast op reference: https://docs.pytorch.org/docs/stable/amp.html",
+        causes="exp-overflow:5 degenerate-eigenvalues:3 fp16-overflow:2 fp16-underflow:3",
+        tried=Tried.EDIT,
     ),
     # ---------------------------------------------------------------- numerics
     remedy(
@@ -31,6 +35,7 @@ REMEDIES = (
         "torch.log(x + 1e-8)  # or torch.sqrt(x + 1e-8), y / (x + 1e-8)",
         unless="where values below zero come in: it does not make them positive",
         source="Higham 2002, Accuracy and Stability of Numerical Algorithms, chapter 1",
+        causes="small-denominator:1 log-zero:3 sqrt-zero:1 pow-domain:3 zero-div-zero:1",
     ),
     remedy(
         "clamp",
@@ -39,6 +44,9 @@ REMEDIES = (
         "x.clamp(min=1e-8)  # log, division, sqrt; for acos and asin: x.clamp(-1 + 1e-6, 1 - 1e-6)",
         unless="where most elements lie outside: clamped elements get no gradient",
         source="PyTorch docs, torch.clamp: https://docs.pytorch.org/docs/stable/generated/torch.clamp.html",
+        causes="small-denominator:2 exp-overflow:2 log-zero:2 log-negative:2 sqrt-zero:3 pow-domain:1 "
+        "acos-boundary:1 zero-times-inf:4 where-trap:2 logsumexp-neginf:2 degenerate-eigenvalues:2 "
+        "custom-backward:2 inf-input:3",
     ),
     remedy(
         "double-where",
@@ -48,6 +56,8 @@ REMEDIES = (
         "safe = torch.where(ok, x, 1.0); y = torch.where(ok, f(safe), 0.0)",
         unless="where a clamp is enough",
         source="JAX FAQ, Gradients contain NaN where using where: https://docs.jax.dev/en/latest/faq.html",
+        causes="sqrt-zero:2 pow-domain:2 acos-boundary:2 zero-div-zero:2 zero-times-inf:2 where-trap:1 "
+        "logsumexp-neginf:3",
     ),
     remedy(
         "mask-fix",
@@ -58,6 +68,7 @@ REMEDIES = (
         unless="before it is sure that the mask is not inverted",
         source="PyTorch docs, scaled_dot_product_attention: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html",
+        causes="masked-loss:1 zero-times-inf:3 masked-softmax-row:1 logsumexp-neginf:1",
     ),
     remedy(
         "drop-empty",
@@ -66,6 +77,7 @@ REMEDIES = (
         "loss = (losses * mask).sum() / mask.sum().clamp(min=1)",
         unless="where an empty batch means that the data is broken",
         source="PyTorch docs, torch.mean: https://docs.pytorch.org/docs/stable/generated/torch.mean.html",
+        causes="masked-loss:3 zero-div-zero:3 masked-softmax-row:2 empty-reduction:1 ctc-infeasible:3",
     ),
     remedy(
         "log-softmax",
@@ -76,6 +88,7 @@ REMEDIES = (
         unless="on probabilities: they take raw logits",
         source="PyTorch docs, torch.nn.BCEWithLogitsLoss: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html",
+        causes="saturated-loss:1 double-softmax:2 exp-overflow:1 log-zero:1",
     ),
     remedy(
         "remove-softmax",
@@ -86,6 +99,8 @@ REMEDIES = (
         unless="where the loss takes probabilities",
         source="PyTorch docs, torch.nn.CrossEntropyLoss: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
+        causes="double-softmax:1 single-element-softmax:2",
+        tried=Tried.EDIT,
     ),
     remedy(
         "softmax-dim",
@@ -95,6 +110,8 @@ REMEDIES = (
         unless="for a single output: use a sigmoid",
         source="PyTorch docs, torch.nn.functional.softmax: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html",
+        causes="single-element-softmax:1",
+        tried=Tried.EDIT,
     ),
     remedy(
         "xlogy",
@@ -103,6 +120,7 @@ REMEDIES = (
         "torch.xlogy(p, q)",
         unless="where y itself is 0 and wants a gradient",
         source="PyTorch docs, torch.special.xlogy: https://docs.pytorch.org/docs/stable/special.html",
+        causes="log-zero:4 zero-times-inf:1",
     ),
     remedy(
         "softplus",
@@ -111,6 +129,7 @@ REMEDIES = (
         "scale = F.softplus(raw) + 1e-6",
         unless="where values must span many decades: keep the logarithm then, and clamp it",
         source="PyTorch docs, torch.nn.Softplus: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softplus.html",
+        causes="exp-overflow:3 log-negative:1",
     ),
     remedy(
         "variance-floor",
@@ -121,6 +140,7 @@ REMEDIES = (
         unless="where a constant column can be dropped",
         source="PyTorch docs, torch.nn.LayerNorm, eps: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html",
+        causes="small-denominator:3 zero-variance:1",
     ),
     remedy(
         "jitter",
@@ -131,6 +151,7 @@ REMEDIES = (
         unless="where the eigenvectors themselves matter to many digits",
         source="PyTorch docs, torch.linalg.eigh, warnings: "
         "https://docs.pytorch.org/docs/stable/generated/torch.linalg.eigh.html",
+        causes="degenerate-eigenvalues:1",
     ),
     remedy(
         "zero-infinity",
@@ -139,6 +160,7 @@ REMEDIES = (
         "F.ctc_loss(log_probs, targets, n_in, n_out, zero_infinity=True)",
         unless="before you know why they are there",
         source="PyTorch docs, torch.nn.CTCLoss: https://docs.pytorch.org/docs/stable/generated/torch.nn.CTCLoss.html",
+        causes="ctc-infeasible:1",
     ),
     # ---------------------------------------------------------------- graph
     remedy(
@@ -148,6 +170,7 @@ REMEDIES = (
         "h = encoder(x)  # without .detach()",
         unless="where the stop is meant: freeze the layers, so that it shows",
         source="PyTorch docs, autograd mechanics: https://docs.pytorch.org/docs/stable/notes/autograd.html",
+        causes="graph-cut:1",
     ),
     remedy(
         "differentiable-op",
@@ -157,6 +180,7 @@ REMEDIES = (
         "y = F.gumbel_softmax(logits, tau=1.0)",
         unless="where the hard choice is needed forward: use a straight-through estimator",
         source="Jang, Gu and Poole 2016, arXiv:1611.01144; Maddison, Mnih and Teh 2016, arXiv:1611.00712",
+        causes="graph-cut:2 non-differentiable-op:1",
     ),
     remedy(
         "straight-through",
@@ -166,6 +190,7 @@ REMEDIES = (
         "y = soft + (hard - soft).detach()",
         unless="where its bias hurts: then use a soft form or a score-function estimator",
         source="Bengio, Léonard and Courville 2013, arXiv:1308.3432",
+        causes="non-differentiable-op:2",
     ),
     remedy(
         "fix-backward",
@@ -174,6 +199,7 @@ REMEDIES = (
         "torch.autograd.gradcheck(MyFunction.apply, (x.double().requires_grad_(),))",
         unless="where the surrogate gradient is meant: say so in its docstring",
         source="PyTorch docs, gradcheck mechanics: https://docs.pytorch.org/docs/stable/notes/gradcheck.html",
+        causes="custom-backward:1",
     ),
     remedy(
         "loss-fix",
@@ -184,6 +210,7 @@ REMEDIES = (
         unless="where this batch has nothing to learn from",
         source="PyTorch docs, torch.nn.CrossEntropyLoss, ignore_index: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
+        causes="saturated-loss:2 non-differentiable-op:3 masked-loss:2 empty-reduction:2",
     ),
     # ---------------------------------------------------------------- data
     remedy(
@@ -193,6 +220,7 @@ REMEDIES = (
         "x = torch.nan_to_num(x)  # or drop the rows: x[x.isfinite().all(-1)]",
         unless="inside the model, where it hides the next fault",
         source="PyTorch docs, torch.nan_to_num: https://docs.pytorch.org/docs/stable/generated/torch.nan_to_num.html",
+        causes="input-scale:3 log-negative:3 zero-variance:3 ctc-infeasible:2 nan-input:1 inf-input:1",
     ),
     remedy(
         "input-check",
@@ -201,6 +229,7 @@ REMEDIES = (
         "assert torch.isfinite(x).all()",
         unless="once the data is known to be clean: it costs a pass over every batch",
         source="PyTorch docs, torch.isfinite: https://docs.pytorch.org/docs/stable/generated/torch.isfinite.html",
+        causes="nan-input:2 inf-input:2",
     ),
     remedy(
         "weight-check",
@@ -211,5 +240,6 @@ REMEDIES = (
         unless="as a habit: a skipped step hides the cause",
         source="PyTorch docs, clip_grad_norm_, error_if_nonfinite: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html",
+        causes="nan-parameter:1",
     ),
 )

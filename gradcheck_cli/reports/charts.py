@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.kinds import KINDS
+from gradcheck_cli.records.ops import KINDS
 from gradcheck_cli.records.report import Layer, Report, Trial
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.reports.folding import Fold, rows

@@ -21,7 +21,7 @@ from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.reports.plain import below_here, finding_lines, level, suite_of_one, without_folders
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import by_severity, worst_in_words
-from gradcheck_cli.rules import RULES, Rule, explain
+from gradcheck_cli.rules import RULES, Rule
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
@@ -55,7 +55,7 @@ def _driver() -> dict[str, Any]:
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    explanation = explain(rule)
+    explanation = rule.explanation
     return {
         "id": rule.code,
         "name": "".join(part.capitalize() for part in rule.name.split("-")),

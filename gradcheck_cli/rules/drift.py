@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from gradcheck_cli.records.choices import Family, Severity
-from gradcheck_cli.records.report import Finding, Layer
-from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.records.report import Layer
+from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import named
 
+if TYPE_CHECKING:
+    from gradcheck_cli.evidence import Evidence
 
-def gradient_drift(evidence: Evidence) -> Findings:
+
+def gradient_drift(evidence: Evidence) -> Diagnoses:
     """The gradients of layers have moved by decades since the baseline was written, healthy or not.
 
     Judged by log10 of the L2 norm of each layer's gradient, now and then, against the number of decades that
@@ -22,25 +25,21 @@ def gradient_drift(evidence: Evidence) -> Findings:
         return
     before, limit = evidence.drift.before, evidence.drift.limit
     now = {m: found for m, layer in evidence.layers.items() if (found := _scale(layer)) is not None}
-    moved = {m: decades - before[path] for m, decades in now.items() if (path := evidence.path_of(m)) in before}
+    moved = {m: decades - before[path] for m, decades in now.items() if (path := evidence.graph.path_of(m)) in before}
     far = {m: by for m, by in moved.items() if abs(by) > limit}
     if not far:
         return
     worst = max(far, key=lambda m: abs(far[m]))
-    layers = tuple(evidence.path_of(m) for m in far)
-    was = before[evidence.path_of(worst)]
-    yield Finding(
-        code="GC620",
-        rule="gradient-drift",
-        family=Family.DYNAMICS,
-        severity=Severity.WARNING,
+    layers = tuple(evidence.graph.path_of(m) for m in far)
+    was = before[evidence.graph.path_of(worst)]
+    yield Diagnosis(
         layers=layers,
         cause="drift",
         message=f"the gradient of {named(layers)} {_moved(far[worst])} since the baseline",
         why=f"log10 of the gradient norm of `{layers[list(far).index(worst)]}` was {was:.2f} and is {now[worst]:.2f}; "
         f"{limit:g} decades are allowed",
         source=evidence.layers[worst].source,
-        evidence={"before": was, "after": now[worst], "moved": far[worst], "allowed": limit},
+        numbers={"before": was, "after": now[worst], "moved": far[worst], "allowed": limit},
     )
 
 

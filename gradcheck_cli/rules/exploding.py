@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from gradcheck_cli.records.choices import Family, Severity
-from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.evidence import Evidence, Findings
 from gradcheck_cli.rules.growth import growth_cause, growth_in_words, growth_place, largest_gradient
+from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import named, number, verb
 
-_SQUARE_OVERFLOWS = 1.8e19
-_MOST_OF_IT = 0.7
-"""Share of the decades that must come from above the point where the paths of the layers part."""
+if TYPE_CHECKING:
+    from gradcheck_cli.evidence import Evidence
 
 
-def exploding_loss(evidence: Evidence) -> Findings:
+def exploding_loss(evidence: Evidence) -> Diagnoses:
     """The first loss is far above chance, or the output is far from the scale of its target.
 
     A classifier that knows nothing has a loss of ln C for C classes; one of 476 on ten classes is an
@@ -27,17 +25,13 @@ def exploding_loss(evidence: Evidence) -> Findings:
     message, numbers, target_scale = found
     cause = "target-scale" if target_scale else growth_cause(evidence)
     layer = largest_gradient(evidence)
-    yield Finding(
-        code="GC303",
-        rule="exploding-loss",
-        family=Family.EXPLODING,
-        severity=Severity.ERROR,
-        layers=tuple(evidence.path_of(m) for m in evidence.trainable),
+    yield Diagnosis(
+        layers=tuple(evidence.graph.path_of(m) for m in evidence.trainable),
         cause=cause,
         message=message,
         why=growth_in_words(evidence, cause),
         source=growth_place(evidence, cause, layer),
-        evidence=numbers,
+        numbers=numbers,
     )
 
 
@@ -45,9 +39,9 @@ Found = tuple[str, dict[str, float | int | str], bool]
 
 
 def _far_from_chance(evidence: Evidence) -> Found | None:
-    if evidence.chance is None:
+    if evidence.references.chance is None:
         return None
-    loss, chance = evidence.chance
+    loss, chance = evidence.references.chance
     if loss < evidence.thresholds.loss_over_chance * chance:
         return None
     message = f"the output explodes: the loss is {number(loss)}, and a blind guess gives {chance:.2f}"
@@ -55,9 +49,9 @@ def _far_from_chance(evidence: Evidence) -> Found | None:
 
 
 def _far_from_target(evidence: Evidence) -> Found | None:
-    if evidence.compared is None:
+    if evidence.references.compared is None:
         return None
-    output, target = evidence.compared
+    output, target = evidence.references.compared
     numbers: dict[str, float | int | str] = {"output_rms": output, "target_rms": target}
     if target > evidence.thresholds.target_over_output * max(output, 1.0):
         return (
@@ -74,7 +68,7 @@ def _far_from_target(evidence: Evidence) -> Found | None:
     return None
 
 
-def exploding_depth(evidence: Evidence) -> Findings:
+def exploding_depth(evidence: Evidence) -> Diagnoses:
     """A change of 0.1 % of a layer's weights would change the loss by its own size.
 
     Judged by the elasticity |g| |w| / |loss|, which is free of the scale of the loss and of the weights,
@@ -84,18 +78,14 @@ def exploding_depth(evidence: Evidence) -> Findings:
         m for m in evidence.trainable if (evidence.layers[m].elasticity or 0) > evidence.thresholds.exploding_elasticity
     ]
     grown = {m: _growth(evidence, m) for m in wild}
-    layers = [m for m in wild if grown[m] > 2]
+    layers = [m for m in wild if grown[m] > evidence.thresholds.exploding_growth]
     if not layers:
         return
     worst = max(layers, key=lambda m: evidence.layers[m].elasticity or 0)
-    names = tuple(evidence.path_of(m) for m in layers)
+    names = tuple(evidence.graph.path_of(m) for m in layers)
     cause = growth_cause(evidence)
     elasticity = evidence.layers[worst].elasticity or 0.0
-    yield Finding(
-        code="GC301",
-        rule="exploding-depth",
-        family=Family.EXPLODING,
-        severity=Severity.ERROR,
+    yield Diagnosis(
         layers=names,
         cause=cause,
         message=f"{named(names)} {verb(names, 'explodes', 'explode')}: "
@@ -103,41 +93,38 @@ def exploding_depth(evidence: Evidence) -> Findings:
         f"{number(elasticity / 1000, 2)} times its value",
         why=growth_in_words(evidence, cause),
         source=growth_place(evidence, cause, worst),
-        evidence={"elasticity": elasticity, "decades_grown": grown[worst]},
+        numbers={"elasticity": elasticity, "decades_grown": grown[worst]},
     )
 
 
-def exploding_scale(evidence: Evidence) -> Findings:
+def exploding_scale(evidence: Evidence) -> Diagnoses:
     """Gradients are finite, but so large that their squares overflow float32.
 
     Adam keeps the mean of the squares and clipping sums them: from 1.8e19, the square root of the largest float32,
     both turn into Inf although no gradient is. Where the layers have it in common, the loss is what is too large.
     """
-    layers = [m for m in evidence.trainable if (evidence.layers[m].grad_max or 0.0) > _SQUARE_OVERFLOWS]
+    limit = evidence.thresholds.square_overflows
+    layers = [m for m in evidence.trainable if (evidence.layers[m].grad_max or 0.0) > limit]
     if not layers:
         return
-    names = tuple(evidence.path_of(m) for m in layers)
+    names = tuple(evidence.graph.path_of(m) for m in layers)
     largest = max(evidence.layers[m].grad_max or 0.0 for m in layers)
-    scaled = evidence.shared_decades > _MOST_OF_IT * math.log10(largest)
+    scaled = evidence.shared_decades > evidence.thresholds.shared_share * math.log10(largest)
     cause = "loss-scale" if scaled else growth_cause(evidence)
     loss = evidence.measurement.loss
     why = f"the loss itself is too large: {number(loss, 2)}" if scaled else growth_in_words(evidence, cause)
-    yield Finding(
-        code="GC304",
-        rule="exploding-scale",
-        family=Family.EXPLODING,
-        severity=Severity.ERROR,
+    yield Diagnosis(
         layers=names,
         cause=cause,
         message=f"{named(names)} {verb(names, 'has', 'have')} gradients up to {number(largest, 2)}, "
         "whose squares overflow float32",
         why=why,
         source=growth_place(evidence, cause, layers[0]),
-        evidence={"largest": largest, "loss": loss},
+        numbers={"largest": largest, "loss": loss},
     )
 
 
 def _growth(evidence: Evidence, module: int) -> float:
     """Decades by which a gradient grew below the point where the paths of the layers part."""
-    account = evidence.strongest(module)
+    account = evidence.paths.strongest(module)
     return account.decades - evidence.shared_decades if account else 0.0

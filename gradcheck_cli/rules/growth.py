@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.account import Account
+from gradcheck_cli.records.ops import DIVISIONS, PRODUCTS, SUMMING
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.rules.accounts import factors, position
-from gradcheck_cli.rules.evidence import Evidence
 from gradcheck_cli.rules.tally import tally
 from gradcheck_cli.rules.wording import number, times
 
-_BIG_INPUT = 30.0
+if TYPE_CHECKING:
+    from gradcheck_cli.evidence import Evidence
 
 
 def growth_cause(evidence: Evidence) -> str:
@@ -20,59 +21,42 @@ def growth_cause(evidence: Evidence) -> str:
 
     Read from the account of the layer that was used first, whose path crosses the whole network.
     """
-    inputs = [
-        s.rms for s in evidence.measurement.inputs if s.rms is not None and s.dtype.startswith(("float", "bfloat"))
-    ]
-    account = _account_of_the_first(evidence)
-    if account is not None and _grown_in(evidence, account, _DIVISIONS) > 1.5:
+    limits, account = evidence.thresholds, _account_of_the_first(evidence)
+    if account is not None and _grown_in(evidence, account, DIVISIONS) > limits.division_growth:
         return "small-denominator"
-    if inputs and max(inputs) > _BIG_INPUT and _first_scale(evidence) > _BIG_INPUT / 3:
+    inputs = max(evidence.references.input_scales, default=0.0)
+    if inputs > limits.large_input and _first_scale(evidence) > limits.large_input / 3:
         return "input-scale"
     if account is None:
         return "large-init"
-    if _grown_in(evidence, account, _SUMMING) > 1.0:
+    if _grown_in(evidence, account, SUMMING) > limits.summing_growth:
         return "sum-aggregation"
-    merges = account.count_by_kind.get("merge", 0)
-    if merges >= 3 and account.by_kind["merge"] + _scaled(evidence, account) > 1.0:
+    merged = account.by_kind.get("merge", 0.0) + _scaled(evidence, account)
+    if account.count_by_kind.get("merge", 0) >= limits.residual_merges and merged > limits.residual_growth:
         return "residual-growth"
     return "large-init"
 
 
 def _account_of_the_first(evidence: Evidence) -> Account | None:
-    first = min(evidence.trainable, key=lambda m: position(evidence, m), default=None)
-    return evidence.strongest(first) if first is not None else None
+    first = min(evidence.trainable, key=evidence.paths.position, default=None)
+    return evidence.paths.strongest(first) if first is not None else None
 
 
-_DIVISIONS = ("Div", "Reciprocal")
-_SUMMING = (
-    "Mm",
-    "Bmm",
-    "SparseMm",
-    "IndexAdd",
-    "ScatterAdd",
-    "ScatterReduce",
-    "IndexSelect",
-    "Index",
-    "Gather",
-    "Sum",
-)
+def _grown_in(evidence: Evidence, account: Account, stems: frozenset[str]) -> float:
+    """Decades gained in ops of these stems that no parameter takes part in."""
+    return sum(decades for _, decades in _without_parameters(evidence, account, stems))
 
 
-def _grown_in(evidence: Evidence, account: Account, names: tuple[str, ...]) -> float:
-    """Decades gained in ops of these names that no parameter takes part in."""
-    return sum(decades for _, decades in _without_parameters(evidence, account, names))
-
-
-def _without_parameters(evidence: Evidence, account: Account, names: tuple[str, ...]) -> Iterator[tuple[int, float]]:
-    for op, decades in factors(evidence, account):
-        if evidence.op(op).name.startswith(names) and not any(True for _ in evidence.parameters_under(op)):
+def _without_parameters(evidence: Evidence, account: Account, stems: frozenset[str]) -> Iterator[tuple[int, float]]:
+    for op, decades in evidence.paths.factors(account):
+        if evidence.graph.stem(op) in stems and not evidence.graph.weighted[op]:
             yield op, decades
 
 
 def _scaled(evidence: Evidence, account: Account) -> float:
     """Decades gained in constant factors below the loss, whose own scale is no growth."""
-    own = ((op, decades) for op, decades in factors(evidence, account) if op not in evidence.shared)
-    return sum(decades for op, decades in own if evidence.op(op).name.startswith("Mul"))
+    own = ((op, decades) for op, decades in evidence.paths.factors(account) if op not in evidence.shared)
+    return sum(decades for op, decades in own if evidence.graph.stem(op) in PRODUCTS)
 
 
 def _first_scale(evidence: Evidence) -> float:
@@ -94,9 +78,9 @@ _BLAME = {
 
 def growth_in_words(evidence: Evidence, cause: str) -> str:
     """The cause of a growth with the numbers that show it."""
-    inputs = [s.rms for s in evidence.measurement.inputs if s.rms is not None]
     if cause == "input-scale":
-        return f"the inputs are too large: their RMS is {number(max(inputs))}, and layers are initialised for about 1"
+        scale = number(max(evidence.references.input_scales))
+        return f"the inputs are too large: their RMS is {scale}, and layers are initialised for about 1"
     if cause == "small-denominator":
         return _division_in_words(evidence)
     told = _seen_growth(evidence)
@@ -106,8 +90,8 @@ def growth_in_words(evidence: Evidence, cause: str) -> str:
 def _division_in_words(evidence: Evidence) -> str:
     op, grown = _worst_division(evidence)
     return (
-        f"a denominator is too small: {evidence.maker_of(op)} makes the gradient {times(grown)} larger, as dividing by "
-        f"{number(10**-grown, 1)} does"
+        f"a denominator is too small: {evidence.graph.maker_of(op)} makes the gradient {times(grown)} larger, as "
+        f"dividing by {number(10**-grown, 1)} does"
     )
 
 
@@ -115,7 +99,7 @@ def _worst_division(evidence: Evidence) -> tuple[int, float]:
     """The division on the path of the first layer that makes its gradient grow most, and its decades."""
     account = _account_of_the_first(evidence)
     assert account is not None
-    return max(_without_parameters(evidence, account, _DIVISIONS), key=lambda f: f[1])
+    return max(_without_parameters(evidence, account, DIVISIONS), key=lambda f: f[1])
 
 
 def _seen_growth(evidence: Evidence) -> str:
@@ -127,14 +111,14 @@ def _seen_growth(evidence: Evidence) -> str:
             f"{number(scales[0], 2)} to {number(scales[-1], 2)}"
         )
     layer = largest_gradient(evidence)
-    account = evidence.strongest(layer) if layer is not None else None
+    account = evidence.paths.strongest(layer) if layer is not None else None
     if layer is None or account is None:
         return f"the loss is {number(evidence.measurement.loss)}"
-    return tally(evidence, account, evidence.path_of(layer))
+    return tally(evidence, account, evidence.graph.path_of(layer))
 
 
 def growth_place(evidence: Evidence, cause: str, layer: int | None) -> SourceLine | None:
     """The line to look at: the division that is to blame, else where the layer was called."""
     if cause == "small-denominator":
-        return evidence.source_of(_worst_division(evidence)[0])
+        return evidence.graph.source_of(_worst_division(evidence)[0])
     return evidence.layers[layer].source if layer is not None else None

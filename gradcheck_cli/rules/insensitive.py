@@ -3,173 +3,184 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from gradcheck_cli.records.choices import Family, Severity
-from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.accounts import (
-    BOUNDED,
-    INSENSITIVE,
-    SMALL_GAIN,
-    factor,
-    factors,
-    gate_learns,
-    position,
-    weights_above,
-)
-from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.records.ops import BOUNDED
+from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.tally import slopes
 from gradcheck_cli.rules.wording import named, number, percent, times, verb
 
-_FAINT_INPUT = 1e-3
-_FAINT_ELASTICITY = 10 * INSENSITIVE
-"""Of the weight of a first layer that reads faint inputs, whose bias may still be heard."""
-Cause = tuple[str, str, dict[str, float | int | str], int | None]
+if TYPE_CHECKING:
+    from gradcheck_cli.evidence import Evidence
 
 
-def insensitive(evidence: Evidence) -> Findings:
+class _Cause(NamedTuple):
+    """A cause with its evidence in words and numbers, and the op to blame, if one is."""
+
+    cause: str
+    why: str
+    numbers: Mapping[str, float | int | str]
+    op: int | None = None
+
+
+def insensitive(evidence: Evidence) -> Diagnoses:
     """The loss hardly depends on most layers: a hundredth of their weights moves it by less than 1e-7.
 
     Saturated outputs, weights so small that the signal dies on its way forward, inputs near zero. A model
     that has converged looks alike, so a finding is made only where the evidence names the cause.
     """
-    behind = _behind_gates(evidence)
-    layers = [
-        m
-        for m in evidence.trainable
-        if (evidence.layers[m].elasticity or 0.0) < evidence.thresholds.insensitive_elasticity
-        and not _waits(evidence, m, behind)
-    ]
-    deaf = _deaf_to_input(evidence)
-    if deaf is None and (not layers or len(layers) < len(evidence.trainable) / 2):
+    layers = _deaf_layers(evidence)
+    most = len(layers) >= len(evidence.trainable) / 2
+    first = _deaf_to_input(evidence)
+    if first is None and not (layers and most):
         return
-    moved = 0.01 * (evidence.thresholds.insensitive_elasticity if layers else _FAINT_ELASTICITY)
-    layers = layers or [deaf] if deaf is not None else layers
-    found = _insensitive_cause(evidence, layers)
+    limit = evidence.thresholds.insensitive_elasticity
+    if not layers and first is not None:
+        layers, limit = [first], _faint(evidence)
+    found = _cause_of(evidence, layers)
     if found is None:
         return
-    cause, why, numbers, op = found
-    names = tuple(evidence.path_of(m) for m in layers)
-    yield Finding(
-        code="GC203",
-        rule="insensitive-loss",
-        family=Family.VANISHING,
-        severity=Severity.ERROR,
+    names = tuple(evidence.graph.path_of(m) for m in layers)
+    yield Diagnosis(
         layers=names,
-        cause=cause,
+        cause=found.cause,
         message=f"the loss hardly depends on {named(names)}: if {verb(names, 'its', 'their')} weights change by 1 %, "
-        f"the loss changes by less than {number(moved, 1)} of its value",
-        why=why,
-        op=evidence.op(op).name if op is not None else None,
-        source=evidence.source_of(op) if op is not None else evidence.layers[layers[0]].source,
-        evidence=numbers,
+        f"the loss changes by less than {number(0.01 * limit, 1)} of its value",
+        why=found.why,
+        op=found.op,
+        source=None if found.op is not None else evidence.layers[layers[0]].source,
+        numbers=found.numbers,
     )
 
 
-def _waits(evidence: Evidence, module: int, behind: frozenset[int]) -> bool:
-    account = evidence.strongest(module)
-    return account is not None and account.leaf in behind
+def _deaf_layers(evidence: Evidence) -> list[int]:
+    """The layers that hardly move the loss and do not wait for a gate that learns, such as a layer scale."""
+    behind, limit = _behind_gates(evidence), evidence.thresholds.insensitive_elasticity
+    accounts = {m: evidence.paths.strongest(m) for m in evidence.trainable}
+    return [
+        m
+        for m, account in accounts.items()
+        if (evidence.layers[m].elasticity or 0.0) < limit and not (account is not None and account.leaf in behind)
+    ]
 
 
 def _behind_gates(evidence: Evidence) -> frozenset[int]:
-    """The ops below a small factor that learns at speed, such as a layer scale."""
-    typical, parent, behind = evidence.typical_relative_gradient, evidence.ledger.parent, set()
-    for index, above in enumerate(parent):
-        if above < 0 or typical is None:
+    """The ops below a small factor that learns at speed."""
+    behind: set[int] = set()
+    if evidence.typical_relative_gradient is None:
+        return frozenset()
+    for index, above in enumerate(evidence.paths.ledger.parent):
+        if above < 0:
             continue
-        decades = factor(evidence, above, index)
-        if above in behind or (decades is not None and gate_learns(evidence, above, decades, typical)):
+        decades = evidence.paths.factor(index)
+        if above in behind or (decades is not None and evidence.gate_learns(above, decades)):
             behind.add(index)
     return frozenset(behind)
 
 
-def _insensitive_cause(evidence: Evidence, layers: list[int]) -> Cause | None:
-    inputs = _input_scale(evidence)
-    if inputs is not None and inputs < _FAINT_INPUT:
-        return (
-            "input-scale",
-            f"the inputs are too small: their RMS is {number(inputs, 2)}, and layers are initialised for about 1",
-            {"input_rms": inputs},
-            None,
-        )
-    for lens in evidence.measurement.lenses:
-        name = evidence.op(lens.op).name
-        if (lens.saturated or 0) > 0.9 and name.startswith(BOUNDED):
-            cause = _saturated_cause(evidence, lens.op)
-            why = (
-                f"{evidence.maker_of(lens.op)} is saturated: at {percent(lens.saturated or 0.0)} of its elements the "
-                "slope is below a hundredth of its largest"
-            )
-            return cause, why, {"saturated_share": lens.saturated or 0.0}, lens.op
-    scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
-    if len(scales) >= 2 and scales[-1] < 1e-3 * max(scales[0], inputs or 0.0):
-        fallen = math.log10(scales[-1] / max(scales))
-        why = (
-            f"the weights are too small: what the layers put out gets {times(-fallen)} smaller on the way to the "
-            f"output, from an RMS of {number(max(scales), 2)} to {number(scales[-1], 2)}"
-        )
-        return "small-init", why, {"activation_decades": fallen}, None
-    return _lost_in_slopes(evidence, layers) or (None if scales else _lost_in_weights(evidence, layers))
-
-
-def _saturated_cause(evidence: Evidence, op: int) -> str:
-    if evidence.gates(op):
-        return "gate-closed"
-    return "saturating-activation" if weights_above(evidence, op) else "saturated-output"
-
-
-def _lost_in_slopes(evidence: Evidence, layers: list[int]) -> Cause | None:
-    """Bounded activations took most of the gradient of the layer that suffers most from them."""
-    worst: tuple[float, int, int] | None = None
-    for module in layers:
-        account = evidence.strongest(module)
-        found = [f for f in factors(evidence, account) if evidence.op(f[0]).name.startswith(BOUNDED)] if account else []
-        total = sum(decades for _, decades in found)
-        if found and (worst is None or total < worst[0]):
-            worst = total, min(found, key=lambda f: f[1])[0], module
-    if worst is None or worst[0] > -3:
+def _deaf_to_input(evidence: Evidence) -> int | None:
+    """The first layer, where the inputs are so faint that its weight, unlike its bias, moves nothing."""
+    scale = evidence.references.input_rms
+    if scale is None or not 0 < scale < evidence.thresholds.faint_input or not evidence.trainable:
         return None
-    lost, op, module = worst
-    account = evidence.strongest(module)
-    assert account is not None
+    first = min(evidence.trainable, key=evidence.paths.position)
+    least = _faint(evidence) * abs(evidence.measurement.loss)
+    matrices = [p for p in evidence.graph.parameters_of(first) if len(p.shape) >= 2 and p.grad_norm is not None]
+    faint = all((p.grad_norm or 0.0) * p.weight_norm < least for p in matrices)
+    return first if matrices and faint else None
+
+
+def _faint(evidence: Evidence) -> float:
+    """Elasticity of the weight of a first layer that reads faint inputs, whose bias may still be heard."""
+    return evidence.thresholds.faint_margin * evidence.thresholds.insensitive_elasticity
+
+
+# ---------------------------------------------------------------- causes
+
+
+def _cause_of(evidence: Evidence, layers: Sequence[int]) -> _Cause | None:
+    scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
     return (
-        "saturating-activation",
-        f"the gradient of `{evidence.path_of(module)}` gets {times(-lost)} smaller in "
-        f"{slopes(evidence, account, BOUNDED)}",
-        {"decades_activation": lost},
-        op,
+        _faint_input(evidence)
+        or _saturated_output(evidence)
+        or _signal_dies(evidence, scales)
+        or _lost_in_slopes(evidence, layers)
+        or (None if scales else _lost_in_weights(evidence, layers))
     )
 
 
-def _lost_in_weights(evidence: Evidence, layers: list[int]) -> Cause | None:
-    """Weights so small that each takes most of the gradient, where the activations were not seen."""
-    for module in layers:
-        accounts = [evidence.accounts[i] for i in evidence.owned[module] if i in evidence.accounts]
-        account = max(accounts, key=lambda a: a.count_by_kind.get("weight", 0), default=None)
-        if account is not None and account.count_by_kind.get("weight", 0) > 1:
-            each = account.by_kind["weight"] / account.count_by_kind["weight"]
-            if each < SMALL_GAIN:
-                why = (
-                    f"the weights are too small: each of {account.count_by_kind['weight']} makes the gradient "
-                    f"{times(-each)} smaller, where PyTorch's own initialisation makes it about 1.7 times smaller"
-                )
-                return "small-init", why, {"decades_weight": account.by_kind["weight"]}, None
+def _faint_input(evidence: Evidence) -> _Cause | None:
+    scale = evidence.references.input_rms
+    if scale is None or scale >= evidence.thresholds.faint_input:
+        return None
+    why = f"the inputs are too small: their RMS is {number(scale, 2)}, and layers are initialised for about 1"
+    return _Cause("input-scale", why, {"input_rms": scale})
+
+
+def _saturated_output(evidence: Evidence) -> _Cause | None:
+    for lens in evidence.measurement.lenses:
+        share = lens.saturated or 0.0
+        if share > evidence.thresholds.saturated_output_share and evidence.graph.stem(lens.op) in BOUNDED:
+            why = (
+                f"{evidence.graph.maker_of(lens.op)} is saturated: at {percent(share)} of its elements the slope is "
+                "below a hundredth of its largest"
+            )
+            return _Cause(_saturated_cause(evidence, lens.op), why, {"saturated_share": share}, lens.op)
     return None
 
 
-def _input_scale(evidence: Evidence) -> float | None:
-    floats = [
-        s.rms for s in evidence.measurement.inputs if s.rms is not None and s.dtype.startswith(("float", "bfloat"))
-    ]
-    return floats[0] if floats else None
+def _saturated_cause(evidence: Evidence, op: int) -> str:
+    if evidence.graph.gates(op):
+        return "gate-closed"
+    return "saturating-activation" if evidence.paths.weights_above(op) else "saturated-output"
 
 
-def _deaf_to_input(evidence: Evidence) -> int | None:
-    """The first layer, where the inputs are so faint that its weight, unlike its bias, moves nothing."""
-    scale = _input_scale(evidence)
-    if scale is None or not 0 < scale < _FAINT_INPUT or not evidence.trainable:
+def _signal_dies(evidence: Evidence, scales: Sequence[float]) -> _Cause | None:
+    """Weights so small that what the layers put out is all but gone at the output."""
+    start = max(scales[0], evidence.references.input_rms or 0.0) if scales else 0.0
+    if len(scales) < 2 or scales[-1] >= evidence.thresholds.shrunk_signal * start:
         return None
-    first = min(evidence.trainable, key=lambda m: position(evidence, m))
-    loss = abs(evidence.measurement.loss)
-    matrices = [p for p in evidence.parameters_of(first) if len(p.shape) >= 2 and p.grad_norm is not None]
-    faint = all((p.grad_norm or 0.0) * p.weight_norm < _FAINT_ELASTICITY * loss for p in matrices)
-    return first if matrices and faint else None
+    fallen = math.log10(scales[-1] / max(scales))
+    why = (
+        f"the weights are too small: what the layers put out gets {times(-fallen)} smaller on the way to the "
+        f"output, from an RMS of {number(max(scales), 2)} to {number(scales[-1], 2)}"
+    )
+    return _Cause("small-init", why, {"activation_decades": fallen})
+
+
+def _lost_in_slopes(evidence: Evidence, layers: Sequence[int]) -> _Cause | None:
+    """Bounded activations took most of the gradient of the layer that suffers most from them."""
+    lost = evidence.paths.lost_in(BOUNDED)
+    accounts = {m: account for m in layers if (account := evidence.paths.strongest(m)) is not None}
+    worst = min(accounts, key=lambda m: lost[accounts[m].leaf], default=None)
+    if worst is None or lost[accounts[worst].leaf] > -evidence.thresholds.lost_in_slopes:
+        return None
+    account = accounts[worst]
+    total = lost[account.leaf]
+    bounded = (f for f in evidence.paths.factors(account) if evidence.graph.stem(f[0]) in BOUNDED)
+    why = (
+        f"the gradient of `{evidence.graph.path_of(worst)}` gets {times(-total)} smaller in "
+        f"{slopes(evidence, account, BOUNDED)}"
+    )
+    op = min(bounded, key=lambda f: f[1])[0]
+    return _Cause("saturating-activation", why, {"decades_activation": total}, op)
+
+
+def _lost_in_weights(evidence: Evidence, layers: Sequence[int]) -> _Cause | None:
+    """Weights so small that each takes most of the gradient, where the activations were not seen."""
+    for module in layers:
+        owned = evidence.graph.owned[module]
+        accounts = [evidence.paths.accounts[i] for i in owned if i in evidence.paths.accounts]
+        account = max(accounts, key=lambda a: a.count_by_kind.get("weight", 0), default=None)
+        count = account.count_by_kind.get("weight", 0) if account is not None else 0
+        if account is None or count < 2:
+            continue
+        each = account.by_kind["weight"] / count
+        if each < evidence.thresholds.small_gain:
+            why = (
+                f"the weights are too small: each of {count} makes the gradient {times(-each)} smaller, where "
+                "PyTorch's own initialisation makes it about 1.7 times smaller"
+            )
+            return _Cause("small-init", why, {"decades_weight": account.by_kind["weight"]})
+    return None

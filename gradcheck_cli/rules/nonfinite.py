@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from gradcheck_cli.names import plain_op
-from gradcheck_cli.records.choices import Family, Severity
-from gradcheck_cli.records.measurement import WRITERS, Origin
-from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.measurement import Origin
+from gradcheck_cli.records.ops import LOGARITHMS, WRITERS, plain_op
 from gradcheck_cli.rules.origins import backward_cause, forward_cause, values_of
+from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import named, number
 
+if TYPE_CHECKING:
+    from gradcheck_cli.evidence import Evidence
 
-def nonfinite_input(evidence: Evidence) -> Findings:
+
+def nonfinite_input(evidence: Evidence) -> Diagnoses:
     """The batch itself holds NaN or Inf.
 
     Nothing that follows is the model's fault: every layer that the value reaches is poisoned. Look at
@@ -24,20 +27,18 @@ def nonfinite_input(evidence: Evidence) -> Findings:
     harmed = not math.isfinite(measurement.loss) or any(p.nan_count or p.inf_count for p in measurement.parameters)
     for stats in (*measurement.inputs, *measurement.targets):
         if stats.nan_count or (stats.inf_count and harmed):
-            cause = "nan-input" if stats.nan_count else "inf-input"
-            yield _finding(
-                "GC101",
-                "nonfinite-input",
-                cause,
-                f"`{stats.name}` holds {_counts(stats.nan_count, stats.inf_count)} among {stats.numel:,} values"
-                + (f", the first at {list(stats.first_bad)}" if stats.first_bad else ""),
-                "the data is not finite before the model has seen it",
-                {"nan": stats.nan_count, "inf": stats.inf_count, "values": stats.numel},
+            first = f", the first at {list(stats.first_bad)}" if stats.first_bad else ""
+            yield Diagnosis(
+                cause="nan-input" if stats.nan_count else "inf-input",
+                message=f"`{stats.name}` holds {_counts(stats.nan_count, stats.inf_count)} among {stats.numel:,} "
+                f"values{first}",
+                why="the data is not finite before the model has seen it",
+                numbers={"nan": stats.nan_count, "inf": stats.inf_count, "values": stats.numel},
             )
             return
 
 
-def nonfinite_parameter(evidence: Evidence) -> Findings:
+def nonfinite_parameter(evidence: Evidence) -> Diagnoses:
     """A parameter is NaN or Inf, or a buffer NaN, before the pass.
 
     An earlier step diverged, a checkpoint is damaged, or memory was never initialised. The gradient
@@ -46,28 +47,27 @@ def nonfinite_parameter(evidence: Evidence) -> Findings:
     reached = not math.isfinite(evidence.measurement.loss)
     bad = [p for p in evidence.measurement.parameters if p.weight_nonfinite and (reached or p.op is not None)]
     if bad:
-        yield _finding(
-            "GC102",
-            "nonfinite-parameter",
-            "nan-parameter",
-            f"`{bad[0].names[0]}` holds {bad[0].weight_nonfinite:,} NaN or Inf among {bad[0].numel:,} values"
-            + (f", and {len(bad) - 1} more parameters do" if len(bad) > 1 else ""),
-            "the weights were damaged before this pass, by an earlier step, a checkpoint or memory that was never set",
-            {"parameters": len(bad), "values": sum(p.weight_nonfinite for p in bad)},
-            layers=tuple(dict.fromkeys(evidence.path_of(p.module) for p in bad)),
+        more = f", and {len(bad) - 1} more parameters do" if len(bad) > 1 else ""
+        yield Diagnosis(
+            layers=tuple(dict.fromkeys(evidence.graph.path_of(p.module) for p in bad)),
+            cause="nan-parameter",
+            message=f"`{bad[0].names[0]}` holds {bad[0].weight_nonfinite:,} NaN or Inf among {bad[0].numel:,} "
+            f"values{more}",
+            why="the weights were damaged before this pass, by an earlier step, a checkpoint or memory that was never "
+            "set",
+            numbers={"parameters": len(bad), "values": sum(p.weight_nonfinite for p in bad)},
         )
     elif buffers := evidence.measurement.nan_buffers:
-        yield _finding(
-            "GC102",
-            "nonfinite-parameter",
-            "nan-parameter",
-            f"the buffer `{buffers[0]}` holds NaN" + (f", and {len(buffers) - 1} more do" if len(buffers) > 1 else ""),
-            "it was damaged before this pass, as running statistics are by one bad batch",
-            {"buffers": len(buffers)},
+        more = f", and {len(buffers) - 1} more do" if len(buffers) > 1 else ""
+        yield Diagnosis(
+            cause="nan-parameter",
+            message=f"the buffer `{buffers[0]}` holds NaN{more}",
+            why="it was damaged before this pass, as running statistics are by one bad batch",
+            numbers={"buffers": len(buffers)},
         )
 
 
-def nonfinite_forward(evidence: Evidence) -> Findings:
+def nonfinite_forward(evidence: Evidence) -> Diagnoses:
     """The loss is NaN or Inf although the batch and the parameters are finite.
 
     The forward pass was run again op by op, and stopped at the first op whose inputs were finite and
@@ -77,29 +77,27 @@ def nonfinite_forward(evidence: Evidence) -> Findings:
     if math.isfinite(loss):
         return
     if origin is None:
-        yield _finding("GC103", "nonfinite-forward", "exp-overflow", f"the loss is {number(loss)}",
-                       "run again op by op, no single op made it of finite values", {"loss": loss})  # fmt: skip
+        yield Diagnosis(
+            cause="exp-overflow",
+            message=f"the loss is {number(loss)}",
+            why="run again op by op, no single op made it of finite values",
+            numbers={"loss": loss},
+        )
         return
     message = f"the loss is {number(loss)}: {origin.op} puts out {_elements(origin)}, and is the first op to do so"
-    yield _origin_finding(evidence, origin, "GC103", "nonfinite-forward", Severity.ERROR, message)
+    yield _made_by(evidence, origin, message)
 
 
-def _origin_finding(
-    evidence: Evidence, origin: Origin, code: str, rule: str, severity: Severity, message: str
-) -> Finding:
+def _made_by(evidence: Evidence, origin: Origin, message: str) -> Diagnosis:
     cause = forward_cause(origin)
-    return Finding(
-        code=code,
-        rule=rule,
-        family=Family.NONFINITE,
-        severity=severity,
-        layers=(evidence.path_of(origin.module),) if origin.module >= 0 else (),
+    return Diagnosis(
+        layers=(evidence.graph.path_of(origin.module),) if origin.module >= 0 else (),
         cause=cause,
         message=message,
         why=_in_words(cause, origin),
         op=origin.op,
         source=origin.source,
-        evidence={
+        numbers={
             "loss": evidence.measurement.loss,
             "bad_elements": origin.count,
             "elements": origin.numel,
@@ -108,7 +106,7 @@ def _origin_finding(
     )
 
 
-def nonfinite_backward(evidence: Evidence) -> Findings:
+def nonfinite_backward(evidence: Evidence) -> Diagnoses:
     """The loss is finite, but a gradient is NaN or Inf.
 
     The op that is named received a finite gradient and sent on one that is not: its derivative does not
@@ -116,39 +114,40 @@ def nonfinite_backward(evidence: Evidence) -> Findings:
     """
     if not math.isfinite(evidence.measurement.loss):
         return
-    poisoned = [evidence.path_of(m) for m, layer in evidence.layers.items() if layer.nan_count or layer.inf_count]
+    layers = evidence.layers.items()
+    poisoned = tuple(evidence.graph.path_of(m) for m, layer in layers if layer.nan_count or layer.inf_count)
     index = evidence.measurement.culprit
     if index is not None:
-        yield _backward_finding(evidence, index, tuple(poisoned))
+        yield _sent_by(evidence, index, poisoned)
     elif poisoned:
-        yield _finding("GC104", "nonfinite-backward", "custom-backward",
-                       f"the gradients of {len(poisoned)} layers are not finite", "no single op made them",
-                       {"layers": len(poisoned)}, layers=tuple(poisoned))  # fmt: skip
+        yield Diagnosis(
+            layers=poisoned,
+            cause="custom-backward",
+            message=f"the gradients of {len(poisoned)} layers are not finite",
+            why="no single op made them",
+            numbers={"layers": len(poisoned)},
+        )
 
 
-def _backward_finding(evidence: Evidence, index: int, poisoned: tuple[str, ...]) -> Finding:
-    op, origin = evidence.op(index), evidence.measurement.origin
+def _sent_by(evidence: Evidence, index: int, poisoned: tuple[str, ...]) -> Diagnosis:
+    op, origin = evidence.graph.op(index), evidence.measurement.origin
     cause = backward_cause(evidence, index, origin)
     sent = "NaN" if any(math.isnan(edge.norm) for edge in op.edges) else "Inf"
-    return Finding(
-        code="GC104",
-        rule="nonfinite-backward",
-        family=Family.NONFINITE,
-        severity=Severity.ERROR if poisoned else Severity.WARNING,
+    harm = f"which poisons the gradient of {named(poisoned)}" if poisoned else "but reaches no parameter"
+    return Diagnosis(
+        severity=None if poisoned else Severity.WARNING,
         layers=poisoned,
         cause=cause,
-        message=f"the gradient of {plain_op(op.name)} is {_elements(origin) if origin else sent}, "
-        + (f"which poisons the gradient of {named(poisoned)}" if poisoned else "but reaches no parameter"),
+        message=f"the gradient of {plain_op(op.name)} is {_elements(origin) if origin else sent}, {harm}",
         why=_in_words(cause, origin)
         if origin
         else f"a gradient of norm {number(op.total, 2)} went in and {sent} came out",
-        op=op.name,
-        source=evidence.source_of(index),
-        evidence={"incoming_norm": op.total, "layers": len(poisoned)} | (_range(origin) if origin else {}),
+        op=index,
+        numbers={"incoming_norm": op.total, "layers": len(poisoned)} | (_range(origin) if origin else {}),
     )
 
 
-def hidden_nonfinite(evidence: Evidence) -> Findings:
+def hidden_nonfinite(evidence: Evidence) -> Diagnoses:
     """A layer puts out NaN or Inf, and neither the loss nor a gradient shows it.
 
     The bad values are masked, replaced or divided away after it. Whatever they stand for is lost: no gradient comes
@@ -158,9 +157,9 @@ def hidden_nonfinite(evidence: Evidence) -> Findings:
     origin = evidence.measurement.origin
     if not math.isfinite(evidence.measurement.loss) or origin is None or origin.node >= 0:
         return
-    if not origin.op.startswith((*WRITERS, "log")):
+    if origin.op not in WRITERS | LOGARITHMS:
         message = f"{origin.op} puts out {_elements(origin)}, and neither the loss nor a gradient shows it"
-        yield _origin_finding(evidence, origin, "GC105", "hidden-nonfinite", Severity.WARNING, message)
+        yield _made_by(evidence, origin, message)
 
 
 _RULES_OF_ARITHMETIC = {
@@ -202,16 +201,3 @@ def _range(origin: Origin) -> dict[str, float | int | str]:
 
 def _counts(nan: int, inf: int) -> str:
     return " and ".join(f"{count:,} {name}" for count, name in ((nan, "NaN"), (inf, "Inf")) if count)
-
-
-def _finding(
-    code: str,
-    rule: str,
-    cause: str,
-    message: str,
-    why: str,
-    numbers: dict[str, float | int | str],
-    layers: tuple[str, ...] = (),
-) -> Finding:
-    return Finding(code=code, rule=rule, family=Family.NONFINITE, severity=Severity.ERROR, layers=layers, cause=cause,
-                   message=message, why=why, evidence=numbers)  # fmt: skip

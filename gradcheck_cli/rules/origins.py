@@ -3,112 +3,76 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from gradcheck_cli.names import plain_op
 from gradcheck_cli.records.measurement import Operand, Origin
-from gradcheck_cli.rules.evidence import VIEW_LIKE, Evidence
+from gradcheck_cli.records.ops import (
+    ADDITIVE,
+    ATTENTIONS,
+    CHOOSERS,
+    DECOMPOSITIONS,
+    ELEMENTWISE_ARITHMETIC,
+    MATRIX_PRODUCTS,
+    MEANS_AND_SUMS,
+    SPREADS,
+    is_custom,
+    plain_op,
+)
 from gradcheck_cli.rules.wording import number
 
-_Cause = TypeVar("_Cause")
+if TYPE_CHECKING:
+    from gradcheck_cli.evidence import Evidence
 
-# By the op's plain name, the longest that it starts with. A pair: the second is for an argument below zero.
-_FORWARD: dict[str, str | tuple[str, str]] = {
-    "log": ("log-zero", "log-negative"),
-    "log1p": ("log-zero", "log-negative"),
-    "log_softmax": "masked-softmax-row",
-    "logsumexp": "logsumexp-neginf",
-    "logcumsumexp": "logsumexp-neginf",
-    "logit": ("log-zero", "log-negative"),
-    "xlogy": ("log-zero", "log-negative"),
-    "special_xlog1py": ("log-zero", "log-negative"),
-    "binary_cross_entropy": "log-zero",
-    "kl_div": "log-zero",
-    "lgamma": "log-zero",
-    "digamma": "log-zero",
-    "softmax": "masked-softmax-row",
-    "masked_fill": "masked-softmax-row",
-    "where": "masked-softmax-row",
-    "scaled_dot_product": "masked-softmax-row",
-    "sqrt": ("sqrt-zero", "log-negative"),
-    "rsqrt": ("zero-div-zero", "log-negative"),
-    "div": "zero-div-zero",
-    "addcdiv": "zero-div-zero",
-    "reciprocal": "zero-div-zero",
-    "remainder": "zero-div-zero",
-    "fmod": "zero-div-zero",
-    "nll_loss": "masked-loss",
-    "cross_entropy": "masked-loss",
-    "ctc_loss": "ctc-infeasible",
-    "acos": "acos-boundary",
-    "asin": "acos-boundary",
-    "atanh": "acos-boundary",
-    "acosh": "acos-boundary",
-    "special_erfinv": "acos-boundary",
-    "erfinv": "acos-boundary",
-    "pow": "pow-domain",
-    "std": "zero-variance",
-    "var": "zero-variance",
-    "linalg": "degenerate-eigenvalues",
-    "mm": "large-init",
-    "bmm": "large-init",
-    "addmm": "large-init",
-    "baddbmm": "large-init",
-    "mv": "large-init",
-    "dot": "large-init",
-    "convolution": "large-init",
-    "linear": "large-init",
-    "batch_norm": "zero-variance",
-}
-_BACKWARD = {
-    "sqrt": "sqrt-zero",
-    "rsqrt": "sqrt-zero",
-    "norm": "sqrt-zero",
-    "linalg_vector_norm": "sqrt-zero",
-    "cdist": "sqrt-zero",
-    "euclidean_dist": "sqrt-zero",
-    "hypot": "sqrt-zero",
-    "std": "zero-variance",
-    "var": "zero-variance",
-    "pow": "pow-domain",
-    "acos": "acos-boundary",
-    "acosh": "acos-boundary",
-    "asin": "acos-boundary",
-    "atanh": "acos-boundary",
-    "erfinv": "acos-boundary",
-    "log": "log-zero",
-    "logit": "log-zero",
-    "xlogy": "log-zero",
-    "kl_div": "log-zero",
-    "binary_cross_entropy": "log-zero",
-    "lgamma": "log-zero",
-    "logsumexp": "logsumexp-neginf",
-    "logcumsumexp": "logsumexp-neginf",
-    "log_softmax": "masked-softmax-row",
-    "softmax": "masked-softmax-row",
-    "scaled_dot_product": "masked-softmax-row",
-    "exp": "exp-overflow",
-    "sinh": "exp-overflow",
-    "cosh": "exp-overflow",
-    "div": "zero-div-zero",
-    "addcdiv": "zero-div-zero",
-    "reciprocal": "zero-div-zero",
-    "atan2": "zero-div-zero",
-    "mul": "zero-times-inf",
-    "where": "where-trap",
-    "linalg": "degenerate-eigenvalues",
-    "symeig": "degenerate-eigenvalues",
-    "svd": "degenerate-eigenvalues",
-    "ctc_loss": "ctc-infeasible",
-    "nll_loss": "masked-loss",
-}
-_CHOOSERS = ("where", "masked_fill", "masked_select", "index", "masked_scatter")
+
+def _by_op(causes: Mapping[str, Iterable[str]]) -> Mapping[str, str]:
+    """Causes by op. Where there are two, parted by "|", the second is for an argument below zero."""
+    return {op: cause for cause, ops in causes.items() for op in ops}
+
+
+_FORWARD = _by_op(
+    {
+        "log-zero|log-negative": "log log2 log10 log1p logit xlogy special_xlog1py".split(),
+        "log-zero": "binary_cross_entropy binary_cross_entropy_with_logits kl_div lgamma digamma".split(),
+        "logsumexp-neginf": "logsumexp logcumsumexp logaddexp logaddexp2".split(),
+        "masked-softmax-row": {"log_softmax", "softmax", "masked_fill", "where"} | ATTENTIONS,
+        "sqrt-zero|log-negative": ["sqrt"],
+        "zero-div-zero|log-negative": ["rsqrt"],
+        "zero-div-zero": "div addcdiv reciprocal remainder fmod".split(),
+        "masked-loss": "nll_loss nll_loss2d cross_entropy".split(),
+        "ctc-infeasible": ["ctc_loss"],
+        "acos-boundary": "acos acosh asin atanh special_erfinv erfinv".split(),
+        "pow-domain": ["pow"],
+        "zero-variance": SPREADS | {"batch_norm", "batch_norm_legit", "batch_norm_legit_no_training"},
+        "degenerate-eigenvalues": DECOMPOSITIONS,
+        "large-init": "mm bmm addmm baddbmm mv dot convolution convolution_overrideable linear".split(),
+    }
+)
+_BACKWARD = _by_op(
+    {
+        "sqrt-zero": "sqrt rsqrt norm linalg_vector_norm cdist euclidean_dist hypot".split(),
+        "zero-variance": SPREADS,
+        "pow-domain": ["pow"],
+        "acos-boundary": "acos acosh asin atanh erfinv".split(),
+        "log-zero": "log log2 log10 log1p logit xlogy kl_div binary_cross_entropy binary_cross_entropy_with_logits "
+        "lgamma".split(),
+        "logsumexp-neginf": "logsumexp logcumsumexp logaddexp logaddexp2".split(),
+        "masked-softmax-row": {"log_softmax", "softmax"} | ATTENTIONS,
+        "exp-overflow": "exp exp2 expm1 sinh cosh".split(),
+        "zero-div-zero": "div addcdiv reciprocal atan2".split(),
+        "zero-times-inf": ["mul"],
+        "where-trap": ["where"],
+        "degenerate-eigenvalues": DECOMPOSITIONS,
+        "ctc-infeasible": ["ctc_loss"],
+        "masked-loss": "nll_loss nll_loss2d".split(),
+    }
+)
 _ARGUMENTS = {
     "div": "other",
     "reciprocal": "self",
     "addcdiv": "tensor2",
     "nll_loss": "target",
+    "nll_loss2d": "target",
     "ctc_loss": "target_lengths",
 }
 """Which operand of an op is the one that makes trouble, where it is not the first."""
@@ -123,15 +87,15 @@ def forward_cause(origin: Origin) -> str:
     if constant := _bad_constant(origin):
         return constant
     infinite = any(math.isinf(v) for o in origin.operands for v in (o.smallest, o.largest) if v is not None)
-    if origin.produced == "nan" and infinite and origin.op.startswith(("mul", "mm", "bmm", "addmm", "add", "sub")):
+    if origin.produced == "nan" and infinite and origin.op in ADDITIVE:
         return "zero-times-inf"
     return _by_name(origin)
 
 
 def _by_name(origin: Origin) -> str:
-    found = _longest(origin.op, _FORWARD) or "exp-overflow"
-    if isinstance(found, tuple):
-        return found[_below_zero(origin)]
+    found, _, below_zero = _FORWARD.get(origin.op, "exp-overflow").partition("|")
+    if below_zero:
+        return below_zero if _below_zero(origin) else found
     if found == "zero-div-zero" and not _is_zero(_argument(origin)):
         return "small-denominator"
     return "exp-overflow" if found == "pow-domain" and origin.produced == "inf" and _grows(origin) else found
@@ -142,15 +106,15 @@ def _bad_constant(origin: Origin) -> str:
     numbers = [o.smallest for o in origin.operands if o.shape == () and not o.dtype and o.smallest is not None]
     if any(map(math.isnan, numbers)):
         return "nan-input"
-    return "inf-input" if any(map(math.isinf, numbers)) and origin.op.startswith(("add", "sub", "mul", "div")) else ""
+    return "inf-input" if any(map(math.isinf, numbers)) and origin.op in ELEMENTWISE_ARITHMETIC else ""
 
 
 def backward_cause(evidence: Evidence, index: int, origin: Origin | None) -> str:
     """The cause that the op at `index`, what it had saved, and what chose among its results name."""
-    name = evidence.op(index).name
-    if name.endswith("Backward"):
+    name = evidence.graph.op(index).name
+    if is_custom(name):
         return "custom-backward"
-    found = str(_longest(plain_op(name), _BACKWARD) or "exp-overflow")
+    found = _BACKWARD.get(plain_op(name), "exp-overflow")
     if origin is None:
         return found
     if origin.unwanted == 1 and _is_chosen_from(evidence, index):
@@ -177,7 +141,7 @@ def _telling(origin: Origin) -> list[Operand]:
 
 
 def _argument(origin: Origin) -> Operand | None:
-    wanted = _longest(origin.op, _ARGUMENTS)
+    wanted = _ARGUMENTS.get(origin.op)
     named = [operand for operand in origin.operands if operand.name == wanted]
     return next(iter((*named, *origin.operands)), None)
 
@@ -209,11 +173,6 @@ def _described(operand: Operand, role: str) -> str:
     return f"{what} is {at}; overall {span}{kind}" if at else f"{what} is {span}{kind}"
 
 
-def _longest(name: str, table: Mapping[str, _Cause]) -> _Cause | None:
-    key = max((key for key in table if name.startswith(key)), key=len, default=None)
-    return None if key is None else table[key]
-
-
 def _below_zero(origin: Origin) -> bool:
     argument = _argument(origin)
     if argument is None:
@@ -234,16 +193,24 @@ def _grows(origin: Origin) -> bool:
     return argument is not None and bool(argument.elements) and abs(argument.elements[0].value) > 1
 
 
+_MIXES = MEANS_AND_SUMS | MATRIX_PRODUCTS
+"""What mixes elements: behind it none is chosen alone."""
+_CHOICE_REACH = 8
+
+
 def _is_chosen_from(evidence: Evidence, index: int) -> bool:
     """Whether what the op made went on, element by element, to a choice among values."""
-    for _ in range(8):
-        senders = evidence.senders.get(index, ())
+    for _ in range(_CHOICE_REACH):
+        senders = evidence.graph.senders[index]
         if len(senders) != 1:
-            return any(plain_op(evidence.op(s).name).startswith(_CHOOSERS) for s in senders)
+            return any(_chooses(evidence, s) for s in senders)
         index = senders[0]
-        name = evidence.op(index).name
-        if plain_op(name).startswith(_CHOOSERS):
+        if _chooses(evidence, index):
             return True
-        if name.startswith(("Mean", "Sum", "Mm", "Addmm", "Bmm", "Convolution")) and not name.startswith(VIEW_LIKE):
+        if evidence.graph.stem(index) in _MIXES:
             return False
     return False
+
+
+def _chooses(evidence: Evidence, index: int) -> bool:
+    return plain_op(evidence.graph.op(index).name) in CHOOSERS

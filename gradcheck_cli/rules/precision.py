@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from gradcheck_cli.records.choices import Family, Severity
-from gradcheck_cli.records.measurement import HEADROOM, Rounding
-from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.evidence import Evidence, Findings
+from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.measurement import Rounding
+from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import named, number, percent, verb
 
-_LOST = 0.1
-"""Share of a layer's gradient that may be flushed to zero; rounding alone moves a few elements of a ReLU net."""
-_LARGEST_SCALE = 2.0**24
+if TYPE_CHECKING:
+    from gradcheck_cli.evidence import Evidence
 
 
-def underflow(evidence: Evidence) -> Findings:
+def underflow(evidence: Evidence) -> Diagnoses:
     """Gradients that are not zero in float32 are flushed to zero in this precision.
 
     float16 ends at 6e-8, and float16's normal numbers at 6.1e-5. Scaling the loss by a power of two lifts all
@@ -23,17 +22,18 @@ def underflow(evidence: Evidence) -> Findings:
     precisions. Source: Micikevicius et al., Mixed Precision Training, 2018.
     """
     by_layer = _by_layer(evidence)
-    ill = {module: rows for module, rows in by_layer.items() if max(r.lost for r in rows) > _LOST}
+    ill = {
+        module: rows
+        for module, rows in by_layer.items()
+        if max(r.lost for r in rows) > evidence.thresholds.flushed_share
+    }
     if not ill:
         return
-    names = tuple(map(evidence.path_of, ill))
+    names = tuple(map(evidence.graph.path_of, ill))
     worst = max((r for rows in ill.values() for r in rows), key=lambda r: r.lost)
     scale = _rescuing_scale(evidence, worst.limit)
-    yield Finding(
-        code="GC501",
-        rule="gradient-underflow",
-        family=Family.PRECISION,
-        severity=Severity.ERROR if worst.lost > 0.5 else Severity.WARNING,
+    yield Diagnosis(
+        severity=Severity.ERROR if worst.lost > evidence.thresholds.flushed_most else Severity.WARNING,
         layers=names,
         cause="fp16-underflow",
         message=f"{named(names)} {verb(names, 'loses', 'lose')} up to {percent(worst.lost)} of "
@@ -42,7 +42,7 @@ def underflow(evidence: Evidence) -> Findings:
         f"float32; a loss scale of "
         f"2^{int(math.log2(scale))} ({scale:,.0f}) brings all gradients into the range of {worst.dtype}",
         source=evidence.layers[next(iter(ill))].source,
-        evidence={
+        numbers={
             "lost_share": worst.lost,
             "subnormal_share": worst.subnormal,
             "loss_scale": scale,
@@ -51,7 +51,7 @@ def underflow(evidence: Evidence) -> Findings:
     )
 
 
-def near_overflow(evidence: Evidence) -> Findings:
+def near_overflow(evidence: Evidence) -> Diagnoses:
     """A gradient comes within a factor of four of the largest number that this precision holds.
 
     The next larger batch or step gives Inf, and an Inf that reaches the optimiser destroys the weights.
@@ -60,20 +60,16 @@ def near_overflow(evidence: Evidence) -> Findings:
     ill = {module: rows for module, rows in by_layer.items() if any(r.near_limit > 0 for r in rows)}
     if not ill:
         return
-    names = tuple(map(evidence.path_of, ill))
+    names = tuple(map(evidence.graph.path_of, ill))
     worst = max((r for rows in ill.values() for r in rows), key=lambda r: r.largest)
-    yield Finding(
-        code="GC502",
-        rule="gradient-near-overflow",
-        family=Family.PRECISION,
-        severity=Severity.WARNING,
+    yield Diagnosis(
         layers=names,
         cause="fp16-overflow",
         message=f"the gradient of `{worst.parameter}` reaches {number(worst.largest)}, and {worst.dtype} ends at "
         f"{number(worst.limit, 5)}",
         why="a batch with a gradient four times as large overflows to Inf",
         source=evidence.layers[next(iter(ill))].source,
-        evidence={"near_limit_share": worst.near_limit, "largest": worst.largest, "limit": worst.limit},
+        numbers={"near_limit_share": worst.near_limit, "largest": worst.largest, "limit": worst.limit},
     )
 
 
@@ -89,6 +85,7 @@ def _rescuing_scale(evidence: Evidence, limit: float) -> float:
     """The largest power of two that leaves headroom above every gradient that was measured."""
     streams = [y.stream for y in evidence.layers.values() if y.stream is not None and math.isfinite(y.stream)]
     largest = max((*streams, *(r.largest_float32 for r in evidence.measurement.roundings)), default=0.0)
+    limits = evidence.thresholds
     if largest <= 0:
-        return _LARGEST_SCALE
-    return min(max(2.0 ** math.floor(math.log2(limit / HEADROOM / largest)), 1.0), _LARGEST_SCALE)
+        return limits.largest_scale
+    return min(max(2.0 ** math.floor(math.log2(limit / limits.headroom / largest)), 1.0), limits.largest_scale)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from gradcheck_cli.names import plain_op
 from gradcheck_cli.records.account import Account
-from gradcheck_cli.records.kinds import kind_of
-from gradcheck_cli.rules.accounts import factors
-from gradcheck_cli.rules.evidence import Evidence
+from gradcheck_cli.records.ops import kind_of, plain_op
 from gradcheck_cli.rules.wording import counted, joined, number
+
+if TYPE_CHECKING:
+    from gradcheck_cli.evidence import Evidence
 
 _WORTH_NAMING = 0.15
 """Decades below which a kind of factor is only part of "elsewhere"."""
@@ -49,10 +50,10 @@ def _returned(tenths: Mapping[str, int], sign: int) -> str:
     return f"{back} ({joined(parts)})" if len(parts) > 1 else f"{back} {next(iter(tenths))}"
 
 
-def slopes(evidence: Evidence, account: Account, names: tuple[str, ...] = ()) -> str:
-    """The activations on a gradient's path: `10 sigmoid slopes`; only those whose op starts with one of `names`."""
-    ops = [evidence.op(op).name for op, _ in factors(evidence, account)]
-    kept = [name for name in ops if (name.startswith(names) if names else kind_of(name) == "activation")]
+def slopes(evidence: Evidence, account: Account, stems: frozenset[str] = frozenset()) -> str:
+    """The activations on a gradient's path: `10 sigmoid slopes`; those of these stems where any are given."""
+    ops = [evidence.graph.op(op) for op, _ in evidence.paths.factors(account)]
+    kept = [op.name for op in ops if (op.stem in stems if stems else kind_of(op.name) == "activation")]
     found = Counter(map(plain_op, kept)).most_common()
     words = [f"{count} {name}" for name, count in found]
     return f"{joined(words)} {'slope' if len(kept) == 1 else 'slopes'}"
@@ -60,8 +61,8 @@ def slopes(evidence: Evidence, account: Account, names: tuple[str, ...] = ()) ->
 
 def weights(evidence: Evidence, account: Account) -> str:
     """The weights on a gradient's path: `12 weights`, or `66 matrix products (34 of weights)`."""
-    ops = [op for op, _ in factors(evidence, account) if kind_of(evidence.op(op).name) == "weight"]
-    owned = sum(any(True for _ in evidence.parameters_under(op)) for op in ops)
+    ops = [op for op, _ in evidence.paths.factors(account) if kind_of(evidence.graph.op(op).name) == "weight"]
+    owned = sum(evidence.graph.weighted[op] for op in ops)
     if owned == len(ops):
         return counted(owned, "weight")
     return counted(len(ops), "matrix product") + f" ({owned} of weights)" * bool(owned)
@@ -92,7 +93,7 @@ def _where(evidence: Evidence, account: Account, kind: str, decades: float, mean
 
 
 def _mean_slope(evidence: Evidence, account: Account) -> str:
-    lenses = (evidence.lenses.get(op) for op in evidence.climb(account.leaf))
+    lenses = (evidence.graph.lenses.get(op) for op in evidence.paths.climb(account.leaf))
     found = [lens.slope for lens in lenses if lens is not None and lens.slope is not None]
     return f" (mean slope {number(sum(found) / len(found))})" if found else ""
 
@@ -100,8 +101,8 @@ def _mean_slope(evidence: Evidence, account: Account) -> str:
 def _largest_other(evidence: Evidence, account: Account) -> str:
     """Ops of no kind of their own, by the name that moved most: `mul`, with what else there is."""
     moved: dict[str, float] = defaultdict(float)
-    for op, decades in factors(evidence, account):
-        name = evidence.op(op).name
+    for op, decades in evidence.paths.factors(account):
+        name = evidence.graph.op(op).name
         if kind_of(name) == "other":
             moved[plain_op(name)] += abs(decades)
     first = max(moved, key=lambda name: moved[name])

@@ -13,16 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcheck_cli.records.ops import LEAF, PARTS, SUMS, VIEWS, stem
 from gradcheck_cli.runtime.norms import Scalar, norm, settle
 
 Node = Any
-_VIEWS = frozenset(
-    "ViewBackward0 UnsafeViewBackward0 TransposeBackward0 TransposeBackward1 TBackward0 ReshapeAliasBackward0 "
-    "PermuteBackward0 SqueezeBackward0 SqueezeBackward1 SqueezeBackward2 UnsqueezeBackward0 CloneBackward0 "
-    "AliasBackward0 ViewAsBackward0 MovedimBackward0 SliceBackward0 SelectBackward0".split()
-)
-_SUMS = frozenset(("AddBackward0", "SubBackward0"))
-LEAF = "AccumulateGrad"
+_NORM_KEEPING = VIEWS | PARTS
 
 
 class Graph:
@@ -83,9 +78,9 @@ class Graph:
 
     def _passes_on(self, index: int) -> bool:
         """Whether every contribution of this node has the norm of what it received."""
-        name = self.names[index]
-        return name in _VIEWS or (
-            name in _SUMS and all(self._keeps_shape(index, c, k) for k, c in self.children[index])
+        kind = stem(self.names[index])
+        return kind in _NORM_KEEPING or (
+            kind in SUMS and all(self._keeps_shape(index, c, k) for k, c in self.children[index])
         )
 
     def _keeps_shape(self, index: int, child: int, slot: int) -> bool:
@@ -98,10 +93,11 @@ class Graph:
         return bool(self.nodes[child]._input_metadata[output].shape == node._input_metadata[0].shape)
 
     def _find_unchanged(self, index: int) -> None:
+        kind = stem(self.names[index])
         for slot, child in self.children[index]:
             if self.parents[child] != 1 or self.names[child] == LEAF:
                 continue
-            if self.names[index] in _VIEWS or (self.names[index] in _SUMS and self._keeps_shape(index, child, slot)):
+            if kind in _NORM_KEEPING or (kind in SUMS and self._keeps_shape(index, child, slot)):
                 self._same_as_parent[child] = index
 
     def arrived_at_leaf(self, index: int, value: Scalar) -> None:

@@ -23,10 +23,9 @@ from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.verdict import exit_code
-from gradcheck_cli.rules import RULES, chosen
+from gradcheck_cli.rules import BY_CODE, chosen
 
 SCHEMA = "gradcheck-baseline/1"
-_RULE_NAMES = {rule.code: rule.name for rule in RULES}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,7 +146,8 @@ def fixed_since(planned: PlannedCheck, report: Report, known: KnownCheck | None)
     now = {*_pairs(report), *waived}
     fixed: dict[str, list[str]] = {}
     for code, layer in _entries(known):
-        if (code, layer) not in now and chosen(code, _RULE_NAMES.get(code, ""), spec.select, spec.ignore):
+        name = BY_CODE[code].name if code in BY_CODE else ""
+        if (code, layer) not in now and chosen(code, name, spec.select, spec.ignore):
             fixed.setdefault(code, []).append(layer)
     return tuple(
         f"fixed since the baseline: {code} {listing([layer for layer in layers if layer])}".rstrip()

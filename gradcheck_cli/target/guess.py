@@ -9,23 +9,9 @@ import torch
 from torch.nn import functional
 
 from gradcheck_cli.errors import TargetError
+from gradcheck_cli.records.ops import SIGMOIDS, SOFTMAXES, VIEW_LIKE, stem
 from gradcheck_cli.target.losses import main_tensor
 
-# Ops that lay values out anew; behind them stands the op that made the values.
-_LAYOUT = (
-    "View",
-    "Reshape",
-    "Squeeze",
-    "Unsqueeze",
-    "Select",
-    "Slice",
-    "Transpose",
-    "Permute",
-    "Clone",
-    "ToCopy",
-    "T",
-)
-_SQUASHING = ("Sigmoid", "Softmax", "Hardsigmoid")
 # Logits of a small batch can all lie within (0, 1) by chance; not this many of them.
 _MANY = 64
 
@@ -134,14 +120,18 @@ def _is_squashed(out: torch.Tensor) -> bool:
     """Whether the output holds probabilities: within [0, 1], and a sigmoid's or too many for chance."""
     if not bool(((out >= 0) & (out <= 1)).all()):
         return False
-    return _made_by(out).startswith(_SQUASHING) or (out.numel() >= _MANY and bool(((out > 0) & (out < 1)).all()))
+    return _made_by(out) in _PROBABILITIES or (out.numel() >= _MANY and bool(((out > 0) & (out < 1)).all()))
+
+
+_PROBABILITIES = SIGMOIDS | SOFTMAXES
 
 
 def _made_by(out: torch.Tensor) -> str:
+    """The stem of the op that made the values, behind those that lay them out anew."""
     node = out.grad_fn
-    while node is not None and node.name().startswith(_LAYOUT) and len(node.next_functions) == 1:
+    while node is not None and stem(node.name()) in VIEW_LIKE and len(node.next_functions) == 1:
         node = node.next_functions[0][0]
-    return node.name() if node is not None else ""
+    return stem(node.name()) if node is not None else ""
 
 
 def _no_guess(output: Any, target: Any, reason: str) -> TargetError:

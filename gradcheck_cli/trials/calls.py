@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli.records.measurement import Measurement
-from gradcheck_cli.records.spec import Target
+from gradcheck_cli.records.spec import Step
 from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
 from gradcheck_cli.runtime.graph import Graph
 from gradcheck_cli.trials.edits import Calls, Place
@@ -47,20 +47,18 @@ class Call:
         return self.place[1]
 
 
-def recorded_calls(
-    target: Target, batch: Any, seed: int, autocast: torch.dtype | None, measurement: Measurement
-) -> tuple[Call, ...]:
+def recorded_calls(step: Step, measurement: Measurement) -> tuple[Call, ...]:
     """The calls of one forward pass of a copy that made an op; none where the pass went another way than before.
 
     Raises:
         NotTriable: The loss does not come from the copy.
     """
-    model = copy.deepcopy(target.model)
+    model = copy.deepcopy(step.target.model)
     recorder = _Recorder(model)
-    torch.manual_seed(seed)
+    torch.manual_seed(step.seed)
     device = next((p.device.type for p in model.parameters()), "cpu")
-    with checkpointing_lifted(), torch.autocast(device, dtype=autocast, enabled=autocast is not None):
-        result = eagerly(lambda: target.forward(model, batch))
+    with checkpointing_lifted(), torch.autocast(device, dtype=step.autocast, enabled=step.autocast is not None):
+        result = eagerly(lambda: step.target.forward(model, step.batch))
     graph = Graph(result.loss.grad_fn)
     own = {id(parameter) for parameter in model.parameters()}
     if not any(id(leaf) in own for leaf in graph.leaves().values()):

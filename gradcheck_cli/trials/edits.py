@@ -80,7 +80,7 @@ def normalise(model: nn.Module, places: set[Place]) -> None:
         out = function(*args, **kwargs)
         if not at(place, places):
             return out
-        return F.group_norm(out, 1) if place[1].startswith("conv") else F.layer_norm(out, out.shape[-1:])
+        return F.group_norm(out, 1) if "conv" in place[1] else F.layer_norm(out, out.shape[-1:])
 
     Calls(model, answer)
 
@@ -190,7 +190,7 @@ def average(model: nn.Module, places: set[Place]) -> None:
             for term, value in zip(terms.split(","), args[1:], strict=True):
                 sizes.update(zip(term, value.shape, strict=False))
             return out / math.prod(size for label, size in sizes.items() if label not in kept)
-        if place[1].startswith(("index_add", "scatter_add")):
+        if place[1] in ("index_add", "index_add_", "scatter_add", "scatter_add_"):
             ones = torch.ones_like(args[3])
             return out / function(torch.zeros_like(args[0]), *args[1:3], ones, **kwargs).clamp(min=1)
         return out / args[0].abs().sum(-1, keepdim=True).clamp(min=1)

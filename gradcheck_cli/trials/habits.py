@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.evidence import Evidence
 from gradcheck_cli.trials.training import STEPS, Recipe
+
+if TYPE_CHECKING:
+    from gradcheck_cli.evidence import Evidence
 
 THRESHOLDS = (0.1, 1.0, 10.0)
 """Clipping thresholds that are tried; practice lies between 0.25 and 10 (Pascanu, Mikolov and Bengio, 2013)."""

@@ -5,41 +5,41 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from gradcheck_cli.rules.accounts import weights_above
-from gradcheck_cli.rules.evidence import VIEW_LIKE
+from gradcheck_cli.records.ops import (
+    ACTIVATION_CALLS,
+    ADDITION_CALLS,
+    FACTOR_CALLS,
+    MATMUL_CALLS,
+    NORM_CALLS,
+    NORMALIZATIONS,
+    RECTIFYING_CALLS,
+    SMOOTH_CALLS,
+    SOFTMAX_CALLS,
+    SQUASHING_CALLS,
+    VIEW_LIKE,
+)
 from gradcheck_cli.trials import edits
 from gradcheck_cli.trials.calls import Call
 from gradcheck_cli.trials.edits import Place
-from gradcheck_cli.trials.situation import (
-    ACTIVATIONS,
-    RECTIFYING,
-    SMOOTH,
-    SQUASHING,
-    Edit,
-    Plan,
-    Situation,
-    some,
-)
+from gradcheck_cli.trials.situation import Edit, Plan, Situation, some
 
-_ADDITIONS = frozenset(("add", "add_", "__add__", "__iadd__", "__radd__"))
-_FACTORS = frozenset(("mul", "__mul__", "__rmul__", "div", "__truediv__", "add", "add_", "mul_"))
-_GAINS = dict.fromkeys(RECTIFYING | SMOOTH, 2.0**0.5) | {"tanh": 5 / 3, "tanh_": 5 / 3, "selu": 0.75}
+_GAINS = dict.fromkeys(RECTIFYING_CALLS | SMOOTH_CALLS, 2.0**0.5) | {"tanh": 5 / 3, "tanh_": 5 / 3, "selu": 0.75}
 """By the activation that follows a weight, as `torch.nn.init.calculate_gain` has them; 1 for any other."""
 
 
 def relu(situation: Situation) -> Plan:
     """ReLU in place of squashing activations, with He initialisation."""
-    return _rectified(situation, SQUASHING, "relu")
+    return _rectified(situation, SQUASHING_CALLS, "relu")
 
 
 def gelu(situation: Situation) -> Plan:
     """GELU in place of activations that squash or cut off, with He initialisation."""
-    return _rectified(situation, SQUASHING | RECTIFYING, "gelu")
+    return _rectified(situation, SQUASHING_CALLS | RECTIFYING_CALLS, "gelu")
 
 
 def leaky_relu(situation: Situation) -> Plan:
     """LeakyReLU in place of every ReLU, and of clamps that are used as one."""
-    calls = [c for c in situation.calls if c.name in RECTIFYING]
+    calls = [c for c in situation.calls if c.name in RECTIFYING_CALLS]
     return Plan(edits=(situation.swap(some(calls, "no ReLU is called inside this model"), "leaky_relu"),))
 
 
@@ -77,30 +77,30 @@ def _biases(call: Call, shapes: Mapping[str, tuple[int, ...]]) -> Iterable[str]:
 
 def _fan_in(call: Call, shape: tuple[int, ...]) -> int:
     """Terms in each sum: x @ W has them along the first dimension of W, a layer along all but the first."""
-    return shape[0] if call.name in ("matmul", "__matmul__", "mm") else math.prod(shape[1:])
+    return shape[0] if call.name in MATMUL_CALLS else math.prod(shape[1:])
 
 
 def _following(situation: Situation) -> Mapping[int, Call]:
     """The activation that reads what an op puts out, by the op, behind views, biases and normalisations at most."""
-    acting = {c.op: c for c in situation.calls if c.name in ACTIVATIONS}
+    acting = {c.op: c for c in situation.calls if c.name in ACTIVATION_CALLS}
     weighted = {c.op for c in situation.weighted()}
     found: dict[int, Call] = {}
     for start in weighted:
-        index, senders = start, situation.evidence.senders
+        index, senders = start, situation.evidence.graph.senders
         for _ in range(6):
-            above = [s for s in senders.get(index, ()) if s not in weighted]
+            above = [s for s in senders[index] if s not in weighted]
             call = next((acting[s] for s in above if s in acting), None)
             if call is not None:
                 found[start] = call
                 break
-            passing = [s for s in above if situation.evidence.op(s).name.startswith(_PASSING)]
+            passing = [s for s in above if situation.evidence.graph.stem(s) in _PASSING]
             if not passing:
                 break
             index = passing[0]
     return found
 
 
-_PASSING = (*VIEW_LIKE, "Add", "NativeBatchNorm", "NativeLayerNorm", "NativeGroupNorm", "Mul", "Mm", "Bmm")
+_PASSING = VIEW_LIKE | NORMALIZATIONS | {"Add", "Mul", "Mm", "Bmm"}
 
 
 def normalization(situation: Situation) -> Plan:
@@ -111,8 +111,8 @@ def normalization(situation: Situation) -> Plan:
 
 def residual(situation: Situation) -> Plan:
     """An identity path around every layer and its activation."""
-    layers = [c for c in situation.hidden() if c.name not in ("mm", "matmul", "__matmul__")]
-    activations = situation.activations(ACTIVATIONS)
+    layers = [c for c in situation.hidden() if c.name not in MATMUL_CALLS]
+    activations = situation.activations(ACTIVATION_CALLS)
     some(layers, "no layer lies before another")
     some(activations, "no activation is called between two layers of this model")
     factor = float(f"{1 / math.sqrt(len(activations)):.4g}")
@@ -127,10 +127,10 @@ def residual(situation: Situation) -> Plan:
 def residual_scaling(situation: Situation) -> Plan:
     """Branches scaled to keep the size of the stream, or a small constant factor left out."""
     if situation.finding.cause in ("residual-scale", "small-init"):
-        calls = [c for c in situation.calls if c.name in _FACTORS and any(0 < abs(n) < 0.03 for n in c.numbers)]
+        calls = [c for c in situation.calls if c.name in FACTOR_CALLS and any(0 < abs(n) < 0.03 for n in c.numbers)]
         some(calls, "no small constant factor is written in the model's code")
         return Plan(edits=(Edit(function=edits.unscale, arguments={"places": situation.places(calls)}),))
-    merges = [c for c in situation.calls if c.name in _ADDITIONS and c.tensors == 2 and c.same_shape]
+    merges = [c for c in situation.calls if c.name in ADDITION_CALLS and c.tensors == 2 and c.same_shape]
     merges = some([c for c in merges if not c.parameters], "no sum of branches is made in the model's code")
     factor = float(f"{1 / math.sqrt(2 * len(merges)):.4g}")
     arguments = {"places": situation.places(merges), "factor": factor}
@@ -139,10 +139,10 @@ def residual_scaling(situation: Situation) -> Plan:
 
 def remove_softmax(situation: Situation) -> Plan:
     """The softmax that is to blame left out, or taken for a sigmoid where it runs over one logit."""
-    softmaxes = [c for c in situation.calls if c.name in ("softmax", "log_softmax")]
-    blamed = [c for c in softmaxes if situation.finding.op == situation.evidence.op(c.op).name]
+    softmaxes = [c for c in situation.calls if c.name in SOFTMAX_CALLS]
+    blamed = [c for c in softmaxes if situation.finding.op == situation.evidence.graph.op(c.op).name]
     if situation.finding.cause == "double-softmax":
-        blamed = [c for c in blamed if weights_above(situation.evidence, c.op) == 0]
+        blamed = [c for c in blamed if situation.evidence.paths.weights_above(c.op) == 0]
     calls = some(blamed, "the softmax is called outside the model's modules")
     if situation.finding.cause == "single-element-softmax":  # of one logit, a sigmoid is the probability that was meant
         return Plan(edits=(situation.swap(calls, "sigmoid"),))
@@ -165,8 +165,7 @@ def _alone(situation: Situation, kind: str) -> set[int]:
 
 def remove_norm(situation: Situation) -> Plan:
     """Normalisations over a single element left out."""
-    norms = ("layer_norm", "batch_norm", "instance_norm", "group_norm", "rms_norm", "normalize")
-    calls = [c for c in situation.calls if c.name in norms and c.op in _alone(situation, "normalization")]
+    calls = [c for c in situation.calls if c.name in NORM_CALLS and c.op in _alone(situation, "normalization")]
     some(calls, "the normalisation is called outside the model's modules")
     return Plan(edits=(Edit(function=edits.skip, arguments={"places": situation.places(calls)}),))
 

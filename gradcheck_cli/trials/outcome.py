@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.judging import Reading
 from gradcheck_cli.records.report import Finding, Remedy
-from gradcheck_cli.rules.numbers import Reading
 
 CLEAR = 0.5
 """Decades by which a number has to move to count: a factor of three."""

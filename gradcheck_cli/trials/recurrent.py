@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from torch import nn
 
+from gradcheck_cli.records.ops import SQUASHING_CALLS
 from gradcheck_cli.trials import edits
 from gradcheck_cli.trials.calls import NotTriable
-from gradcheck_cli.trials.situation import SQUASHING, Edit, Plan, Situation, some
+from gradcheck_cli.trials.situation import Edit, Plan, Situation, some
 
 
 def _recurrent(situation: Situation, kinds: tuple[type[nn.Module], ...]) -> list[str]:
@@ -20,7 +21,7 @@ def _recurrent(situation: Situation, kinds: tuple[type[nn.Module], ...]) -> list
 
 def _memory(situation: Situation) -> float:
     """ln T, with which a sigmoid gate keeps 1/e over T steps (Tallec and Ollivier, 2018)."""
-    steps = max((series.steps for series in situation.evidence.ledger.series), default=0)
+    steps = max((series.steps for series in situation.evidence.paths.ledger.series), default=0)
     return round(math.log(max(steps, 2.72)), 2)
 
 
@@ -53,7 +54,8 @@ def forget_bias(situation: Situation) -> Plan:
 def _opened_by_hand(situation: Situation) -> Plan:
     """Gates that are written out: what goes into the closed ones is shifted to where a bias would put it."""
     gates = [c for c in situation.calls if c.name in ("sigmoid", "sigmoid_") and c.mean < -2]
-    gates = some([c for c in gates if situation.evidence.gates(c.op)], "no closed gate was found in the model's code")
+    gates = [c for c in gates if situation.evidence.graph.gates(c.op)]
+    some(gates, "no closed gate was found in the model's code")
     shifts = {c.place: round(_memory(situation) - c.mean, 1) for c in gates}
     return Plan(edits=(Edit(function=edits.shift_arguments, arguments={"shifts": shifts}),))
 
@@ -74,7 +76,7 @@ _NO_SQUARE = "no square recurrent weight was found"
 def identity_recurrence(situation: Situation) -> Plan:
     """ReLU and an identity for the recurrent weight: the IRNN of Le, Jaitly and Hinton (2015)."""
     names = [n for n in _carrying(situation) if len(set(situation.model.get_parameter(n).shape)) == 1]
-    calls = situation.activations(SQUASHING)
+    calls = situation.activations(SQUASHING_CALLS)
     if any(module.nonlinearity != "relu" for module in situation.model.modules() if isinstance(module, nn.RNN)):
         raise NotTriable("the cell is torch's own; its activation cannot be swapped")
     edit = Edit(function=edits.identify, arguments={"names": tuple(some(names, _NO_SQUARE))})
@@ -86,7 +88,7 @@ def identity_recurrence(situation: Situation) -> Plan:
 def _carrying(situation: Situation) -> tuple[str, ...]:
     """The recurrent weights: used at many steps, and square or a stack of squares."""
     measured = situation.evidence.measurement.parameters
-    names = {n for s in situation.evidence.ledger.series for n in measured[s.parameter].names[:1]}
+    names = {n for s in situation.evidence.paths.ledger.series for n in measured[s.parameter].names[:1]}
     shapes = situation.free
     square = [n for n in names if len(shapes.get(n, ())) == 2 and shapes[n][0] % shapes[n][1] == 0]
     return tuple(sorted(some(square, _NO_SQUARE)))

@@ -8,34 +8,19 @@ from typing import Any
 
 from torch import Tensor
 
+from gradcheck_cli.records.ops import SOFTMAX_CALLS, SQUASHING_CALLS, SUM_CALLS
 from gradcheck_cli.trials import edits
 from gradcheck_cli.trials.calls import NotTriable
 from gradcheck_cli.trials.layers import drawn
-from gradcheck_cli.trials.situation import SQUASHING, Edit, Plan, Situation, some
-
-_SUMS = frozenset(
-    (
-        "sum",
-        "einsum",
-        "scatter_reduce",
-        "matmul",
-        "__matmul__",
-        "mm",
-        "bmm",
-        "scatter_add",
-        "scatter_add_",
-        "index_add",
-        "index_add_",
-        "scatter_reduce",
-    )
-)
+from gradcheck_cli.trials.situation import Edit, Plan, Situation, some
 
 
 def scale_logits(situation: Situation) -> Plan:
     """What goes into a saturated softmax or output scaled to a size of 1."""
-    names = ("softmax", "log_softmax", *SQUASHING) if situation.finding.cause != "softmax-saturation" else ("softmax",)
+    inner = situation.finding.cause == "softmax-saturation"
+    names = frozenset(("softmax",)) if inner else SOFTMAX_CALLS | SQUASHING_CALLS
     sizes = {
-        c.place: c.deviation if "softmax" in c.name else math.hypot(c.mean, c.deviation)
+        c.place: c.deviation if c.name in SOFTMAX_CALLS else math.hypot(c.mean, c.deviation)
         for c in situation.calls
         if c.name in names
     }
@@ -51,21 +36,21 @@ def scale_logits(situation: Situation) -> Plan:
 
 def mean_aggregation(situation: Situation) -> Plan:
     """Means in place of sums over elements, neighbours or terms."""
-    sums = [c for c in situation.calls if c.name in _SUMS and not c.parameters and c.tensors >= 1]
+    sums = [c for c in situation.calls if c.name in SUM_CALLS and not c.parameters and c.tensors >= 1]
     calls = some(sums, "no sum is taken inside the model's modules")
     return Plan(edits=(Edit(function=edits.average, arguments={"places": situation.places(calls)}),))
 
 
 def input_normalization(situation: Situation) -> Plan:
     """Inputs standardised by feature."""
-    floating = [s for s in situation.evidence.measurement.inputs if s.dtype.startswith(("float", "bfloat"))]
+    floating = [s for s in situation.evidence.measurement.inputs if s.is_floating]
     some(floating, "the batch holds no floating input")
     return Plan(edits=(Edit(function=edits.standardise_inputs),))
 
 
 def target_normalization(situation: Situation) -> Plan:
     """The targets standardised; an output that is saturated since it could not reach them is drawn anew as well."""
-    compared = situation.evidence.compared
+    compared = situation.evidence.references.compared
     if compared is None:
         raise NotTriable("no output is compared with a target by a regression loss")
     key = next((key for key, value in _items(situation.batch) if _has_rms(value, compared[1])), None)

@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from gradcheck_cli.records.ops import WEIGHTED_CALLS
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.rules.accounts import weights_above
-from gradcheck_cli.rules.evidence import Evidence
 from gradcheck_cli.trials import edits
 from gradcheck_cli.trials.calls import Call, NotTriable
 from gradcheck_cli.trials.edits import Place
 
-SQUASHING = frozenset(("sigmoid", "sigmoid_", "tanh", "tanh_", "hardtanh", "hardsigmoid", "softsign", "logsigmoid"))
-RECTIFYING = frozenset(("relu", "relu_", "relu6", "threshold", "clamp", "clamp_min"))
-SMOOTH = frozenset(("leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus"))
-ACTIVATIONS = SQUASHING | RECTIFYING | SMOOTH
-WEIGHTED = frozenset(
-    ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "matmul", "__matmul__", "mm")
-)
+if TYPE_CHECKING:
+    from gradcheck_cli.evidence import Evidence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,16 +82,16 @@ class Situation:
     def activations(self, names: Iterable[str]) -> list[Call]:
         """Calls of these activations between two weights, which are no gates."""
         names = frozenset(names)
-        found = [c for c in self.calls if c.name in names and not self.evidence.gates(c.op)]
-        return [c for c in found if weights_above(self.evidence, c.op) > 0]
+        found = [c for c in self.calls if c.name in names and not self.evidence.graph.gates(c.op)]
+        return [c for c in found if self.evidence.paths.weights_above(c.op) > 0]
 
     def weighted(self) -> list[Call]:
         """Calls that multiply by a parameter of the model."""
-        return [c for c in self.calls if c.name in WEIGHTED and c.parameters]
+        return [c for c in self.calls if c.name in WEIGHTED_CALLS and c.parameters]
 
     def hidden(self) -> list[Call]:
         """Weighted calls with another weight between them and the loss."""
-        return [c for c in self.weighted() if weights_above(self.evidence, c.op) > 0]
+        return [c for c in self.weighted() if self.evidence.paths.weights_above(c.op) > 0]
 
     def places(self, calls: Sequence[Call]) -> set[Place]:
         """The places of `calls`, with None for a function whose every call in a module is among them."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gradcheck_cli.records.choices import Optimizer
-from gradcheck_cli.records.spec import Target
+from gradcheck_cli.records.spec import Step
 from gradcheck_cli.runtime.checkpointing import eagerly
 
 STEPS = 20
@@ -40,35 +39,27 @@ class Recipe:
     warmup: bool = False
 
 
-def train(
-    target: Target,
-    model: nn.Module,
-    batch: Any,
-    recipe: Recipe,
-    seed: int,
-    steps: int = STEPS,
-    autocast: torch.dtype | None = None,
-) -> float:
-    """Take steps on `model`, which is changed, and return the mean loss of the last three; inf if any is not finite.
+def train(step: Step, model: nn.Module, recipe: Recipe, steps: int = STEPS) -> float:
+    """Repeat a step on `model`, which is changed, and return the mean loss of the last three; inf if any is not finite.
 
     Raises:
         Exception: Whatever the user's code raises.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = _KINDS[recipe.optimizer](parameters, lr=recipe.lr, **_no_decay(recipe.optimizer))
-    torch.manual_seed(seed)
+    torch.manual_seed(step.seed)
     losses: list[float] = []
-    for step in range(steps):
+    for taken in range(steps):
         optimizer.zero_grad()
-        with torch.autocast(parameters[0].device.type, dtype=autocast, enabled=autocast is not None):
-            loss = eagerly(lambda: target.forward(model, batch)).loss
+        with torch.autocast(parameters[0].device.type, dtype=step.autocast, enabled=step.autocast is not None):
+            loss = eagerly(lambda: step.target.forward(model, step.batch)).loss
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):
             return math.inf
         loss.backward()
         if recipe.clip < math.inf:
             nn.utils.clip_grad_norm_(parameters, recipe.clip)
-        rate = recipe.lr * ((step + 1) / steps if recipe.warmup else 1.0)
+        rate = recipe.lr * ((taken + 1) / steps if recipe.warmup else 1.0)
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()

@@ -116,7 +116,7 @@ def _timed(methods: dict[str, Callable[[], None]], rounds: int) -> dict[str, lis
 def _methods(case: Case) -> dict[str, Callable[[], None]]:
     import torch
 
-    from gradcheck_cli.ledger import account_for
+    from gradcheck_cli.evidence import gather
     from gradcheck_cli.probe import measure
     from gradcheck_cli.target import wrap_target
 
@@ -128,7 +128,7 @@ def _methods(case: Case) -> dict[str, Callable[[], None]]:
 
     def probe() -> None:
         case.model.zero_grad(set_to_none=True)
-        account_for(measure(target, target.batches[0]))
+        gather(measure(target, target.batches[0]))
 
     def anomaly() -> None:
         with torch.autograd.detect_anomaly(check_nan=True):

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gradcheck_cli import check
-from gradcheck_cli.names import plain_op
+from gradcheck_cli.records.ops import plain_op
 from tests.nonfinite import CASES, Case
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli import Finding, check
-from gradcheck_cli.names import plain_op
+from gradcheck_cli.records.ops import plain_op
 from tests.nonfinite import CASES, Case
 from tests.nonfinite.case import Scale
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradcheck_cli.ledger import account_for
+from gradcheck_cli.evidence import gather
 from gradcheck_cli.probe import measure
 from gradcheck_cli.records.account import Ledger
 from gradcheck_cli.records.measurement import Measurement
@@ -87,5 +87,5 @@ def assert_as_plain(build: Build, seed: int = 0) -> Measurement:
     built = made(build)
     measurement = probed(*built, seed=seed)
     assert mismatches(probed_norms(measurement), plain_norms(*built, seed=seed)) == {}
-    assert unbalanced(measurement, account_for(measurement)) == {}
+    assert unbalanced(measurement, gather(measurement).paths.ledger) == {}
     return measurement

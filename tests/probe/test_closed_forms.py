@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli import check
-from gradcheck_cli.ledger import account_for
+from gradcheck_cli.evidence import gather
 from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.series import Series
@@ -110,7 +110,7 @@ def test_decades_by_kind_of_a_linear_chain() -> None:
     weights, x = model.weights(), batch[0].double()
     error = output(weights, x) - batch[1].double()
     signal = 2 * error / error.numel()
-    accounts = {measurement.parameters[a.parameter].names[0]: a for a in account_for(measurement).accounts}
+    accounts = {measurement.parameters[a.parameter].names[0]: a for a in gather(measurement).paths.ledger.accounts}
     for k, gradient in enumerate(gradients):
         account = accounts[f"layers.{k}.weight"]
         assert account.by_kind["loss"] == pytest.approx(math.log10(plain_norm(signal)), abs=CLOSE)
@@ -128,7 +128,7 @@ def test_a_branch_that_is_added_gives_a_merge_factor() -> None:
         y = m(x).tanh()
         return (y.sin() + y.sin()).sum()
 
-    (weight, _) = account_for(probed(model, torch.randn(6, 4), step)).accounts
+    (weight, _) = gather(probed(model, torch.randn(6, 4), step)).paths.ledger.accounts
     assert weight.by_kind["merge"] == pytest.approx(math.log10(2), abs=CLOSE)
 
 
@@ -139,7 +139,7 @@ def test_branches_that_cancel_give_a_merge_factor_far_below_one() -> None:
         y = m(x)
         return (y.sin() - 0.999 * y.sin()).sum()
 
-    (weight, _) = account_for(probed(model, torch.randn(6, 4), step)).accounts
+    (weight, _) = gather(probed(model, torch.randn(6, 4), step)).paths.ledger.accounts
     assert weight.by_kind["merge"] == pytest.approx(-3, abs=1e-3)
 
 
@@ -162,7 +162,7 @@ class Linear(nn.Module):
 
 
 def series_of(measurement: Measurement) -> Series:
-    (series,) = account_for(measurement).series
+    (series,) = gather(measurement).paths.ledger.series
     return series
 
 
@@ -212,7 +212,7 @@ def deep(act: type[nn.Module]) -> Built:
 def first_account(act: type[nn.Module]) -> Account:
     measurement = probed(*made(lambda: deep(act)))
     assert measurement.parameters[0].names == ("0.weight",)
-    return account_for(measurement).accounts[0]
+    return gather(measurement).paths.ledger.accounts[0]
 
 
 def test_ten_sigmoid_layers() -> None:

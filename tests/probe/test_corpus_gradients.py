@@ -1,6 +1,6 @@
 import pytest
 
-from gradcheck_cli.ledger import account_for
+from gradcheck_cli.evidence import gather
 from tests.corpus import CASES, Case
 from tests.probe.comparing import assert_as_plain, made, probed, unbalanced
 
@@ -16,7 +16,7 @@ def test_as_plain_backward(case: Case) -> None:
 @pytest.mark.parametrize("case", NONFINITE, ids=lambda case: case.name)
 def test_accounts_of_what_stayed_finite_balance(case: Case) -> None:
     measurement = probed(*made(case.build))
-    ledger = account_for(measurement)
+    ledger = gather(measurement).paths.ledger
     accounted = {measurement.parameters[a.parameter].names[0] for a in ledger.accounts}
     assert accounted.isdisjoint({p.names[0] for p in measurement.parameters if p.nan_count or p.inf_count})
     assert {name: error for name, error in unbalanced(measurement, ledger).items() if name in accounted} == {}

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from gradcheck_cli.errors import UsageError
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.remedies import remedies_for
-from gradcheck_cli.rules import RULES, Rule, chosen, explain
+from gradcheck_cli.rules import RULES, Rule, chosen, patterns
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,26 @@ def test_longer_match_wins(select: tuple[str, ...], ignore: tuple[str, ...], sho
     assert chosen("GC201", "vanishing-depth", select, ignore) is shown
 
 
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        ("GC3", ("GC3",)),
+        ("GC3, vanishing-depth", ("GC3", "vanishing-depth")),
+        (("GC3", "gc201"), ("GC3", "gc201")),
+        (["GC1,GC2"], ("GC1", "GC2")),
+        ((), ()),
+    ],
+)
+def test_patterns_are_one_text_or_several(texts, found: tuple[str, ...]) -> None:
+    assert patterns(texts, "select") == found
+
+
+@pytest.mark.parametrize("texts", ["GC999", "GC3,", ("GC3", "vanishing"), ""])
+def test_a_pattern_that_fits_no_rule_is_refused(texts) -> None:
+    with pytest.raises(UsageError, match="select: no rule is called"):
+        patterns(texts, "select")
+
+
 def test_codes_and_names_are_unique() -> None:
     assert len({rule.code for rule in RULES}) == len(RULES)
     assert len({rule.name for rule in RULES}) == len(RULES)
@@ -56,7 +77,7 @@ class TestEveryRule:
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", rule.name)
 
     def test_it_is_explained(self, rule: Rule) -> None:
-        first, _, rest = explain(rule).partition("\n")
+        first, _, rest = rule.explanation.partition("\n")
         assert first.endswith((".", ":"))
         assert rest.strip() or rule.severity is Severity.NOTE
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from gradcheck_cli.ledger import account_for
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.measurement import (
     Cut,
@@ -20,8 +19,7 @@ from gradcheck_cli.records.measurement import (
 )
 from gradcheck_cli.records.report import Finding, Layer
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.rules import judge
-from tests.measurements import LEAF, measurement, module, op, parameter, stats
+from tests.measurements import LEAF, judged, measurement, module, op, parameter, stats
 
 LINE = SourceLine(file="net.py", line=7, code="x = torch.log(x)")
 
@@ -46,7 +44,8 @@ def chain(slopes: Sequence[float], activation: str = "SigmoidBackward0", **field
 
 
 def verdict(found: Measurement, **choice: Any) -> tuple[tuple[Layer, ...], tuple[Finding, ...]]:
-    return judge(found, account_for(found), **choice)[:2]
+    came = judged(found, **choice)
+    return came.layers, came.findings
 
 
 def codes(found: Measurement, **choice: Any) -> list[tuple[str, str]]:
@@ -171,7 +170,7 @@ def test_a_cut_into_a_metric_is_a_note() -> None:
 
 def test_a_layer_that_was_not_called() -> None:
     found = unreached(chain([0.5, 0.5]), 0)
-    modules = (found.modules[0], replace(found.modules[1], calls=0, grad_calls=0), found.modules[2])
+    modules = (found.modules[0], replace(found.modules[1], calls=0), found.modules[2])
     layers, (finding,) = verdict(replace(found, modules=modules))
     assert (finding.code, finding.severity, finding.layers) == ("GC413", Severity.NOTE, ("layers.0",))
     assert layers[0].status == "unused"

@@ -5,9 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck_cli.ledger import account_for
+from gradcheck_cli.evidence import gather
 from gradcheck_cli.records.measurement import Measurement
-from gradcheck_cli.rules.evidence import Evidence
 from gradcheck_cli.rules.tally import _tenths, largest_loss, slopes, tally, weights
 from tests.measurements import LEAF, measurement, op, parameter
 
@@ -22,8 +21,8 @@ def path(*steps: tuple[str, float]) -> Measurement:
 
 
 def told(found: Measurement) -> str:
-    evidence = Evidence(measurement=found, ledger=account_for(found))
-    return tally(evidence, evidence.accounts[0], "net")
+    evidence = gather(found)
+    return tally(evidence, evidence.paths.accounts[0], "net")
 
 
 def sums(words: str) -> tuple[float, float]:
@@ -74,10 +73,10 @@ def test_rounding_moves_no_part_by_a_tenth(values: list[float]) -> None:
 
 def test_products_without_a_weight_are_not_called_weights() -> None:
     found = path(("TanhBackward0", 0.1), ("MmBackward0", 0.1), ("ReluBackward0", 0.5), ("MmBackward0", 0.01))
-    evidence = Evidence(measurement=found, ledger=account_for(found))
-    (account,) = evidence.ledger.accounts
+    evidence = gather(found)
+    (account,) = evidence.paths.ledger.accounts
     assert weights(evidence, account) == "2 matrix products (1 of weights)"
     assert slopes(evidence, account) == "1 relu and 1 tanh slopes"
-    assert slopes(evidence, account, ("Tanh",)) == "1 tanh slope"
+    assert slopes(evidence, account, frozenset(("Tanh",))) == "1 tanh slope"
     where, lost = largest_loss(evidence, account)
     assert (where, round(lost, 6)) == ("in 2 matrix products (1 of weights)", 3.0)

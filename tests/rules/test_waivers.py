@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import pytest
 
-from gradcheck_cli.ledger import account_for
 from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.judging import Verdict
 from gradcheck_cli.records.report import Finding, Waived
 from gradcheck_cli.records.spec import Waiver
-from gradcheck_cli.records.thresholds import TUNABLE, Thresholds
+from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.records.training import Training
-from gradcheck_cli.rules import RULES, Verdict, judge
 from gradcheck_cli.rules.waivers import waive
+from tests import measurements
 from tests.rules.test_judge import chain
 
 
@@ -62,8 +61,7 @@ def test_no_layers_covers_everything_a_finding_without_layers_included() -> None
 
 
 def judged(slopes: list[float], training: Training = Training(), **choice: Any) -> Verdict:  # noqa: B008
-    found = chain(slopes)
-    return judge(found, account_for(found), training, **choice)
+    return measurements.judged(chain(slopes), training, **choice)
 
 
 VANISHING = [1e-3] * 6
@@ -87,12 +85,3 @@ def test_a_threshold_moves_the_verdict() -> None:
     assert usual.findings == ()
     moved = judged([0.5, 0.5], Training(lr=1.0), thresholds=Thresholds(largest_update=0.001))
     assert [each.code for each in moved.findings] == ["GC601"]
-
-
-def test_every_threshold_belongs_to_a_rule_and_lies_within_its_bounds() -> None:
-    codes = {rule.code for rule in RULES}
-    for each in fields(Thresholds):
-        bounds = TUNABLE[each.name]
-        assert bounds.rule in codes
-        assert bounds.low <= each.default <= bounds.high
-        assert bounds.meaning.endswith(".")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.judging import Reading
 from gradcheck_cli.records.report import Finding, Remedy, Trial
-from gradcheck_cli.rules.numbers import Reading
 from gradcheck_cli.trials.outcome import RANK, measured_outcome, ranked, trained_outcome
 
 SICK = Finding(

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from gradcheck_cli.records.choices import Optimizer
+from gradcheck_cli.records.spec import Step
 from gradcheck_cli.target import wrap_target
 from gradcheck_cli.trials.training import Recipe, train
 
@@ -22,8 +23,8 @@ def line() -> nn.Linear:
     return model
 
 
-def target(model: nn.Module):
-    return wrap_target(model, BATCH, loss=F.mse_loss, step=None, name=None)
+def step(model: nn.Module, loss=F.mse_loss) -> Step:
+    return Step(target=wrap_target(model, BATCH, loss=loss, step=None, name=None), batch=BATCH)
 
 
 @pytest.mark.parametrize(
@@ -43,13 +44,13 @@ def test_plain_steps_are_torchs(recipe: Recipe, kind: type) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert train(target(model), model, BATCH, recipe, seed=0) == pytest.approx(sum(losses[-3:]) / 3)
+    assert train(step(model), model, recipe) == pytest.approx(sum(losses[-3:]) / 3)
     assert torch.equal(model.weight, mine.weight)
 
 
 def test_a_clipped_step_has_the_length_of_the_threshold() -> None:
     model = line()
-    train(target(model), model, BATCH, Recipe(optimizer=Optimizer.SGD, lr=1.0, clip=0.001), seed=0, steps=1)
+    train(step(model), model, Recipe(optimizer=Optimizer.SGD, lr=1.0, clip=0.001), steps=1)
     assert math.hypot(float(model.weight.detach()), float(model.bias.detach())) == pytest.approx(0.001, rel=1e-3)
 
 
@@ -57,13 +58,13 @@ def test_decay_and_l1_shrink_towards_zero_and_never_past_it() -> None:
     model = nn.Linear(1, 1, bias=False)
     nn.init.constant_(model.weight, 1.0)
     still = copy.deepcopy(model).requires_grad_(True)
-    flat = wrap_target(still, BATCH, loss=lambda out, y: 0.0 * out.sum(), step=None, name=None)
-    train(flat, still, BATCH, Recipe(optimizer=Optimizer.SGD, lr=0.1, decay=0.5), seed=0, steps=2)
+    flat = step(still, loss=lambda out, y: 0.0 * out.sum())
+    train(flat, still, Recipe(optimizer=Optimizer.SGD, lr=0.1, decay=0.5), steps=2)
     assert float(still.weight.detach()) == pytest.approx(0.95**2)
-    train(flat, still, BATCH, Recipe(optimizer=Optimizer.SGD, lr=0.1, l1=100.0), seed=0, steps=2)
+    train(flat, still, Recipe(optimizer=Optimizer.SGD, lr=0.1, l1=100.0), steps=2)
     assert float(still.weight.detach()) == 0.0
 
 
 def test_divergence_is_infinite() -> None:
     model = line()
-    assert train(target(model), model, BATCH, Recipe(optimizer=Optimizer.SGD, lr=1e30), seed=0) == math.inf
+    assert train(step(model), model, Recipe(optimizer=Optimizer.SGD, lr=1e30)) == math.inf

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import gradcheck_cli
 from gradcheck_cli.records.report import Finding, Remedy, Report
 from gradcheck_cli.reports.jsonfile import read_saved
-from gradcheck_cli.trials import trying
+from gradcheck_cli.trials import editing, trying
 from gradcheck_cli.trials.outcome import RANK
 from tests.corpus import CASES
 
@@ -160,21 +160,21 @@ def test_an_interrupt_keeps_the_diagnosis(monkeypatch: pytest.MonkeyPatch) -> No
     def interrupted(*args: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trying, "plan", interrupted)
+    monkeypatch.setattr(editing, "plan", interrupted)
     report = treated("deep_sigmoid_mlp")
     assert gravest(report).code == "GC201" and report.exit_code == 1
     assert "the trials of remedies were interrupted" in report.notes
 
 
 def test_an_interrupt_keeps_the_trials_that_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = trying.plan
+    plan = editing.plan
 
     def interrupted(remedy: str, situation: object) -> object:
         if remedy == "init":
             raise KeyboardInterrupt
         return plan(remedy, situation)
 
-    monkeypatch.setattr(trying, "plan", interrupted)
+    monkeypatch.setattr(editing, "plan", interrupted)
     report = treated("deep_sigmoid_mlp")
     outcomes = {r.id: r.trial.outcome for r in gravest(report).remedies}
     assert (
@@ -248,11 +248,9 @@ sys.path.insert(0, {samples!r})
 import torch
 import {sample} as user
 import gradcheck_cli
-from gradcheck_cli.ledger import account_for
-from gradcheck_cli.probe import measure
+from gradcheck_cli.pipeline import diagnose
+from gradcheck_cli.records.spec import Step
 from gradcheck_cli.reports.jsonfile import read_saved
-from gradcheck_cli.rules.evidence import Evidence
-from gradcheck_cli.rules.numbers import reading
 from gradcheck_cli.target import wrap_target
 names = runpy.run_path({patch!r})
 torch.manual_seed(0)
@@ -262,9 +260,8 @@ step = getattr(user, "compute_loss", None)
 loss = None if step else user.criterion
 print(gradcheck_cli.check(model, batch, loss=loss, step=step).exit_code)
 target = wrap_target(model, batch, loss=loss, step=step, name=None)
-measured = measure(target, batch)
 finding = read_saved({report!r}).findings[0]
-print(reading(finding, Evidence(measurement=measured, ledger=account_for(measured))).value)
+print(diagnose(Step(target=target, batch=batch)).read(finding).value)
 """
 
 

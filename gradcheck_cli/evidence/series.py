@@ -1,9 +1,4 @@
-"""The exact account of each gradient: Measurement in, factors along the strongest path out. Pure.
-
-From a parameter's leaf the path climbs to the loss along the in-edge with the largest contribution.
-Each step has a merge factor m = t(k) / c(e) and an op factor o = c(e) / t(n); their product telescopes
-to the measured norm, which is what makes the account its own proof.
-"""
+"""A gradient through time: what each step of a weight that is used again and again receives from later steps. Pure."""
 
 from __future__ import annotations
 
@@ -12,94 +7,22 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from gradcheck_cli.records.account import Account, Ledger
-from gradcheck_cli.records.kinds import KINDS, kind_of
-from gradcheck_cli.records.measurement import Measurement, Op
-from gradcheck_cli.records.series import Series
-
-_MERGE = KINDS.index("merge")
-_VIEWLIKE = frozenset("T Transpose View UnsafeView ReshapeAlias Permute Squeeze Unsqueeze Clone ToCopy Expand".split())
+from gradcheck_cli.evidence.graph import OpGraph
+from gradcheck_cli.records.measurement import Op
+from gradcheck_cli.records.ops import SAME_VALUES
+from gradcheck_cli.records.series import STEPS, Series
 
 
-def account_for(measurement: Measurement) -> Ledger:
-    """Draw up the ledger; linear in the number of ops."""
-    ops = measurement.ops
-    parent, sums, counts = _climb(ops)
-    accounts = []
-    for index, parameter in enumerate(measurement.parameters):
-        leaf = parameter.op
-        if leaf is None or sums[leaf] is None or not parameter.grad_norm or not math.isfinite(parameter.grad_norm):
-            continue
-        decades, count = sums[leaf], counts[leaf]
-        assert decades is not None and count is not None
-        accounts.append(
-            Account(
-                parameter=index,
-                leaf=leaf,
-                decades=math.log10(parameter.grad_norm),
-                by_kind={k: d for k, d, n in zip(KINDS, decades, count, strict=True) if n},
-                count_by_kind={k: n for k, n in zip(KINDS, count, strict=True) if n},
-            )
-        )
-    return Ledger(accounts=tuple(accounts), series=_all_series(measurement), parent=tuple(parent))
-
-
-Row = tuple[float, ...]
-Counts = tuple[int, ...]
-
-
-def _climb(ops: Sequence[Op]) -> tuple[list[int], list[Row | None], list[Counts | None]]:
-    """For each op its strongest parent and, by kind, the decades and the number of factors down to it.
-
-    The strongest paths form a tree rooted at the loss, so the sums are passed down it once.
-    """
-    parent, best = [-1] * len(ops), [0.0] * len(ops)
-    for index, op in enumerate(ops):
-        for child, contribution in op.edges:
-            if contribution > best[child] and math.isfinite(contribution):
-                best[child], parent[child] = contribution, index
-    sums: list[Row | None] = [None] * len(ops)
-    counts: list[Counts | None] = [None] * len(ops)
-    if ops:
-        sums[0], counts[0] = (0.0,) * len(KINDS), (0,) * len(KINDS)
-    for index, op in enumerate(ops):
-        above = parent[index]
-        if above < 0 or not 0 < op.total < math.inf or not 0 < ops[above].total < math.inf:
-            continue
-        row, count = sums[above], counts[above]
-        if row is not None and count is not None:
-            factor = best[index] / ops[above].total
-            sums[index], counts[index] = _step(row, count, ops[above].name, factor, op.total / best[index])
-    return parent, sums, counts
-
-
-def _step(row: Row, count: Counts, name: str, factor: float, merge: float) -> tuple[Row, Counts]:
-    kind = KINDS.index(kind_of(name))
-    new, number = list(row), list(count)
-    new[kind] += math.log10(factor)
-    number[kind] += 1
-    if merge != 1.0:
-        new[_MERGE] += math.log10(merge)
-        number[_MERGE] += 1
-    return tuple(new), tuple(number)
-
-
-# --------------------------------------------------------------------------- through time
-
-
-def _all_series(measurement: Measurement) -> tuple[Series, ...]:
-    ops = measurement.ops
-    senders: list[list[int]] = [[] for _ in ops]
-    for index, op in enumerate(ops):
-        for child, _ in op.edges:
-            senders[child].append(index)
+def series_through_time(graph: OpGraph) -> tuple[Series, ...]:
+    """The series of every weight that is used at many steps, each of which takes in what an earlier one put out."""
+    ops = graph.measurement.ops
     signal = _carries_signal(ops)
     found, seen = [], set()
-    for index, parameter in enumerate(measurement.parameters):
+    for index, parameter in enumerate(graph.measurement.parameters):
         if parameter.op is None or len(parameter.shape) < 2:
             continue
-        uses = tuple(sorted(_uses(parameter.op, ops, senders), key=lambda i: ops[i].sequence))
-        if len(uses) >= 8 and uses not in seen and _feeds_forward(uses, ops):
+        uses = tuple(sorted(_uses(parameter.op, graph), key=lambda i: ops[i].sequence))
+        if len(uses) >= STEPS and uses not in seen and _feeds_forward(uses, ops):
             seen.add(uses)
             series = _series(index, uses, ops, signal)
             if series is not None:
@@ -107,15 +30,15 @@ def _all_series(measurement: Measurement) -> tuple[Series, ...]:
     return tuple(found)
 
 
-def _uses(leaf: int, ops: Sequence[Op], senders: Sequence[Sequence[int]]) -> set[int]:
+def _uses(leaf: int, graph: OpGraph) -> set[int]:
     """The ops that use a parameter, looking through the transposes and views of it."""
     uses, stack, seen = set(), [leaf], {leaf}
     while stack:
-        for sender in senders[stack.pop()]:
+        for sender in graph.senders[stack.pop()]:
             if sender in seen:
                 continue
             seen.add(sender)
-            if ops[sender].name.partition("Backward")[0] in _VIEWLIKE:
+            if graph.stem(sender) in SAME_VALUES:
                 stack.append(sender)
             else:
                 uses.add(sender)
@@ -146,7 +69,7 @@ def _carries_signal(ops: Sequence[Op]) -> list[bool]:
     carries = [True] * len(ops)
     for index in range(len(ops) - 1, -1, -1):
         op = ops[index]
-        if not op.edges or op.name.partition("Backward")[0] in _VIEWLIKE:
+        if not op.edges or op.stem in SAME_VALUES:
             carries[index] = any(carries[child] for child, _ in op.edges)
     return carries
 

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcheck_cli.ledger import account_for
+from gradcheck_cli.evidence import gather
 from gradcheck_cli.records.account import Account, Ledger
-from gradcheck_cli.records.kinds import KINDS, kind_of
 from gradcheck_cli.records.measurement import Edge, Measurement, Op
+from gradcheck_cli.records.ops import KINDS
 from gradcheck_cli.records.series import Series
 from tests.measurements import LEAF, measurement, op, parameter
 
 
 def accounts(found: Measurement) -> Mapping[str, Account]:
-    return {found.parameters[a.parameter].names[0]: a for a in account_for(found).accounts}
+    return {found.parameters[a.parameter].names[0]: a for a in gather(found).paths.ledger.accounts}
 
 
 def path(ledger: Ledger, leaf: int) -> list[int]:
@@ -26,32 +26,6 @@ def path(ledger: Ledger, leaf: int) -> list[int]:
     while ledger.parent[found[-1]] >= 0:
         found.append(ledger.parent[found[-1]])
     return found[::-1]
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("SigmoidBackward0", "activation"),
-        ("LogSigmoidBackward0", "activation"),
-        ("LeakyReluBackward0", "activation"),
-        ("SoftplusBackward0", "activation"),
-        ("AddmmBackward0", "weight"),
-        ("ConvolutionBackward0", "weight"),
-        ("EmbeddingBackward0", "weight"),
-        ("SoftmaxBackward0", "attention"),
-        ("BmmBackward0", "attention"),
-        ("LogSoftmaxBackward0", "loss"),
-        ("NllLossBackward0", "loss"),
-        ("MseLossBackward0", "loss"),
-        ("NativeLayerNormBackward0", "normalization"),
-        ("MeanBackward0", "reduction"),
-        ("MaxPool2DWithIndicesBackward0", "reduction"),
-        ("MulBackward0", "other"),
-        ("MyFunctionBackward", "other"),
-    ],
-)
-def test_kind_of_a_factor(name: str, kind: str) -> None:
-    assert kind_of(name) == kind
 
 
 def test_a_chain_telescopes() -> None:
@@ -63,7 +37,7 @@ def test_a_chain_telescopes() -> None:
         op(LEAF, 0.06),
         parameters=[parameter("w", op=3, grad=0.06)],
     )
-    ledger = account_for(found)
+    ledger = gather(found).paths.ledger
     (account,) = ledger.accounts
     assert path(ledger, account.leaf) == [0, 1, 2, 3]
     assert account.by_kind == pytest.approx({"loss": -1, "activation": math.log10(0.2), "weight": math.log10(3)})
@@ -80,7 +54,7 @@ def test_the_path_follows_the_largest_contribution_and_the_merge_accounts_for_th
         op(LEAF, 0.04),
         parameters=[parameter("w", op=4, grad=0.04)],
     )
-    ledger = account_for(found)
+    ledger = gather(found).paths.ledger
     (account,) = ledger.accounts
     assert path(ledger, account.leaf) == [0, 2, 3, 4]
     assert account.by_kind["merge"] == pytest.approx(-1)
@@ -94,12 +68,12 @@ def test_no_account_without_a_finite_nonzero_gradient(norm: float | None) -> Non
     found = measurement(
         op("MmBackward0", 1.0, (1, total)), op(LEAF, total), parameters=[parameter("w", op=1, grad=norm)]
     )
-    assert account_for(found).accounts == ()
+    assert gather(found).paths.ledger.accounts == ()
 
 
 def test_a_parameter_that_is_not_in_the_graph_has_no_account() -> None:
     found = measurement(op("MmBackward0", 1.0), parameters=[parameter("w", op=None, grad=None)])
-    assert account_for(found).accounts == ()
+    assert gather(found).paths.ledger.accounts == ()
 
 
 def test_a_finite_gradient_beside_a_poisoned_one_keeps_its_account() -> None:
@@ -117,7 +91,7 @@ def test_a_finite_gradient_beside_a_poisoned_one_keeps_its_account() -> None:
 
 
 def test_nothing_to_account_for() -> None:
-    assert account_for(measurement()) == Ledger(accounts=(), series=(), parent=())
+    assert gather(measurement()).paths.ledger == Ledger(accounts=(), series=(), parent=(), sent=())
 
 
 _NAMES = ["MulBackward0", "SigmoidBackward0", "MmBackward0", "MeanBackward0", "BmmBackward0", "NllLossBackward0"]
@@ -142,7 +116,7 @@ def graphs(draw: st.DrawFn) -> Measurement:
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
 @given(graphs())
 def test_the_sum_over_kinds_is_the_log_of_the_norm(found: Measurement) -> None:
-    (account,) = account_for(found).accounts
+    (account,) = gather(found).paths.ledger.accounts
     assert sum(account.by_kind.values()) == pytest.approx(account.decades, abs=1e-6)
     assert account.by_kind.keys() == account.count_by_kind.keys() <= set(KINDS)
 
@@ -166,7 +140,7 @@ def recurrence(signals: list[float], steps_apart: int = 2) -> Measurement:
 
 
 def series(found: Measurement) -> Series:
-    (only,) = account_for(found).series
+    (only,) = gather(found).paths.ledger.series
     return only
 
 
@@ -192,7 +166,7 @@ def test_horizon(gain: float, horizon: int) -> None:
 
 @pytest.mark.parametrize("steps", [2, 7])
 def test_a_few_uses_are_no_series(steps: int) -> None:
-    assert account_for(recurrence([1.0] * steps)).series == ()
+    assert gather(recurrence([1.0] * steps)).paths.ledger.series == ()
 
 
 def test_a_weight_used_side_by_side_has_no_series() -> None:
@@ -203,4 +177,4 @@ def test_a_weight_used_side_by_side_has_no_series() -> None:
         op(LEAF, 3.5),
         parameters=[parameter("w", op=13, grad=3.5)],
     )
-    assert account_for(found).series == ()
+    assert gather(found).paths.ledger.series == ()

@@ -1,0 +1,98 @@
+"""Gradients that are exactly zero, or that never came: at which ops, and why each lets nothing through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from gradcheck_cli.evidence.graph import OpGraph
+from gradcheck_cli.records.blockage import Blockage, Reason
+from gradcheck_cli.records.ops import (
+    DIVISIONS,
+    LEAF,
+    NORMALIZATIONS,
+    PRODUCTS,
+    RECTIFIERS,
+    SATURATING,
+    STEP_FUNCTIONS,
+    is_custom,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Blocking:
+    """Where gradients end, for every op and layer of a graph."""
+
+    graph: OpGraph
+
+    def opening(self, op: int) -> str | None:
+        """The factor that is all zero, that gets a gradient, and that closes this op. A zero bias closes nothing."""
+        parameters = [self.graph.measurement.parameters[i] for i in self.graph.parameters_under(op)]
+        stem = self.graph.stem(op)
+        if stem in NORMALIZATIONS:
+            parameters = parameters[:1]  # weight, then bias
+        elif stem not in PRODUCTS | DIVISIONS:
+            parameters = [p for p in parameters if len(p.shape) >= 2]
+        return next((p.names[0] for p in parameters if p.weight_norm == 0 and (p.grad_norm or 0) > 0), None)
+
+    def reason(self, op: int) -> Reason:
+        """Why an op that received a gradient sends none."""
+        stem, lens = self.graph.stem(op), self.graph.lenses.get(op)
+        if self.opening(op) is not None:
+            return Reason.OPENS
+        if stem in STEP_FUNCTIONS:
+            return Reason.STEP
+        if stem in RECTIFIERS and self.graph.op(op).module >= 0:
+            return Reason.RECTIFIER
+        if lens is not None and lens.length == 1:
+            return Reason.SINGLE
+        return Reason.SATURATED if stem in SATURATING else Reason.MASKED
+
+    @cached_property
+    def _above(self) -> Sequence[Blockage]:
+        """For each op that got nothing, and each leaf, what blocks all the ways down to it."""
+        ops, senders = self.graph.measurement.ops, self.graph.senders
+        above = [_NOTHING] * len(ops)
+        alone: dict[int, Blockage] = {}
+        for index, op in enumerate(ops):
+            if op.total > 0 and op.name != LEAF:
+                continue
+            for sender in senders[index]:
+                if ops[sender].total > 0 and sender not in alone:
+                    alone[sender] = self._alone(sender)
+                above[index] = above[index].joined(alone.get(sender, above[sender]))
+        return above
+
+    def _alone(self, op: int) -> Blockage:
+        reason = self.reason(op)
+        first = tuple(op if each is reason else None for each in Reason)
+        return Blockage(first, op if is_custom(self.graph.op(op).name) else None)
+
+    def of(self, module: int) -> Blockage:
+        """What received a gradient above a layer and sent exactly nothing towards it."""
+        return self._joined(p.op for p in self.graph.parameters_of(module) if p.op is not None)
+
+    def _joined(self, leaves: Iterable[int]) -> Blockage:
+        found = _NOTHING
+        for leaf in leaves:
+            found = found.joined(self._above[leaf])
+        return found
+
+    def starved_at(self, op: int) -> frozenset[int]:
+        """The modules of the parameters on some way to which the gradient ends at `op`."""
+        ops = self.graph.measurement.ops
+        starved, stack, seen = set[int](), [op] if ops[op].total > 0 else [], {op}
+        while stack:
+            for edge in ops[stack.pop()].edges:
+                if edge.to in seen:
+                    continue
+                seen.add(edge.to)
+                if edge.to in self.graph.leaf_parameter:
+                    starved.add(self.graph.measurement.parameters[self.graph.leaf_parameter[edge.to]].module)
+                elif not ops[edge.to].total > 0:
+                    stack.append(edge.to)
+        return frozenset(starved)
+
+
+_NOTHING = Blockage()

@@ -1,0 +1,124 @@
+"""What every rule and trial looks at: one measurement with all that is derived from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+
+from gradcheck_cli.evidence.blocking import Blocking
+from gradcheck_cli.evidence.graph import OpGraph
+from gradcheck_cli.evidence.layers import layer_table
+from gradcheck_cli.evidence.ledger import account_for
+from gradcheck_cli.evidence.paths import Paths
+from gradcheck_cli.evidence.references import References
+from gradcheck_cli.records.drift import Drift
+from gradcheck_cli.records.measurement import Measurement
+from gradcheck_cli.records.report import Layer
+from gradcheck_cli.records.thresholds import Thresholds
+from gradcheck_cli.records.training import Training
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """One measurement with its ledger, look-ups, layer table and references, gathered once.
+
+    Attributes:
+        measurement: What was measured.
+        graph: Look-ups among its ops, parameters and modules.
+        paths: Its ledger, and how to read it.
+        blocking: Where gradients that are exactly zero became so.
+        layers: Layers by module index, in the model's order.
+        references: What loss, output and input are held against.
+        thresholds: The numbers that a verdict turns on.
+        training: What is known of how the model will be trained.
+        drift: What gradients are held against, if they are.
+    """
+
+    measurement: Measurement
+    graph: OpGraph
+    paths: Paths
+    blocking: Blocking
+    layers: Mapping[int, Layer]
+    references: References
+    thresholds: Thresholds
+    training: Training
+    drift: Drift | None
+
+    @cached_property
+    def trainable(self) -> tuple[int, ...]:
+        """Modules with a finite non-zero gradient and a matrix to learn (not only scales and biases)."""
+        return tuple(
+            module
+            for module, layer in self.layers.items()
+            if layer.grad_norm and math.isfinite(layer.grad_norm) and self.graph.has_matrix(module)
+        )
+
+    @cached_property
+    def zero_layers(self) -> tuple[int, ...]:
+        """Modules that are on the graph and whose gradients are all exactly zero."""
+        return tuple(
+            module
+            for module, layer in self.layers.items()
+            if layer.grad_norm == 0 and layer.status == "ok" and self.graph.has_matrix(module)
+        )
+
+    @cached_property
+    def typical_relative_gradient(self) -> float | None:
+        """The median of u over the layers that move the loss: where most are ill, a plain median is ill too."""
+        least = self.thresholds.working_elasticity
+        working = [m for m in self.trainable if (self.layers[m].elasticity or 0.0) >= least] or self.trainable
+        values = [u for m in working if (u := self.layers[m].relative_gradient)]
+        return median(values) if values else None
+
+    @cached_property
+    def shared(self) -> frozenset[int]:
+        """The ops that the path of every layer has in common. They make no layer slower or wilder than another."""
+        return self.paths.shared_by(self.trainable)
+
+    @property
+    def shared_decades(self) -> float:
+        """log10 of the gradient where the paths of the layers part."""
+        total = self.graph.op(max(self.shared)).total if self.shared else 0.0
+        return math.log10(total) if 0 < total < math.inf else 0.0
+
+    # -- judgements that several rules share
+
+    def cancels(self, module: int) -> bool:
+        """Whether a layer's gradient is small because large parts of it add up to nothing."""
+        account = self.paths.strongest(module)
+        return account is not None and account.by_kind.get("merge", 0.0) < -self.thresholds.slower_decades
+
+    def gate_learns(self, op: int, decades: float) -> bool:
+        """Whether a small parameter that itself learns at speed holds the gradient back, as a layer scale does."""
+        if decades > -self.thresholds.slower_decades / 2:
+            return False
+        faint = self.thresholds.insensitive_elasticity * abs(self.measurement.loss)
+        speed = max(self.typical_relative_gradient or 0.0, faint)
+        under = (self.measurement.parameters[i] for i in self.graph.parameters_under(op))
+        return any(p.grad_norm and p.grad_norm > speed * p.weight_norm > 0 for p in under)
+
+
+def gather(
+    measurement: Measurement,
+    *,
+    training: Training = Training(),  # noqa: B008 - frozen
+    thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
+    drift: Drift | None = None,
+) -> Evidence:
+    """Everything that is derived from a measurement; linear in its number of ops."""
+    graph = OpGraph(measurement)
+    paths = Paths(graph, account_for(graph))
+    return Evidence(
+        measurement=measurement,
+        graph=graph,
+        paths=paths,
+        blocking=Blocking(graph),
+        layers=layer_table(graph, paths),
+        references=References(graph),
+        thresholds=thresholds,
+        training=training,
+        drift=drift,
+    )

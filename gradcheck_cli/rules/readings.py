@@ -1,0 +1,106 @@
+"""The number that a finding was raised on, read again from another measurement of the same model.
+
+Each takes evidence and the paths of the finding's layers; None where the number is not there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.records.judging import Reading
+from gradcheck_cli.records.report import Layer
+from gradcheck_cli.rules.throughtime import total_decades
+
+if TYPE_CHECKING:
+    from gradcheck_cli.evidence import Evidence
+
+
+def behind_typical(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
+    """How far the slowest layer lies below the typical one."""
+    typical = evidence.typical_relative_gradient
+    rates = [layer.relative_gradient or 0.0 for layer in _among(evidence, layers)]
+    if not typical or not rates or min(rates) <= 0:
+        return None
+    value = math.log10(min(rates) / typical)
+    return Reading(value=value, unit="decades from the typical layer", badness=max(-value, 0.0))
+
+
+def over_time(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
+    """What a signal gains or loses over the steps."""
+    wanted, parameters = set(layers), evidence.measurement.parameters
+    series = evidence.paths.ledger.series
+    owners = [evidence.graph.path_of(parameters[s.parameter].module) for s in series]
+    totals = [total_decades(s) for s, owner in zip(series, owners, strict=True) if owner in wanted]
+    if not totals:
+        return None
+    value = max(totals)
+    return Reading(value=value, unit="decades over the steps", badness=abs(value))
+
+
+def least_elasticity(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
+    """How much the layer that moves the loss least moves it."""
+    return _elasticity(min((y.elasticity or 0.0 for y in _among(evidence, layers)), default=0.0))
+
+
+def largest_elasticity(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
+    """How much the layer that moves the loss most moves it."""
+    return _elasticity(max((y.elasticity or 0.0 for y in _among(evidence, layers)), default=0.0))
+
+
+def _elasticity(value: float) -> Reading | None:
+    return Reading(value=value, unit="elasticity", badness=abs(math.log10(value))) if value > 0 else None
+
+
+def loss_scale(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
+    """How far the loss is from chance, or the output from the scale of the targets."""
+    chance, compared = evidence.references.chance, evidence.references.compared
+    if chance is not None:
+        ratio, unit = chance[0] / chance[1], "times the loss of guessing"
+    elif compared is not None:
+        output, target = (max(rms, 1.0) for rms in compared)
+        ratio, unit = max(output / target, target / output), "times between output and target"
+    else:
+        return None
+    return Reading(value=ratio, unit=unit, badness=max(math.log10(ratio), 0.0)) if ratio > 0 else None
+
+
+def largest_gradient(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
+    """The largest element of a gradient."""
+    value = max((layer.grad_max or 0.0 for layer in _among(evidence, layers)), default=0.0)
+    return Reading(value=value, unit="largest gradient", badness=math.log10(value)) if value > 0 else None
+
+
+def saturated(kind: str) -> Callable[[Evidence, Sequence[str]], Reading | None]:
+    """What reads the largest saturated share of the activations, or of the softmaxes."""
+
+    def read(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
+        shares = [x.saturated for x in evidence.measurement.lenses if x.kind == kind and x.saturated is not None]
+        return Reading(value=max(shares), unit="saturated", badness=5 * max(shares)) if shares else None
+
+    return read
+
+
+def without_gradient(evidence: Evidence, layers: Sequence[str]) -> Reading:
+    """How many of the layers have no gradient."""
+    found = _among(evidence, layers)
+    value = sum(not layer.grad_norm for layer in found)
+    return Reading(value=value, unit=f"of {len(found)} layers without gradient", badness=float(value))
+
+
+def lost_to_rounding(evidence: Evidence, layers: Sequence[str]) -> Reading:
+    """The largest share of a gradient that is flushed to 0."""
+    value = max((r.lost for r in evidence.measurement.roundings), default=0.0)
+    return Reading(value=value, unit="of a gradient lost", badness=5 * value)
+
+
+def near_limit(evidence: Evidence, layers: Sequence[str]) -> Reading:
+    """The largest gradient over the largest number of its dtype."""
+    value = max((r.largest / r.limit for r in evidence.measurement.roundings), default=0.0)
+    return Reading(value=value, unit="of the largest number", badness=5 * value)
+
+
+def _among(evidence: Evidence, layers: Sequence[str]) -> list[Layer]:
+    wanted = set(layers)
+    return [layer for layer in evidence.layers.values() if layer.path in wanted]

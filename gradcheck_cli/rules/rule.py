@@ -1,0 +1,90 @@
+"""What a rule is, and what one finds."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.judging import Reading
+from gradcheck_cli.records.source import SourceLine
+
+if TYPE_CHECKING:
+    from gradcheck_cli.evidence import Evidence
+
+FAMILIES = {
+    "1": Family.NONFINITE,
+    "2": Family.VANISHING,
+    "3": Family.EXPLODING,
+    "4": Family.NO_GRADIENT,
+    "5": Family.PRECISION,
+    "6": Family.DYNAMICS,
+}
+"""By the first digit of a code."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Diagnosis:
+    """What a rule found; its row adds code, name, family and, unless it is given here, the severity.
+
+    Attributes:
+        layers: The paths of the layers that are explained.
+        cause: One of the causes of the rule's row.
+        message: The first line that the user reads.
+        why: The evidence in a sentence.
+        op: The index of the op that is blamed, or the plain name of one that is not in the graph.
+        source: The user's line; that of the op at `op` if None.
+        numbers: What was measured, by name.
+        severity: Where it differs from the row's.
+    """
+
+    layers: tuple[str, ...] = ()
+    cause: str
+    message: str
+    why: str
+    op: int | str | None = None
+    source: SourceLine | None = None
+    numbers: Mapping[str, float | int | str] = field(default_factory=dict)
+    severity: Severity | None = None
+
+
+Diagnoses = Iterator[Diagnosis]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """One row of the table of rules: all that is known of a rule but how it looks for what it finds.
+
+    Attributes:
+        code: Its stable code; the first digit is its family's.
+        name: Its name, for people.
+        severity: How bad what it finds is, unless it says otherwise.
+        causes: What it can name as the cause.
+        check: Finds; its docstring is the rule's only explanation.
+        reading: Reads the number that a finding was raised on, of these layers, again from other evidence.
+        triable: Whether remedies for it are tried on copies of the model.
+        silences: Prefixes of the codes that need not be looked for, below it in the table, once it has found something.
+        repeats: Whether a cause that already explains some of the layers is told again for the others.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    causes: tuple[str, ...]
+    check: Callable[[Evidence], Diagnoses]
+    reading: Callable[[Evidence, Sequence[str]], Reading | None] | None = None
+    triable: bool = False
+    silences: tuple[str, ...] = ()
+    repeats: bool = False
+
+    @property
+    def family(self) -> Family:
+        """What its code's first digit stands for."""
+        return FAMILIES[self.code[2]]
+
+    @property
+    def explanation(self) -> str:
+        """The docstring of its function, without indentation."""
+        return inspect.cleandoc(self.check.__doc__ or "")

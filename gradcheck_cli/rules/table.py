@@ -1,0 +1,237 @@
+"""The table of rules: one row a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.judging import Reading
+from gradcheck_cli.rules import (
+    blocked,
+    cancelling,
+    cuts,
+    depth,
+    drift,
+    dynamics,
+    exploding,
+    insensitive,
+    nonfinite,
+    precision,
+    readings,
+    saturated,
+    softmaxes,
+    throughtime,
+)
+from gradcheck_cli.rules.rule import Diagnoses, Rule
+
+if TYPE_CHECKING:
+    from gradcheck_cli.evidence import Evidence
+
+_ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+_EVERYTHING = ("GC",)
+"""Where values are not finite, nothing else can be judged."""
+_EXPLOSIONS = ("GC3",)
+"""A loss that exploded is what a weight that explodes looks like from above."""
+_FORWARD_CAUSES = (
+    "log-zero log-negative sqrt-zero exp-overflow zero-div-zero masked-softmax-row empty-reduction masked-loss "
+    "acos-boundary pow-domain zero-variance zero-times-inf logsumexp-neginf ctc-infeasible degenerate-eigenvalues "
+    "small-denominator large-init fp16-overflow nan-input inf-input"
+)
+_BACKWARD_CAUSES = (
+    "sqrt-zero where-trap zero-times-inf acos-boundary pow-domain zero-variance masked-softmax-row log-zero "
+    "zero-div-zero exp-overflow logsumexp-neginf degenerate-eigenvalues ctc-infeasible custom-backward "
+    "small-denominator masked-loss fp16-overflow"
+)
+_GROWTH_CAUSES = "large-init input-scale residual-growth sum-aggregation small-denominator"
+
+
+def _rule(
+    code: str,
+    name: str,
+    severity: Severity,
+    causes: str,
+    check: Callable[[Evidence], Diagnoses],
+    reading: Callable[[Evidence, Sequence[str]], Reading | None] | None = None,
+    *,
+    triable: bool = False,
+    silences: tuple[str, ...] = (),
+    repeats: bool = False,
+) -> Rule:
+    return Rule(
+        code=code,
+        name=name,
+        severity=severity,
+        causes=tuple(causes.split()),
+        check=check,
+        reading=reading,
+        triable=triable,
+        silences=silences,
+        repeats=repeats,
+    )
+
+
+# In the order in which causes are looked for: what stands above explains away what stands below.
+RULES: tuple[Rule, ...] = (
+    _rule("GC101", "nonfinite-input", _ERROR, "nan-input inf-input", nonfinite.nonfinite_input, silences=_EVERYTHING),
+    _rule("GC102", "nonfinite-parameter", _ERROR, "nan-parameter", nonfinite.nonfinite_parameter, silences=_EVERYTHING),
+    _rule("GC103", "nonfinite-forward", _ERROR, _FORWARD_CAUSES, nonfinite.nonfinite_forward, silences=_EVERYTHING),
+    _rule("GC104", "nonfinite-backward", _ERROR, _BACKWARD_CAUSES, nonfinite.nonfinite_backward, silences=_EVERYTHING),
+    _rule("GC105", "hidden-nonfinite", _WARNING, _FORWARD_CAUSES, nonfinite.hidden_nonfinite, silences=_EVERYTHING),
+    _rule(
+        "GC501",
+        "gradient-underflow",
+        _ERROR,
+        "fp16-underflow",
+        precision.underflow,
+        readings.lost_to_rounding,
+        triable=True,
+    ),
+    _rule(
+        "GC502",
+        "gradient-near-overflow",
+        _WARNING,
+        "fp16-overflow",
+        precision.near_overflow,
+        readings.near_limit,
+        triable=True,
+    ),
+    _rule(
+        "GC401",
+        "graph-cut",
+        _ERROR,
+        "graph-cut non-differentiable-op",
+        cuts.graph_cut,
+        readings.without_gradient,
+        triable=True,
+        repeats=True,
+    ),
+    _rule("GC406", "custom-backward", _ERROR, "custom-backward", cuts.custom_backward, triable=True),
+    _rule(
+        "GC404",
+        "single-element",
+        _ERROR,
+        "single-element-softmax single-element-norm",
+        softmaxes.single_element,
+        readings.without_gradient,
+        triable=True,
+    ),
+    _rule(
+        "GC402",
+        "step-function",
+        _ERROR,
+        "non-differentiable-op",
+        blocked.step_function,
+        readings.without_gradient,
+        triable=True,
+    ),
+    _rule(
+        "GC403",
+        "dead-activation",
+        _ERROR,
+        "dead-relu",
+        blocked.dead_activation,
+        readings.without_gradient,
+        triable=True,
+    ),
+    _rule("GC405", "masked-loss", _ERROR, "masked-loss", blocked.masked_loss, readings.without_gradient, triable=True),
+    _rule(
+        "GC302",
+        "exploding-time",
+        _ERROR,
+        "recurrent-gain",
+        throughtime.exploding_time,
+        readings.over_time,
+        triable=True,
+        silences=_EXPLOSIONS,
+    ),
+    _rule(
+        "GC303",
+        "exploding-loss",
+        _ERROR,
+        f"{_GROWTH_CAUSES} target-scale",
+        exploding.exploding_loss,
+        readings.loss_scale,
+        triable=True,
+        silences=_EXPLOSIONS,
+    ),
+    _rule(
+        "GC301",
+        "exploding-depth",
+        _ERROR,
+        _GROWTH_CAUSES,
+        exploding.exploding_depth,
+        readings.largest_elasticity,
+        triable=True,
+        silences=_EXPLOSIONS,
+    ),
+    _rule(
+        "GC304",
+        "exploding-scale",
+        _ERROR,
+        f"loss-scale {_GROWTH_CAUSES}",
+        exploding.exploding_scale,
+        readings.largest_gradient,
+        triable=True,
+        silences=_EXPLOSIONS,
+    ),
+    _rule(
+        "GC202",
+        "vanishing-time",
+        _ERROR,
+        "bptt-decay gate-closed",
+        throughtime.vanishing_time,
+        readings.over_time,
+        triable=True,
+    ),
+    _rule("GC205", "double-softmax", _ERROR, "double-softmax", softmaxes.double_softmax, triable=True),
+    _rule(
+        "GC201",
+        "vanishing-depth",
+        _ERROR,
+        "saturating-activation depth small-init residual-scale gate-closed softmax-saturation saturated-output "
+        "saturated-loss",
+        depth.vanishing_depth,
+        readings.behind_typical,
+        triable=True,
+    ),
+    _rule(
+        "GC203",
+        "insensitive-loss",
+        _ERROR,
+        "saturated-output saturating-activation gate-closed small-init input-scale",
+        insensitive.insensitive,
+        readings.least_elasticity,
+        triable=True,
+    ),
+    _rule(
+        "GC206",
+        "saturated-layer",
+        _WARNING,
+        "saturating-activation input-scale",
+        saturated.saturated_layer,
+        readings.saturated("activation"),
+        triable=True,
+    ),
+    _rule(
+        "GC204",
+        "softmax-saturated",
+        _ERROR,
+        "softmax-saturation",
+        softmaxes.softmax_saturated,
+        readings.saturated("softmax"),
+        triable=True,
+    ),
+    _rule("GC601", "step-too-large", _ERROR, "lr-too-high", dynamics.step_too_large),
+    _rule("GC602", "step-too-small", _WARNING, "lr-too-low", dynamics.step_too_small),
+    _rule("GC620", "gradient-drift", _WARNING, "drift", drift.gradient_drift),
+    _rule("GC611", "clip-threshold", _NOTE, "clip-threshold", dynamics.clip_threshold),
+    _rule("GC612", "converged", _NOTE, "converged", dynamics.converged),
+    _rule("GC211", "cancelled", _NOTE, "cancelled", cancelling.cancelled),
+    _rule("GC411", "by-design-zero", _NOTE, "by-design-zero", blocked.by_design_zero),
+    _rule("GC412", "masked", _NOTE, "masked", blocked.masked_rows),
+    _rule("GC413", "unused", _NOTE, "unused", cuts.unused),
+    _rule("GC414", "frozen", _NOTE, "frozen", cuts.frozen),
+)
+BY_CODE = {rule.code: rule for rule in RULES}
+"""Every rule by its code."""

@@ -1,0 +1,43 @@
+"""Trials of remedies that act through training: copies are trained by the recipes that each recommends."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+from torch import nn
+
+from gradcheck_cli.records.report import Finding, Remedy, Trial
+from gradcheck_cli.trials.bench import Bench
+from gradcheck_cli.trials.habits import HABITS
+from gradcheck_cli.trials.outcome import trained_outcome
+from gradcheck_cli.trials.training import STEPS, Recipe, train
+
+_LR = 0.01
+"""The learning rate where none was given: SGD's usual one."""
+
+
+def practised(bench: Bench, finding: Finding, remedy: Remedy) -> Remedy:
+    """Try a remedy that acts through training."""
+    lr = bench.lr or _LR
+    base = Recipe(optimizer=bench.optimizer, lr=lr)
+    habit = HABITS[remedy.id](bench.diagnosed.evidence, finding, base)
+    without = bench.without(base)
+    results = [(_ended(bench, recipe), recipe) for recipe in habit.recipes]
+    (trained, model), recipe = min(results, key=lambda found: found[0][0])
+    trial = Trial(
+        outcome=trained_outcome(without, trained, bench.diagnosed.evidence.measurement.loss),
+        before=without,
+        after=trained,
+        unit=f"loss after {STEPS} steps of {base.optimizer.value.upper()}({lr:g})",
+        steps=STEPS,
+        loss_without=without,
+        loss_with=trained,
+        note=habit.note(recipe, model),
+    )
+    return replace(remedy, trial=trial, code=habit.code(recipe))
+
+
+def _ended(bench: Bench, recipe: Recipe) -> tuple[float, nn.Module]:
+    model = copy.deepcopy(bench.model)
+    return train(bench.step, model, recipe), model
