@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from gradcheck_cli.evidence.graph import OpGraph
 from gradcheck_cli.records.measurement import Op
@@ -140,13 +140,8 @@ def _windows(starts: list[int], above: Sequence[int]) -> dict[int, int]:
 
 def _longest_run(carry: Iterable[float]) -> list[float]:
     """The longest stretch without a break: a detached state is truncation and padding is silence."""
-    best: list[float] = []
-    run: list[float] = []
-    for value in carry:
-        run = [*run, value] if value > 0 else []
-        if len(run) > len(best):
-            best = run
-    return best
+    runs = (list(group) for positive, group in groupby(carry, key=lambda value: value > 0) if positive)
+    return max(runs, key=len, default=[])
 
 
 def _horizon(decades: Sequence[float]) -> int:

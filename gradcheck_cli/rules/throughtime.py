@@ -167,7 +167,7 @@ def _ops_of_the_cell(evidence: Evidence, series: Series) -> list[int]:
     """The ops that the cell which owns the weight made, or the module around it that loops over the cell."""
     cell = _owner(evidence, series)
     around = evidence.measurement.modules[cell].path.rpartition(".")[0]
-    modules = {cell, evidence.graph.module_at[around]}
+    modules = {cell, evidence.graph.module_at.get(around, cell)}
     return sorted(op for module in modules for op in evidence.graph.made_in.get(module, ()))
 
 
