@@ -44,7 +44,7 @@ def check(
     select: str | Sequence[str] = (),
     ignore: str | Sequence[str] = (),
     fail_on: FailOn | str = FailOn.WARNING,
-    try_budget: float = 0.0,
+    try_budget: int = 0,
 ) -> Report:
     """Check a model that is in memory; it comes back exactly as it was.
 
@@ -60,7 +60,7 @@ def check(
         select: Code prefixes or rule names to show, as one text or several; all if empty.
         ignore: Code prefixes or rule names to leave out.
         fail_on: Lowest severity for which `report.ok` is False.
-        try_budget: Seconds within which trials of remedies are begun; none with 0.
+        try_budget: Forward and backward passes that trials of remedies may take; none with 0. A thousand are plenty.
 
     Raises:
         UsageError: An argument is none that this takes.
@@ -74,7 +74,7 @@ def check(
         select=patterns(select, "select"),
         ignore=patterns(ignore, "ignore"),
         fail_on=_choice(FailOn, fail_on, "fail_on"),
-        try_budget=try_budget and _positive(try_budget, "try_budget"),
+        try_budget=_whole(try_budget, "try_budget", 0, 10**9),
     )
     from gradcheck_cli.target import wrap_target
 

@@ -62,7 +62,7 @@ def test_leaving_out_a_rule_is_counted(own) -> None:
         ({"lr": "0.1"}, "lr: '0.1' is not a number above 0"),
         ({"seed": -1}, "seed: -1 is not a whole number"),
         ({"seed": 1.5}, "seed: 1.5 is not a whole number"),
-        ({"try_budget": -3}, "try_budget: -3 is not a number above 0"),
+        ({"try_budget": -3}, "try_budget: -3 is not a whole number from 0"),
     ],
 )
 def test_a_wrong_value_is_a_usage_error(wrong: dict[str, object], told: str) -> None:

@@ -142,9 +142,11 @@ def check(
         bool, typer.Option("--try/--no-try", help="Try the remedies on copies of the model.", rich_help_panel=_TRIALS)
     ] = True,
     try_budget: Annotated[
-        float,
-        typer.Option(min=0.1, metavar="SECONDS", help="Begin no trial that would end later.", rich_help_panel=_TRIALS),
-    ] = 10.0,
+        int,
+        typer.Option(
+            min=1, metavar="PASSES", help="Forward and backward passes for all trials.", rich_help_panel=_TRIALS
+        ),
+    ] = 1000,
     write_patch: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write the best remedy as Python to run.", rich_help_panel=_TRIALS),
@@ -219,7 +221,7 @@ def check(
             ignore=patterns(ignore or (), "--ignore"),
             fail_on=fail_on or FailOn.WARNING,
             trust_pickle=trust_pickle,
-            try_budget=try_budget if trials else 0.0,
+            try_budget=try_budget if trials else 0,
         )
         if write_patch and not trials:
             raise UsageError("--write-patch needs the trials that --no-try leaves out", hint="Leave out --no-try.")

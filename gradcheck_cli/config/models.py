@@ -197,8 +197,8 @@ class Options(_Model):
     """Whose step `lr` means."""
     trust_pickle: bool | None = None
     """Unpickle data and weights, which runs any code that they hold."""
-    try_budget: Annotated[float, Field(ge=0)] | None = None
-    """Seconds to try remedies on copies of an ill model; none are tried with 0, or if it is left out."""
+    try_budget: Annotated[int, Field(ge=0)] | None = None
+    """Passes to try remedies with, on copies of an ill model; none are tried with 0, or if it is left out."""
     drift: Annotated[float, Field(gt=0)] | None = None
     """Decades that the gradient of a layer may move from the baseline before it is reported."""
     timeout: Annotated[float, Field(gt=0)] | None = None

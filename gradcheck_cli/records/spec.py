@@ -31,7 +31,7 @@ class Waiver:
 class CheckSpec:
     """Everything that one check was asked to do; the command line's options by the same names.
 
-    `try_budget` is in seconds; with 0 no remedy is tried.
+    `try_budget` is in forward and backward passes; with 0 no remedy is tried.
     `drift` is the option of that name together with what the baseline says of this check.
     """
 
@@ -58,7 +58,7 @@ class CheckSpec:
     waivers: tuple[Waiver, ...] = ()
     thresholds: Thresholds = Thresholds()  # noqa: RUF009 - frozen
     trust_pickle: bool = False
-    try_budget: float = 0.0
+    try_budget: int = 0
     drift: Drift | None = None
 
 

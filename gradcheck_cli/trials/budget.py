@@ -1,17 +1,38 @@
-"""How much may be tried: trials are begun as long as they are likely to end in time."""
+"""How much may be tried: work is counted in passes, so that a slow or busy machine comes to the same verdict."""
 
 from __future__ import annotations
 
 import time
 
+CLOCK = 120.0
+"""Seconds after which no trial is begun, whatever is left: only a safety stop, which says that it struck."""
+
+
+class OutOfBudget(Exception):
+    """Nothing is left for this trial."""
+
 
 class Budget:
-    """Seconds for all trials of one check, told in passes by the time that the measured pass took."""
+    """Forward and backward passes for all trials of one check, each taken once."""
 
-    def __init__(self, seconds: float, pass_seconds: float) -> None:
-        self.seconds, self._pass_seconds = seconds, pass_seconds
-        self._deadline = time.monotonic() + seconds
+    def __init__(self, passes: int, clock: float = CLOCK) -> None:
+        self.passes, self.clock = passes, clock
+        self._left, self._stop = passes, time.monotonic() + clock
+        self.struck = False
 
-    def has(self, passes: int) -> bool:
-        """Whether that many forward and backward passes are likely to end in time."""
-        return time.monotonic() + passes * self._pass_seconds < self._deadline
+    def take(self, passes: int) -> bool:
+        """Take so many passes, unless not all of them are left or the clock has struck."""
+        self.struck = self.struck or time.monotonic() >= self._stop
+        if self.struck or passes > self._left:
+            return False
+        self._left -= passes
+        return True
+
+    def spend(self, passes: int) -> None:
+        """Take so many passes.
+
+        Raises:
+            OutOfBudget: They are not left.
+        """
+        if not self.take(passes):
+            raise OutOfBudget

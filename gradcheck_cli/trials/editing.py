@@ -37,9 +37,11 @@ def edited(bench: Bench, finding: Finding, remedy: Remedy) -> Edited:
 
     Raises:
         NotTriable: It finds nothing to act on.
+        OutOfBudget: No pass is left.
         RaisedByUser: The user's code raised on the edited copy.
     """
     made = plan(remedy.id, bench.situation(finding))
+    bench.budget.spend(1)
     step = _under(bench, made)
     again = bench.diagnose(step)
     before, after = bench.diagnosed.read(finding), again.read(finding)
@@ -102,8 +104,8 @@ def _compared(bench: Bench, trial: Trial, made: Plan, start: float) -> Trial:
 
 
 def _trained(bench: Bench, trial: Trial, made: Plan, start: float, steps: int) -> Trial:
-    """The trial with what so many steps come to, as far as there is time; `start` is the loss before the first."""
-    if not bench.budget.has(2 * steps):
+    """The trial with what so many steps come to, if they are left; `start` is the loss before the first."""
+    if not bench.budget.take(steps + bench.cost(bench.recipe, steps)):
         return trial
     step = _under(bench, made)
     trained = train(step, step.target.model, bench.recipe, steps)

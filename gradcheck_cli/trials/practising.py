@@ -18,10 +18,15 @@ _LR = 0.01
 
 
 def practised(bench: Bench, finding: Finding, remedy: Remedy) -> Remedy:
-    """Try a remedy that acts through training."""
+    """Try a remedy that acts through training.
+
+    Raises:
+        OutOfBudget: Too few passes are left.
+    """
     lr = bench.lr or _LR
     base = Recipe(optimizer=bench.optimizer, lr=lr)
     habit = HABITS[remedy.id](bench.diagnosed.evidence, finding, base)
+    bench.budget.spend(len(habit.recipes) * STEPS + bench.cost(base))
     without = bench.without(base)
     results = [(_ended(bench, recipe), recipe) for recipe in habit.recipes]
     (trained, model), recipe = min(results, key=lambda found: found[0][0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,12 @@ from gradcheck_cli.records.spec import CheckSpec, Step
 from gradcheck_cli.runtime.passes import RaisedByUser
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.trials.bench import Bench
-from gradcheck_cli.trials.budget import Budget
+from gradcheck_cli.trials.budget import CLOCK, Budget, OutOfBudget
 from gradcheck_cli.trials.calls import NotTriable, recorded_calls
 from gradcheck_cli.trials.editing import Edited, confirmed, edited
 from gradcheck_cli.trials.habits import HABITS
 from gradcheck_cli.trials.outcome import ranked
 from gradcheck_cli.trials.practising import practised
-from gradcheck_cli.trials.training import STEPS
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
@@ -43,16 +42,14 @@ def try_remedies(
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """All findings, those that are `ill` with their remedies tried on copies of the model and ranked, and notes.
 
-    No trial is begun that would not end within `spec.try_budget` seconds, by the time that the measured pass took. The
-    model comes back as it was. An interrupt ends the trials and keeps what is known.
+    Trials take `spec.try_budget` passes at most, in the order of the findings and of their remedies. The model comes
+    back as it was. An interrupt ends the trials and keeps what is known.
     """
     findings, evidence = diagnosed.verdict.findings, diagnosed.evidence
     if not ill or spec.try_budget <= 0:
         return findings, ()
-    seconds = evidence.measurement.seconds["forward"] + evidence.measurement.seconds["backward"]
-    if why := _too_costly(step.target.model, seconds, spec.try_budget):
+    if why := _too_costly(step.target.model, evidence.measurement.seconds):
         return findings, (f"no remedy was tried: {why}",)
-    budget = Budget(spec.try_budget, seconds)
     ward = _Ward(sum(len(f.remedies) for f in ill), on_stage)
     tried = {id(f): f for f in findings}
     try:
@@ -64,7 +61,7 @@ def try_remedies(
                 calls=recorded_calls(step, evidence.measurement),
                 optimizer=spec.optimizer,
                 lr=spec.lr,
-                budget=budget,
+                budget=Budget(spec.try_budget),
             )
             for finding in ill:
                 tried[id(finding)] = ward.treated(bench, finding)
@@ -72,17 +69,16 @@ def try_remedies(
         return findings, (_INTERRUPTED,)
     except BaseException as error:
         return tuple(tried[id(f)] for f in findings), (f"no remedy was tried: {_told(error)}",)
-    return tuple(tried[id(f)] for f in findings), ward.notes(spec.try_budget)
+    return tuple(tried[id(f)] for f in findings), ward.notes(bench.budget)
 
 
-def _too_costly(model: nn.Module, seconds: float, budget: float) -> str:
+def _too_costly(model: nn.Module, seconds: Mapping[str, float]) -> str:
     """Why not even the first trial is begun; empty where it is."""
     size = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
     if size > LARGEST:
         return f"a copy of the model takes {size / 2**30:.1f} GB"
-    if 3 * seconds > budget:  # the calls are recorded, and one remedy measured
-        return f"one pass takes {seconds:.1f} s; --try-budget gives more time than {budget:g} s"
-    return ""
+    one = seconds["forward"] + seconds["backward"]
+    return f"one pass takes {one:.0f} s, and trials are ended after {CLOCK:g} s" if 3 * one > CLOCK else ""
 
 
 class _Ward:
@@ -93,11 +89,13 @@ class _Ward:
         self._begun = self._late = 0
         self._interrupted = False
 
-    def notes(self, budget: float) -> tuple[str, ...]:
-        """What was left out."""
+    def notes(self, budget: Budget) -> tuple[str, ...]:
+        """What was left out, and whether another run may come farther."""
         if self._interrupted:
             return (_INTERRUPTED,)
-        left = f"{self._late} remedies were not tried within {budget:g} s; --try-budget gives more time"
+        if budget.struck:
+            return (f"trials were ended by the clock after {budget.clock:g} s: another run may try more, or fewer",)
+        left = f"{self._late} remedies were not tried within {budget.passes} passes; --try-budget gives more"
         return (left,) if self._late else ()
 
     def treated(self, bench: Bench, finding: Finding) -> Finding:
@@ -117,9 +115,6 @@ class _Ward:
     def _tried(self, bench: Bench, finding: Finding, remedy: Remedy, made: dict[str, Edited]) -> Remedy:
         self._begun += 1
         self._on_stage(f"trying: {remedy.title}", self._begun, self._remedies)
-        if not bench.budget.has(3 * STEPS if remedy.id in HABITS else 2):
-            self._late += 1
-            return replace(remedy, trial=Trial(note="no time was left to try it"))
         try:
             if remedy.id in HABITS:
                 return practised(bench, finding, remedy)
@@ -127,6 +122,9 @@ class _Ward:
             return made[remedy.id].remedy
         except KeyboardInterrupt:
             raise
+        except OutOfBudget:
+            self._late += 1
+            return replace(remedy, trial=Trial(note="no passes were left to try it"))
         except BaseException as error:  # the user's code on a model that it was not written for
             return replace(remedy, trial=Trial(note=_told(error)))
 

@@ -50,7 +50,7 @@ def test_json_is_one_document(stub, gradcheck) -> None:
 
 def test_a_bare_check_asks_for_the_defaults(stub, gradcheck) -> None:
     gradcheck("check", "m.py")
-    assert stub.specs == [CheckSpec(model="m.py", try_budget=10.0)]
+    assert stub.specs == [CheckSpec(model="m.py", try_budget=1000)]
 
 
 def test_every_option_reaches_the_spec(stub, gradcheck) -> None:
@@ -58,7 +58,7 @@ def test_every_option_reaches_the_spec(stub, gradcheck) -> None:
         "check pkg.net:build --batch d.npz --input float32[8,3] --input ids=int64[4] --target int64[8]"
         " --target-column y --loss mse_loss --step s.py:go --weights w.pt --set depth=8 --set name=a=b"
         " --train --trust-pickle --device cuda:1 --dtype float64 --autocast bfloat16 --seed 7"
-        " --select GC2,graph-cut --select GC101 --ignore gc202 --fail-on error --try-budget 2.5"
+        " --select GC2,graph-cut --select GC101 --ignore gc202 --fail-on error --try-budget 25"
     )
     ended = gradcheck(*arguments.split())
     assert ended.err == ""
@@ -82,7 +82,7 @@ def test_every_option_reaches_the_spec(stub, gradcheck) -> None:
             ignore=("gc202",),
             fail_on=FailOn.ERROR,
             trust_pickle=True,
-            try_budget=2.5,
+            try_budget=25,
         )
     ]
 
@@ -247,7 +247,7 @@ def test_a_report_error_of_the_pipeline_is_told(stub, gradcheck) -> None:
 
 def test_no_try_tries_nothing(stub, gradcheck) -> None:
     gradcheck("check", "m.py", "--no-try")
-    assert stub.specs[0].try_budget == 0.0
+    assert stub.specs[0].try_budget == 0
 
 
 def _with_patch(report):

@@ -32,7 +32,7 @@ from tests.corpus.provers import SANE, Run, train
 CLEARLY = 0.8
 """Share of the untreated loss that the treated one may reach at most."""
 LEARNT = 0.02
-BUDGET = 60.0
+BUDGET = 2000
 
 
 @dataclass(frozen=True)
