@@ -24,8 +24,14 @@ Stage = Callable[..., None]
 """Told what is being done, and where it can be counted how far: (stage, done, of)."""
 
 
-def run_check(spec: CheckSpec, on_stage: Stage = lambda *stage: None) -> Report:
+def run_check(
+    spec: CheckSpec,
+    on_stage: Stage = lambda *stage: None,
+    on_diagnosed: Callable[[Report], None] = lambda report: None,
+) -> Report:
     """Check one model as `spec` asks; `on_stage` is told what is being done.
+
+    `on_diagnosed` is given the report before a remedy is tried, which may run into anything.
 
     Raises:
         GradcheckError: The check could not be made; its `exit_code` says how to end.
@@ -35,10 +41,16 @@ def run_check(spec: CheckSpec, on_stage: Stage = lambda *stage: None) -> Report:
     started = time.perf_counter()
     on_stage("loading the model and the batch")
     target = load_target(spec)
-    return examine(target, spec, on_stage, started)
+    return examine(target, spec, on_stage, started, on_diagnosed)
 
 
-def examine(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -> Report:
+def examine(
+    target: Target,
+    spec: CheckSpec,
+    on_stage: Stage,
+    started: float,
+    on_diagnosed: Callable[[Report], None] = lambda report: None,
+) -> Report:
     """Probe a loaded target and judge what was measured."""
     import torch
 
@@ -70,29 +82,32 @@ def examine(target: Target, spec: CheckSpec, on_stage: Stage, started: float) ->
     )
     findings = tuple(replace(f, remedies=() if f.severity is Severity.NOTE else _remedies(f)) for f in found)
     judged = time.perf_counter()
-    findings, untried = try_remedies(target, spec, measurement, findings, on_stage)
-    code = exit_code(findings, spec.fail_on)
-    return Report(
-        name=target.name,
-        status=status_of(findings, layers),
-        exit_code=code,
-        loss=measurement.loss,
-        loss_source=target.loss_source or measurement.loss_source,
-        target=_described(target),
-        versions=_versions(torch.__version__),
-        findings=findings,
-        hidden=hidden,
-        waived=waived,
-        layers=layers,
-        series=ledger.series,
-        notes=(*measurement.remarks, *_too_few(target, spec), *untried),
-        seconds={
-            "load": loaded - started,
-            **measurement.seconds,
-            "trials": time.perf_counter() - judged,
-            "total": time.perf_counter() - started,
-        },
-    )
+
+    def report(findings: tuple[Finding, ...], untried: tuple[str, ...] = ()) -> Report:
+        return Report(
+            name=target.name,
+            status=status_of(findings, layers),
+            exit_code=exit_code(findings, spec.fail_on),
+            loss=measurement.loss,
+            loss_source=target.loss_source or measurement.loss_source,
+            target=_described(target),
+            versions=_versions(torch.__version__),
+            findings=findings,
+            hidden=hidden,
+            waived=waived,
+            layers=layers,
+            series=ledger.series,
+            notes=(*measurement.remarks, *_too_few(target, spec), *untried),
+            seconds={
+                "load": loaded - started,
+                **measurement.seconds,
+                "trials": time.perf_counter() - judged,
+                "total": time.perf_counter() - started,
+            },
+        )
+
+    on_diagnosed(report(findings))
+    return report(*try_remedies(target, spec, measurement, findings, on_stage))
 
 
 def _remedies(finding: Finding) -> tuple[Remedy, ...]:

@@ -1,0 +1,225 @@
+"""Models that attack the process they run in, and how the command is run on them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+HEAD = """
+import atexit, ctypes, json, os, signal, subprocess, sys, threading, time
+import torch
+from torch import nn
+torch.manual_seed(0)
+calls = [0]
+class M(nn.Module):
+    def __init__(self, ill=False):
+        super().__init__()
+        deep = [m for _ in range(12) for m in (nn.Linear(8, 8), nn.Sigmoid())]
+        self.body = nn.Sequential(*deep) if ill else nn.ReLU()
+        self.first, self.last = nn.Linear(4, 8), nn.Linear(8, 3)
+    def forward(self, x):
+        calls[0] += 1
+        fault()
+        return self.last(self.body(self.first(x)))
+batch = (torch.randn(16, 4), torch.arange(16) % 3)
+criterion = nn.functional.cross_entropy
+"""
+HEALTHY = HEAD + "fault = lambda: None\nmodel = M()\n"
+ILL = HEAD + "fault = lambda: None\nmodel = M(ill=True)\n"
+IN_TRIALS = (
+    "import traceback\ndef trying(): return any('/trials/' in frame.filename for frame in traceback.extract_stack())\n"
+)
+DAEMON = "if os.fork() == 0: os.setsid(); os.fork() or os.execvp('sleep', ['sleep', '300']); os._exit(0)"
+
+
+def healthy(*fault: str) -> str:
+    """A healthy model whose forward runs these lines."""
+    return HEAD + "def fault():\n" + "".join(f"    {line}\n" for line in fault) + "model = M()\n"
+
+
+def ill_in_trials(fault: str) -> str:
+    """An ill model that does something only while a remedy is tried."""
+    return HEAD + IN_TRIALS + f"def fault():\n    if trying(): {fault}\nmodel = M(ill=True)\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A model, what lies beside it, and how a check of it must end."""
+
+    text: str
+    codes: tuple[int, ...] = (2,)
+    told: str = ""
+    options: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+
+
+RAISING = "raise RuntimeError('shadowed')\n"
+FAULTS = {
+    "segfault": Fault(text=healthy("ctypes.string_at(0)"), told="SIGSEGV"),
+    "exit through C": Fault(text=healthy("ctypes.CDLL(None)._exit(0)"), told="status 0"),
+    "os._exit": Fault(text=healthy("os._exit(0)"), told="status 0"),
+    "recursion of the C stack": Fault(
+        text=healthy("sys.setrecursionlimit(10**9)", "g = lambda n: max([n], key=g)", "g(0)"), told="SIG"
+    ),
+    "SIGALRM": Fault(text=healthy("signal.setitimer(signal.ITIMER_REAL, 0.02)", "time.sleep(5)"), told="SIGALRM"),
+    "a handler of SIGALRM raises in our code": Fault(
+        text=HEAD + "fault = lambda: None\nmodel = M(ill=True)\nsignal.signal(signal.SIGALRM, lambda *a: 1 / 0)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)\n",
+        codes=(0, 1, 2),
+    ),
+    "a thread without end": Fault(
+        text=HEALTHY + "threading.Thread(target=lambda: [time.sleep(1) for _ in range(10**6)]).start()\n", codes=(0,)
+    ),
+    "atexit leaves": Fault(text=ILL + "atexit.register(lambda: os._exit(0))\n", codes=(1,)),
+    "atexit leaves, healthy": Fault(text=HEALTHY + "atexit.register(lambda: os._exit(0))\n", codes=(0,)),
+    "atexit raises": Fault(text=HEALTHY + "atexit.register(lambda: 1 / 0)\n", codes=(0,)),
+    "json.dumps replaced": Fault(text=HEALTHY + "json.dumps = lambda *a, **k: 'PWNED'\n", codes=(0,)),
+    "sys.stdout replaced": Fault(text=HEALTHY + "sys.stdout = sys.stderr = None\n", codes=(0,)),
+    "fork, both return": Fault(text=healthy("os.fork()"), codes=(0,)),
+    "fork, the child raises": Fault(text=healthy("if os.fork() == 0: raise ValueError('child')"), codes=(0,)),
+    "a child in a session of its own": Fault(
+        text=healthy("subprocess.Popen(['sleep', '300'], start_new_session=True)"), codes=(0,)
+    ),
+    "a daemon": Fault(text=healthy(DAEMON), codes=(0,)),
+    "a daemon, then a crash": Fault(text=healthy(DAEMON, "os.abort()"), told="SIGABRT"),
+    "many sleepers in sessions of their own": Fault(
+        text=healthy("[subprocess.Popen(['sleep', '200'], start_new_session=True) for _ in range(30)]"), codes=(0,)
+    ),
+    "noise in every descriptor": Fault(
+        text=healthy("for fd in range(3, 1024):", "    try: os.write(fd, b'noise' * 9)", "    except OSError: pass")
+    ),
+    "noise and a hang": Fault(
+        text=healthy(
+            "for fd in range(3, 1024):",
+            "    try: os.write(fd, b'noise' * 9)",
+            "    except OSError: pass",
+            "time.sleep(99)",
+        ),
+        options=("--timeout", "2"),
+        told="timed out",
+    ),
+    "a pickle in every descriptor": Fault(
+        text=healthy(
+            "import pickle, struct",
+            "class P:",
+            "    def __reduce__(self): return os.system, ('touch PWNED',)",
+            "m = pickle.dumps(P()); m = struct.pack('!i', len(m)) + m",
+            "for fd in range(3, 1024):",
+            "    try: os.write(fd, m)",
+            "    except OSError: pass",
+        )
+    ),
+    "every descriptor closed": Fault(text=healthy("os.closerange(3, 4096)"), told="descriptor"),
+    "the parent is killed": Fault(text=healthy("os.kill(os.getppid(), signal.SIGKILL); time.sleep(5)"), told="SIGKILL"),
+    "memory of a child in a session of its own": Fault(
+        text=healthy(
+            "code = 'x = bytearray(2 * 10**9); import time; time.sleep(99)'",
+            "subprocess.Popen([sys.executable, '-c', code], start_new_session=True)",
+            "time.sleep(99)",
+        ),
+        options=("--max-memory", "1.5GB", "--timeout", "60"),
+        told="used more than 1.5 GB",
+    ),
+    "shared memory": Fault(
+        text=HEAD + "class D(torch.utils.data.Dataset):\n    def __len__(self): return 64\n"
+        "    def __getitem__(self, i): return torch.randn(4), i % 3\nfault = lambda: time.sleep(1)\nmodel = M()\n"
+        "del batch\nloader = torch.utils.data.DataLoader(D(), 16, num_workers=4, persistent_workers=True)\n",
+        options=("--max-memory", "1.2GB"),
+        codes=(0,),
+    ),
+    "a limit that nothing meets": Fault(text=healthy("time.sleep(0.3)"), options=("--max-memory", "1B"), told="1 B"),
+    "a hang": Fault(text=healthy("time.sleep(99)"), options=("--timeout", "1"), told="timed out after 1 s"),
+    "a trial hangs": Fault(text=ill_in_trials("time.sleep(999)"), options=("--try-budget", "3"), codes=(1,)),
+    "a trial leaves": Fault(text=ill_in_trials("os._exit(0)"), codes=(1,)),
+    "a trial calls sys.exit": Fault(text=ill_in_trials("sys.exit(0)"), codes=(1,)),
+    "a trial raises a BaseException": Fault(
+        text=ill_in_trials("raise type('B', (BaseException,), {})('x')"), codes=(1,)
+    ),
+    **{
+        f"{name}.py lies beside the model": Fault(
+            text=HEALTHY,
+            beside=(f"{name}.py",),
+            codes=(0,),
+            options=("--output", "html=o.html", "--output", "junit=o.xml", "--output", "table=o.txt"),
+        )
+        for name in ("rich", "jinja2", "xml", "queue", "random", "copy", "json")
+    },
+    **{
+        f"timeout {seconds}": Fault(text=HEALTHY, options=("--timeout", seconds), codes=(0,))
+        for seconds in ("3e6", "1e9", "1e10", "1e300")
+    },
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of a command: a TMPDIR of its own, and a mark by which all that it starts is found."""
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    return {**os.environ, "TMPDIR": str(temporary), "GRADCHECK_TEST": str(folder)}
+
+
+def gradcheck(folder: Path, *arguments: str, timeout: float = 60) -> Ended:
+    """Run the command in a folder."""
+    started = time.monotonic()
+    out, err = folder / "tmp.out", folder / "tmp.err"  # no pipes: what is left running would hold them open
+    command = [sys.executable, "-m", "gradcheck_cli", *arguments]
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment(folder),
+            timeout=timeout,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+        )
+    seconds = time.monotonic() - started
+    return Ended(
+        code=done.returncode, out=out.read_text(errors="replace"), err=err.read_text(errors="replace"), seconds=seconds
+    )
+
+
+def document(ended: Ended) -> dict:
+    """The one JSON document on stdout."""
+    return json.loads(ended.out)
+
+
+def left(folder: Path, patience: float = 2.0) -> list[str]:
+    """What still runs, or lies in TMPDIR, of a command that has ended; given a moment to go."""
+    deadline = time.monotonic() + patience
+    while (found := [*_running(str(folder)), *_temporary(folder)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+def _running(mark: str) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environ, line = (process / "environ").read_bytes(), (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if f"GRADCHECK_TEST={mark}\0".encode() in environ:
+            found.append(f"{process.name}: {line[:80]!r}")
+    return found
+
+
+def _temporary(folder: Path) -> list[str]:
+    names = (path.name for path in (folder / "tmp").glob("*"))
+    return [name for name in names if name.startswith(("gradcheck", "pymp", "listener"))]
