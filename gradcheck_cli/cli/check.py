@@ -266,10 +266,10 @@ def _run(planned: PlannedCheck, in_process: bool, asked: Asked, silence: ExitSta
     in_process = in_process or not can_fork()
     if in_process and (planned.timeout or planned.max_memory):
         raise UsageError("--timeout and --max-memory need a process for the check", hint="Leave out --in-process.")
-    with stages(quiet=asked.quiet, color=colored(asked.color, terminal=sys.stderr.isatty())) as on_stage:
+    with stages(quiet=asked.quiet, color=colored(asked.color, terminal=sys.stderr.isatty())) as shown:
         if in_process:
-            return _run_here(planned.spec, silence, on_stage)
-        return suite.run_one(planned, on_stage)
+            return _run_here(planned.spec, silence, shown)
+        return suite.run_one(planned, shown, shown.echo)
 
 
 def _run_here(spec: CheckSpec, silence: ExitStack, on_stage: Callable[..., None]) -> Report:

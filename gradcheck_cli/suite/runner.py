@@ -6,14 +6,10 @@ import math
 import os
 import select
 import shutil
-import socket
-import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
-from secrets import token_hex
 from signal import SIGINT
 from typing import Any
 
@@ -24,7 +20,7 @@ from gradcheck_cli.signals import number_of
 from gradcheck_cli.suite.running import Running, signal_name
 from gradcheck_cli.target import precheck
 from gradcheck_cli.worker import processes
-from gradcheck_cli.worker.launch import Beginning, Keeper, begun
+from gradcheck_cli.worker.launch import Began, Keeper, begun, temporary
 
 _LONGEST_WAIT = 3600.0
 """Seconds; a longer wait does not fit into what the system takes."""
@@ -52,14 +48,23 @@ def run_plan(
             yield place, replace(report, name=name)
 
 
-def run_one(planned: PlannedCheck, on_stage: Callable[..., None]) -> Report:
+def run_one(
+    planned: PlannedCheck,
+    on_stage: Callable[..., None] = lambda *stage: None,
+    on_output: Callable[[bytes], None] = lambda output: None,
+) -> Report:
     """One check, whose output goes to stderr as it comes; Ctrl-C while remedies are tried keeps the diagnosis.
+
+    Args:
+        planned: The check; its name is that of the report only where it fails.
+        on_stage: Is told what is done, as (stage, done, of).
+        on_output: Is given the output where stderr is a terminal, on which a line may stand that it must not break.
 
     Raises:
         GradcheckError: It could not be made.
     """
     precheck(planned.spec)  # a slip is told before torch is there
-    crew = _Crew([planned], 1, on_stage=on_stage, alone=True)
+    crew = _Crew([planned], 1, on_stage=on_stage, on_output=on_output)
     with closing(crew.results()) as results:
         ((_, outcome),) = results
     if isinstance(outcome, GradcheckError):
@@ -77,14 +82,14 @@ class _Crew:
         *,
         on_start: Callable[[int], None] = lambda place: None,
         on_stage: Callable[..., None] = lambda *stage: None,
-        alone: bool = False,
+        on_output: Callable[[bytes], None] | None = None,
     ) -> None:
         self._waiting = deque(enumerate(plan))
         self._again: deque[tuple[int, PlannedCheck, str]] = deque()
         self._workers = max(1, min(workers, len(plan)))
-        self._threads = None if alone else max(1, (os.cpu_count() or 1) // self._workers)
-        self._on_start, self._on_stage = on_start, on_stage
-        self._alone = alone
+        self._alone = on_output is not None
+        self._threads = None if self._alone else max(1, (os.cpu_count() or 1) // self._workers)
+        self._on_start, self._on_stage, self._on_output = on_start, on_stage, on_output
         self._running: dict[int, Running] = {}
         self._keeper: Keeper | None = None
         self._others = processes.children()
@@ -127,31 +132,12 @@ class _Crew:
         return True
 
     def _start(self, place: int, planned: PlannedCheck) -> Running:
-        if self._alone and self._keeper is None and (one := begun()):
-            return self._taken(one, place, planned)
+        one = begun() if self._alone else None
         if self._keeper is None:
-            self._keeper = Keeper("" if self._alone else _folder())
+            self._keeper = one.keeper if one else Keeper(many=not self._alone)
             processes.adopt_orphans()
-        ours, theirs = socket.socketpair()
-        output, printing = None, 2
-        try:
-            if not self._alone:
-                output, printing = os.pipe()
-                os.set_blocking(output, False)
-            self._keeper.start(place, theirs.fileno(), printing)
-        except OSError:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-            if output is not None:
-                os.close(printing)
-        return Running(place, planned, ours, output, self._threads, self._on_stage)
-
-    def _taken(self, one: Beginning, place: int, planned: PlannedCheck) -> Running:
-        self._keeper = one.keeper
-        processes.adopt_orphans()
-        return Running(place, planned, one.channel, None, self._threads, self._on_stage)
+        began = one.began if one else Began(self._keeper, place, to_stderr=self._alone and not os.isatty(2))
+        return Running(place, planned, began, self._threads, self._on_stage, self._on_output)
 
     def _work(self) -> None:
         """Wait for something to happen, and see to it."""
@@ -221,8 +207,8 @@ class _Crew:
             return ""
         status = keeper.close()
         processes.end_children(self._others)
-        if keeper.folder:
-            shutil.rmtree(keeper.folder, ignore_errors=True)
+        if status:  # it could not remove them
+            shutil.rmtree(temporary(keeper.folder), ignore_errors=True)
         return signal_name(-status) if status < 0 else f"status {status}"
 
     def _interrupted(self, pressed: KeyboardInterrupt) -> None:
@@ -239,7 +225,3 @@ class _Crew:
             one.close()
         self._end_keeper()
         processes.adopt_orphans(wanted=False)
-
-
-def _folder() -> str:
-    return str(Path(tempfile.gettempdir(), f"gradcheck-{token_hex(4)}"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +21,7 @@ from gradcheck_cli.records.size import size_in_words
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.suite.memory import uses_more
 from gradcheck_cli.worker.diagnosed import unfinished
+from gradcheck_cli.worker.launch import Began
 from gradcheck_cli.worker.messages import Mail, packed
 from gradcheck_cli.worker.work import CHANNEL_LOST
 
@@ -31,7 +31,7 @@ _LOOK = 0.05
 """Seconds between two looks at how much memory a check uses."""
 _GOODBYE = 2.0
 """Seconds that a check has to end by itself once it has answered."""
-_QUIET, _QUIET_PASSES = 20.0, 500
+_QUIET, _QUIET_PASSES = 10.0, 500
 """Seconds, and passes through the model, in which a trial must come to something: twice what the longest needs."""
 
 
@@ -45,27 +45,27 @@ class Running:
     Args:
         place: Which one of the plan.
         planned: What to check.
-        channel: Our end of the socket to its process.
-        output: A pipe with what it prints, whose end is kept; None where it goes elsewhere.
+        began: Our ends of what leads to its process.
         threads: How many torch may use; None for as many as it likes.
         on_stage: Is told what it does, as (stage, done, of).
+        on_output: Is given what it prints, if we hear it; None keeps its end, for the message if it fails.
     """
 
     def __init__(
         self,
         place: int,
         planned: PlannedCheck,
-        channel: socket.socket,
-        output: int | None,
+        began: Began,
         threads: int | None,
         on_stage: Callable[..., None],
+        on_output: Callable[[bytes], None] | None,
     ) -> None:
-        self.place, self.planned, self.channel, self.output = place, planned, channel, output
+        self.place, self.planned, self.channel, self.output = place, planned, began.channel, began.output
         self.pid: int | None = None
         self.why = ""
         self.asked_to_end = False
         self.rerun = ""
-        self._on_stage = on_stage
+        self._on_stage, self._on_output = on_stage, on_output
         self._deadline, self._heard, self._next_look = math.inf, math.inf, 0.0
         self._stage = ""
         self._diagnosed: Report | None = None
@@ -74,7 +74,6 @@ class Running:
         self._tail = bytearray()
         token = token_hex(16)
         self._mail = Mail(token)
-        channel.setblocking(False)
         request = {"token": token, "spec": encode(planned.spec), "threads": threads}
         self._unsent = packed(token, request)
 
@@ -198,6 +197,10 @@ class Running:
         if not chunk:
             os.close(self.output)
             self.output = None
+            return
+        if self._on_output is not None:
+            self._on_output(chunk)
+            return
         self._tail += chunk
         del self._tail[:-_TAIL]
 

@@ -20,19 +20,19 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gradcheck_cli.worker import processes
-from gradcheck_cli.worker.launch import BLOCKED
+from gradcheck_cli.worker.launch import BLOCKED, temporary
 
 
 def main() -> NoReturn:
-    """Serve the control socket whose number is the first argument; the second is a folder for checks, or empty."""
+    """Serve the control socket of a number, for "one" check or "many" with temporary files in a folder of a name."""
     gc.disable()  # importing makes no garbage; `load_target` turns it on
-    control, folder = socket.socket(fileno=int(sys.argv[1])), sys.argv[2]
+    control, folder, many = socket.socket(fileno=int(sys.argv[1])), sys.argv[2], sys.argv[3] == "many"
     sys.argv[1:] = []
     os.setsid()
     os.dup2(2, 1)  # stdout is the command's alone
     _nothing_to_read()
-    keeper = _Keeper(control, folder)
-    if folder:
+    keeper = _Keeper(control, temporary(folder))
+    if many:
         from gradcheck_cli.worker.work import preload
 
         with suppress(Exception):  # each check will tell
@@ -48,7 +48,7 @@ def _nothing_to_read() -> None:
 
 
 class _Keeper:
-    def __init__(self, control: socket.socket, folder: str) -> None:
+    def __init__(self, control: socket.socket, folder: Path) -> None:
         self._control = control
         self._folder = folder
         self._checks: dict[int, int] = {}  # by the id of their process
@@ -131,12 +131,10 @@ class _Keeper:
             os._exit(70)
 
     def _made_folder(self, check: int) -> str:
-        """What its temporary files go to; its own only where all checks have one."""
-        if not self._folder:
-            return ""
-        path = Path(self._folder, str(check))
+        """Where its temporary files go, so that they go with it; empty for where they would go anyway."""
+        path = self._folder / str(check)
         try:
-            path.parent.mkdir(mode=0o700, exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
             path.mkdir()
         except OSError:
             return ""
@@ -155,16 +153,14 @@ class _Keeper:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(pid, signal.SIGKILL)
                 alive = processes.end_children(self._checks)
-                if self._folder:
-                    shutil.rmtree(Path(self._folder, str(check)), ignore_errors=True)
+                shutil.rmtree(self._folder / str(check), ignore_errors=True)
                 self._reply({"ended": check, "status": os.waitstatus_to_exitcode(status), "alive": alive})
 
     def _leave(self) -> None:
         for pid in self._checks:
             processes.end_group(pid)
         processes.end_children()
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _reply(self, message: dict[str, Any]) -> None:
         with suppress(OSError):  # nobody hears it: the next look at the socket says so

@@ -10,8 +10,10 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BLOCKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else ()
 """Signals that are for the command, which tells the keeper what to do."""
@@ -27,7 +29,15 @@ main()
 """
 _PATIENCE = 10.0
 """Seconds that the keeper has to end what was started."""
-_PACKAGE = str(Path(__file__).resolve().parents[2])
+_PACKAGE = __file__.rsplit(os.sep, 3)[0]
+
+
+def temporary(name: str) -> Path:
+    """The folder of that name where temporary files go."""
+    import tempfile
+    from pathlib import Path
+
+    return Path(tempfile.gettempdir(), name)
 
 
 def can_fork() -> bool:
@@ -39,20 +49,20 @@ class Keeper:
     """The keeper's process, as the command sees it.
 
     Args:
-        folder: A name for a folder with the temporary files of its checks, of which there will be many; empty for
-            one check, which finds the user's own.
+        many: Whether it imports torch before it starts the first check.
 
     Raises:
         OSError: No process can be started.
     """
 
-    def __init__(self, folder: str = "") -> None:
-        self.folder = folder
+    def __init__(self, *, many: bool) -> None:
+        self.many = many
+        self.folder = f"gradcheck-{os.urandom(3).hex()}"
         self._control, theirs = socket.socketpair()
         self._held = b""
         self.ready = False
         theirs.set_inheritable(True)
-        command = [sys.executable, "-c", _BOOT, str(theirs.fileno()), folder, _PACKAGE]
+        command = [sys.executable, "-c", _BOOT, str(theirs.fileno()), self.folder, "many" if many else "one", _PACKAGE]
         try:
             self.pid = os.posix_spawn(sys.executable, command, os.environ, setsigmask=BLOCKED)
         except OSError:
@@ -98,7 +108,7 @@ class Keeper:
         """End it with all that it started, and return how it ended, as `os.waitstatus_to_exitcode` does."""
         self._control.close()
         deadline = time.monotonic() + _PATIENCE
-        if self.folder and not self.ready:
+        if self.many and not self.ready:
             deadline = 0.0  # it imports torch, and has started nothing
         while True:
             with suppress(ChildProcessError):
@@ -112,17 +122,55 @@ class Keeper:
             time.sleep(0.001)
 
 
-class Beginning:
-    """A check that was begun before it is known what it is to check: importing torch takes the most time."""
+class Began:
+    """A check that was begun, before it is asked for anything.
+
+    Args:
+        keeper: Who starts it.
+        place: Its number.
+        to_stderr: Whether what it prints goes to stderr, and not through us.
+
+    Attributes:
+        channel: Our end of the socket to its process.
+        output: A pipe with what it prints, or None.
+
+    Raises:
+        OSError: Files have run out.
+    """
+
+    def __init__(self, keeper: Keeper, place: int, *, to_stderr: bool) -> None:
+        self.channel, theirs = socket.socketpair()
+        self.output, printing = None, 2
+        try:
+            if not to_stderr:
+                self.output, printing = os.pipe()
+                os.set_blocking(self.output, False)
+            keeper.start(place, theirs.fileno(), printing)
+        except OSError:
+            self.close()
+            raise
+        finally:
+            theirs.close()
+            if printing != 2:
+                os.close(printing)
+        self.channel.setblocking(False)
+
+    def close(self) -> None:
+        """Let go of our ends."""
+        self.channel.close()
+        if self.output is not None:
+            os.close(self.output)
+
+
+class Early:
+    """A check begun before it is known what it is to check: importing torch takes the most time."""
 
     def __init__(self) -> None:
-        self.keeper = Keeper()
-        self.channel, theirs = socket.socketpair()
-        self.keeper.start(0, theirs.fileno(), 2)
-        theirs.close()
+        self.keeper = Keeper(many=False)
+        self.began = Began(self.keeper, 0, to_stderr=not os.isatty(2))
 
 
-_begun: list[Beginning] = []
+_early: list[Early] = []
 
 
 def begin(arguments: Sequence[str]) -> None:
@@ -130,17 +178,17 @@ def begin(arguments: Sequence[str]) -> None:
     wanted = list(arguments[:1]) == ["check"] and not {"-h", "--help", "--in-process"} & set(arguments)
     if wanted and can_fork():
         with suppress(OSError):  # told when it is tried again
-            _begun.append(Beginning())
+            _early.append(Early())
 
 
-def begun() -> Beginning | None:
+def begun() -> Early | None:
     """The check that was begun, once; whoever takes it closes it."""
-    return _begun.pop() if _begun else None
+    return _early.pop() if _early else None
 
 
 def end_begun() -> None:
     """End a check that nobody took."""
-    while _begun:
-        one = _begun.pop()
-        one.channel.close()
+    while _early:
+        one = _early.pop()
+        one.began.close()
         one.keeper.close()

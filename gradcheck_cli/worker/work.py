@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import getpass
 import os
 import sys
+import tempfile
 import time
 import traceback
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 from gradcheck_cli.errors import GradcheckError, Interrupted, UserCodeError, internal_error
@@ -51,10 +54,7 @@ def work(channel: int, output: int, folder: str) -> NoReturn:
     os.close(output)
     for text in (sys.stdout, sys.stderr):
         text.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    if folder:
-        os.environ["TMPDIR"] = folder
-        with suppress(KeyError):
-            sys.modules["tempfile"].tempdir = folder  # type: ignore[attr-defined]
+    _use_folder(folder)
     failed: BaseException | None = None
     try:
         preload()
@@ -65,6 +65,16 @@ def work(channel: int, output: int, folder: str) -> NoReturn:
     line.say(_answer(line, failed))
     _say_goodbye()
     _end(0)
+
+
+def _use_folder(folder: str) -> None:
+    """Let temporary files go to a folder, but for what torch compiles: it would be compiled again every time."""
+    if not folder:
+        return
+    with suppress(KeyError, OSError):  # a user without a name
+        cache = Path(tempfile.gettempdir(), f"torchinductor_{getpass.getuser()}")
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
 
 
 def _say_goodbye() -> None:

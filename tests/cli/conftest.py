@@ -28,7 +28,7 @@ class Stub:
     def specs(self) -> list[CheckSpec]:
         return [one.spec for one in self.planned]
 
-    def __call__(self, planned: PlannedCheck, on_stage: Callable[[str], None]) -> Report:
+    def __call__(self, planned: PlannedCheck, on_stage: Callable[..., None], on_output: object) -> Report:
         self.planned.append(planned)
         on_stage("probing [red]")
         if isinstance(self.outcome, BaseException):

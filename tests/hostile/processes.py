@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HEAD = """
@@ -49,15 +50,19 @@ def ill_in_trials(fault: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A model, what lies beside it, and how a check of it must end."""
+    """A model, its limits as in a gradcheck.yaml, and how a check of it must end."""
 
     text: str
     codes: tuple[int, ...] = (2,)
     told: str = ""
-    options: tuple[str, ...] = ()
-    beside: tuple[str, ...] = ()
+    limits: Mapping[str, object] = field(default_factory=dict)
+
+    def options(self) -> list[str]:
+        """The limits as options of `check`."""
+        return [part for name, value in self.limits.items() for part in (f"--{name.replace('_', '-')}", str(value))]
 
 
+SHADOWS = ("rich", "jinja2", "xml", "queue", "random", "copy", "json")
 RAISING = "raise RuntimeError('shadowed')\n"
 FAULTS = {
     "segfault": Fault(text=healthy("ctypes.string_at(0)"), told="SIGSEGV"),
@@ -100,7 +105,7 @@ FAULTS = {
             "    except OSError: pass",
             "time.sleep(99)",
         ),
-        options=("--timeout", "2"),
+        limits={"timeout": 2},
         told="timed out",
     ),
     "a pickle in every descriptor": Fault(
@@ -122,36 +127,29 @@ FAULTS = {
             "subprocess.Popen([sys.executable, '-c', code], start_new_session=True)",
             "time.sleep(99)",
         ),
-        options=("--max-memory", "1.5GB", "--timeout", "60"),
+        limits={"max_memory": "1.5GB", "timeout": 60},
         told="used more than 1.5 GB",
     ),
     "shared memory": Fault(
         text=HEAD + "class D(torch.utils.data.Dataset):\n    def __len__(self): return 64\n"
         "    def __getitem__(self, i): return torch.randn(4), i % 3\nfault = lambda: time.sleep(1)\nmodel = M()\n"
         "del batch\nloader = torch.utils.data.DataLoader(D(), 16, num_workers=4, persistent_workers=True)\n",
-        options=("--max-memory", "1.2GB"),
+        limits={"max_memory": "1.2GB"},
         codes=(0,),
     ),
-    "a limit that nothing meets": Fault(text=healthy("time.sleep(0.3)"), options=("--max-memory", "1B"), told="1 B"),
-    "a hang": Fault(text=healthy("time.sleep(99)"), options=("--timeout", "1"), told="timed out after 1 s"),
-    "a trial hangs": Fault(text=ill_in_trials("time.sleep(999)"), options=("--try-budget", "3"), codes=(1,)),
-    "a trial leaves": Fault(text=ill_in_trials("os._exit(0)"), codes=(1,)),
-    "a trial calls sys.exit": Fault(text=ill_in_trials("sys.exit(0)"), codes=(1,)),
+    "a limit that nothing meets": Fault(text=healthy("time.sleep(0.3)"), limits={"max_memory": "1B"}, told="1 B"),
+    "a hang": Fault(text=healthy("time.sleep(99)"), limits={"timeout": 1}, told="timed out after 1 s"),
+    "a trial hangs": Fault(
+        text=ill_in_trials("time.sleep(999)"), limits={"try_budget": 3}, codes=(1,), told="cut short"
+    ),
+    "a trial leaves": Fault(text=ill_in_trials("os._exit(0)"), codes=(1,), told="status 0", limits={"try_budget": 5}),
+    "a trial calls sys.exit": Fault(text=ill_in_trials("sys.exit(0)"), codes=(1,), limits={"try_budget": 5}),
     "a trial raises a BaseException": Fault(
-        text=ill_in_trials("raise type('B', (BaseException,), {})('x')"), codes=(1,)
+        text=ill_in_trials("raise type('B', (BaseException,), {})('x')"), codes=(1,), limits={"try_budget": 5}
     ),
     **{
-        f"{name}.py lies beside the model": Fault(
-            text=HEALTHY,
-            beside=(f"{name}.py",),
-            codes=(0,),
-            options=("--output", "html=o.html", "--output", "junit=o.xml", "--output", "table=o.txt"),
-        )
-        for name in ("rich", "jinja2", "xml", "queue", "random", "copy", "json")
-    },
-    **{
-        f"timeout {seconds}": Fault(text=HEALTHY, options=("--timeout", seconds), codes=(0,))
-        for seconds in ("3e6", "1e9", "1e10", "1e300")
+        f"timeout {seconds}": Fault(text=HEALTHY, limits={"timeout": seconds}, codes=(0,))
+        for seconds in (3e6, 1e9, 1e10, 1e300)
     },
 }
 
@@ -173,26 +171,30 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "TMPDIR": str(temporary), "GRADCHECK_TEST": str(folder)}
 
 
-def gradcheck(folder: Path, *arguments: str, timeout: float = 60) -> Ended:
-    """Run the command in a folder."""
-    started = time.monotonic()
-    out, err = folder / "tmp.out", folder / "tmp.err"  # no pipes: what is left running would hold them open
-    command = [sys.executable, "-m", "gradcheck_cli", *arguments]
-    with out.open("wb") as stdout, err.open("wb") as stderr:
-        done = subprocess.run(
-            command,
+def started(folder: Path, *arguments: str, prefix: tuple[str, ...] = (), **variables: str) -> subprocess.Popen[bytes]:
+    """The command in a folder, with files for what it writes: pipes would be held open by what is left running."""
+    with (folder / "tmp.out").open("wb") as out, (folder / "tmp.err").open("wb") as err:
+        return subprocess.Popen(
+            [*prefix, sys.executable, "-m", "gradcheck_cli", *arguments],
             cwd=folder,
-            env=environment(folder),
-            timeout=timeout,
-            check=False,
+            env=environment(folder) | variables,
             stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
+            stdout=out,
+            stderr=err,
         )
-    seconds = time.monotonic() - started
-    return Ended(
-        code=done.returncode, out=out.read_text(errors="replace"), err=err.read_text(errors="replace"), seconds=seconds
-    )
+
+
+def ended(folder: Path, process: subprocess.Popen[bytes], timeout: float = 60) -> Ended:
+    """How a command that was started ends, which it must in so many seconds."""
+    begun = time.monotonic()
+    code = process.wait(timeout)
+    out, err = ((folder / name).read_text(errors="replace") for name in ("tmp.out", "tmp.err"))
+    return Ended(code=code, out=out, err=err, seconds=time.monotonic() - begun)
+
+
+def gradcheck(folder: Path, *arguments: str, timeout: float = 60, **variables: str) -> Ended:
+    """Run the command in a folder."""
+    return ended(folder, started(folder, *arguments, **variables), timeout)
 
 
 def document(ended: Ended) -> dict:
@@ -223,3 +225,12 @@ def _running(mark: str) -> list[str]:
 def _temporary(folder: Path) -> list[str]:
     names = (path.name for path in (folder / "tmp").glob("*"))
     return [name for name in names if name.startswith(("gradcheck", "pymp", "listener"))]
+
+
+def peak_memory(pid: int) -> int:
+    """Bytes that a process has held at most so far; 0 once it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return max((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), default=0)
