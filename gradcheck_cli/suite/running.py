@@ -22,13 +22,14 @@ from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.suite.memory import uses_more
 from gradcheck_cli.worker.diagnosed import unfinished
 from gradcheck_cli.worker.launch import Began
-from gradcheck_cli.worker.messages import Mail, packed
-from gradcheck_cli.worker.work import CHANNEL_LOST
+from gradcheck_cli.worker.messages import CHANNEL_LOST, Mail, packed
 
 _TAIL = 2000
 """Characters of a check's last output that are kept."""
 _LOOK = 0.05
 """Seconds between two looks at how much memory a check uses."""
+_ARRIVAL = 60.0
+"""Seconds that a check has to import torch, which its own time does not count."""
 _GOODBYE = 2.0
 """Seconds that a check has to end by itself once it has answered."""
 _QUIET, _QUIET_PASSES = 10.0, 500
@@ -66,7 +67,8 @@ class Running:
         self.asked_to_end = False
         self.rerun = ""
         self._on_stage, self._on_output = on_stage, on_output
-        self._deadline, self._heard, self._next_look = math.inf, math.inf, 0.0
+        self._limit = planned.timeout or math.inf
+        self._deadline, self._heard, self._next_look = time.monotonic() + self._limit + _ARRIVAL, math.inf, 0.0
         self._stage = ""
         self._diagnosed: Report | None = None
         self._answer: Report | GradcheckError | None = None
@@ -175,7 +177,7 @@ class Running:
         self._heard = now
         try:
             if "ready" in message:
-                self._deadline = now + (self.planned.timeout or math.inf)
+                self._deadline = now + self._limit
             if "stage" in message:
                 self._stage = message["stage"][0]
                 self._on_stage(*message["stage"])

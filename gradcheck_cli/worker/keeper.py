@@ -22,6 +22,9 @@ from typing import Any, NoReturn
 from gradcheck_cli.worker import processes
 from gradcheck_cli.worker.launch import BLOCKED, temporary
 
+_LONGEST_FOLDER = 107 - len("/pymp-xxxxxxxx/listener-xxxxxxxx")
+"""Bytes of a folder's name in which the sockets of a DataLoader's workers still have a place."""
+
 
 def main() -> NoReturn:
     """Serve the control socket of a number, for "one" check or "many" with temporary files in a folder of a name."""
@@ -133,6 +136,8 @@ class _Keeper:
     def _made_folder(self, check: int) -> str:
         """Where its temporary files go, so that they go with it; empty for where they would go anyway."""
         path = self._folder / str(check)
+        if len(os.fsencode(path)) > _LONGEST_FOLDER:
+            return ""
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             path.mkdir()

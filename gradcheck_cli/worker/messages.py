@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+CHANNEL_LOST = 71
+"""The status of a process whose answer has no way back: the user's code closed or replaced the descriptor."""
 _dumps, _loads = json.dumps, json.loads  # the user's code may replace them
 _LONGEST_HEAD = 100
 

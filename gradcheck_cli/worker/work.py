@@ -21,7 +21,7 @@ from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.worker import processes
 from gradcheck_cli.worker.diagnosed import unfinished
-from gradcheck_cli.worker.messages import Mail, packed
+from gradcheck_cli.worker.messages import CHANNEL_LOST, Mail, packed
 
 _STAGES = (
     "torch",
@@ -31,8 +31,6 @@ _STAGES = (
     "gradcheck_cli.trials",
 )
 _MANY = ("numpy.random",)  # which the seeding of every check would import
-CHANNEL_LOST = 71
-"""The status of a process whose answer has no way back: the user's code closed or replaced the descriptor."""
 _RARELY = 0.1
 """Seconds between two words on how far the same stage is."""
 # The user's code may replace them.

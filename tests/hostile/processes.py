@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,9 +168,13 @@ class Ended:
 
 def environment(folder: Path) -> dict[str, str]:
     """The environment of a command: a TMPDIR of its own, and a mark by which all that it starts is found."""
-    temporary = folder / "tmp"
-    temporary.mkdir(exist_ok=True)
-    return {**os.environ, "TMPDIR": str(temporary), "GRADCHECK_TEST": str(folder)}
+    temporary(folder).mkdir(exist_ok=True)
+    return {**os.environ, "TMPDIR": str(temporary(folder)), "GRADCHECK_TEST": str(folder)}
+
+
+def temporary(folder: Path) -> Path:
+    """The TMPDIR of a command, whose name leaves room for that of a socket."""
+    return Path(tempfile.gettempdir(), f"gct-{zlib.crc32(os.fsencode(folder)):08x}")
 
 
 def started(folder: Path, *arguments: str, prefix: tuple[str, ...] = (), **variables: str) -> subprocess.Popen[bytes]:
@@ -223,7 +229,7 @@ def _running(mark: str) -> list[str]:
 
 
 def _temporary(folder: Path) -> list[str]:
-    names = (path.name for path in (folder / "tmp").glob("*"))
+    names = (path.name for path in temporary(folder).glob("*"))
     return [name for name in names if name.startswith(("gradcheck", "pymp", "listener"))]
 
 

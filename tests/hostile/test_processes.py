@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from tests.hostile.processes import (
     left,
     peak_memory,
     started,
+    temporary,
 )
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is left is looked for in /proc")
@@ -39,6 +41,7 @@ SLOW = ("a trial hangs",)
 def nothing_is_left(tmp_path: Path) -> Iterator[None]:
     yield
     assert left(tmp_path) == []
+    shutil.rmtree(temporary(tmp_path), ignore_errors=True)
 
 
 def suite(folder: Path, *checks: dict[str, object]) -> None:
@@ -58,6 +61,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     suite(folder, *(check for check in checks if check["name"] not in SLOW))
     done = gradcheck(folder, "batch", "--format", "json", "--workers", "2", timeout=200)
     assert left(folder) == []
+    shutil.rmtree(temporary(folder))
     assert not (folder / "PWNED").exists()
     assert "internal error" not in done.err + done.out
     return {check["name"]: check for check in document(done)["checks"]}
@@ -231,3 +235,19 @@ def test_in_process_is_for_breakpoint(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gradcheck_cli", "check", "m.py", "--in-process"]
     done = subprocess.run(command, cwd=tmp_path, input="c\n" * 50, capture_output=True, text=True, check=False)
     assert "(Pdb)" in done.stderr and done.returncode == 0
+
+
+@pytest.mark.sweep
+def test_kill_9_at_any_moment_and_resume(tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text(healthy("time.sleep(0.1)"))
+    suite(tmp_path, *({"model": "m.py", "name": str(i)} for i in range(12)))
+    for moment in range(12):
+        process = started(tmp_path, "batch", "--resume", "--workers", "2")
+        time.sleep(0.1 + 0.25 * moment)
+        process.kill()
+        process.wait()
+        assert left(tmp_path) == []
+    done = document(gradcheck(tmp_path, "batch", "--resume", "--format", "json"))
+    assert [one["status"] for one in done["checks"]] == ["healthy"] * 12
+    once = document(gradcheck(tmp_path, "batch", "--format", "json"))
+    assert [{**one, "seconds": None} for one in done["checks"]] == [{**one, "seconds": None} for one in once["checks"]]
