@@ -31,6 +31,7 @@ def main() -> NoReturn:
     gc.disable()  # importing makes no garbage; `load_target` turns it on
     control, folder, many = socket.socket(fileno=int(sys.argv[1])), sys.argv[2], sys.argv[3] == "many"
     sys.argv[1:] = []
+    command = os.getppid()
     os.setsid()
     os.dup2(2, 1)  # stdout is the command's alone
     _nothing_to_read()
@@ -38,8 +39,10 @@ def main() -> NoReturn:
     if many:
         from gradcheck_cli.worker.work import preload
 
+        processes.die_with(command)  # which would have to wait for the imports else
         with suppress(Exception):  # each check will tell
             preload(many=True)
+        processes.die_with(None)
     keeper.serve()
     os._exit(0)
 

@@ -20,9 +20,10 @@ def adopt_orphans(*, wanted: bool = True) -> bool:
     return _prctl(_ADOPT_ORPHANS, int(wanted))
 
 
-def die_with(parent: int) -> None:
-    """End this process when its parent does, whatever it is busy with; at once if it has already."""
-    if _prctl(_DIE_WITH_PARENT, signal.SIGKILL) and os.getppid() != parent:
+def die_with(parent: int | None) -> None:
+    """End this process when its parent does, whatever it is busy with, and at once if it has; None ends that."""
+    known = _prctl(_DIE_WITH_PARENT, signal.SIGKILL if parent else 0)
+    if known and parent and os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
