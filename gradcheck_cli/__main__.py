@@ -21,25 +21,15 @@ def main() -> NoReturn:
         signals.install()
         gc.disable()  # importing makes no garbage, and looking for it takes a seventh of the time; see `load_target`
         _open_streams()
-        code = _run(sys.argv[1:])
+        from gradcheck_cli.cli import run
+
+        code = run(sys.argv[1:])
         _close_stdout()
     except KeyboardInterrupt as pressed:
         code = 128 + signals.number_of(pressed)
     if "torch" in sys.modules:
         sys.exit(code)  # the user's code ran here, and may have something to do at exit
     os._exit(code)  # at once: nothing may end otherwise than the code says
-
-
-def _run(arguments: list[str]) -> int:
-    from gradcheck_cli.worker import launch
-
-    try:
-        launch.begin(arguments)
-        from gradcheck_cli.cli import run
-
-        return run(arguments)
-    finally:
-        launch.end_begun()
 
 
 def _open_streams() -> None:

@@ -204,12 +204,14 @@ def check(
 
     Without options the batch and the loss are looked for in MODEL's file, and what was picked is printed.
     """
-    from gradcheck_cli.records.spec import CheckSpec
-    from gradcheck_cli.records.suite import PlannedCheck
+    from gradcheck_cli.worker.launch import beginning
 
     asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
 
     def work() -> Report:
+        from gradcheck_cli.records.spec import CheckSpec
+        from gradcheck_cli.records.suite import PlannedCheck
+
         spec = CheckSpec(
             model=model,
             batch=batch,
@@ -254,12 +256,14 @@ def check(
         return _with_patch(report, write_patch) if write_patch else report
 
     silence = ExitStack()
-    finish(asked, model, work, quiet=silence)
+    with beginning(wanted=not in_process):  # torch is imported while we read what is asked
+        finish(asked, model, work, quiet=silence)
 
 
 def _run(planned: PlannedCheck, in_process: bool, asked: Asked, silence: ExitStack) -> Report:
     """Make the check in a process of its own, or in this one where that is wanted or all that the system can do."""
     from gradcheck_cli import suite
+    from gradcheck_cli.reports import load
     from gradcheck_cli.worker.launch import can_fork
 
     check_limits([planned])
@@ -269,6 +273,7 @@ def _run(planned: PlannedCheck, in_process: bool, asked: Asked, silence: ExitSta
     with stages(quiet=asked.quiet, color=colored(asked.color, terminal=sys.stderr.isatty())) as shown:
         if in_process:
             return _run_here(planned.spec, silence, shown)
+        load(asked.format)
         return suite.run_one(planned, shown, shown.echo)
 
 

@@ -22,9 +22,6 @@ from typing import Any, NoReturn
 from gradcheck_cli.worker import processes
 from gradcheck_cli.worker.launch import BLOCKED, temporary
 
-_LONGEST_FOLDER = 107 - len("/pymp-xxxxxxxx/listener-xxxxxxxx")
-"""Bytes of a folder's name in which the sockets of a DataLoader's workers still have a place."""
-
 
 def main() -> NoReturn:
     """Serve the control socket of a number, for "one" check or "many" with temporary files in a folder of a name."""
@@ -107,7 +104,6 @@ class _Keeper:
                 os.kill(pid, signal.SIGINT)
 
     def _start(self, check: int, descriptors: list[int]) -> None:
-        folder = self._made_folder(check)
         keeper = os.getpid()
         try:
             pid = os.fork()
@@ -115,13 +111,13 @@ class _Keeper:
             self._reply({"ended": check, "fault": error.strerror})
         else:
             if pid == 0:
-                self._become(keeper, descriptors, folder)
+                self._become(keeper, descriptors, self._folder / str(check))
             self._checks[pid] = check
             self._reply({"started": check, "pid": pid})
         for descriptor in descriptors:
             os.close(descriptor)
 
-    def _become(self, keeper: int, descriptors: list[int], folder: str) -> NoReturn:
+    def _become(self, keeper: int, descriptors: list[int], folder: Path) -> NoReturn:
         """Go on as the process of a check, with nothing of the keeper's."""
         try:
             processes.die_with(keeper)
@@ -135,18 +131,6 @@ class _Keeper:
             work(descriptors[0], descriptors[1], folder)
         finally:
             os._exit(70)
-
-    def _made_folder(self, check: int) -> str:
-        """Where its temporary files go, so that they go with it; empty for where they would go anyway."""
-        path = self._folder / str(check)
-        if len(os.fsencode(path)) > _LONGEST_FOLDER:
-            return ""
-        try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            path.mkdir()
-        except OSError:
-            return ""
-        return str(path)
 
     def _reap(self) -> None:
         """Tell of the checks that ended, once nothing that they started is left."""

@@ -8,8 +8,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -104,12 +104,14 @@ class Keeper:
         self.ready = self.ready or {"ready": True} in found
         return found
 
-    def close(self) -> int:
-        """End it with all that it started, and return how it ended, as `os.waitstatus_to_exitcode` does."""
+    def close(self, *, unused: bool = False) -> int:
+        """End it with all that it started, and return how it ended, as `os.waitstatus_to_exitcode` does.
+
+        `unused` says that no check has been asked for anything, so that there is nothing to tidy up.
+        """
         self._control.close()
-        deadline = time.monotonic() + _PATIENCE
-        if self.many and not self.ready:
-            deadline = 0.0  # it imports torch, and has started nothing
+        imports = self.many and not self.ready  # and so has started nothing
+        deadline = 0.0 if unused or imports else time.monotonic() + _PATIENCE
         while True:
             with suppress(ChildProcessError):
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -173,22 +175,20 @@ class Early:
 _early: list[Early] = []
 
 
-def begin(arguments: Sequence[str]) -> None:
-    """Begin a check if that is what the command line asks for."""
-    wanted = list(arguments[:1]) == ["check"] and not {"-h", "--help", "--in-process"} & set(arguments)
-    if wanted and can_fork():
-        with suppress(OSError):  # told when it is tried again
+@contextmanager
+def beginning(*, wanted: bool) -> Iterator[None]:
+    """Begin a check, for `begun`, and end it if nobody has taken it."""
+    with suppress(OSError):  # told when it is tried again
+        if wanted and can_fork():
             _early.append(Early())
+    try:
+        yield
+    finally:
+        if one := begun():
+            one.began.close()
+            one.keeper.close(unused=True)
 
 
 def begun() -> Early | None:
     """The check that was begun, once; whoever takes it closes it."""
     return _early.pop() if _early else None
-
-
-def end_begun() -> None:
-    """End a check that nobody took."""
-    while _early:
-        one = _early.pop()
-        one.began.close()
-        one.keeper.close()

@@ -33,6 +33,8 @@ _STAGES = (
 _MANY = ("numpy.random",)  # which the seeding of every check would import
 _RARELY = 0.1
 """Seconds between two words on how far the same stage is."""
+_LONGEST_FOLDER = 107 - len("/pymp-xxxxxxxx/listener-xxxxxxxx")
+"""Bytes of a folder's name in which the sockets of a DataLoader's workers still have a place."""
 # The user's code may replace them.
 _end, _fstat, _pid, _write = os._exit, os.fstat, os.getpid, os.write
 
@@ -43,7 +45,7 @@ def preload(*, many: bool = False) -> None:
         import_module(name)
 
 
-def work(channel: int, output: int, folder: str) -> NoReturn:
+def work(channel: int, output: int, folder: Path) -> NoReturn:
     """Make the check that `channel` asks for; what else it writes goes to `output`, its temporary files to `folder`."""
     os.setsid()  # so that what the check starts can be ended with it
     processes.adopt_orphans()
@@ -52,27 +54,30 @@ def work(channel: int, output: int, folder: str) -> NoReturn:
     os.close(output)
     for text in (sys.stdout, sys.stderr):
         text.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    _use_folder(folder)
     failed: BaseException | None = None
     try:
         preload()
     except BaseException as raised:
         failed = raised
     line = _Line(channel)
+    _use_folder(folder)
     line.say({"ready": True})
     line.say(_answer(line, failed))
     _say_goodbye()
     _end(0)
 
 
-def _use_folder(folder: str) -> None:
+def _use_folder(folder: Path) -> None:
     """Let temporary files go to a folder, but for what torch compiles: it would be compiled again every time."""
-    if not folder:
+    if len(os.fsencode(folder)) > _LONGEST_FOLDER:
         return
     with suppress(KeyError, OSError):  # a user without a name
         cache = Path(tempfile.gettempdir(), f"torchinductor_{getpass.getuser()}")
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
-    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    with suppress(OSError):  # then they go where they would go anyway
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir()
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
 
 
 def _say_goodbye() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,6 +13,7 @@ from gradcheck_cli.cli import run
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
+from gradcheck_cli.worker import launch
 from tests.reports.examples import vanishing
 
 Outcome = Report | BaseException
@@ -49,6 +51,7 @@ class Ended:
 def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
     stub = Stub()
     monkeypatch.setattr(suite, "run_one", stub)
+    monkeypatch.setattr(launch, "beginning", lambda wanted: nullcontext())
     return stub
 
 
