@@ -11,6 +11,7 @@ import time
 import traceback
 from contextlib import suppress
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -53,7 +54,8 @@ def work(channel: int, output: int, folder: Path) -> NoReturn:
         os.dup2(output, stream)
     os.close(output)
     for text in (sys.stdout, sys.stderr):
-        text.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        if isinstance(text, TextIOWrapper):  # and not None, where it was closed
+            text.reconfigure(line_buffering=True)
     failed: BaseException | None = None
     try:
         preload()

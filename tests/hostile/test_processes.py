@@ -210,6 +210,13 @@ def test_where_files_run_out_checks_wait_for_each_other(tmp_path: Path) -> None:
     assert [one["status"] for one in document(done)["checks"]] == ["healthy"] * 8
 
 
+@pytest.mark.parametrize("closed", ["0<&- 1>&- 2>&-", "1>&-"])
+def test_streams_may_be_closed(tmp_path: Path, closed: str) -> None:
+    (tmp_path / "m.py").write_text(healthy("print('x', flush=True)"))
+    prefix = ("bash", "-c", f'exec "$@" {closed}', "-")
+    assert ended(tmp_path, started(tmp_path, "check", "m.py", prefix=prefix)).code == 0
+
+
 def test_memory_of_the_parent(tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text(HEALTHY)
     process, peak = started(tmp_path, "check", "m.py"), 0
