@@ -31,7 +31,7 @@ def run_check(
 ) -> Report:
     """Check one model as `spec` asks; `on_stage` is told what is being done.
 
-    `on_diagnosed` is given the report before a remedy is tried, which may run into anything.
+    `on_diagnosed` is given the report before remedies are tried, which may run into anything.
 
     Raises:
         GradcheckError: The check could not be made; its `exit_code` says how to end.
@@ -106,7 +106,8 @@ def examine(
             },
         )
 
-    on_diagnosed(report(findings))
+    if findings and spec.try_budget > 0:
+        on_diagnosed(report(findings))
     return report(*try_remedies(target, spec, measurement, findings, on_stage))
 
 

@@ -114,7 +114,7 @@ class _Line:
         """Send a message; a child that the user's code forked, and that came back here, ends instead."""
         if _pid() != self._owner:
             _end(0)
-        text = packed(self._token, message)
+        text = memoryview(packed(self._token, message))
         try:
             if _identity(self._channel) != self._is:
                 _end(CHANNEL_LOST)

@@ -90,9 +90,17 @@ def as_expected(name: str, done: Ended) -> None:
     assert "internal error" not in done.err
 
 
-@pytest.mark.parametrize("name", ["recursion of the C stack", "noise in every descriptor", "a trial leaves"])
+@pytest.mark.parametrize("name", ["noise in every descriptor", "a trial leaves"])
 def test_check_is_a_batch_of_one(tmp_path: Path, name: str) -> None:
     as_expected(name, check(tmp_path, FAULTS[name].text, *FAULTS[name].options()))
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("name", SHADOWS)
+def test_a_module_of_the_users_beside_the_model(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.py").write_text(RAISING)
+    done = check(tmp_path, HEALTHY, "--output=html=o.html", "--output=junit=o.xml", "--output=table=o.txt")
+    assert (done.code, document(done)["status"]) == (0, "healthy"), done.err
 
 
 @pytest.mark.sweep
@@ -102,16 +110,18 @@ def test_every_fault_by_itself(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "PWNED").exists()
 
 
-def test_the_working_folder_shadows_nothing(tmp_path: Path) -> None:
+def test_the_working_folder_shadows_nothing_and_a_long_tmpdir_is_no_matter(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
     for name in SHADOWS:
         (tmp_path / f"{name}.py").write_text(RAISING)
     (tmp_path / "m.py").write_text(HEALTHY.replace("json, ", ""))
     suite(tmp_path, {"model": "m.py"})
     written = [f"--output={name}=o.{name}" for name in ("html", "junit", "table", "markdown", "sarif")]
-    done = gradcheck(tmp_path, "batch", "--format", "json", *written)
-    # A file called random.py breaks what torch imports late; a script beside it fares no better.
+    done = gradcheck(tmp_path, "batch", "--format", "json", *written, TMPDIR=str(long))
     assert (done.code, document(done)["checks"][0]["status"]) == (0, "healthy"), done.out
     assert all((tmp_path / f"o.{name}").exists() for name in ("html", "junit", "table", "markdown", "sarif"))
+    assert list(long.iterdir()) == []
 
 
 def test_what_the_code_prints_goes_to_stderr_as_it_comes(tmp_path: Path) -> None:
@@ -133,7 +143,9 @@ def wait_for(path: Path, process: subprocess.Popen[bytes], seconds: float = 60) 
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize(("command", "number"), [*(("check", number) for number in CODES), ("batch", signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("command", "number"), [("check", signal.SIGHUP), ("check", signal.SIGINT), ("batch", signal.SIGTERM)]
+)
 def test_a_signal_ends_it_all_with_its_code(tmp_path: Path, number: int, command: str) -> None:
     (tmp_path / "m.py").write_text(ASLEEP)
     suite(tmp_path, {"model": "m.py"})
@@ -192,15 +204,6 @@ def test_ctrl_c_in_the_trials_keeps_the_diagnosis(tmp_path: Path) -> None:
     assert "interrupted" in document(done)["notes"][-1]
 
 
-def test_a_long_tmpdir_is_no_matter(tmp_path: Path) -> None:
-    long = tmp_path / ("x" * 120)
-    long.mkdir()
-    (tmp_path / "m.py").write_text(HEALTHY)
-    suite(tmp_path, {"model": "m.py"})
-    assert gradcheck(tmp_path, "batch", TMPDIR=str(long)).code == 0
-    assert list(long.iterdir()) == []
-
-
 def test_where_files_run_out_checks_wait_for_each_other(tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text(HEALTHY)
     suite(tmp_path, *({"model": "m.py", "name": str(i)} for i in range(8)))
@@ -210,10 +213,9 @@ def test_where_files_run_out_checks_wait_for_each_other(tmp_path: Path) -> None:
     assert [one["status"] for one in document(done)["checks"]] == ["healthy"] * 8
 
 
-@pytest.mark.parametrize("closed", ["0<&- 1>&- 2>&-", "1>&-"])
-def test_streams_may_be_closed(tmp_path: Path, closed: str) -> None:
+def test_streams_may_be_closed(tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text(healthy("print('x', flush=True)"))
-    prefix = ("bash", "-c", f'exec "$@" {closed}', "-")
+    prefix = ("bash", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "-")
     assert ended(tmp_path, started(tmp_path, "check", "m.py", prefix=prefix)).code == 0
 
 
@@ -227,6 +229,7 @@ def test_memory_of_the_parent(tmp_path: Path) -> None:
     assert 10e6 < peak < 60e6
 
 
+@pytest.mark.sweep
 def test_a_script_without_a_main_guard_can_run_a_batch(tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text(HEALTHY)
     suite(tmp_path, {"model": "m.py"})
