@@ -24,11 +24,11 @@ from gradcheck_cli.worker.launch import BLOCKED, temporary
 
 
 def main() -> NoReturn:
-    """Serve the control socket of a number, for "one" check or "many" with temporary files in a folder of a name."""
+    """Serve a command; the arguments are its process, the control socket, a folder, and "one" or "many" checks."""
     gc.disable()  # importing makes no garbage; `load_target` turns it on
-    control, folder, many = socket.socket(fileno=int(sys.argv[1])), sys.argv[2], sys.argv[3] == "many"
+    command, control = int(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
+    folder, many = sys.argv[3], sys.argv[4] == "many"
     sys.argv[1:] = []
-    command = os.getppid()
     os.setsid()
     os.dup2(2, 1)  # stdout is the command's alone
     _nothing_to_read()

@@ -62,7 +62,8 @@ class Keeper:
         self._held = b""
         self.ready = False
         theirs.set_inheritable(True)
-        command = [sys.executable, "-c", _BOOT, str(theirs.fileno()), self.folder, "many" if many else "one", _PACKAGE]
+        numbers = str(os.getpid()), str(theirs.fileno())
+        command = [sys.executable, "-c", _BOOT, *numbers, self.folder, "many" if many else "one", _PACKAGE]
         try:
             self.pid = os.posix_spawn(sys.executable, command, os.environ, setsigmask=BLOCKED)
         except OSError:
