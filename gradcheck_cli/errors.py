@@ -46,6 +46,22 @@ class ReportError(GradcheckError):
 
 
 class Interrupted(GradcheckError):
-    """The user pressed Ctrl-C."""
+    """The user pressed Ctrl-C, or another signal ended the command; its number gives the exit code."""
 
-    exit_code = 130
+    def __init__(self, message: str, *, hint: str = "", frames: tuple[str, ...] = (), number: int = 2) -> None:
+        super().__init__(message, hint=hint, frames=frames)
+        self.exit_code = 128 + number
+
+
+class InternalError(GradcheckError):
+    """A fault of gradcheck itself."""
+
+
+def internal_error(raised: BaseException) -> InternalError:
+    """The error to tell where nobody expected what was raised."""
+    kind = type(raised).__name__
+    told = f"{kind}: {raised}" if str(raised) else kind
+    return InternalError(
+        f"internal error: {told}",
+        hint="this is a fault of gradcheck: please report this; rerun with --debug for the traceback",
+    )

@@ -28,8 +28,14 @@ Stage = Callable[..., None]
 """Told what is being done, and where it can be counted how far: (stage, done, of)."""
 
 
-def run_check(spec: CheckSpec, on_stage: Stage = lambda *stage: None) -> Report:
+def run_check(
+    spec: CheckSpec,
+    on_stage: Stage = lambda *stage: None,
+    on_diagnosed: Callable[[Report], None] = lambda report: None,
+) -> Report:
     """Check one model as `spec` asks; `on_stage` is told what is being done.
+
+    `on_diagnosed` is given the report before remedies are tried, which may run into anything.
 
     Raises:
         GradcheckError: The check could not be made; its `exit_code` says how to end.
@@ -39,18 +45,26 @@ def run_check(spec: CheckSpec, on_stage: Stage = lambda *stage: None) -> Report:
     started = time.perf_counter()
     on_stage("loading the model and the batch")
     target = load_target(spec)
-    return examine(target, spec, on_stage, started)
+    return examine(target, spec, on_stage, started, on_diagnosed)
 
 
-def examine(target: Target, spec: CheckSpec, on_stage: Stage, started: float) -> Report:
+def examine(
+    target: Target,
+    spec: CheckSpec,
+    on_stage: Stage,
+    started: float,
+    on_diagnosed: Callable[[Report], None] = lambda report: None,
+) -> Report:
     """Probe a loaded target, judge what was measured, and try what might cure it.
+
+    `on_diagnosed` is given the report as it stands before the trials, and again after each of them.
 
     Raises:
         GradcheckError: The check could not be made.
     """
     import torch
 
-    from gradcheck_cli.trials import try_remedies
+    from gradcheck_cli.trials import Reporting, try_remedies
 
     autocast = getattr(torch, spec.autocast) if spec.autocast else None
     steps = [Step(target=target, batch=batch, seed=spec.seed, autocast=autocast) for batch in target.batches]
@@ -65,31 +79,38 @@ def examine(target: Target, spec: CheckSpec, on_stage: Stage, started: float) ->
         choice=Choice(select=spec.select, ignore=spec.ignore, waivers=spec.waivers),
     )
     known = time.perf_counter()
-    again = partial(diagnose, thresholds=spec.thresholds)
     verdict, measurement = diagnosed.verdict, measured[0]
+
+    def report(findings: tuple[Finding, ...], untried: tuple[str, ...] = ()) -> Report:
+        return Report(
+            name=target.name,
+            status=status_of(findings, verdict.layers),
+            exit_code=exit_code(findings, spec.fail_on),
+            loss=measurement.loss,
+            loss_source=target.loss_source or measurement.loss_source,
+            target=_described(target),
+            versions=_versions(torch.__version__),
+            findings=findings,
+            hidden=verdict.hidden,
+            waived=verdict.waived,
+            layers=verdict.layers,
+            series=diagnosed.evidence.paths.ledger.series,
+            notes=(*measurement.remarks, *_too_few(target, spec), *untried),
+            seconds={
+                "load": loaded - started,
+                **measurement.seconds,
+                "trials": time.perf_counter() - known,
+                "total": time.perf_counter() - started,
+            },
+        )
+
     ill = [f for f in verdict.findings if f.severity is not Severity.NOTE and BY_CODE[f.code].triable]
-    findings, untried = try_remedies(steps[0], spec, diagnosed, again, ill, on_stage)
-    return Report(
-        name=target.name,
-        status=status_of(findings, verdict.layers),
-        exit_code=exit_code(findings, spec.fail_on),
-        loss=measurement.loss,
-        loss_source=target.loss_source or measurement.loss_source,
-        target=_described(target),
-        versions=_versions(torch.__version__),
-        findings=findings,
-        hidden=verdict.hidden,
-        waived=verdict.waived,
-        layers=verdict.layers,
-        series=diagnosed.evidence.paths.ledger.series,
-        notes=(*measurement.remarks, *_too_few(target, spec), *untried),
-        seconds={
-            "load": loaded - started,
-            **measurement.seconds,
-            "trials": time.perf_counter() - known,
-            "total": time.perf_counter() - started,
-        },
-    )
+    if not ill or not spec.try_budget:
+        return report(verdict.findings)
+    on_diagnosed(report(verdict.findings))
+    again = partial(diagnose, thresholds=spec.thresholds)
+    reporting = Reporting(stage=on_stage, tried=lambda findings: on_diagnosed(report(findings)))
+    return report(*try_remedies(steps[0], spec, diagnosed, again, ill, reporting))
 
 
 def diagnose(step: Step, *, thresholds: Thresholds = Thresholds()) -> Diagnosed[Evidence]:  # noqa: B008 - frozen

@@ -67,7 +67,7 @@ def gradcheck(
 ) -> None:
     """Tell which layers of a PyTorch model get no usable gradient, why, and what fixes it.
 
-    Exit codes: 0 clean, 1 findings at or above --fail-on, 2 could not check, 130 interrupted.
+    Exit codes: 0 clean, 1 findings at or above --fail-on, 2 could not check, 129, 130, 143 ended by a signal.
     """
     if context.invoked_subcommand is None:
         emit(context.get_help() + "\n")

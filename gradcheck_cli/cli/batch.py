@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradcheck_cli.cli.options import (
+    RUN,
     Asked,
     BaselineFile,
     Color,
@@ -20,17 +21,22 @@ from gradcheck_cli.cli.options import (
     Debug,
     DriftLimit,
     Format,
+    MaxMemory,
     Outputs,
     Quiet,
+    Timeout,
     UpdateBaseline,
     Verbose,
+    check_limits,
     colored,
     config_file,
     finish,
+    size_of,
 )
 from gradcheck_cli.cli.suiteprogress import suite_progress
 from gradcheck_cli.cli.writing import write_file
 from gradcheck_cli.errors import Interrupted, UsageError
+from gradcheck_cli.signals import number_of
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
@@ -38,7 +44,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.suite.journal import Journal
     from gradcheck_cli.suite.known import Known
 
-_RUN, _CHOICE = "Run", "Which checks"
+_CHOICE = "Which checks"
 
 
 def batch(
@@ -62,29 +68,23 @@ def batch(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Checks to run at a time; one for each core if not given.", rich_help_panel=_RUN
+            min=1, metavar="N", help="Checks to run at a time; one for each core if not given.", rich_help_panel=RUN
         ),
     ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(min=0.001, metavar="SECONDS", help="End a check after this long.", rich_help_panel=_RUN),
-    ] = None,
-    max_memory: Annotated[
-        str | None,
-        typer.Option(metavar="SIZE", help="End a check that uses more memory, as 4GB.", rich_help_panel=_RUN),
-    ] = None,
+    timeout: Timeout = None,
+    max_memory: MaxMemory = None,
     fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Stop at the first check that does not pass.", rich_help_panel=_RUN)
+        bool, typer.Option("--fail-fast", help="Stop at the first check that does not pass.", rich_help_panel=RUN)
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was ended.", rich_help_panel=_RUN)
+        bool, typer.Option("--resume", help="Go on with a run that was ended.", rich_help_panel=RUN)
     ] = False,
     journal: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
             help="Where finished checks are kept for --resume; next to the config if not given.",
-            rich_help_panel=_RUN,
+            rich_help_panel=RUN,
         ),
     ] = None,
     baseline: BaselineFile = None,
@@ -107,18 +107,19 @@ def batch(
         from gradcheck_cli.config import load_config
         from gradcheck_cli.suite.journal import Journal
         from gradcheck_cli.suite.known import load_known
-        from gradcheck_cli.suite.memory import can_be_limited
         from gradcheck_cli.suite.selection import selected
+        from gradcheck_cli.worker.launch import can_fork
 
         file = config_file(config, no_config=False)
         if file is None:
             raise UsageError("there is no gradcheck.yaml here or above", hint="`gradcheck init` writes one.")
-        overrides = {"timeout": timeout, "max_memory": _size(max_memory), "baseline": baseline, "drift": drift}
+        overrides = {"timeout": timeout, "max_memory": size_of(max_memory), "baseline": baseline, "drift": drift}
         plan = load_config(file, overrides)
         if not plan:
             raise UsageError(f"{file} holds no checks", hint="Add some under `checks:`.")
-        if any(planned.max_memory for planned in plan) and not can_be_limited():
-            raise UsageError("max_memory: this system does not tell what memory a process uses; Linux does")
+        check_limits(plan)
+        if not can_fork():
+            raise UsageError("this system cannot fork processes, which `gradcheck batch` needs")
         known = load_known(plan, update=update_baseline)
         chosen = [known.held(planned) for planned in selected(plan, keyword, shard)]
         kept = Journal(_journal_path(journal, file, shard))
@@ -129,17 +130,6 @@ def batch(
         return _suite(str(file), done, known, kept, time.perf_counter() - started)
 
     finish(asked, config or "gradcheck.yaml", work)
-
-
-def _size(text: str | None) -> int | None:
-    if text is None:
-        return None
-    from gradcheck_cli.records.size import parse_size
-
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise UsageError(f"--max-memory: {error}", hint="Write --max-memory 4GB.") from error
 
 
 def _journal_path(journal: str | None, file: Path, shard: str | None) -> Path:
@@ -180,7 +170,7 @@ def _run(
                         break
         except KeyboardInterrupt as pressed:
             hint = "`gradcheck batch --resume` with the same options goes on with what is not finished."
-            raise Interrupted("interrupted", hint=hint) from pressed
+            raise Interrupted("interrupted", hint=hint, number=number_of(pressed)) from pressed
     return [(plan[place], done[place]) for place in sorted(done)]
 
 

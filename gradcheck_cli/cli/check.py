@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradcheck_cli.cli.options import (
+    RUN,
     Asked,
     BaselineFile,
     Color,
@@ -20,13 +21,17 @@ from gradcheck_cli.cli.options import (
     Debug,
     DriftLimit,
     Format,
+    MaxMemory,
     Outputs,
     Quiet,
+    Timeout,
     UpdateBaseline,
     Verbose,
+    check_limits,
     colored,
     config_file,
     finish,
+    size_of,
 )
 from gradcheck_cli.cli.progress import stages
 from gradcheck_cli.cli.writing import write_file
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.records.spec import CheckSpec
     from gradcheck_cli.records.suite import PlannedCheck
 
-_DATA, _MODEL, _RUN, _VERDICT = "Data and loss", "Model", "Run", "Verdict"
+_DATA, _MODEL, _VERDICT = "Data and loss", "Model", "Verdict"
 _TRIALS = "Remedies"
 
 
@@ -116,28 +121,36 @@ def check(
             rich_help_panel=_MODEL,
         ),
     ] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...", rich_help_panel=_RUN)] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...", rich_help_panel=RUN)] = "cpu",
     dtype: Annotated[
         str | None,
-        typer.Option(metavar="DTYPE", help="Cast model and batch, as to bfloat16.", rich_help_panel=_RUN),
+        typer.Option(metavar="DTYPE", help="Cast model and batch, as to bfloat16.", rich_help_panel=RUN),
     ] = None,
     autocast: Annotated[
-        Autocast | None, typer.Option(help="Run the forward pass in mixed precision.", rich_help_panel=_RUN)
+        Autocast | None, typer.Option(help="Run the forward pass in mixed precision.", rich_help_panel=RUN)
     ] = None,
     batches: Annotated[
         int,
         typer.Option(
-            min=1, metavar="N", help="Batches to run; 4 or more give a clipping threshold.", rich_help_panel=_RUN
+            min=1, metavar="N", help="Batches to run; 4 or more give a clipping threshold.", rich_help_panel=RUN
         ),
     ] = 1,
     lr: Annotated[
         float | None,
-        typer.Option("--lr", metavar="RATE", help="Learning rate, to judge the size of a step.", rich_help_panel=_RUN),
+        typer.Option("--lr", metavar="RATE", help="Learning rate, to judge the size of a step.", rich_help_panel=RUN),
     ] = None,
-    optimizer: Annotated[Optimizer, typer.Option(help="Whose step --lr means.", rich_help_panel=_RUN)] = Optimizer.SGD,
+    optimizer: Annotated[Optimizer, typer.Option(help="Whose step --lr means.", rich_help_panel=RUN)] = Optimizer.SGD,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, metavar="INT", help="Random seed.", rich_help_panel=_RUN)
+        int, typer.Option(min=0, max=2**63 - 1, metavar="INT", help="Random seed.", rich_help_panel=RUN)
     ] = 0,
+    timeout: Timeout = None,
+    max_memory: MaxMemory = None,
+    in_process: Annotated[
+        bool,
+        typer.Option(
+            "--in-process", help="Run the model in this process, for breakpoint(); unprotected.", rich_help_panel=RUN
+        ),
+    ] = False,
     trials: Annotated[
         bool, typer.Option("--try/--no-try", help="Try the remedies on copies of the model.", rich_help_panel=_TRIALS)
     ] = True,
@@ -192,13 +205,15 @@ def check(
 
     Without options the batch and the loss are looked for in MODEL's file, and what was picked is printed.
     """
-    from gradcheck_cli.records.spec import CheckSpec
-    from gradcheck_cli.records.suite import PlannedCheck
-    from gradcheck_cli.rules import patterns
+    from gradcheck_cli.worker.launch import beginning
 
     asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
 
     def work() -> Report:
+        from gradcheck_cli.records.spec import CheckSpec
+        from gradcheck_cli.records.suite import PlannedCheck
+        from gradcheck_cli.rules import patterns
+
         spec = CheckSpec(
             model=model,
             batch=batch,
@@ -230,23 +245,47 @@ def check(
         if file is not None:
             given = {"select": spec.select, "ignore": spec.ignore, "fail_on": fail_on}
             ruled, notes = _by_policy(spec, file, given)
-        planned = PlannedCheck(name=model, spec=ruled, baseline=baseline, drift=drift)
-        report = _against_baseline(planned, update_baseline, lambda held: _run(held, asked, silence))
+        planned = PlannedCheck(
+            name=model,
+            spec=ruled,
+            timeout=timeout,
+            max_memory=size_of(max_memory),
+            baseline=baseline,
+            drift=drift,
+        )
+        report = _against_baseline(planned, update_baseline, lambda held: _run(held, in_process, asked, silence))
         report = replace(report, notes=(*report.notes, *notes))
         return _with_patch(report, write_patch) if write_patch else report
 
     silence = ExitStack()
-    finish(asked, model, work, quiet=silence)
+    with beginning(wanted=not in_process):  # torch is imported while we read what is asked
+        finish(asked, model, work, quiet=silence)
 
 
-def _run(spec: CheckSpec, asked: Asked, silence: ExitStack) -> Report:
+def _run(planned: PlannedCheck, in_process: bool, asked: Asked, silence: ExitStack) -> Report:
+    """Make the check in a process of its own, or in this one where that is wanted or all that the system can do."""
+    from gradcheck_cli import suite
+    from gradcheck_cli.reports import load
+    from gradcheck_cli.worker.launch import can_fork
+
+    check_limits([planned])
+    in_process = in_process or not can_fork()
+    if in_process and (planned.timeout or planned.max_memory):
+        raise UsageError("--timeout and --max-memory need a process for the check", hint="Leave out --in-process.")
+    with stages(quiet=asked.quiet, color=colored(asked.color, terminal=sys.stderr.isatty())) as shown:
+        if in_process:
+            return _run_here(planned.spec, silence, shown)
+        load(asked.format)
+        return suite.run_one(planned, shown, shown.echo)
+
+
+def _run_here(spec: CheckSpec, silence: ExitStack, on_stage: Callable[..., None]) -> Report:
     from gradcheck_cli import pipeline
     from gradcheck_cli.target import no_hard_exit, quiet_stdout
 
     silence.enter_context(quiet_stdout())
     silence.enter_context(no_hard_exit())
-    with stages(quiet=asked.quiet, color=colored(asked.color, terminal=sys.stderr.isatty())) as on_stage:
-        return pipeline.run_check(spec, on_stage)
+    return pipeline.run_check(spec, on_stage)
 
 
 def _with_patch(report: Report, path: str) -> Report:
@@ -273,14 +312,14 @@ def _by_policy(spec: CheckSpec, file: Path, given: Mapping[str, object]) -> tupl
     return ruled, () if ruled == spec else (f"the verdict follows {file}; --no-config leaves it out",)
 
 
-def _against_baseline(planned: PlannedCheck, update: bool, run: Callable[[CheckSpec], Report]) -> Report:
+def _against_baseline(planned: PlannedCheck, update: bool, run: Callable[[PlannedCheck], Report]) -> Report:
     """Run a check and tell what is new, known and fixed; its name in the baseline is MODEL as it was given."""
     if not (planned.baseline or planned.drift or update):
-        return run(planned.spec)
+        return run(planned)
     from gradcheck_cli.suite.known import load_known
 
     known = load_known([planned], update=update)
-    report = run(known.held(planned).spec)
+    report = run(known.held(planned))
     for path, text in known.documents([(planned, report)]):
         write_file(Path(path), text)
     judged = known.judged(planned, report)

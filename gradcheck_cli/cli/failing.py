@@ -6,11 +6,8 @@ import sys
 import traceback
 from contextlib import suppress
 
-from gradcheck_cli.errors import GradcheckError, Interrupted
-
-
-class InternalError(GradcheckError):
-    """A fault of gradcheck itself."""
+from gradcheck_cli.errors import GradcheckError, Interrupted, internal_error
+from gradcheck_cli.signals import number_of
 
 
 def as_error(raised: BaseException) -> GradcheckError:
@@ -18,13 +15,8 @@ def as_error(raised: BaseException) -> GradcheckError:
     if isinstance(raised, GradcheckError):
         return raised
     if isinstance(raised, KeyboardInterrupt):
-        return Interrupted("interrupted")
-    kind = type(raised).__name__
-    told = f"{kind}: {raised}" if str(raised) else kind
-    return InternalError(
-        f"internal error: {told}",
-        hint="this is a fault of gradcheck: please report this; rerun with --debug for the traceback",
-    )
+        return Interrupted("interrupted", number=number_of(raised))
+    return internal_error(raised)
 
 
 def tell(error: GradcheckError, raised: BaseException | None = None) -> None:

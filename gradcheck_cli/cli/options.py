@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
@@ -19,9 +19,10 @@ from gradcheck_cli.errors import GradcheckError, UsageError
 from gradcheck_cli.reports import FORMATS, Style
 
 if TYPE_CHECKING:
+    from gradcheck_cli.records.suite import PlannedCheck
     from gradcheck_cli.reports import Result
 
-OUTPUT, BASELINE = "Output", "Baseline"
+OUTPUT, BASELINE, RUN = "Output", "Baseline", "Run"
 """The headings of these options in the help."""
 
 
@@ -80,6 +81,16 @@ DriftLimit = Annotated[
 ]
 
 
+Timeout = Annotated[
+    float | None,
+    typer.Option(min=0.001, metavar="SECONDS", help="End a check after this long.", rich_help_panel=RUN),
+]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="End a check that uses more memory, as 4GB.", rich_help_panel=RUN),
+]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
     """What the output options asked for, as yet unchecked."""
@@ -110,6 +121,34 @@ def colored(color: Color, *, terminal: bool) -> bool:
     if color is not Color.AUTO:
         return color is Color.ALWAYS
     return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def size_of(text: str | None) -> int | None:
+    """The bytes that --max-memory allows.
+
+    Raises:
+        UsageError: It is no amount.
+    """
+    if text is None:
+        return None
+    from gradcheck_cli.records.size import parse_size
+
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise UsageError(f"--max-memory: {error}", hint="Write --max-memory 4GB.") from error
+
+
+def check_limits(planned: Sequence[PlannedCheck]) -> None:
+    """See that the limits of memory can be kept.
+
+    Raises:
+        UsageError: One is set, and this system does not tell what a process uses.
+    """
+    from gradcheck_cli.suite.memory import can_be_limited
+
+    if any(one.max_memory for one in planned) and not can_be_limited():
+        raise UsageError("max_memory: this system does not tell what memory a process uses; Linux does")
 
 
 def config_file(config: str | None, no_config: bool) -> Path | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Result: TypeAlias = Report | SuiteReport | Comparison
 
-__all__ = ["COMPARING", "FORMATS", "Format", "Style", "render"]
+__all__ = ["COMPARING", "FORMATS", "Format", "Style", "load", "render"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ FORMATS: dict[str, Format] = {
 
 COMPARING = tuple(name for name, format in FORMATS.items() if format.comparison)
 """The formats that can show two runs compared."""
+
+
+def load(format: str) -> None:
+    """Load what draws a report in this format, while there is time for it."""
+    import_module(f"{__name__}.{FORMATS[format].report.partition(':')[0]}")
 
 
 def render(result: Result, format: str, style: Style | None = None) -> str:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gradcheck_cli.suite.runner import run_plan
+from gradcheck_cli.suite.runner import run_one, run_plan
 
-__all__ = ["run_plan"]
+__all__ = ["run_one", "run_plan"]

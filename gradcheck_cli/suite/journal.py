@@ -27,12 +27,12 @@ class Journal:
     """A file to which reports are appended; a disk that is full ends the journal, not the run.
 
     Attributes:
-        path: The file.
+        path: The file, which is never a link to it.
         fault: Why it could not be written, or "".
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.resolve()
         self.fault = ""
 
     def start(self, *, resume: bool) -> None:
@@ -41,6 +41,8 @@ class Journal:
         Raises:
             ReportError: What is there is no journal; it is left as it is.
         """
+        if self.path.exists() and not self.path.is_file():  # a device or a pipe would be read, and removed at the end
+            raise ReportError(f"{self.path}: is not a file", hint="Give another --journal FILE.")
         try:
             old = self._content() if self.path.exists() else b""
             if not resume:

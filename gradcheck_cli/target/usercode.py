@@ -76,6 +76,8 @@ def _in_words(exc: BaseException, *, importing: bool) -> tuple[str, str]:
             f"needs the module `{exc.name}`, which cannot be found",
             "Install it where gradcheck is installed, or run gradcheck from the folder that holds it.",
         )
+    if type(exc).__name__ == "BdbQuit":
+        return "stopped in the debugger, which has no terminal here", "Add --in-process to the command."
     if isinstance(exc, RecursionError):
         return (
             "recursed without end (RecursionError)",

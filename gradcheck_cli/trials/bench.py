@@ -36,6 +36,7 @@ class Bench:
         optimizer: What the user trains with.
         lr: At which rate, if it is known.
         budget: How much may be tried.
+        beat: Called before each step of training.
     """
 
     step: Step
@@ -45,6 +46,7 @@ class Bench:
     optimizer: Optimizer
     lr: float | None
     budget: Budget
+    beat: Callable[[], None] = lambda: None
     _untreated: dict[tuple[Recipe, int], float] = field(default_factory=dict)
 
     @property
@@ -77,5 +79,9 @@ class Bench:
     def without(self, recipe: Recipe, steps: int = STEPS) -> float:
         """Where training ends without any remedy."""
         if (recipe, steps) not in self._untreated:
-            self._untreated[recipe, steps] = train(self.step, copy.deepcopy(self.model), recipe, steps)
+            self._untreated[recipe, steps] = self.trained(self.step, copy.deepcopy(self.model), recipe, steps)
         return self._untreated[recipe, steps]
+
+    def trained(self, step: Step, model: nn.Module, recipe: Recipe, steps: int = STEPS) -> float:
+        """Where training a copy ends."""
+        return train(step, model, recipe, steps, self.beat)

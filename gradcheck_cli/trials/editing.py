@@ -20,7 +20,7 @@ from gradcheck_cli.trials.outcome import measured_outcome, trained_outcome
 from gradcheck_cli.trials.patch import patch_source
 from gradcheck_cli.trials.plans import plan
 from gradcheck_cli.trials.situation import Plan
-from gradcheck_cli.trials.training import LONGER, STEPS, train
+from gradcheck_cli.trials.training import LONGER, STEPS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ def _trained(bench: Bench, trial: Trial, made: Plan, start: float, steps: int) -
     if not bench.budget.take(steps + bench.cost(bench.recipe, steps)):
         return trial
     step = _under(bench, made)
-    trained = train(step, step.target.model, bench.recipe, steps)
+    trained = bench.trained(step, step.target.model, bench.recipe, steps)
     without = bench.without(bench.recipe, steps)
     trial = replace(trial, steps=steps, loss_without=without, loss_with=trained)
     if made.targets is not None or trained_outcome(without, trained, start) != "worse":

@@ -11,7 +11,7 @@ from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.trials.bench import Bench
 from gradcheck_cli.trials.habits import HABITS
 from gradcheck_cli.trials.outcome import trained_outcome
-from gradcheck_cli.trials.training import STEPS, Recipe, train
+from gradcheck_cli.trials.training import STEPS, Recipe
 
 _LR = 0.01
 """The learning rate where none was given: SGD's usual one."""
@@ -45,4 +45,4 @@ def practised(bench: Bench, finding: Finding, remedy: Remedy) -> Remedy:
 
 def _ended(bench: Bench, recipe: Recipe) -> tuple[float, nn.Module]:
     model = copy.deepcopy(bench.model)
-    return train(bench.step, model, recipe), model
+    return bench.trained(bench.step, model, recipe), model

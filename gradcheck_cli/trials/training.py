@@ -39,8 +39,12 @@ class Recipe:
     warmup: bool = False
 
 
-def train(step: Step, model: nn.Module, recipe: Recipe, steps: int = STEPS) -> float:
+def train(
+    step: Step, model: nn.Module, recipe: Recipe, steps: int = STEPS, on_step: Callable[[], None] = lambda: None
+) -> float:
     """Repeat a step on `model`, which is changed, and return the mean loss of the last three; inf if any is not finite.
+
+    `on_step` is called before each, so that somebody who waits can tell long work from a hang.
 
     Raises:
         Exception: Whatever the user's code raises.
@@ -50,6 +54,7 @@ def train(step: Step, model: nn.Module, recipe: Recipe, steps: int = STEPS) -> f
     torch.manual_seed(step.seed)
     losses: list[float] = []
     for taken in range(steps):
+        on_step()
         optimizer.zero_grad()
         with torch.autocast(parameters[0].device.type, dtype=step.autocast, enabled=step.autocast is not None):
             loss = eagerly(lambda: step.target.forward(model, step.batch)).loss

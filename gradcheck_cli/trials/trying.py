@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -32,13 +32,26 @@ FINALISTS = 2
 _INTERRUPTED = "the trials of remedies were interrupted"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reporting:
+    """Who is told how far the trials are.
+
+    Attributes:
+        stage: Is told what is tried, as (stage, done, of); again before each step of training.
+        tried: Is given all findings as they stand, after each trial.
+    """
+
+    stage: Callable[..., None]
+    tried: Callable[[tuple[Finding, ...]], None]
+
+
 def try_remedies(
     step: Step,
     spec: CheckSpec,
     diagnosed: Diagnosed[Evidence],
     diagnose: Diagnose,
     ill: Sequence[Finding],
-    on_stage: Callable[..., None] = lambda *stage: None,
+    reporting: Reporting,
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """All findings, those that are `ill` with their remedies tried on copies of the model and ranked, and notes.
 
@@ -50,8 +63,13 @@ def try_remedies(
         return findings, ()
     if why := _too_costly(step.target.model, evidence.measurement.seconds):
         return findings, (f"no remedy was tried: {why}",)
-    ward = _Ward(sum(len(f.remedies) for f in ill), on_stage)
     tried = {id(f): f for f in findings}
+
+    def note(finding: Finding, now: Finding) -> None:
+        tried[id(finding)] = now
+        reporting.tried(tuple(tried[id(f)] for f in findings))
+
+    ward = _Ward(sum(len(f.remedies) for f in ill), reporting.stage, note)
     try:
         with preserved(step.target.model):
             bench = Bench(
@@ -62,6 +80,7 @@ def try_remedies(
                 optimizer=spec.optimizer,
                 lr=spec.lr,
                 budget=Budget(spec.try_budget),
+                beat=ward.beat,
             )
             for finding in ill:
                 tried[id(finding)] = ward.treated(bench, finding)
@@ -82,12 +101,19 @@ def _too_costly(model: nn.Module, seconds: Mapping[str, float]) -> str:
 
 
 class _Ward:
-    """Goes from finding to finding, tries their remedies, and keeps count."""
+    """Goes from finding to finding, tries their remedies, keeps count, and tells each finding as it stands."""
 
-    def __init__(self, remedies: int, on_stage: Callable[..., None]) -> None:
-        self._remedies, self._on_stage = remedies, on_stage
+    def __init__(
+        self, remedies: int, on_stage: Callable[..., None], on_tried: Callable[[Finding, Finding], None]
+    ) -> None:
+        self._remedies, self._on_stage, self._on_tried = remedies, on_stage, on_tried
         self._begun = self._late = 0
+        self._stage = ""
         self._interrupted = False
+
+    def beat(self) -> None:
+        """Tell again what is being tried."""
+        self._on_stage(self._stage, self._begun, self._remedies)
 
     def notes(self, budget: Budget) -> tuple[str, ...]:
         """What was left out, and whether another run may come farther."""
@@ -107,6 +133,7 @@ class _Ward:
         try:
             for remedy in finding.remedies:
                 tried[remedy.id] = self._tried(bench, finding, remedy, made)
+                self._on_tried(finding, replace(finding, remedies=ranked(list(tried.values()))))
             _confirm(bench, tried, made)
         except KeyboardInterrupt:
             self._interrupted = True
@@ -114,7 +141,8 @@ class _Ward:
 
     def _tried(self, bench: Bench, finding: Finding, remedy: Remedy, made: dict[str, Edited]) -> Remedy:
         self._begun += 1
-        self._on_stage(f"trying: {remedy.title}", self._begun, self._remedies)
+        self._stage = f"trying: {remedy.title}"
+        self.beat()
         try:
             if remedy.id in HABITS:
                 return practised(bench, finding, remedy)

@@ -1,16 +1,19 @@
-"""The command line with a pipeline that gives what the test says, so that no model is run."""
+"""The command line with a check that gives what the test says, so that no model is run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import pytest
 
-from gradcheck_cli import pipeline
+from gradcheck_cli import suite
 from gradcheck_cli.cli import run
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.spec import CheckSpec
+from gradcheck_cli.records.suite import PlannedCheck
+from gradcheck_cli.worker import launch
 from tests.reports.examples import vanishing
 
 Outcome = Report | BaseException
@@ -18,13 +21,17 @@ Outcome = Report | BaseException
 
 @dataclass
 class Stub:
-    """Stands in for `run_check`: gives or raises `outcome`, and keeps the specs it was given."""
+    """Stands in for `run_one`: gives or raises `outcome`, and keeps what was planned."""
 
     outcome: Outcome = field(default_factory=vanishing)
-    specs: list[CheckSpec] = field(default_factory=list)
+    planned: list[PlannedCheck] = field(default_factory=list)
 
-    def __call__(self, spec: CheckSpec, on_stage: Callable[[str], None]) -> Report:
-        self.specs.append(spec)
+    @property
+    def specs(self) -> list[CheckSpec]:
+        return [one.spec for one in self.planned]
+
+    def __call__(self, planned: PlannedCheck, on_stage: Callable[..., None], on_output: object) -> Report:
+        self.planned.append(planned)
         on_stage("probing [red]")
         if isinstance(self.outcome, BaseException):
             raise self.outcome
@@ -43,7 +50,8 @@ class Ended:
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
     stub = Stub()
-    monkeypatch.setattr(pipeline, "run_check", stub)
+    monkeypatch.setattr(suite, "run_one", stub)
+    monkeypatch.setattr(launch, "beginning", lambda wanted: nullcontext())
     return stub
 
 

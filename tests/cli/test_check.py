@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gradcheck_cli.cli.progress import Stages
 from gradcheck_cli.errors import Interrupted, ReportError, UserCodeError
 from gradcheck_cli.records.choices import FailOn, Mode
 from gradcheck_cli.records.documents import report_from_dict
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.reports import FORMATS, Style, render
+from gradcheck_cli.signals import Signalled
 from tests.reports.examples import EXAMPLES, failed, healthy, unknown, vanishing
 
 RAISED = UserCodeError(
@@ -280,3 +283,28 @@ def test_a_patch_that_cannot_be_written_is_an_error(stub, gradcheck, tmp_path: P
 def test_a_patch_needs_the_trials(stub, gradcheck) -> None:
     ended = gradcheck("check", "m.py", "--no-try", "--write-patch", "p.py")
     assert ended.code == 2 and "--no-try" in ended.err
+
+
+def test_limits_reach_the_plan(stub, gradcheck) -> None:
+    assert gradcheck("check", "m.py", "--timeout", "2.5", "--max-memory", "2GB").err == ""
+    assert (stub.planned[0].timeout, stub.planned[0].max_memory) == (2.5, 2 * 10**9)
+
+
+@pytest.mark.parametrize("options", [["--timeout", "0"], ["--max-memory", "much"], ["--timeout", "2", "--in-process"]])
+def test_limits_that_cannot_be_kept_are_usage_errors(stub, gradcheck, options: list[str]) -> None:
+    ended = gradcheck("check", "m.py", *options)
+    assert (ended.code, stub.planned) == (2, [])
+    assert "hint: " in ended.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_gives_its_exit_code(stub, gradcheck, number: int, code: int) -> None:
+    stub.outcome = Signalled(number)
+    ended = gradcheck("check", "m.py", "--format", "json")
+    assert ended.code == json.loads(ended.out)["exit_code"] == code
+    assert ended.err == "error: interrupted\n"
+
+
+def test_what_the_code_prints_is_written_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
+    Stages().echo(b"\x1b[1mhello\n")
+    assert capfd.readouterr().err == "\x1b[1mhello\n"

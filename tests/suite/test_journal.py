@@ -104,6 +104,25 @@ def test_what_is_no_journal_is_left_as_it_is(tmp_path: Path, resume: bool) -> No
     assert kept.path.read_text() == "import torch\n"
 
 
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_device_a_pipe_and_a_folder_are_refused_and_stay(tmp_path: Path, resume: bool) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path(os.devnull), Path("/dev/zero"), tmp_path / "pipe", tmp_path):
+        with pytest.raises(ReportError, match="is not a file"):
+            Journal(path).start(resume=resume)
+        assert path.exists()
+
+
+def test_a_link_stays_and_its_target_is_the_journal(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    kept = Journal(tmp_path / "link")
+    kept.start(resume=False)
+    kept.append(PLAN[0], healthy())
+    assert list(Journal(tmp_path / "target").finished(PLAN)) == [0]
+    kept.remove()
+    assert (tmp_path / "link").is_symlink() and not (tmp_path / "target").exists()
+
+
 def test_a_run_that_does_not_resume_forgets(tmp_path: Path) -> None:
     kept = journal(tmp_path, (PLAN[0], healthy()))
     Journal(kept.path).start(resume=False)

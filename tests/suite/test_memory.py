@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from gradcheck_cli.records.size import parse_size, size_in_words
-from gradcheck_cli.suite.memory import can_be_limited, resident
+from gradcheck_cli.suite.memory import can_be_limited, used, uses_more
+from gradcheck_cli.worker.processes import below
 
 
 @pytest.mark.parametrize(
@@ -34,14 +35,18 @@ def test_words(size: int, words: str) -> None:
 
 
 @pytest.mark.skipif(not can_be_limited(), reason="needs /proc")
-def test_the_processes_of_a_group_are_counted_together() -> None:
-    code = "import os, sys; block = b'x' * 50_000_000; os.fork(); os.write(1, b'r'); sys.stdin.read()"
+def test_all_that_descends_is_counted_and_what_is_shared_once() -> None:
+    touched = "block = b'x' * 50_000_000"
+    code = f"import os, sys; {touched}; os.fork() or os.setsid(); os.write(1, b'r'); sys.stdin.read()"
     child = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
     assert child.stdin and child.stdout
     assert child.stdout.read(2) == b"rr"
-    assert 90_000_000 < resident(child.pid) < 200_000_000
+    assert len(below([child.pid])) == 2
+    assert 50_000_000 < used(below([child.pid])) < 90_000_000
+    assert uses_more(child.pid, 50_000_000)
+    assert not uses_more(child.pid, 90_000_000)
     child.communicate()
-    assert resident(child.pid) == 0
-    assert resident(os.getpgrp()) > 0
+    assert used(below([child.pid])) == 0
+    assert used([os.getpid()]) > 0

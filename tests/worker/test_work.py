@@ -1,0 +1,36 @@
+"""What a check tells of itself on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gradcheck_cli.pipeline import run_check
+from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.spec import CheckSpec
+from gradcheck_cli.worker.diagnosed import unfinished
+from tests.hostile.processes import HEALTHY, ILL
+from tests.reports.examples import vanishing
+
+
+@pytest.mark.parametrize(("text", "budget", "count"), [(ILL, 0.5, 1), (ILL, 0.0, 0), (HEALTHY, 0.5, 0)])
+def test_the_diagnosis_is_told_before_a_remedy_is_tried(tmp_path: Path, text: str, budget: float, count: int) -> None:
+    (tmp_path / "m.py").write_text(text)
+    told: list[Report] = []
+    report = run_check(CheckSpec(model=str(tmp_path / "m.py"), try_budget=budget), on_diagnosed=told.append)
+    assert len(told) == count
+    for early in told:
+        assert [f.code for f in early.findings] == [f.code for f in report.findings]
+        assert all(remedy.trial.outcome == "not-tried" for f in early.findings for remedy in f.remedies)
+
+
+@pytest.mark.parametrize(
+    ("stage", "note"),
+    [
+        ("trying: ReLU", "the trial of `ReLU` was cut short: timed out after 3 s; the diagnosis stands without it"),
+        ("judging", "the trying of remedies was cut short: timed out after 3 s; the diagnosis stands without it"),
+    ],
+)
+def test_a_trial_that_was_cut_short_is_a_note(stage: str, note: str) -> None:
+    assert unfinished(vanishing(), stage, "timed out after\n3 s").notes[-1] == note
