@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from gradcheck_cli.records.measurement import TensorStats
-from gradcheck_cli.runtime.norms import dense, extreme, norm, settle
+from gradcheck_cli.runtime import tensors
+from gradcheck_cli.runtime.norms import extreme, norm, settle
 from gradcheck_cli.runtime.trees import named_tensors
 
 
@@ -18,7 +19,9 @@ def stats_of(tree: Any, name: str) -> tuple[TensorStats, ...]:
 
 
 def _stats(name: str, tensor: Tensor) -> TensorStats:
-    values = dense(tensor)
+    values = tensors.values(tensor)
+    if values is None:
+        values = torch.empty(0, device="cpu", dtype=torch.bool)
     measured = values.is_floating_point() or values.is_complex()
     nan = inf = 0
     first: tuple[int, ...] = ()
@@ -37,9 +40,9 @@ def _stats(name: str, tensor: Tensor) -> TensorStats:
         largest = float(values.abs().max())
     return TensorStats(
         name=name,
-        shape=tuple(tensor.shape),
+        shape=tensors.shape(tensor),
         dtype=str(tensor.dtype).removeprefix("torch."),
-        numel=tensor.numel(),
+        numel=tensors.numel(tensor),
         rms=rms,
         mean=mean,
         std=std,
