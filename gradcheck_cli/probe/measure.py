@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from gradcheck_cli.errors import GradcheckError, StateError
+from gradcheck_cli.errors import GradcheckError, ProbeError, StateError
 from gradcheck_cli.probe import lenses
 from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch
 from gradcheck_cli.probe.parameters import GradientFigures, figures
@@ -194,7 +195,13 @@ class _Probe:
                 stack.enter_context(torch.autocast(device, dtype=autocast))
             stack.enter_context(tracer.watching_modules())
             stack.enter_context(mode)
+            stack.enter_context(torch.enable_grad())  # the pass may leave them off
             result = eagerly(lambda: self.target.forward(self.model, self.batch))
+        if result.loss.grad_fn is None:
+            raise ProbeError(
+                "the loss requires no gradient: the forward pass switches gradients off",
+                hint="Look for torch.set_grad_enabled(False) on the way to the loss.",
+            )
         if lifted:
             self.remarks.append(f"{len(lifted)} checkpointed blocks were run without checkpointing, to see their ops")
         return result
@@ -242,7 +249,7 @@ class _Probe:
     def _backward(self, loss: Tensor, graph: Graph, leaves: dict[int, Tensor]) -> None:
         # A parameter outside the graph still gets a gradient where a custom Function runs a backward of its own.
         index_of = {id(leaf): index for index, leaf in leaves.items()}
-        watched = {id(t): t for t in (*leaves.values(), *self.model.parameters()) if t.requires_grad}
+        watched = {id(t): t for t in (*leaves.values(), *self.model.parameters()) if t.requires_grad and not is_lazy(t)}
         handles = [
             tensor.register_post_accumulate_grad_hook(self._leaf_hook(graph, index_of.get(key)))
             for key, tensor in watched.items()
