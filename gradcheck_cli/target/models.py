@@ -21,6 +21,8 @@ from gradcheck_cli.target.usercode import user_code
 
 MOST_PARTS = 1_000_000
 """Parameters, buffers or modules that a model can have: the largest language models have some ten thousands."""
+_LISTINGS = ("named_modules", "modules", "named_parameters", "parameters", "named_buffers", "buffers")
+"""Modules first: torch lists the others by way of them, and skips what it saw."""
 _NOT_MODELS = (*LOSS_NAMES, *STEP_NAMES)
 
 
@@ -101,7 +103,7 @@ def check_model(model: nn.Module) -> None:
 
 def _require_an_end(model: nn.Module) -> None:
     """A model may override what lists its parts, and never stop."""
-    for name in ("parameters", "named_parameters", "buffers", "named_buffers", "modules", "named_modules"):
+    for name in _LISTINGS:
         counted = sum(1 for _ in itertools.islice(getattr(model, name)(), MOST_PARTS + 1))
         if counted > MOST_PARTS:
             raise TargetError(

@@ -83,7 +83,8 @@ class Memory:
                     stretch.keep()
                 else:
                     stretch.print = tensors.fingerprint(stretch.found)
-                    self._large.setdefault(_storage(stretch.found.words), []).append(stretch)
+                    part = stretch.found.words if stretch.found.words.numel() else stretch.found.rest
+                    self._large.setdefault(_storage(part), []).append(stretch)
 
     @property
     def watches(self) -> bool:

@@ -25,7 +25,7 @@ UNSET: Any = type("Unset", (), {})()
 _ATOMS = frozenset((str, int, float, bool, complex, bytes, type(None), torch.dtype, torch.device, torch.Size))
 _DICTS = frozenset((dict, OrderedDict))
 _KEPT_BY_MODULES = ("_parameters", "_buffers", "_modules")
-_OF_TORCH = ("torch.nn.", "torch.optim.", "torch.distributions.")
+_OF_TORCH = ("torch.nn.", "torch.optim.", "torch.distributions.", "torch.utils.data.")
 _LARGEST = 10_000_000
 """Objects at which the walk ends. 200,000 layers have half as many; a data set that hangs on a model may have more."""
 
@@ -120,7 +120,7 @@ def _enters(kind: type) -> bool:
     module = str(getattr(kind, "__module__", ""))
     root = module.partition(".")[0]
     if root == "torch":
-        return module.startswith(_OF_TORCH)
+        return module.startswith(_OF_TORCH) and not kind.__name__.startswith("_")  # such as a loader's running iterator
     return root not in sys.stdlib_module_names and root != "numpy"
 
 
