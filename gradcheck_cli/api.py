@@ -54,7 +54,7 @@ def check(
         loss: A function of (output, target), or the name of one in torch.nn.functional; guessed if None.
         step: A function of (model, batch) that returns the loss, instead of `loss`.
         name: What to call the model in the report.
-        seed: Seed of the random generators for the pass.
+        seed: Seed of the random generators, for drawing the batch and for the pass.
         lr: Learning rate, if the size of the first step is to be judged.
         optimizer: "sgd", "adam" or "adamw".
         select: Code prefixes or rule names to show, as one text or several; all if empty.
@@ -79,7 +79,7 @@ def check(
     from gradcheck_cli.target import wrap_target
 
     started = time.perf_counter()
-    target = wrap_target(model, batch, loss=loss, step=step, name=name)
+    target = wrap_target(model, batch, loss=loss, step=step, name=name, seed=seed)
     spec = replace(spec, model=target.name)
     report = pipeline.examine(target, spec, lambda *stage: None, started)
     return Report(**{field.name: getattr(report, field.name) for field in fields(report)})

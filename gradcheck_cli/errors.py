@@ -41,6 +41,10 @@ class ProbeError(GradcheckError):
     """The pass ran but there is nothing to measure: no loss, no graph, no parameters."""
 
 
+class StateError(GradcheckError):
+    """The check changed something of the model or the batch and could not put it back; the message names it."""
+
+
 class ReportError(GradcheckError):
     """A saved report cannot be read, or a report cannot be written."""
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from gradcheck_cli.errors import GradcheckError
+from gradcheck_cli.errors import GradcheckError, ProbeError, StateError
 from gradcheck_cli.probe import lenses
 from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch
 from gradcheck_cli.probe.parameters import GradientFigures, figures
@@ -26,9 +27,11 @@ from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.records.measurement import Measurement, Op, Origin
 from gradcheck_cli.records.spec import Pass, Target
 from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
+from gradcheck_cli.runtime.copies import NotIndependent
 from gradcheck_cli.runtime.graph import Graph
 from gradcheck_cli.runtime.passes import RaisedByUser, low_precision, run_backward
-from gradcheck_cli.runtime.state import WriteGuard, preserved
+from gradcheck_cli.runtime.state import State, WriteWatch, preserved, seed_everything
+from gradcheck_cli.runtime.tensors import is_finite, untouched, values
 
 
 def measure(
@@ -41,21 +44,18 @@ def measure(
 ) -> Measurement:
     """Run one forward and backward pass of `target` on `batch` and measure every gradient in it.
 
-    The model, its gradients, the random generators and torch's switches come back as they were.
+    The model, its gradients, the batch, the random generators and torch's switches come back as they were.
 
     Raises:
-        GradcheckError: There is nothing to measure.
+        GradcheckError: There is nothing to measure, or something cannot be put back.
         RaisedByUser: The user's forward, loss or backward raised.
     """
-    model = target.model
-    guard = WriteGuard(model)
-    probe = _Probe(target, batch, guard)
+    require_parameters(target.model)
+    probe: _Probe | None = None
     try:
-        with preserved(model):
-            try:
-                return probe.run(seed, autocast, on_stage)
-            finally:
-                guard.restore()
+        with preserved(target.model, batch, getattr(target.forward, "loss", None)) as state:
+            probe = _Probe(target, batch, state)
+            return probe.run(seed, autocast, on_stage)
     except GradcheckError:
         raise
     except BaseException as error:
@@ -63,7 +63,8 @@ def measure(
             raise
         raise RaisedByUser(error) from error
     finally:
-        probe.release()  # only now has the model let go of what it kept of its outputs
+        if probe is not None:
+            probe.release()  # only now has the model let go of what it kept of its outputs
 
 
 _OURS = tuple(str(Path(__file__).parent.parent / stage) for stage in ("probe", "runtime"))
@@ -82,14 +83,14 @@ def _is_ours(error: BaseException) -> bool:
 class _Probe:
     """The working state of one measurement."""
 
-    def __init__(self, target: Target, batch: Any, guard: WriteGuard) -> None:
+    def __init__(self, target: Target, batch: Any, state: State) -> None:
         self.target, self.batch, self.model = target, batch, target.model
-        self.tracer = Tracer(target.model, guard)
+        self.tracer = Tracer(target.model, state)
         self.sources = SourceTable(target.root)
         self.figures: dict[int, GradientFigures] = {}
         self.readings: dict[int, lenses.Reading] = {}
         self.remarks: list[str] = []
-        self.guard = guard
+        self.state = state
         self.graph: Graph | None = None
 
     def release(self) -> None:
@@ -99,12 +100,7 @@ class _Probe:
             self.graph.release()
 
     def run(self, seed: int, autocast: torch.dtype | None, on_stage: Callable[[str], None]) -> Measurement:
-        require_parameters(self.model)
-        for parameter in self.model.parameters():
-            parameter.grad = None
-            parameter._post_accumulate_grad_hooks = None  # type: ignore[assignment]
-        if statistics_never_taken(self.model):
-            self.model.train()
+        if self._prepared():
             self.remarks.append(
                 "the model was in eval mode, but its BatchNorm statistics never saw data: probed in train mode"
             )
@@ -123,24 +119,42 @@ class _Probe:
                 tensor.grad = grad
         backward_done = time.perf_counter()
         on_stage("reading the gradients")
-        measured = settled(
-            Observed(
-                model=self.model,
-                batch=self.batch,
-                result=result,
-                graph=graph,
-                leaves=leaves,
-                tracer=self.tracer,
-                sources=self.sources,
-                built=self.target.built,
-                figures=self.figures,
-                readings=self.readings,
-                remarks=tuple(self.remarks),
-                seconds={"forward": forward_done - started, "backward": backward_done - forward_done},
-            )
-        )
-        # Only now: a replay writes into buffers that the backward pass needs.
+        seconds = {"forward": forward_done - started, "backward": backward_done - forward_done}
+        with untouched():
+            measured = settled(self._observed(result, graph, leaves, seconds))
         return self._explained(measured, seed, autocast, on_stage)
+
+    def _observed(self, result: Pass, graph: Graph, leaves: dict[int, Tensor], seconds: dict[str, float]) -> Observed:
+        return Observed(
+            model=self.model,
+            batch=self.batch,
+            result=result,
+            graph=graph,
+            leaves=leaves,
+            tracer=self.tracer,
+            sources=self.sources,
+            built=self.target.built,
+            figures=self.figures,
+            readings=self.readings,
+            remarks=tuple(self.remarks),
+            seconds=seconds,
+        )
+
+    def _prepared(self) -> bool:
+        """Make the model ready for a pass; True where it was put in train mode for it."""
+        with untouched():
+            for parameter in self.model.parameters():
+                parameter.grad = None
+                parameter._post_accumulate_grad_hooks = None  # type: ignore[assignment]
+        never = statistics_never_taken(self.model)
+        if never:
+            self.model.train()
+        return never
+
+    def _rewind(self) -> None:
+        """Back to before the first pass, so that another one sees the same batch, buffers and generators."""
+        self.state.restore()
+        self._prepared()
 
     def _explained(
         self, measured: Measurement, seed: int, autocast: torch.dtype | None, on_stage: Callable[[str], None]
@@ -165,7 +179,7 @@ class _Probe:
     def _forward(
         self, seed: int, autocast: torch.dtype | None, tracer: Tracer, mode: AbstractContextManager[Any]
     ) -> Pass:
-        torch.manual_seed(seed)
+        seed_everything(seed)
         device = _device_type(self.model)
         with ExitStack() as stack:
             lifted = stack.enter_context(checkpointing_lifted())
@@ -173,23 +187,34 @@ class _Probe:
                 stack.enter_context(torch.autocast(device, dtype=autocast))
             stack.enter_context(tracer.watching_modules())
             stack.enter_context(mode)
+            stack.enter_context(torch.enable_grad())  # the pass may leave them off
             result = eagerly(lambda: self.target.forward(self.model, self.batch))
+        if result.loss.grad_fn is None:
+            raise ProbeError(
+                "the loss requires no gradient: the forward pass switches gradients off",
+                hint="Look for torch.set_grad_enabled(False) on the way to the loss.",
+            )
         if lifted:
             self.remarks.append(f"{len(lifted)} checkpointed blocks were run without checkpointing, to see their ops")
         return result
 
     def _forward_origin(self, seed: int, autocast: torch.dtype | None) -> Origin | None:
         """Replay the forward pass op by op up to the first op that made a non-finite value."""
-        tracer = Tracer(self.model, self.guard, outputs=False)  # its norms would be searched too
+        self._rewind()
+        tracer = Tracer(self.model, self.state, outputs=False)  # its norms would be searched too
         search = OriginSearch(tracer)
-        with preserved(self.model):
-            self._forward(seed, autocast, tracer, search)
+        self._forward(seed, autocast, tracer, search)
         return search.origin(self.sources)
 
     def _with_roundings(self, measured: Measurement, seed: int, autocast: torch.dtype | None) -> Measurement:
+        self._rewind()
         try:
-            with preserved(self.model):
-                return replace(measured, roundings=roundings(self.target, self.batch, seed, autocast))
+            found = roundings(self.target, self.batch, seed, autocast, self._rewind)
+            return replace(measured, roundings=found)
+        except NotIndependent as reason:
+            return replace(measured, remarks=(*measured.remarks, f"not compared with float32: {reason}"))
+        except StateError:
+            raise
         except Exception as error:  # the user's code, in a precision that it was not written for
             told = f"not compared with float32: a copy of the model in float32 raised {type(error).__name__}"
             return replace(measured, remarks=(*measured.remarks, told))
@@ -198,43 +223,46 @@ class _Probe:
         self, seed: int, autocast: torch.dtype | None, ops: tuple[Op, ...], blamed: int
     ) -> Origin | None:
         """Run both passes again to see what the blamed node had saved; None where they took another way."""
-        with preserved(self.model):
-            result = self._forward(seed, autocast, Tracer(self.model, self.guard, outputs=False), nullcontext())
-            graph = Graph(result.loss.grad_fn)
-            extra = _stash_gradients(graph.leaves().values(), self.model)
-            try:
-                if graph.names != [op.name for op in ops]:
-                    return None
-                search = BackwardSearch(graph, blamed)
-                run_backward(result.loss)
-                return search.origin(ops, self.sources)
-            finally:
-                graph.release()
-                for tensor, grad in extra:
-                    tensor.grad = grad
+        self._rewind()
+        result = self._forward(seed, autocast, Tracer(self.model, self.state, outputs=False), nullcontext())
+        graph = Graph(result.loss.grad_fn)
+        extra = _stash_gradients(graph.leaves().values(), self.model)
+        try:
+            if graph.names != [op.name for op in ops]:
+                return None
+            search = BackwardSearch(graph, blamed)
+            run_backward(result.loss)
+            return search.origin(ops, self.sources)
+        finally:
+            graph.release()
+            for tensor, grad in extra:
+                tensor.grad = grad
 
     def _backward(self, loss: Tensor, graph: Graph, leaves: dict[int, Tensor]) -> None:
         # A parameter outside the graph still gets a gradient where a custom Function runs a backward of its own.
         index_of = {id(leaf): index for index, leaf in leaves.items()}
-        watched = {id(t): t for t in (*leaves.values(), *self.model.parameters()) if t.requires_grad}
+        watched = {id(t): t for t in (*leaves.values(), *self.model.parameters()) if t.requires_grad and not is_lazy(t)}
         handles = [
             tensor.register_post_accumulate_grad_hook(self._leaf_hook(graph, index_of.get(key)))
             for key, tensor in watched.items()
         ]
         graph.watch(self._looks(graph))
+        watch = WriteWatch(self.state.before_write) if self.state.watches_writes else nullcontext()
         try:
-            run_backward(loss)
+            with watch:
+                run_backward(loss)
         finally:
             for handle in handles:
                 handle.remove()
 
     def _leaf_hook(self, graph: Graph, index: int | None) -> Callable[[Tensor], None]:
         def arrived(leaf: Tensor) -> None:
-            gradient, leaf.grad = leaf.grad, None
-            if gradient is not None:
-                measured = self.figures[id(leaf)] = figures(leaf, gradient)
-                if index is not None:
-                    graph.arrived_at_leaf(index, measured.norm)
+            with torch._C.DisableTorchFunction():
+                gradient, leaf.grad = leaf.grad, None
+                if gradient is not None:
+                    measured = self.figures[id(leaf)] = figures(leaf, gradient)
+                    if index is not None:
+                        graph.arrived_at_leaf(index, measured.norm)
 
         return arrived
 
@@ -255,8 +283,9 @@ class _Probe:
 
 
 def _nan_buffers(model: nn.Module) -> tuple[str, ...]:
-    floating = ((name, b) for name, b in model.named_buffers() if b.is_floating_point() or b.is_complex())
-    return tuple(name for name, buffer in floating if bool(buffer.isnan().any()))
+    """The buffers that hold NaN; one whose values torch does not show is not named."""
+    found = {name: values(buffer) for name, buffer in model.named_buffers() if is_finite(buffer) is False}
+    return tuple(name for name, held in found.items() if held is not None and bool(held.isnan().any()))
 
 
 def _device_type(model: nn.Module) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,24 +14,31 @@ from gradcheck_cli.records.measurement import Rounding
 from gradcheck_cli.records.spec import Target
 from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.runtime.checkpointing import eagerly
+from gradcheck_cli.runtime.copies import independent_copy
 from gradcheck_cli.runtime.norms import settle
 from gradcheck_cli.runtime.passes import LOW, low_precision, run_backward
+from gradcheck_cli.runtime.state import seed_everything
 
 
-def roundings(target: Target, batch: Any, seed: int, autocast: torch.dtype | None) -> tuple[Rounding, ...]:
+def roundings(
+    target: Target, batch: Any, seed: int, autocast: torch.dtype | None, rewind: Callable[[], None]
+) -> tuple[Rounding, ...]:
     """For each parameter, the share of its gradient that is lost in low precision; () where all is float32.
 
     An element is lost where it is exactly 0 although the same pass in float32 gives another value, and subnormal
-    where it is below the dtype's smallest normal number and so has fewer digits. Both passes run on copies.
+    where it is below the dtype's smallest normal number and so has fewer digits. Both passes run on copies, and
+    `rewind` puts the batch back between them.
 
     Raises:
+        NotIndependent: A copy of the model shares something with it.
         Exception: Whatever the user's code raises in a float32 copy of the model.
     """
     dtype = low_precision(target.model, autocast)
     if dtype is None:
         return ()
-    low = _gradients(target, copy.deepcopy(target.model), batch, seed, autocast)
-    full = _gradients(target, copy.deepcopy(target.model).float(), tree_map(_widened, batch), seed, None)
+    low = _gradients(target, independent_copy(target.model), batch, seed, autocast)
+    rewind()
+    full = _gradients(target, independent_copy(target.model).float(), tree_map(_widened, batch), seed, None)
     names = [name for name in low if name in full]
     numbers = iter(settle([s for name in names for s in _compared(low[name], full[name], torch.finfo(dtype))]))
     return tuple(
@@ -55,7 +61,7 @@ def _gradients(
 ) -> Mapping[str, Tensor]:
     for parameter in model.parameters():
         parameter.grad = None
-    torch.manual_seed(seed)
+    seed_everything(seed)
     with ExitStack() as stack:
         if autocast is not None:
             stack.enter_context(torch.autocast(next(model.parameters()).device.type, dtype=autocast))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from gradcheck_cli.names import listing
 from gradcheck_cli.probe import lenses
 from gradcheck_cli.probe.parameters import GradientFigures
 from gradcheck_cli.probe.sources import SourceTable
@@ -26,8 +28,9 @@ from gradcheck_cli.records.measurement import (
 )
 from gradcheck_cli.records.ops import LEAF
 from gradcheck_cli.records.spec import Pass
+from gradcheck_cli.runtime import tensors
 from gradcheck_cli.runtime.graph import Graph
-from gradcheck_cli.runtime.norms import Scalar, norm, settle
+from gradcheck_cli.runtime.norms import Scalar, settle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,17 @@ class Observed:
     remarks: tuple[str, ...]
     seconds: Mapping[str, float]
     built: Mapping[str, tuple[str, int]]
+
+    @cached_property
+    def weights(self) -> Mapping[int, Scalar]:
+        """The norm of each parameter by its id; one without values that can be read is left out."""
+        norms = ((id(p), tensors.norm(p)) for p in self.model.parameters())
+        return {key: length for key, length in norms if length is not None}
+
+    @cached_property
+    def unread(self) -> tuple[str, ...]:
+        """The names of the parameters that are left out."""
+        return tuple(name for name, p in self.model.named_parameters() if id(p) not in self.weights)
 
     def built_at(self, module: int) -> int:
         """Index of the line that built a module, or the nearest one around it that was seen being built; -1."""
@@ -78,9 +92,14 @@ def settled(seen: Observed) -> Measurement:
         inputs=stats_of(seen.batch, "batch"),
         outputs=stats_of(seen.result.output, "output"),
         targets=stats_of(seen.result.target, "target"),
-        remarks=seen.remarks,
+        remarks=(*seen.remarks, *_left_out(seen.unread)),
         seconds=seen.seconds,
     )
+
+
+def _left_out(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Such as a lazy parameter whose layer was never called."""
+    return (f"without values that can be read, and left out: {listing(names)}",) if names else ()
 
 
 def _attribution(seen: Observed, name: str, node: Any) -> tuple[int, int, int]:
@@ -93,9 +112,7 @@ def _attribution(seen: Observed, name: str, node: Any) -> tuple[int, int, int]:
 
 def _parameters(seen: Observed, radii: Mapping[int, float | None]) -> tuple[ParameterMeasurement, ...]:
     ops = {id(leaf): index for index, leaf in seen.leaves.items()}
-    named: dict[int, tuple[Tensor, list[str]]] = {}
-    for name, parameter in seen.model.named_parameters(remove_duplicate=False):
-        named.setdefault(id(parameter), (parameter, []))[1].append(name)
+    named = _readable(seen)
     modules = {path: i for i, (path, _) in enumerate(seen.tracer.modules)}
     numbers = iter(settle([s for parameter, _ in named.values() for s in _scalars(seen, parameter)]))
     return tuple(
@@ -104,9 +121,18 @@ def _parameters(seen: Observed, radii: Mapping[int, float | None]) -> tuple[Para
     )
 
 
+def _readable(seen: Observed) -> dict[int, tuple[Tensor, list[str]]]:
+    """The parameters that hold numbers and all names of each, by their id."""
+    named: dict[int, tuple[Tensor, list[str]]] = {}
+    for name, parameter in seen.model.named_parameters(remove_duplicate=False):
+        if id(parameter) in seen.weights:
+            named.setdefault(id(parameter), (parameter, []))[1].append(name)
+    return named
+
+
 def _scalars(seen: Observed, parameter: Tensor) -> list[Scalar]:
     measured = seen.figures.get(id(parameter))
-    weight = norm(parameter)
+    weight = seen.weights[id(parameter)]
     if measured is None:
         return [weight, weight, 0.0, 0.0, 0.0, 0.0, 0.0]
     active = weight if measured.active_weight is None else measured.active_weight
@@ -121,7 +147,7 @@ def _modules(seen: Observed) -> tuple[ModuleMeasurement, ...]:
     norms = {index: [next(numbers) for _ in found] for index, found in outputs.items()}
     return tuple(
         _module(i, path, type(module).__name__, seen.tracer, norms.get(i, []), position)
-        for i, (path, module) in enumerate(seen.model.named_modules())
+        for i, (path, module) in enumerate(seen.tracer.modules)
     )
 
 
@@ -149,10 +175,11 @@ def _lenses(seen: Observed) -> tuple[Lens, ...]:
 
 def _cuts(seen: Observed) -> tuple[Cut, ...]:
     reached = set(seen.graph.nodes)
-    numbers = {id(p): i for i, p in enumerate(dict.fromkeys(seen.model.parameters()))}
+    numbers = {key: i for i, key in enumerate(_readable(seen))}
+    modules = [module for _, module in seen.tracer.modules]
     cuts: dict[tuple[Any, ...], Cut] = {}
     for raw in seen.tracer.cuts:
-        behind = _parameters_behind(raw, reached, numbers, seen.model)
+        behind = _parameters_behind(raw, reached, numbers, modules)
         if behind:
             source = seen.sources.line(raw.place)
             key = (raw.op, raw.module, source, behind)
@@ -161,11 +188,15 @@ def _cuts(seen: Observed) -> tuple[Cut, ...]:
     return tuple(cuts.values())
 
 
-def _parameters_behind(raw: Any, reached: set[Any], numbers: dict[int, int], model: nn.Module) -> tuple[int, ...]:
+def _parameters_behind(
+    raw: Any, reached: set[Any], numbers: dict[int, int], modules: list[nn.Module]
+) -> tuple[int, ...]:
     """Indexes of the parameters whose only known way on was through this cut."""
     if raw.node is None:
-        module = list(model.modules())[raw.module]
-        return tuple(sorted(numbers[id(p)] for p in module.parameters(recurse=False) if p.requires_grad))
+        module = modules[raw.module]
+        return tuple(
+            sorted(numbers[id(p)] for p in module.parameters(recurse=False) if p.requires_grad and id(p) in numbers)
+        )
     seen, stack, found = {raw.node}, [raw.node], set()
     while stack:
         node = stack.pop()
@@ -195,21 +226,26 @@ def _parameter(
     return ParameterMeasurement(
         names=tuple(names),
         module=modules.get(names[0].rpartition(".")[0], 0),
-        shape=tuple(parameter.shape),
+        shape=tensors.shape(parameter),
         dtype=str(parameter.dtype).removeprefix("torch."),
-        numel=parameter.numel(),
+        numel=tensors.numel(parameter),
         requires_grad=parameter.requires_grad,
         op=op,
         grad_norm=length if has_gradient else None,
         grad_max=largest if has_gradient else None,
-        zero_share=zeros / max(parameter.numel(), 1) if has_gradient else None,
+        zero_share=zeros / max(tensors.numel(parameter), 1) if has_gradient else None,
         nan_count=int(nan),
         inf_count=int(inf),
         weight_norm=weight,
         active_weight_norm=active,
-        weight_nonfinite=0 if weight < float("inf") else int((~torch.isfinite(parameter.detach())).sum()),
+        weight_nonfinite=0 if weight < float("inf") else _nonfinite(parameter),
         spectral_radius=radius,
     )
+
+
+def _nonfinite(parameter: Tensor) -> int:
+    found = tensors.values(parameter)
+    return 0 if found is None else int((~torch.isfinite(found)).sum())
 
 
 def _module(

@@ -17,7 +17,9 @@ class SourceTable:
     def __init__(self, root: str) -> None:
         self._root = Path(root)
         self._indexes: dict[Place, int] = {}
-        self._lines: list[SourceLine] = []
+        self._lines: dict[SourceLine, int] = {}
+        self._known: dict[tuple[str, int], SourceLine] = {}
+        self._names: dict[str, str] = {}
 
     def index(self, place: Place | None) -> int:
         """The index of the line at `place`; -1 for no place."""
@@ -45,12 +47,16 @@ class SourceTable:
         return self._line(code.co_filename, _line_number(code, offset))
 
     def _line(self, file: str, number: int) -> SourceLine:
-        return SourceLine(file=self._shown(file), line=number, code=linecache.getline(file, number).strip())
+        found = self._known.get((file, number))
+        if found is None:
+            if file not in self._names:
+                self._names[file] = self._shown(file)
+            found = SourceLine(file=self._names[file], line=number, code=linecache.getline(file, number).strip())
+            self._known[file, number] = found
+        return found
 
     def _indexed(self, line: SourceLine) -> int:
-        if line not in self._lines:
-            self._lines.append(line)
-        return self._lines.index(line)
+        return self._lines.setdefault(line, len(self._lines))
 
     def _shown(self, filename: str) -> str:
         try:

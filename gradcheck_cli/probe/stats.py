@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gradcheck_cli.records.measurement import TensorStats
-from gradcheck_cli.runtime.norms import dense, norm, settle
+from gradcheck_cli.runtime import tensors
+from gradcheck_cli.runtime.norms import norm, settle
 from gradcheck_cli.runtime.trees import named_tensors
 
 
@@ -17,7 +19,9 @@ def stats_of(tree: Any, name: str) -> tuple[TensorStats, ...]:
 
 
 def _stats(name: str, tensor: Tensor) -> TensorStats:
-    values = dense(tensor)
+    values = tensors.values(tensor)
+    if values is None:
+        values = torch.empty(0, device="cpu", dtype=torch.bool)
     measured = values.is_floating_point() or values.is_complex()
     nan = inf = 0
     first: tuple[int, ...] = ()
@@ -33,9 +37,9 @@ def _stats(name: str, tensor: Tensor) -> TensorStats:
             std = float(values.double().std(correction=0))
     return TensorStats(
         name=name,
-        shape=tuple(tensor.shape),
+        shape=tensors.shape(tensor),
         dtype=str(tensor.dtype).removeprefix("torch."),
-        numel=tensor.numel(),
+        numel=tensors.numel(tensor),
         rms=rms,
         std=std,
         nan_count=nan,

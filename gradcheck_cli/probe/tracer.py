@@ -23,8 +23,8 @@ from torch.nn.modules import module as module_hooks
 from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.records.ops import CHOOSING, LEAVING
-from gradcheck_cli.runtime.norms import Scalar, dense, norm
-from gradcheck_cli.runtime.state import WriteGuard
+from gradcheck_cli.runtime.norms import Scalar, norm
+from gradcheck_cli.runtime.state import State, function_name, written
 from gradcheck_cli.runtime.trees import tensors_in
 
 _TORCH = str(Path(torch.__file__).parent)
@@ -41,23 +41,38 @@ class Tracer(TorchFunctionMode):
     After it, `module_at(sequence)` and `place_at(sequence)` attribute a node.
     """
 
-    def __init__(self, model: nn.Module, guard: WriteGuard, *, outputs: bool = True) -> None:
+    def __init__(self, model: nn.Module, state: State, *, outputs: bool = True) -> None:
         super().__init__()
-        self.modules = list(model.named_modules())
-        self.index = {id(m): i for i, (_, m) in enumerate(model.named_modules(remove_duplicate=True))}
-        count = len(self.index)
-        self.calls = [0] * count
+        self.modules: list[tuple[str, nn.Module]] = []
+        self.index: dict[int, int] = {}
+        self.calls: list[int] = []
         self.outputs: dict[int, list[_Output]] = {}
         self.cuts: list[RawCut] = []
-        self._guard = guard
-        self._layers = {id(m) for m in model.modules() if m._parameters} | {id(model)} if outputs else set()
+        self._state = state
+        self._root = model if outputs else None
         self._stack = [-1]
         self._module_events: list[tuple[int, int]] = []
         self._place_events: list[tuple[int, Place | None]] = []
         self._frames = _FrameFilter()
         self._cut_values: dict[int, tuple[Tensor, frozenset[int]]] = {}
+        for path, module in model.named_modules():
+            self._add(path, module)
 
     # -- modules
+
+    def _add(self, path: str, module: nn.Module) -> None:
+        if id(module) not in self.index:
+            self.index[id(module)] = len(self.modules)
+            self.modules.append((path, module))
+            self.calls.append(0)
+
+    def _registered(self, parent: nn.Module, name: str, module: nn.Module | None) -> None:
+        """A submodule that the forward pass makes: its ops and parameters are its own."""
+        index = self.index.get(id(parent))
+        if index is not None and isinstance(module, nn.Module):
+            above = self.modules[index][0]
+            for path, new in module.named_modules(prefix=f"{above}.{name}" if above else name):
+                self._add(path, new)
 
     @contextmanager
     def watching_modules(self) -> Iterator[None]:
@@ -66,6 +81,7 @@ class Tracer(TorchFunctionMode):
             for hook in (
                 module_hooks.register_module_forward_pre_hook(self._enter),
                 module_hooks.register_module_forward_hook(self._leave, always_call=True),
+                module_hooks.register_module_module_registration_hook(self._registered),
             ):
                 stack.callback(hook.remove)
             stack.enter_context(_wrapped_apply(self._before_custom_function))
@@ -97,7 +113,7 @@ class Tracer(TorchFunctionMode):
         if isinstance(module, nn.RNNBase):
             mkldnn, torch.backends.cudnn.enabled = self._stepwise
             torch._C._set_mkldnn_enabled(mkldnn)
-        if id(module) in self._layers:
+        if self._root is not None and (module._parameters or module is self._root):
             with torch._C.DisableTorchFunction():
                 self.outputs.setdefault(index, []).extend(_Output(t) for t in tensors_in(output) if _is_measurable(t))
         if not torch.is_grad_enabled() and any(p.requires_grad for p in module._parameters.values() if p is not None):
@@ -108,11 +124,10 @@ class Tracer(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        name = _name(func)
-        if name[-1] == "_":  # nn.init passes its tensor by keyword
-            self._guard.before_write(args[0] if args else next(iter((kwargs or {}).values()), None))
-        elif kwargs and "out" in kwargs:
-            self._guard.before_write(kwargs["out"])
+        name = function_name(func)
+        target = written(name, args, kwargs)
+        if target is not None:
+            self._state.before_write(target)
         before = _get_sequence_nr()
         result = func(*args, **(kwargs or {}))
         after = _get_sequence_nr()
@@ -235,7 +250,7 @@ class _Output:
     def __init__(self, tensor: Tensor) -> None:
         self.node = tensor.grad_fn
         self.numel = tensor.numel()
-        self.norm: Scalar = norm(tensor) if tensor.layout is torch.strided else norm(dense(tensor))
+        self.norm: Scalar = norm(tensor)
 
 
 def _is_measurable(tensor: Tensor) -> bool:
@@ -261,26 +276,6 @@ def _flat(args: Any) -> Iterator[Any]:
             yield from value
         else:
             yield value
-
-
-_names: dict[Any, str] = {}
-
-
-def _name(func: Callable[..., Any]) -> str:
-    """The plain name of a torch function; a property's getter and setter by the property's name."""
-    name = _names.get(func)
-    if name is None:
-        name = getattr(func, "__name__", "?")
-        if name in ("__get__", "__set__"):
-            owner = getattr(func, "__self__", None)
-            name = getattr(owner, "__name__", "?") + ("_" if name == "__set__" else "")
-        elif name in ("__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ipow__"):
-            name += "_"
-        elif name.startswith("__") and name.endswith("__"):
-            name = name[:-1] + " "  # a dunder's underscore does not mean in-place
-            name = name.strip()[:-1] or "?"
-        _names[func] = name
-    return name
 
 
 class _FrameFilter:

@@ -49,4 +49,7 @@ def eagerly(function: Callable[[], T]) -> T:
     """Call `function` with torch.compile switched off, so that a compiled model shows its ops."""
     if "torch._dynamo" not in sys.modules:  # nothing was compiled, and the import takes a second
         return function()
-    return torch._dynamo.disable(function)()  # type: ignore[no-any-return]
+    if not hasattr(torch.compiler, "set_stance"):  # torch before 2.6
+        return torch._dynamo.disable(function)()  # type: ignore[no-any-return]
+    with torch.compiler.set_stance("force_eager"):  # also of a part that insists on its full graph
+        return function()

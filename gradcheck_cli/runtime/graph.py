@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gradcheck_cli.records.ops import LEAF, PARTS, SUMS, VIEWS, stem
 from gradcheck_cli.runtime.norms import Scalar, norm, settle
+from gradcheck_cli.runtime.tensors import gradient_norm
 
 Node = Any
 _NORM_KEEPING = VIEWS | PARTS
@@ -62,9 +63,10 @@ class Graph:
         totals = self._totals
 
         def arrived(gradients: Sequence[Tensor | None]) -> None:
-            totals[index] = _joint_norm(gradients)
-            if look is not None:
-                look()
+            with torch._C.DisableTorchFunction():  # neither a sub-class nor a mode of the user's looks on
+                totals[index] = _joint_norm(gradients)
+                if look is not None:
+                    look()
 
         return arrived
 
@@ -72,7 +74,8 @@ class Graph:
         slots, sent = [slot for slot, _ in self.children[index]], self._sent
 
         def departed(gradients: Sequence[Tensor | None], _: Any) -> None:
-            sent[index] = [_joint_norm((gradients[slot],)) for slot in slots]
+            with torch._C.DisableTorchFunction():
+                sent[index] = [_joint_norm((gradients[slot],)) for slot in slots]
 
         return departed
 
@@ -151,10 +154,10 @@ class Graph:
 def _joint_norm(gradients: Sequence[Tensor | None]) -> Scalar:
     present = [g for g in gradients if g is not None]
     if len(present) == 1:
-        return norm(present[0])
+        return gradient_norm(present[0])
     if not present:
         return 0.0
-    return norm(torch.stack([torch.as_tensor(norm(g)).double() for g in present]))
+    return norm(torch.stack([torch.as_tensor(gradient_norm(g), device=present[0].device).double() for g in present]))
 
 
 def _clean(name: str) -> str:

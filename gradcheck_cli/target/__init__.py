@@ -61,10 +61,12 @@ def wrap_target(
     loss: Callable[..., Any] | str | None = None,
     step: Callable[..., Any] | None = None,
     name: str | None = None,
+    seed: int = 0,
 ) -> Target:
     """Make a target of a live model, which is neither moved nor altered.
 
-    `batch` follows the rules of the command line, and goes to the model's device.
+    `batch` follows the rules of the command line, and goes to the model's device. Where it is drawn, from a loader, a
+    data set or a function, the random generators start from `seed` and come back as they were.
 
     Raises:
         UsageError: Both `loss` and `step` are given, or `loss` names no known function.
@@ -74,7 +76,7 @@ def wrap_target(
     """
     from gradcheck_cli.target import load
 
-    return load.wrap_target(model, batch, loss=loss, step=step, name=name)
+    return load.wrap_target(model, batch, loss=loss, step=step, name=name, seed=seed)
 
 
 def explain_forward_error(model: nn.Module, exc: BaseException) -> GradcheckError:

@@ -1,10 +1,7 @@
-"""Devices, dtypes and seeds."""
+"""Devices and dtypes."""
 
 from __future__ import annotations
 
-import random
-
-import numpy as np
 import torch
 from torch import nn
 
@@ -32,13 +29,6 @@ def parse_device(name: str) -> torch.device:
 def cast(model: nn.Module, dtype: str) -> None:
     """Cast a model's floating parameters and buffers, leaving integer and complex ones."""
     getattr(model, CASTS[dtype])()
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and torch, as the user's training script would."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
 
 
 def _check_cuda(device: torch.device, name: str) -> None:

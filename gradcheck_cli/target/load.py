@@ -15,10 +15,11 @@ from torch.nn.parameter import is_lazy
 from gradcheck_cli.errors import TargetError, UsageError
 from gradcheck_cli.records.choices import Mode
 from gradcheck_cli.records.spec import CheckSpec, Target
+from gradcheck_cli.runtime.state import drawing, seed_everything
 from gradcheck_cli.target.accepts import arrange
 from gradcheck_cli.target.batches import load_batches
 from gradcheck_cli.target.construction import Constructions, watched_construction
-from gradcheck_cli.target.devices import cast, parse_device, seed_everything
+from gradcheck_cli.target.devices import cast, parse_device
 from gradcheck_cli.target.explain import explain_forward_error
 from gradcheck_cli.target.forward import ModelForward, StepForward, has_training_step, training_step
 from gradcheck_cli.target.importing import Imports, UserModule
@@ -84,6 +85,7 @@ def wrap_target(
     loss: Callable[..., Any] | str | None,
     step: Callable[..., Any] | None,
     name: str | None,
+    seed: int,
 ) -> Target:
     """Make a target of a live model; see `gradcheck_cli.target.wrap_target`."""
     if not isinstance(model, nn.Module):
@@ -93,8 +95,9 @@ def wrap_target(
     if loss is not None and step is not None:
         raise UsageError("loss and step exclude each other", hint="A step computes the loss itself.")
     check_model(model)
-    device = next(parameter.device for parameter in model.parameters())
-    batches = _moved(take(batch, 1, "the batch"), device, None, "the batch")
+    device = next(p.device for p in model.parameters() if p.requires_grad)  # one that is frozen may be on meta
+    with drawing(batch, seed):
+        batches = _moved(take(batch, 1, "the batch"), device, None, "the batch")
     forward = _live_forward(model, loss, step)
     return Target(
         name=name or type(model).__name__,

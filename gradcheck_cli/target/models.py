@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,10 @@ from gradcheck_cli.target.losses import LOSS_NAMES, STEP_NAMES
 from gradcheck_cli.target.references import USUAL_NAMES
 from gradcheck_cli.target.usercode import user_code
 
+MOST_PARTS = 1_000_000
+"""Parameters, buffers or modules that a model can have: the largest language models have some ten thousands."""
+_LISTINGS = ("named_modules", "modules", "named_parameters", "parameters", "named_buffers", "buffers")
+"""Modules first: torch lists the others by way of them, and skips what it saw."""
 _NOT_MODELS = (*LOSS_NAMES, *STEP_NAMES)
 
 
@@ -76,9 +81,11 @@ def check_model(model: nn.Module) -> None:
 
     Raises:
         ProbeError: The model has no parameters, or all are frozen.
+        TargetError: There is no end to its parameters, buffers or modules.
     """
     kind = type(model).__name__
     with user_code(f"listing the parameters of the model ({kind})"):
+        _require_an_end(model)
         parameters = list(model.parameters())
     if not parameters:
         raise ProbeError(f"the model ({kind}) has no parameters", hint="Keep layers in attributes or a ModuleList.")
@@ -92,6 +99,17 @@ def check_model(model: nn.Module) -> None:
             f"the model's parameters were made under torch.inference_mode() and can never get a gradient ({kind})",
             hint="Build the model outside of it.",
         )
+
+
+def _require_an_end(model: nn.Module) -> None:
+    """A model may override what lists its parts, and never stop."""
+    for name in _LISTINGS:
+        counted = sum(1 for _ in itertools.islice(getattr(model, name)(), MOST_PARTS + 1))
+        if counted > MOST_PARTS:
+            raise TargetError(
+                f"`{name}()` of the model ({type(model).__name__}) gives more than {MOST_PARTS:,}",
+                hint="Does it ever end?",
+            )
 
 
 def _is_maker(value: Any) -> bool:

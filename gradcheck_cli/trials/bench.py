@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
@@ -13,6 +12,7 @@ from gradcheck_cli.records.choices import Optimizer
 from gradcheck_cli.records.judging import Diagnosed
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.spec import Step
+from gradcheck_cli.runtime.copies import independent_copy
 from gradcheck_cli.trials.budget import Budget
 from gradcheck_cli.trials.calls import Call
 from gradcheck_cli.trials.situation import Situation
@@ -37,6 +37,7 @@ class Bench:
         lr: At which rate, if it is known.
         budget: How much may be tried.
         beat: Called before each step of training.
+        rewind: Puts model, batch and generators back, before each trial.
     """
 
     step: Step
@@ -47,6 +48,7 @@ class Bench:
     lr: float | None
     budget: Budget
     beat: Callable[[], None] = lambda: None
+    rewind: Callable[[], None] = lambda: None
     _untreated: dict[tuple[Recipe, int], float] = field(default_factory=dict)
 
     @property
@@ -79,7 +81,7 @@ class Bench:
     def without(self, recipe: Recipe, steps: int = STEPS) -> float:
         """Where training ends without any remedy."""
         if (recipe, steps) not in self._untreated:
-            self._untreated[recipe, steps] = self.trained(self.step, copy.deepcopy(self.model), recipe, steps)
+            self._untreated[recipe, steps] = self.trained(self.step, independent_copy(self.model), recipe, steps)
         return self._untreated[recipe, steps]
 
     def trained(self, step: Step, model: nn.Module, recipe: Recipe, steps: int = STEPS) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,9 @@ from torch import Tensor, nn
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.spec import Step
 from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
+from gradcheck_cli.runtime.copies import independent_copy
 from gradcheck_cli.runtime.graph import Graph
+from gradcheck_cli.runtime.state import seed_everything
 from gradcheck_cli.trials.edits import Calls, Place
 
 
@@ -52,10 +53,11 @@ def recorded_calls(step: Step, measurement: Measurement) -> tuple[Call, ...]:
 
     Raises:
         NotTriable: The loss does not come from the copy.
+        NotIndependent: A copy shares something with the model.
     """
-    model = copy.deepcopy(step.target.model)
+    model = independent_copy(step.target.model)
     recorder = _Recorder(model)
-    torch.manual_seed(step.seed)
+    seed_everything(step.seed)
     device = next((p.device.type for p in model.parameters()), "cpu")
     with checkpointing_lifted(), torch.autocast(device, dtype=step.autocast, enabled=step.autocast is not None):
         result = eagerly(lambda: step.target.forward(model, step.batch))

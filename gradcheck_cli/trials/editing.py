@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +12,7 @@ from torch.utils._pytree import tree_map
 
 from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.records.spec import Pass, Step
+from gradcheck_cli.runtime.copies import independent_copy
 from gradcheck_cli.runtime.passes import low_precision
 from gradcheck_cli.trials import edits
 from gradcheck_cli.trials.bench import Bench
@@ -71,7 +71,7 @@ def confirmed(bench: Bench, tried: Edited) -> Edited:
 
 def _under(bench: Bench, made: Plan) -> Step:
     """The step on a copy that the plan was carried out on."""
-    model, batch, autocast = copy.deepcopy(bench.model), bench.step.batch, bench.step.autocast
+    model, batch, autocast = independent_copy(bench.model), bench.step.batch, bench.step.autocast
     for edit in made.edits:
         edit.apply(model)
     if made.targets is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 from torch import nn
 
 from gradcheck_cli.records.report import Finding, Remedy, Trial
+from gradcheck_cli.runtime.copies import independent_copy
 from gradcheck_cli.trials.bench import Bench
 from gradcheck_cli.trials.habits import HABITS
 from gradcheck_cli.trials.outcome import trained_outcome
@@ -44,5 +44,5 @@ def practised(bench: Bench, finding: Finding, remedy: Remedy) -> Remedy:
 
 
 def _ended(bench: Bench, recipe: Recipe) -> tuple[float, nn.Module]:
-    model = copy.deepcopy(bench.model)
+    model = independent_copy(bench.model)
     return bench.trained(bench.step, model, recipe), model

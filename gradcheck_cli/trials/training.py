@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gradcheck_cli.records.choices import Optimizer
 from gradcheck_cli.records.spec import Step
 from gradcheck_cli.runtime.checkpointing import eagerly
+from gradcheck_cli.runtime.state import keeping, seed_everything
 
 STEPS = 20
 LONGER = 100
@@ -51,10 +52,12 @@ def train(
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = _KINDS[recipe.optimizer](parameters, lr=recipe.lr, **_no_decay(recipe.optimizer))
-    torch.manual_seed(step.seed)
+    seed_everything(step.seed)
+    put_back = keeping(step.batch)  # a forward pass may write into its inputs
     losses: list[float] = []
     for taken in range(steps):
         on_step()
+        put_back()
         optimizer.zero_grad()
         with torch.autocast(parameters[0].device.type, dtype=step.autocast, enabled=step.autocast is not None):
             loss = eagerly(lambda: step.target.forward(model, step.batch)).loss

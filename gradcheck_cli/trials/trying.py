@@ -11,6 +11,7 @@ from torch import nn
 from gradcheck_cli.records.judging import Diagnosed
 from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.records.spec import CheckSpec, Step
+from gradcheck_cli.runtime.copies import NotIndependent
 from gradcheck_cli.runtime.passes import RaisedByUser
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.trials.bench import Bench
@@ -71,7 +72,7 @@ def try_remedies(
 
     ward = _Ward(sum(len(f.remedies) for f in ill), reporting.stage, note)
     try:
-        with preserved(step.target.model):
+        with preserved(step.target.model, step.batch, getattr(step.target.forward, "loss", None)) as state:
             bench = Bench(
                 step=step,
                 diagnosed=diagnosed,
@@ -81,6 +82,7 @@ def try_remedies(
                 lr=spec.lr,
                 budget=Budget(spec.try_budget),
                 beat=ward.beat,
+                rewind=state.restore,
             )
             for finding in ill:
                 tried[id(finding)] = ward.treated(bench, finding)
@@ -93,7 +95,8 @@ def try_remedies(
 
 def _too_costly(model: nn.Module, seconds: Mapping[str, float]) -> str:
     """Why not even the first trial is begun; empty where it is."""
-    size = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
+    with tensors.untouched():
+        size = sum(tensors.numel(t) * t.dtype.itemsize for t in (*model.parameters(), *model.buffers()))
     if size > LARGEST:
         return f"a copy of the model takes {size / 2**30:.1f} GB"
     one = seconds["forward"] + seconds["backward"]
@@ -144,6 +147,7 @@ class _Ward:
         self._stage = f"trying: {remedy.title}"
         self.beat()
         try:
+            bench.rewind()
             if remedy.id in HABITS:
                 return practised(bench, finding, remedy)
             made[remedy.id] = edited(bench, finding, remedy)
@@ -171,7 +175,7 @@ def _confirm(bench: Bench, tried: dict[str, Remedy], made: dict[str, Edited]) ->
 
 
 def _told(error: BaseException) -> str:
-    if isinstance(error, NotTriable):
+    if isinstance(error, (NotTriable, NotIndependent)):
         return str(error)
     if isinstance(error, RaisedByUser):
         error = error.error

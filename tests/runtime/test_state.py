@@ -2,6 +2,7 @@
 
 import gc
 import random
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ from torch.nn.modules import module as global_hooks
 from torch.utils import checkpoint
 
 from gradcheck_cli import check
-from gradcheck_cli.errors import GradcheckError
+from gradcheck_cli.errors import GradcheckError, StateError
+from gradcheck_cli.runtime.state import preserved
 from tests.probe.comparing import Step
 
 _GLOBAL_HOOKS = [name for name in vars(global_hooks) if name.startswith("_global_")]
@@ -339,6 +341,124 @@ def test_an_optimiser_step_inside_the_training_step(optimiser: Callable[..., Any
     batch = torch.randn(5, 4)
     with unchanged(model):
         check(model, batch, step=step)
+
+
+# --------------------------------------------------------------------------- state that is too large to copy
+
+
+@pytest.fixture
+def _nothing_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradcheck_cli.runtime.state.memory.COPIED", 0)
+
+
+def _by_numpy(weight: Tensor) -> None:
+    weight.detach().numpy()[0, 0] += 1.0
+
+
+def _unseen(weight: Tensor) -> None:
+    with torch._C.DisableTorchFunction():
+        weight.add_(1.0)
+
+
+@pytest.mark.usefixtures("_nothing_is_copied")
+class TestLargeState:
+    @pytest.mark.parametrize("write", WRITES)
+    def test_a_write_that_torch_shows_is_undone(self, write: str) -> None:
+        model, batch = Writes(WRITES[write]), torch.randn(5, 4)
+        with unchanged(model):
+            check(model, batch, step=lambda m, x: m(x).square().mean())
+
+    @pytest.mark.parametrize("write", [_by_numpy, _unseen])
+    def test_one_that_it_does_not_show_is_told(self, write: Callable[[Tensor], None]) -> None:
+        model = Writes(write)
+        with pytest.raises(StateError, match=r"the check changed `weight` and could not undo it"):
+            check(model, torch.randn(5, 4), step=lambda m, x: m(x).square().mean())
+
+    def test_it_is_told_also_where_the_pass_raises(self) -> None:
+        model = Writes(_unseen)
+        with pytest.raises(StateError, match="`weight`"):
+            check(model, torch.randn(5, 9), step=lambda m, x: m(x).sum())
+
+    def test_an_optimiser_in_backward_is_undone(self) -> None:
+        model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 1))
+        for parameter in model.parameters():
+            parameter.register_hook(lambda gradient, p=parameter: p.data.sub_(0.1 * gradient))
+        batch = torch.randn(5, 4)
+        with unchanged(model):
+            check(model, batch, step=lambda m, x: m(x).square().mean())
+
+    def test_the_batch_is_copied_all_the_same(self) -> None:
+        batch = torch.randn(5, 4)
+        before = batch.clone()
+        check(nn.Linear(4, 2), batch, step=lambda m, x: m(x.detach().numpy().fill(1) or x).square().mean())
+        assert torch.equal(batch, before)
+
+
+class TestPreserved:
+    def test_it_can_be_restored_in_between_and_again(self) -> None:
+        model = nn.Linear(3, 2)
+        before = model.weight.detach().clone()
+        with preserved(model) as state:
+            for _ in range(2):
+                model.weight.data.zero_()
+                state.restore()
+                assert torch.equal(model.weight, before)
+            model.weight.data.zero_()
+        assert torch.equal(model.weight, before)
+
+    def test_what_refuses_to_be_put_back_is_told_and_the_rest_is_put_back(self) -> None:
+        model, base = nn.Linear(3, 2), torch.zeros(4, 3)
+        model.window = base[:2]
+        with pytest.raises(StateError, match=r"`window`"), unchanged_values(model), preserved(model):
+            model.bias.data.zero_()
+            model.window.mul_(model.weight.sum())  # now it is part of a graph, and a view cannot leave one
+
+    def test_memory_that_torch_does_not_show_is_watched_by_its_version(self) -> None:
+        model = nn.Linear(3, 2)
+        model.hidden = torch.ones(4, 4).to_mkldnn()
+        with pytest.raises(StateError, match=r"`hidden`"), preserved(model):
+            model.hidden.add_(model.hidden)
+
+    def test_a_scripted_model_comes_back(self) -> None:
+        model = torch.jit.script(nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)))
+        before = [t.detach().clone() for t in (*model.parameters(), *model.buffers())]
+        with preserved(model):
+            model(torch.randn(5, 3)).sum().backward()
+            for parameter in model.parameters():
+                parameter.data.zero_()
+        assert all(map(torch.equal, (*model.parameters(), *model.buffers()), before))
+        assert [p.grad for p in model.parameters()] == [None] * 4
+
+    def test_a_loss_module_comes_back(self) -> None:
+        loss = nn.BatchNorm1d(2)
+        with preserved(nn.Linear(3, 2), None, loss):
+            loss(torch.randn(5, 2))
+        assert int(loss.num_batches_tracked) == 0
+
+    def test_nothing_is_held_of_what_hangs_on_a_library(self) -> None:
+        model = nn.Linear(3, 2)
+        model.thread = thread = threading.Thread(target=int)
+        with preserved(model):
+            thread.start()
+            thread.join()
+        assert not thread.is_alive()
+
+    def test_many_layers_take_linear_time(self) -> None:
+        def undos(count: int) -> int:
+            with preserved(nn.ModuleList([nn.Linear(1, 1) for _ in range(count)])) as state:
+                return len(state._undos)
+
+        assert undos(200) < 2.2 * undos(100)
+
+
+@contextmanager
+def unchanged_values(model: nn.Module) -> Iterator[None]:
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    try:
+        yield
+    finally:
+        for name, parameter in model.named_parameters():
+            assert torch.equal(parameter, before[name])
 
 
 # --------------------------------------------------------------------------- leaks

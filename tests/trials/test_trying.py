@@ -213,7 +213,7 @@ def test_a_model_that_cannot_be_copied_keeps_the_diagnosis() -> None:
     model = Single(*[module for _ in range(12) for module in (nn.Linear(8, 8), nn.Sigmoid())])
     report = gradcheck_cli.check(model, (torch.randn(8, 8), torch.arange(8)), loss=F.cross_entropy, try_budget=500)
     assert gravest(report).code == "GC201"
-    assert "no remedy was tried: TypeError: there is only one of me" in report.notes
+    assert "no remedy was tried: the model cannot be copied: TypeError: there is only one of me" in report.notes
 
 
 # -- the exploding recurrence of the samples

@@ -1,0 +1,149 @@
+"""Give containers and instances back the very objects that they held.
+
+It writes only where something changed: a class may forbid it, as diffusers' FrozenDict does. And it writes past the
+class's own methods, which may do more than that.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from operator import is_
+from typing import Any
+
+from torch import nn
+
+from gradcheck_cli.runtime.state.objects import UNSET, enters, is_empty, own_dict, slot, slots, slots_of
+
+Undo = Callable[[], None]
+Maker = Callable[[Any], Undo]
+
+
+def makers(kind: type) -> Iterator[Maker]:
+    """What undoes changes of an instance of `kind` from the time when it is called; nothing for what cannot change."""
+    for base, maker in _MAKERS.items():
+        if issubclass(kind, base):
+            yield maker
+    if enters(kind):
+        yield _undo_attributes
+        if slots_of(kind):
+            yield _undo_slots
+
+
+def _undo_items(value: dict[Any, Any]) -> Undo:
+    kind: type[dict[Any, Any]] = OrderedDict if isinstance(value, OrderedDict) else dict
+    keys, items = (list(kind.keys(value)), list(kind.values(value))) if value else ((), ())
+
+    def undo() -> None:
+        if (keys or value) and not (_alike(list(kind.keys(value)), keys) and _alike(list(kind.values(value)), items)):
+            kind.clear(value)
+            for key, item in zip(keys, items, strict=True):
+                kind.__setitem__(value, key, item)
+
+    return undo
+
+
+def _undo_attributes(value: Any) -> Undo:
+    """Also of the empty dictionaries among them, which the walk leaves out."""
+    own = own_dict(value)
+    undo_items, empty = _undo_items(own), [item for item in own.values() if is_empty(item)]
+
+    def undo() -> None:
+        undo_items()
+        for item in filter(None, empty):
+            item.clear()
+
+    return undo
+
+
+def _undo_factory(value: defaultdict[Any, Any]) -> Undo:
+    factory = value.default_factory
+
+    def undo() -> None:
+        value.default_factory = factory
+
+    return undo
+
+
+def _undo_list(value: list[Any]) -> Undo:
+    saved = list(value)
+
+    def undo() -> None:
+        if not _alike(value, saved):
+            list.__setitem__(value, slice(None), saved)
+
+    return undo
+
+
+def _undo_deque(value: deque[Any]) -> Undo:
+    saved = list(value)
+
+    def undo() -> None:
+        if not _alike(value, saved):
+            deque.clear(value)
+            deque.extend(value, saved)
+
+    return undo
+
+
+def _undo_set(value: set[Any]) -> Undo:
+    saved = set(value)
+
+    def undo() -> None:
+        if set(value) != saved:
+            set.clear(value)
+            set.update(value, saved)
+
+    return undo
+
+
+def _undo_bytes(value: bytearray) -> Undo:
+    saved = bytes(value)
+
+    def undo() -> None:
+        if value != saved:
+            value[:] = saved
+
+    return undo
+
+
+def _undo_slots(value: Any) -> Undo:
+    saved = slots(value)
+
+    def undo() -> None:
+        for name, item in saved:
+            if slot(value, name) is item:
+                continue
+            if item is UNSET:
+                object.__delattr__(value, name)
+            else:
+                object.__setattr__(value, name, item)
+
+    return undo
+
+
+def _undo_class(module: nn.Module) -> Undo:
+    """A lazy module becomes a usual one in its first forward pass."""
+    kind = module.__class__
+
+    def undo() -> None:
+        if module.__class__ is not kind:
+            module.__class__ = kind
+
+    return undo
+
+
+def _alike(now: Sequence[Any], before: Sequence[Any]) -> bool:
+    """Whether they hold the very same objects in the same order."""
+    return len(now) == len(before) and all(map(is_, now, before))
+
+
+_MAKERS: dict[type, Maker] = {
+    dict: _undo_items,
+    defaultdict: _undo_factory,
+    list: _undo_list,
+    deque: _undo_deque,
+    set: _undo_set,
+    bytearray: _undo_bytes,
+    nn.Module: _undo_class,
+}
