@@ -238,11 +238,6 @@ def test_fail_on_and_ok() -> None:
     assert checked(sample, select=("GC1",)).findings == ()
 
 
-def test_an_unknown_fail_on_is_refused() -> None:
-    with pytest.raises(ValueError, match="sometimes"):
-        checked(made("healthy relu"), fail_on="sometimes")
-
-
 def test_remedies_come_with_findings_and_not_with_notes() -> None:
     model, batch, loss = made("deep sigmoid")
     model[0].requires_grad_(False)

@@ -11,6 +11,7 @@ from torch import nn
 from gradcheck_cli.records.judging import Diagnosed
 from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.records.spec import CheckSpec, Step
+from gradcheck_cli.runtime import tensors
 from gradcheck_cli.runtime.copies import NotIndependent
 from gradcheck_cli.runtime.passes import RaisedByUser
 from gradcheck_cli.runtime.state import preserved

@@ -14,15 +14,18 @@ from tests.hostile.processes import HEALTHY, ILL
 from tests.reports.examples import vanishing
 
 
-@pytest.mark.parametrize(("text", "budget", "count"), [(ILL, 0.5, 1), (ILL, 0.0, 0), (HEALTHY, 0.5, 0)])
-def test_the_diagnosis_is_told_before_a_remedy_is_tried(tmp_path: Path, text: str, budget: float, count: int) -> None:
+@pytest.mark.parametrize(("text", "budget"), [(ILL, 30), (ILL, 0), (HEALTHY, 30)])
+def test_the_diagnosis_is_told_before_a_remedy_is_tried_and_after_each(tmp_path: Path, text: str, budget: int) -> None:
     (tmp_path / "m.py").write_text(text)
     told: list[Report] = []
     report = run_check(CheckSpec(model=str(tmp_path / "m.py"), try_budget=budget), on_diagnosed=told.append)
-    assert len(told) == count
-    for early in told:
-        assert [f.code for f in early.findings] == [f.code for f in report.findings]
+    remedies = sum(len(finding.remedies) for finding in report.findings)
+    assert len(told) == (1 + remedies if text == ILL and budget else 0)
+    assert all([f.code for f in early.findings] == [f.code for f in report.findings] for early in told)
+    for early in told[:1]:
         assert all(remedy.trial.outcome == "not-tried" for f in early.findings for remedy in f.remedies)
+    for late in told[-1:]:
+        assert any(remedy.trial.outcome != "not-tried" for f in late.findings for remedy in f.remedies)
 
 
 @pytest.mark.parametrize(
