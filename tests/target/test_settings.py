@@ -26,7 +26,6 @@ BATCH = "def batch(): return torch.randn(4, 3), torch.randint(0, 2, (4,))\n"
         ("null", None),
         ("", None),
         ("relu", "relu"),
-        ("'1e-7'", 1e-7),
         ("[1, 2e-3, relu]", [1, 2e-3, "relu"]),
         ("{a: 1e3, b: [1e-2]}", {"a": 1000.0, "b": [1e-2]}),
         ("1e5x", "1e5x"),
