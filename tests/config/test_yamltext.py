@@ -61,8 +61,8 @@ def test_every_part_stands_where_it_is_said_to_stand(
 
 @settings(max_examples=60, deadline=None)
 @given(value=VALUES)
-def test_what_pyyaml_writes_is_read_with_its_types(value: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
-    text = yaml.safe_dump(value, allow_unicode=True, sort_keys=False)
+def test_what_is_written_with_its_types_is_read_with_them(value: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    text = yaml.safe_dump(value, default_style='"', allow_unicode=True, sort_keys=False)  # `!!int "3"`, `"3"`
     assert read(tmp_path_factory.getbasetemp(), text).data == value
 
 
