@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from gradcheck_cli.probe import measure
 from gradcheck_cli.probe.settling import loss_value
 from gradcheck_cli.records.measurement import Measurement
+from gradcheck_cli.target import wrap_target
 from tests.probe.comparing import probed
+
+HERE = Path(__file__)
 
 
 class Odd(nn.Module):
@@ -140,3 +145,19 @@ def test_the_spectral_radius_is_that_of_a_square_weight_used_step_after_step(use
 )
 def test_a_loss_is_one_float(loss: Tensor, value: float) -> None:
     assert loss_value(loss) == value
+
+
+def test_an_op_that_no_line_of_the_users_called_stands_where_its_module_was_built() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 2), nn.Tanh()), nn.Sigmoid())
+    plain = wrap_target(model, (torch.ones(3, 2), torch.zeros(3, 2)), loss="mse_loss")
+    target = dataclasses.replace(plain, root=str(HERE.parent), built={"0": (str(HERE), 1), "1": (str(HERE), 3)})
+    found = measure(target, target.batches[0])
+    lines = {
+        (op.name, found.modules[op.module].path): found.sources[op.source].line if op.source >= 0 else None
+        for op in found.ops
+        if op.module >= 0
+    }
+    assert lines["AddmmBackward0", "0"] == 1
+    assert lines["AddmmBackward0", "1.0"] == lines["TanhBackward0", "1.1"] == 3  # built inside of what was seen
+    assert lines["SigmoidBackward0", "2"] is None
+    assert {source.file for source in found.sources} == {HERE.name}
