@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -110,21 +109,6 @@ def test_any_encoding_of_stdout(tmp_path: Path, encoding: str) -> None:
     )
     assert ended.returncode == 0
     assert ("█" in ended.stdout.decode(encoding)) == (encoding == "utf-8")
-
-
-def test_a_terminal_gets_a_spinner_on_stderr_and_a_pipe_does_not(tmp_path: Path) -> None:
-    stage = "from gradcheck_cli.cli.progress import stages\n"
-    stage += "with stages(quiet=False, color=True) as on_stage: on_stage('probing [red]')"
-    outer, inner = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm"}
-    ended = subprocess.run([sys.executable, "-c", stage], stdout=subprocess.PIPE, stderr=inner, env=environment)
-    os.close(inner)
-    shown = os.read(outer, 10_000)
-    os.close(outer)
-    assert ended.stdout == b""
-    assert shown
-    piped = subprocess.run([sys.executable, "-c", stage], capture_output=True, env=environment)
-    assert (piped.stdout, piped.stderr) == (b"", b"")
 
 
 def test_threads_and_exit_handlers_of_the_users_code_stay_off_stdout(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcheck_cli.cli import run
 from tests.config.malformed import GOOD, PLACE, mutant, told
 
 HEAD = "version: 1\n"
@@ -174,15 +173,3 @@ def test_no_file_and_a_folder(tmp_path: Path) -> None:
         load_config(tmp_path / "absent.yaml", {})
     with pytest.raises(ConfigError, match="is a folder"):
         load_config(tmp_path, {})
-
-
-def test_several_faults_are_counted_and_the_first_is_told(tmp_path: Path) -> None:
-    message = told(tmp_path, b"version: 1\nchecks:\n  - model: a.py\n    seed: x\n  - model: b.py\n    lr: y\n")
-    assert message is not None
-    assert "gradcheck.yaml:4:11: `checks[0].seed`" in message
-    assert message.endswith("(and 1 more)")
-
-
-def test_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["schema"]) == 0
-    assert capsys.readouterr().out.startswith("{")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck_cli.errors import ConfigError, UsageError
+from gradcheck_cli.errors import ConfigError
 from gradcheck_cli.records.choices import FailOn, Severity, Status
 from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.report import Report, Waived
@@ -26,7 +26,6 @@ from gradcheck_cli.suite.baseline import (
     read_baseline,
     updated,
 )
-from gradcheck_cli.suite.known import Known, load_known
 from tests.reports.examples import failed, finding, healthy, layer, report, vanishing
 
 
@@ -161,27 +160,3 @@ def test_a_check_is_held_against_its_own_entry() -> None:
     assert held_against(planned(drift=2.0), known).spec.drift == Drift(limit=2.0, before={"a": -1.0})
     assert held_against(planned(drift=2.0), None).spec.drift is None
     assert held_against(planned(), known).spec.drift is None
-
-
-def test_an_update_takes_everything_as_known_and_holds_nothing_against_it() -> None:
-    known = Known(files={"b": Baseline(checks={"m": KnownCheck(decades={"a": -1.0})})}, update=True)
-    one = planned(baseline="b", drift=0.5)
-    assert known.held(one) == one
-    assert known.judged(one, ill("a")).exit_code == 0
-    ((path, text),) = known.documents([(one, ill("a"))], [one])
-    assert (path, json.loads(text)["checks"]["m"]["findings"]) == ("b", {"GC201": ["a"]})
-    assert list(replace(known, update=False).documents([(one, ill("a"))], [one])) == []
-
-
-def test_what_is_known_does_not_count_as_unexpected() -> None:
-    known = Known(files={"b": Baseline(checks={"m": known_from(ill("a"))})}, update=False)
-    assert known.judged(planned(baseline="b", expect=("GC201",)), ill("a")).exit_code == 0
-    assert known.judged(planned(baseline="b", expect=("GC401",)), ill("a")).exit_code == 1
-    two = replace(ill("a"), findings=(*ill("a").findings, *ill("b", code="GC401").findings))
-    assert known.judged(planned(baseline="b", expect=("GC401",)), two).exit_code == 0
-
-
-@pytest.mark.parametrize(("update", "drift"), [(True, None), (False, 1.0)])
-def test_an_update_or_a_drift_needs_a_file(update: bool, drift: float | None) -> None:
-    with pytest.raises(UsageError):
-        load_known([planned(drift=drift)], update=update)

@@ -1,0 +1,43 @@
+"""Every module with logic has a test module that mirrors it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import gradcheck_cli
+
+PACKAGE = Path(gradcheck_cli.__file__).parent
+TESTS = Path(__file__).parent
+
+
+def defines_a_function(source: str) -> bool:
+    """Whether a module defines a function or a method, anywhere in it."""
+    return any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(ast.parse(source)))
+
+
+def modules_with_logic() -> list[Path]:
+    """Such modules of the package, as paths from its folder."""
+    files = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+    return [path.relative_to(PACKAGE) for path in files if defines_a_function(path.read_text(encoding="utf-8"))]
+
+
+def mirrors_of(module: Path) -> tuple[Path, ...]:
+    """Where the tests of a module may stand; `__main__` has a name that is awkward to repeat."""
+    names = dict.fromkeys((module.stem, module.stem.strip("_")))
+    return tuple(TESTS / module.parent / f"test_{name}.py" for name in names)
+
+
+def test_every_module_with_logic_has_a_test_module_of_its_own() -> None:
+    missing = [
+        f"{module.as_posix()} wants {mirrors_of(module)[-1].relative_to(TESTS.parent).as_posix()}"
+        for module in modules_with_logic()
+        if not any(mirror.is_file() for mirror in mirrors_of(module))
+    ]
+    assert not missing, "modules without a test module:\n  " + "\n  ".join(missing)
+
+
+def test_every_test_module_that_mirrors_one_holds_a_test() -> None:
+    mirrors = [mirror for module in modules_with_logic() for mirror in mirrors_of(module) if mirror.is_file()]
+    empty = [mirror.name for mirror in mirrors if "def test_" not in mirror.read_text(encoding="utf-8")]
+    assert mirrors and not empty, f"without a test: {empty}"
