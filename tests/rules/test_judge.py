@@ -61,29 +61,6 @@ def test_healthy() -> None:
     assert [layer.elasticity for layer in layers] == pytest.approx([0.00625, 0.0125, 0.025])
 
 
-def test_a_layer_is_judged_by_its_parameters_together() -> None:
-    found = measurement(
-        op("AddmmBackward0", 1.0, (1, 3.0), (2, 4.0)),
-        op(LEAF, 3.0),
-        op(LEAF, 4.0),
-        parameters=[
-            parameter("weight", op=1, grad=3.0, weight_norm=6.0, active_weight_norm=6.0),
-            parameter("bias", op=2, grad=4.0, weight_norm=8.0, active_weight_norm=8.0, shape=(4,), numel=4),
-        ],
-        loss=-0.5,
-    )
-    (layer,), _ = verdict(found)
-    assert (layer.grad_norm, layer.weight_norm, layer.relative_gradient) == (5.0, 10.0, 0.5)
-    assert layer.elasticity == pytest.approx(100.0)
-    assert layer.grad_rms == pytest.approx(5 / math.sqrt(20))
-    assert layer.parameters == 20
-
-
-def test_a_loss_of_zero_has_no_elasticity() -> None:
-    layers, _ = verdict(chain([0.5], loss=0.0))
-    assert layers[0].elasticity is None
-
-
 # --------------------------------------------------------------------------- not finite
 
 
