@@ -154,7 +154,7 @@ def blockers(found: Measurement, leaf: int) -> set[int]:
     return {index for index in reached if found.ops[index].total > 0}
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(graphs)
 def test_a_layers_blockage_sums_up_all_that_blocks_it(found: Measurement) -> None:
     evidence = gather(found)
@@ -173,7 +173,7 @@ def test_a_layers_blockage_sums_up_all_that_blocks_it(found: Measurement) -> Non
         assert blockage.custom == min((i for i in blocking if is_custom(found.ops[i].name)), default=None)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(graphs)
 def test_what_an_op_starves_are_the_layers_that_it_blocks(found: Measurement) -> None:
     evidence = gather(found)

@@ -27,7 +27,7 @@ def below(found: Measurement, index: int) -> Iterator[int]:
             yield from below(found, edge.to)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(graphs)
 def test_an_op_is_weighted_where_a_parameter_hangs_from_it(found: Measurement) -> None:
     graph = OpGraph(found)

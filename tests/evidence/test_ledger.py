@@ -111,7 +111,7 @@ def graphs(draw: st.DrawFn) -> Measurement:
     return measurement(*ops, parameters=[parameter("w", op=size, grad=grad)])
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(graphs())
 def test_the_sum_over_kinds_is_the_log_of_the_norm(found: Measurement) -> None:
     (account,) = gather(found).paths.ledger.accounts

@@ -16,7 +16,7 @@ from gradcheck_cli.records.source import SourceLine
 from tests.evidence.random_graphs import graphs
 from tests.measurements import LEAF, measurement, module, op, parameter
 
-FAST = settings(max_examples=120, deadline=None, derandomize=True, database=None)
+FAST = settings(max_examples=80, deadline=None, derandomize=True, database=None)
 LINE = SourceLine(file="net.py", line=7)
 
 

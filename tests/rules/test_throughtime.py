@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.measurement import Edge, Lens, Measurement
 from gradcheck_cli.records.thresholds import Thresholds
 from tests.evidence.recurrences import recurrence
@@ -79,6 +80,31 @@ def test_a_fifth_of_the_gates_is_enough_to_call_a_cell_closed(stuck: int, causes
     found = with_gates(carried(0.1, 15), 15, 0.25)
     lenses = (*(replace(lens, slope=0.001) for lens in found.lenses[:stuck]), *found.lenses[stuck:])
     assert [d.cause for d in diagnoses("GC202", replace(found, lenses=lenses))] == causes
+
+
+def hearing(rate: float, direct: bool, steps: int = 80) -> Measurement:
+    """Each step back loses `rate` decades of what it carries; with `direct` the loss makes up for it at every step."""
+    kept = 10**-rate
+    if not direct:
+        return with_gates(carried(kept, steps), steps, 0.25)
+    plain = recurrence([1.0] * steps)
+    states = [index for index, o in enumerate(plain.ops) if o.stem == "Tanh"]
+    norms = dict.fromkeys(states[1:], kept)
+    ops = [o._replace(edges=tuple(Edge(to, norms.get(to, norm)) for to, norm in o.edges)) for o in plain.ops]
+    ops[0] = ops[0]._replace(edges=(*ops[0].edges, *(Edge(state, 1 - kept) for state in states[1:])))
+    return with_gates(replace(plain, ops=tuple(ops)), steps, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("rate", "direct", "severity"),
+    [(0.4, True, Severity.NOTE), (0.4, False, None), (0.6, True, None)],  # half-open gates lose 0.3 a step
+)
+def test_gates_that_hear_from_the_loss_at_every_step_learn_to_keep_more(
+    rate: float, direct: bool, severity: Severity | None
+) -> None:
+    found = only("GC202", hearing(rate, direct))
+    assert (found.severity, found.cause) == (severity, "bptt-decay")
+    assert found.numbers["decades_per_step"] == pytest.approx(-rate)
 
 
 def test_custom_functions_that_are_called_after_a_sigmoid_are_no_gates() -> None:
