@@ -90,11 +90,10 @@ def test_the_largest_saturated_share_of_a_kind() -> None:
 
 def test_layers_without_a_gradient_are_counted_among_those_that_are_asked_for() -> None:
     found = unreached(chain([0.5, 0.0, 0.5]), 0)
-    told = [read(readings.without_gradient, found, *layers) for layers in (("layers.0", "layers.1"), ("layers.2",))]
-    assert [(r.value, r.unit) for r in told if r] == [
-        (2, "of 2 layers without gradient"),
-        (0, "of 1 layers without gradient"),
-    ]
+    asked = ("layers.0", "layers.1"), ("layers.1", "layers.2"), ("layers.2",)
+    told = [read(readings.without_gradient, found, *layers) for layers in asked]
+    assert [(r.value, r.badness) for r in told if r] == [(2, 2.0), (1, 1.0), (0, 0.0)]
+    assert told[0] is not None and told[0].unit == "of 2 layers without gradient"
 
 
 def rounding(lost: float, largest: float) -> Rounding:
