@@ -1,0 +1,46 @@
+"""What a row of the catalogue is made of."""
+
+from __future__ import annotations
+
+import pytest
+
+from gradcheck_cli.records.report import Remedy, Trial
+from gradcheck_cli.remedies.row import Row, Tried, remedy
+
+
+def row(causes: str, tried: Tried = Tried.BY_HAND) -> Row:
+    return remedy(
+        "relu", "ReLU", "Its slope is 1.", "nn.ReLU()", causes=causes, unless="never", source="x", tried=tried
+    )
+
+
+@pytest.mark.parametrize(
+    ("causes", "places"),
+    [
+        ("depth:5", {"depth": 5}),
+        ("saturating-activation:1 depth:5", {"saturating-activation": 1, "depth": 5}),
+        ("depth:1 \n small-init:10", {"depth": 1, "small-init": 10}),
+        ("", {}),
+    ],
+)
+def test_causes_are_read_with_their_places(causes: str, places: dict[str, int]) -> None:
+    assert row(causes).causes == places
+
+
+@pytest.mark.parametrize("causes", ["depth", "depth:", "depth:first", "depth:1:2"])
+def test_a_cause_without_a_place_is_a_mistake(causes: str) -> None:
+    with pytest.raises(ValueError, match=r"unpack|invalid literal"):
+        row(causes)
+
+
+def test_the_words_of_a_remedy_are_those_of_its_row() -> None:
+    assert row("depth:1").remedy == Remedy(
+        id="relu", title="ReLU", detail="Its slope is 1.", code="nn.ReLU()", unless="never", source="x", trial=Trial()
+    )
+
+
+@pytest.mark.parametrize("tried", Tried)
+def test_how_it_is_tried_is_up_to_the_user_unless_it_is_said(tried: Tried) -> None:
+    assert row("depth:1", tried).tried is tried
+    plain = remedy("relu", "ReLU", "Its slope is 1.", causes="", unless="never", source="x")
+    assert (plain.tried, plain.remedy.code) == (Tried.BY_HAND, "")

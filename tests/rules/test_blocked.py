@@ -1,0 +1,148 @@
+"""Gradients that are exactly zero: at a step function, a dead rectifier, a mask, or a gate that will open."""
+
+from __future__ import annotations
+
+import pytest
+
+from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.measurement import Lens
+from gradcheck_cli.records.thresholds import Thresholds
+from tests.measurements import LEAF, judged, measurement, module, op, parameter
+from tests.rules.chains import chain, codes, diagnoses, ill, only
+
+
+@pytest.mark.parametrize(
+    ("activation", "code", "cause"),
+    [
+        ("RoundBackward0", "GC402", "non-differentiable-op"),
+        ("SignBackward0", "GC402", "non-differentiable-op"),
+        ("ReluBackward0", "GC403", "dead-relu"),
+        ("TanhBackward0", "GC201", "saturating-activation"),
+    ],
+)
+def test_a_gradient_of_exactly_zero_is_blamed_on_the_op_that_made_it(activation: str, code: str, cause: str) -> None:
+    found = judged(chain([0.5, 0.0, 0.5], activation))
+    serious = [f for f in found.findings if f.severity is not Severity.NOTE]
+    assert [(f.code, f.cause, f.layers, f.op) for f in serious] == [(code, cause, ("layers.0", "layers.1"), activation)]
+    assert [layer.status for layer in found.layers] == [code, code, "ok"]
+
+
+@pytest.mark.parametrize("name", ["ExpandBackward0", "MaskedFillBackward0", "IndexBackward0"])
+def test_gradients_that_end_at_an_expand_or_a_mask_are_a_note_and_nothing_is_saturated(name: str) -> None:
+    found = judged(chain([0.5, 0.0, 0.5], name))
+    (note,) = found.findings
+    assert (note.code, note.cause, note.severity, note.layers) == (
+        "GC412",
+        "masked",
+        Severity.NOTE,
+        ("layers.0", "layers.1"),
+    )
+    assert "saturated" not in note.message + note.why
+    assert [layer.status for layer in found.layers] == ["ok"] * 3
+
+
+@pytest.mark.parametrize("name", ["SignBackward", "ReluBackward", "SigmoidBackward"])
+def test_a_custom_function_that_sends_zero_is_not_taken_for_torchs_op_of_that_name(name: str) -> None:
+    assert codes(chain([0.5, 0.0, 0.5], name)) == [("GC412", "masked")]
+
+
+def test_what_a_step_function_blocks_is_told_with_what_arrives_there() -> None:
+    found = only("GC402", chain([0.5, 0.0, 0.5], "RoundBackward0"))
+    assert (found.op, found.numbers) == (4, {"layers": 2, "blocking_ops": 1})
+    assert found.message == (
+        "round in `layers.1` is flat between its jumps, so `layers.0` and `layers.1` get a gradient of exactly 0"
+    )
+    assert found.why.startswith("a gradient of norm 0.05 arrives at round in `layers.1`")
+
+
+# --------------------------------------------------------------------------- rectifiers
+
+
+def mostly_dead(dead: float, *, at: int = 1, samples: int = 64, units: int = 32) -> Lens:
+    return Lens(op=at, kind="activation", dead=dead, samples=samples, units=units)
+
+
+@pytest.mark.parametrize(
+    ("lens", "found"),
+    [
+        (mostly_dead(0.97), True),
+        (mostly_dead(0.6), False),
+        (mostly_dead(0.97, samples=8), False),  # a unit can be off on eight by chance
+        (mostly_dead(0.97, units=4), False),  # of four units a share says nothing
+    ],
+)
+def test_a_layer_most_of_whose_units_are_off_is_a_warning(lens: Lens, found: bool) -> None:
+    told = diagnoses("GC403", chain([0.5, 0.5], "ReluBackward0", lenses=(lens,)))
+    assert [(d.severity, d.layers, d.cause) for d in told] == [(Severity.WARNING, ("layers.1",), "dead-relu")] * found
+
+
+def test_the_share_of_dead_units_can_be_moved() -> None:
+    found = chain([0.5, 0.5], "ReluBackward0", lenses=(mostly_dead(0.97),))
+    assert diagnoses("GC403", found, thresholds=Thresholds(dead_share=0.99)) == []
+
+
+@pytest.mark.parametrize(("other", "dead"), [(0.96, True), (0.2, False)])
+def test_a_layer_that_is_used_twice_is_dead_only_where_both_uses_are(other: float, dead: bool) -> None:
+    found = measurement(
+        op("AddBackward0", 1.0, (1, 0.5), (2, 0.5)),
+        op("ReluBackward0", 0.5, (3, 0.3)),
+        op("ReluBackward0", 0.5, (3, 0.3)),
+        op("MmBackward0", 0.5, (4, 0.5)),
+        op(LEAF, 0.5),
+        parameters=[parameter("weight", op=4, grad=0.5)],
+        lenses=(mostly_dead(0.97), mostly_dead(other, at=2)),
+    )
+    assert bool(diagnoses("GC403", found)) is dead
+
+
+# --------------------------------------------------------------------------- masks
+
+
+def nothing_learns(name: str, loss: float, *, owner: int = -1, **fields: object):
+    """A loss that passes nothing on, over one layer."""
+    return measurement(
+        op(name, 1.0, (1, 0.0), module=owner),
+        op("MmBackward0", 0.0, (2, 0.0), module=1),
+        op(LEAF, 0.0),
+        parameters=[parameter("net.weight", op=2, grad=0.0, module=1)],
+        modules=[module("", "Net"), module("net")],
+        loss=loss,
+        **fields,
+    )
+
+
+@pytest.mark.parametrize("loss", [0.0, 3.0])
+def test_a_batch_that_is_masked_completely_is_ill(loss: float) -> None:
+    assert ill(nothing_learns("MulBackward0", loss)) == [("GC405", "masked-loss")]
+
+
+def test_a_hinge_that_is_satisfied_and_a_batch_that_is_fitted_are_not() -> None:
+    fitted = Lens(op=0, kind="loss", output_rms=2.0, target_rms=2.0)
+    assert ill(nothing_learns("ClampMinBackward0", 0.0)) == []
+    assert ill(nothing_learns("MulBackward0", 0.0, lenses=(fitted,))) == []
+    assert ill(nothing_learns("ClampMinBackward0", 3.0)) == [("GC405", "masked-loss")]
+
+
+def test_one_layer_with_a_gradient_is_enough_to_say_that_the_batch_was_not_masked() -> None:
+    assert diagnoses("GC405", chain([0.5, 0.0], "MaskedFillBackward0")) == []
+
+
+# --------------------------------------------------------------------------- gates that will open
+
+
+def test_a_gate_of_zero_that_learns_is_a_note() -> None:
+    found = measurement(
+        op("MseLossBackward0", 1.0, (1, 0.5), module=-1),
+        op("MulBackward0", 0.5, (2, 0.7), (3, 0.0)),
+        op(LEAF, 0.7),
+        op("MmBackward0", 0.0, (4, 0.0), module=1),
+        op(LEAF, 0.0),
+        parameters=[
+            parameter("gate", op=2, grad=0.7, weight_norm=0.0, active_weight_norm=0.0, shape=(1,), numel=1),
+            parameter("branch.weight", op=4, grad=0.0, module=1),
+        ],
+        modules=[module("", "Net"), module("branch")],
+    )
+    (note,) = judged(found).findings
+    assert (note.code, note.severity, note.layers) == ("GC411", Severity.NOTE, ("branch",))
+    assert note.message == "`branch` gets no gradient yet: `gate` is all 0 now and moves with the first step"

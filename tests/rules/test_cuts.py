@@ -1,0 +1,127 @@
+"""Layers that no gradient came back to: cut off, behind a backward that returns None, unused or frozen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.measurement import Cut, Measurement
+from gradcheck_cli.records.source import SourceLine
+from tests.measurements import LEAF, judged, measurement, module, op, parameter
+from tests.rules.chains import LINE, chain, codes, only, unreached
+
+
+def cut(name: str, *parameters: int, line: int = 7, used: bool = True) -> Cut:
+    return Cut(op=name, module=1, source=SourceLine(file="net.py", line=line), parameters=parameters, used=used)
+
+
+@pytest.mark.parametrize(
+    ("name", "cause", "told"),
+    [
+        ("detach", "graph-cut", "`detach()`"),
+        ("data", "graph-cut", "`.data`"),
+        ("numpy", "graph-cut", "`.numpy()`"),
+        ("no_grad", "graph-cut", "`no_grad()`"),
+        ("argmax", "non-differentiable-op", "`argmax()`"),
+        ("__gt_", "non-differentiable-op", "`gt()`"),
+    ],
+)
+def test_a_cut_whose_value_was_used(name: str, cause: str, told: str) -> None:
+    found = judged(unreached(chain([0.5, 0.5], cuts=(cut(name, 0),)), 0))
+    (finding,) = found.findings
+    assert (finding.code, finding.cause, finding.layers) == ("GC401", cause, ("layers.0",))
+    assert finding.message == f"`layers.0` cannot learn: {told} cuts it off from the loss"
+    assert finding.source is not None and finding.source.line == LINE.line
+    assert [layer.status for layer in found.layers] == ["GC401", "ok"]
+
+
+def test_each_of_several_cuts_is_told() -> None:
+    cuts = (cut("detach", 0, line=1), cut("argmax", 1, line=2), cut("detach", 2, line=3))
+    found = chain([0.5] * 4, cuts=cuts)
+    for index in range(3):
+        found = unreached(found, index)
+    told = [(f.code, f.cause, f.layers, f.source and f.source.line) for f in judged(found).findings]
+    assert told == [
+        ("GC401", "graph-cut", ("layers.0",), 1),
+        ("GC401", "non-differentiable-op", ("layers.1",), 2),
+        ("GC401", "graph-cut", ("layers.2",), 3),
+    ]
+
+
+def test_layers_behind_one_cut_are_told_together() -> None:
+    found = unreached(unreached(chain([0.5] * 3, cuts=(cut("detach", 0, 1),)), 0), 1)
+    (finding,) = judged(found).findings
+    assert (finding.layers, finding.evidence["layers"]) == (("layers.0", "layers.1"), 2)
+
+
+def test_of_two_cuts_the_one_whose_value_went_on_is_to_blame() -> None:
+    cuts = (cut("item", 0, used=False), cut("detach", 0))
+    assert only("GC401", unreached(chain([0.5, 0.5], cuts=cuts), 0)).op == "detach"
+
+
+def test_a_cut_into_a_metric_is_a_note() -> None:
+    assert codes(unreached(chain([0.5, 0.5], cuts=(cut("detach", 0, used=False),)), 0)) == [("GC413", "unused")]
+
+
+def test_a_cut_behind_which_a_gradient_arrived_all_the_same_is_none() -> None:
+    assert codes(chain([0.5, 0.5], cuts=(cut("detach", 0),))) == []
+
+
+# --------------------------------------------------------------------------- custom Functions
+
+
+def returning_none(name: str) -> Measurement:
+    """An op that gets a gradient of 0.5 and sends None: the leaf below it gets nothing, not even a zero."""
+    return measurement(
+        op("MseLossBackward0", 1.0, (1, 0.5), (4, 0.5), module=-1),
+        op(name, 0.5, (2, 0.0), module=2),
+        op("MmBackward0", 0.0, (3, 0.0), module=1),
+        op(LEAF, 0.0),
+        op(LEAF, 0.5),
+        parameters=[
+            parameter("low.weight", op=3, grad=None, module=1),
+            parameter("head.weight", op=4, grad=0.5, module=2),
+        ],
+        modules=[module("", "Net"), module("low"), module("head")],
+    )
+
+
+@pytest.mark.parametrize("name", ["MineBackward", "SignBackward", "SigmoidBackward"])
+def test_a_backward_that_returns_none_is_blamed_whatever_its_name(name: str) -> None:
+    (finding,) = judged(returning_none(name)).findings
+    assert (finding.code, finding.cause, finding.layers) == ("GC406", "custom-backward", ("low",))
+    plain = name.removesuffix("Backward")
+    assert finding.message == f"`low` cannot learn: the backward of `{plain}` returns None"
+    assert finding.why == "a gradient of norm 0.5 arrives there and none leaves"
+
+
+def test_an_op_of_torchs_is_not() -> None:
+    assert codes(returning_none("SigmoidBackward0")) == [("GC413", "unused")]
+
+
+# --------------------------------------------------------------------------- notes
+
+
+def test_a_layer_that_was_not_called() -> None:
+    found = unreached(chain([0.5, 0.5]), 0)
+    modules = (found.modules[0], replace(found.modules[1], calls=0), found.modules[2])
+    verdict = judged(replace(found, modules=modules))
+    (finding,) = verdict.findings
+    assert (finding.code, finding.severity, finding.layers) == ("GC413", Severity.NOTE, ("layers.0",))
+    assert finding.message == "`layers.0` was not called"
+    assert verdict.layers[0].status == "unused"
+
+
+def test_a_layer_that_ran_for_nothing() -> None:
+    (finding,) = judged(unreached(chain([0.5, 0.5]), 0)).findings
+    assert (finding.code, finding.message) == ("GC413", "`layers.0` ran, but the output does not reach the loss")
+
+
+def test_a_frozen_layer() -> None:
+    verdict = judged(unreached(chain([0.5, 0.5]), 0, requires_grad=False))
+    (finding,) = verdict.findings
+    assert (finding.code, finding.severity, finding.layers) == ("GC414", Severity.NOTE, ("layers.0",))
+    assert finding.why == "training does not change its 16 parameters"
+    assert verdict.layers[0].status == "frozen"

@@ -1,0 +1,120 @@
+"""What made gradients or outputs too large, and how that is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gradcheck_cli.evidence import Evidence, gather
+from gradcheck_cli.records.measurement import Measurement
+from gradcheck_cli.rules.growth import growth_cause, growth_in_words, growth_place, largest_gradient
+from tests.measurements import LEAF, measurement, module, op, parameter, stats
+from tests.rules.chains import BODY, FIRST, HEAD, LINE, deep, sending
+
+
+def grown(*steps: tuple[str, float], inputs: float = 1.0, outputs: tuple[float, float] = (1.0, 1.0)) -> Evidence:
+    """A body under these ops, that reads inputs and, like the head, puts out something of this RMS."""
+    modules = [module("", "Net"), module("head", output_rms=outputs[1]), module("body", output_rms=outputs[0])]
+    return gather(deep(*steps, modules=modules, inputs=(stats("x", rms=inputs),)))
+
+
+@pytest.mark.parametrize(
+    ("steps", "cause"),
+    [
+        ([("DivBackward0", 1e3)], "small-denominator"),
+        ([("DivBackward0", 10.0)], "large-init"),
+        ([("ReciprocalBackward0", 1e3)], "small-denominator"),
+        ([("SumBackward1", 100.0)], "sum-aggregation"),
+        ([("IndexSelectBackward0", 100.0)], "sum-aggregation"),
+        ([("AddmmBackward0", 1e3)], "large-init"),
+        ([("DivBackward", 1e3)], "large-init"),  # a custom Function
+    ],
+)
+def test_the_cause_is_what_it_grew_in(steps: list[tuple[str, float]], cause: str) -> None:
+    assert growth_cause(grown(*steps, ("MmBackward0", 1.0))) == cause
+
+
+def test_a_product_with_a_parameter_is_a_weight_and_sums_over_no_neighbours() -> None:
+    found = deep(("BmmBackward0", 100.0), ("TanhBackward0", 1.0))
+    leaf = len(found.ops)
+    own = parameter("other.weight", op=leaf, grad=1.0, module=HEAD)
+    weighted = sending(
+        replace(found, ops=(*found.ops, op(LEAF, 1.0)), parameters=(*found.parameters, own)), 3, (leaf, 1)
+    )
+    assert growth_cause(gather(found)) == "sum-aggregation"
+    assert growth_cause(gather(weighted)) == "large-init"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "cause"),
+    [
+        (1e3, 1e3, "input-scale"),
+        (1e3, 1.0, "large-init"),  # a normalisation makes the input's scale harmless
+        (20.0, 20.0, "large-init"),
+    ],
+)
+def test_large_inputs_are_the_cause_where_the_first_layer_hands_them_on(
+    inputs: float, outputs: float, cause: str
+) -> None:
+    evidence = grown(("MmBackward0", 1.0), inputs=inputs, outputs=(outputs, outputs))
+    assert growth_cause(evidence) == cause
+
+
+def stream(branches: int, gain: float) -> Measurement:
+    """A residual stream: each branch adds to the gradient, which grows by `gain` where it merges."""
+    ops, total = [op("MseLossBackward0", 1.0, (1, 1.0), module=-1)], 1.0
+    for k in range(branches):
+        split = 1 + 2 * k
+        ops.append(op("AddBackward0", total, (split + 1, total), (split + 2, total)))
+        ops.append(op("TanhBackward0", total, (split + 2, total * 0.9)))
+        total *= gain
+    ops += [op("MmBackward0", total, (len(ops) + 1, total)), op(LEAF, total)]
+    return measurement(*ops, parameters=[parameter("weight", op=len(ops) - 1, grad=total)], modules=[module("stem")])
+
+
+@pytest.mark.parametrize(
+    ("branches", "gain", "cause"),
+    [(10, 1.5, "residual-growth"), (4, 1.5, "large-init"), (2, 10.0, "large-init"), (3, 10.0, "residual-growth")],
+)
+def test_branches_that_add_up(branches: int, gain: float, cause: str) -> None:
+    assert growth_cause(gather(stream(branches, gain))) == cause
+
+
+def test_without_any_layer_the_weights_are_the_last_thing_to_blame() -> None:
+    evidence = gather(measurement(loss=7.0))
+    assert growth_cause(evidence) == "large-init"
+    assert growth_in_words(evidence, "large-init") == "the weights are too large: the loss is 7"
+    assert largest_gradient(evidence) is None
+    assert growth_place(evidence, "large-init", None) is None
+
+
+# --------------------------------------------------------------------------- words and places
+
+
+def test_a_division_is_told_with_what_it_divides_by_and_where() -> None:
+    evidence = grown(("DivBackward0", 1e3), ("MmBackward0", 1.0))
+    assert growth_in_words(evidence, "small-denominator") == (
+        "a denominator is too small: div in `body` makes the gradient about 1,000 times larger, as dividing by 0.001 "
+        "does"
+    )
+    assert growth_place(evidence, "small-denominator", BODY) == LINE == evidence.graph.source_of(FIRST)
+
+
+def test_inputs_are_told_with_their_scale() -> None:
+    words = growth_in_words(grown(("MmBackward0", 1.0), inputs=400.0), "input-scale")
+    assert words == "the inputs are too large: their RMS is 400, and layers are initialised for about 1"
+
+
+def test_outputs_that_grow_are_told_from_the_first_to_the_last_layer() -> None:
+    modules = [module("", "Net"), module("head", output_rms=1.0), module("body", output_rms=5e3)]
+    words = growth_in_words(gather(deep(("MmBackward0", 1.0), modules=modules)), "large-init")
+    assert words.startswith("the weights are too large: what the layers put out gets about 5,000 times larger")
+    assert words.endswith("from an RMS of 1 to 5e3") or words.endswith("from an RMS of 1 to 5,000")
+
+
+def test_gradients_that_grow_are_told_by_the_account_of_the_largest() -> None:
+    evidence = grown(("MmBackward0", 1e4))
+    assert largest_gradient(evidence) == BODY
+    words = growth_in_words(evidence, "large-init")
+    assert "the gradient gains 3.0 decades (powers of ten) between the loss and `body`" in words

@@ -1,0 +1,190 @@
+"""Values that are not finite: in the batch, in the weights, made on the way forward or on the way back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.measurement import Element, Measurement, Operand, Origin
+from tests.measurements import LEAF, judged, measurement, module, op, parameter, stats
+from tests.rules.chains import LINE, chain, codes, diagnoses, only
+
+
+def operand(low: float, high: float, **fields: Any) -> Operand:
+    return Operand(**({"name": "self", "shape": (4, 4), "dtype": "float32", "smallest": low, "largest": high} | fields))
+
+
+def origin(name: str, *operands: Operand, **fields: Any) -> Origin:
+    plain = {"module": 1, "source": LINE, "produced": "nan", "count": 3, "numel": 16, "operands": operands}
+    return Origin(op=name, **(plain | fields))
+
+
+# --------------------------------------------------------------------------- the batch
+
+
+@pytest.mark.parametrize(("fields", "cause"), [({"nan_count": 2}, "nan-input"), ({"inf_count": 1}, "inf-input")])
+@pytest.mark.parametrize("where", ["inputs", "targets"])
+def test_a_batch_that_is_not_finite_comes_before_all_else(where: str, fields: dict[str, int], cause: str) -> None:
+    found = chain([1e-3] * 5, loss=math.nan, **{where: (stats("batch.0", **fields),)})
+    assert codes(found) == [("GC101", cause)]
+
+
+def test_what_the_batch_holds_is_told_with_its_place() -> None:
+    bad = stats("batch.x", nan_count=2, inf_count=1, first_bad=(3, 1))
+    found = only("GC101", chain([0.5], inputs=(stats("ok"), bad)))
+    assert found.message == "`batch.x` holds 2 NaN and 1 Inf among 16 values, the first at [3, 1]"
+    assert found.numbers == {"nan": 2, "inf": 1, "values": 16}
+
+
+def test_an_infinite_value_that_harms_nothing_is_left_alone() -> None:
+    mask = stats("mask", inf_count=3)
+    assert codes(chain([0.5], inputs=(mask,))) == []
+    poisoned = chain([0.5], inputs=(mask,))
+    harmed = replace(poisoned, parameters=(replace(poisoned.parameters[0], nan_count=1),))
+    assert codes(harmed) == [("GC101", "inf-input")]
+
+
+# --------------------------------------------------------------------------- weights and buffers
+
+
+def test_a_parameter_that_is_not_finite() -> None:
+    found = chain([0.5, 0.5], loss=math.nan)
+    bad = replace(found.parameters[1], weight_nonfinite=3)
+    (finding,) = judged(replace(found, parameters=(found.parameters[0], bad))).findings
+    assert (finding.code, finding.cause, finding.layers) == ("GC102", "nan-parameter", ("layers.1",))
+    assert finding.message == "`layers.1.weight` holds 3 NaN or Inf among 16 values"
+
+
+def test_several_are_counted_and_one_that_nothing_reads_is_left_alone() -> None:
+    found = chain([0.5, 0.5, 0.5])
+    bad = [replace(p, weight_nonfinite=3) for p in found.parameters]
+    told = only("GC102", replace(found, parameters=tuple(bad)))
+    assert told.message.endswith("among 16 values, and 2 more parameters do")
+    assert told.numbers == {"parameters": 3, "values": 9}
+    idle = [replace(bad[0], op=None), *found.parameters[1:]]
+    assert diagnoses("GC102", replace(found, parameters=tuple(idle))) == []
+
+
+def test_a_buffer_that_is_not_finite() -> None:
+    found = only("GC102", chain([0.5], loss=math.nan, nan_buffers=("norm.running_var", "a", "b")))
+    assert found.message == "the buffer `norm.running_var` holds NaN, and 2 more do"
+
+
+# --------------------------------------------------------------------------- forward
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "cause"),
+    [
+        ("log", 0.0, 1.0, "log-zero"),
+        ("log", -1.0, 1.0, "log-negative"),
+        ("sqrt", -1.0, 1.0, "log-negative"),
+        ("exp", 0.0, 100.0, "exp-overflow"),
+        ("div", 0.0, 1.0, "zero-div-zero"),
+        ("softmax", -math.inf, 1.0, "masked-softmax-row"),
+        ("acos", -2.0, 2.0, "acos-boundary"),
+        ("pow", -1.0, 1.0, "pow-domain"),
+        ("std", 1.0, 1.0, "zero-variance"),
+        ("logaddexp", -math.inf, -math.inf, "logsumexp-neginf"),  # it begins like a logarithm and is none
+    ],
+)
+def test_the_first_op_that_was_not_finite(name: str, low: float, high: float, cause: str) -> None:
+    found = chain([0.5, 0.5], loss=math.nan, origin=origin(name, operand(low, high)))
+    (finding,) = judged(found).findings
+    assert (finding.code, finding.cause, finding.layers) == ("GC103", cause, ("layers.0",))
+    assert (finding.op, finding.source) == (name, LINE)
+
+
+def test_it_is_told_with_how_much_it_put_out_and_what_went_in() -> None:
+    at = (Element((2, 1), 0.0),)
+    made = origin("log", operand(0.0, 1.0, elements=at), produced="inf")
+    found = only("GC103", chain([0.5], loss=math.inf, origin=made))
+    assert found.message == "the loss is Inf: log puts out Inf at 3 of 16 elements, and is the first op to do so"
+    assert found.why == (
+        "a logarithm is -Inf at 0, and its slope Inf: its input is 0 at [2, 1]; overall from 0 to 1 (4x4 float32)"
+    )
+    assert (found.numbers["bad_elements"], found.numbers["elements"]) == (3, 16)
+    assert (found.numbers["smallest_input"], found.numbers["largest_input"]) == (0.0, 1.0)
+
+
+def test_a_loss_that_no_single_op_made_infinite_is_told_all_the_same() -> None:
+    found = only("GC103", chain([0.5], loss=math.inf))
+    assert (found.message, found.layers, found.op) == ("the loss is Inf", (), None)
+
+
+def test_an_op_outside_the_model_names_no_layer() -> None:
+    assert only("GC103", chain([0.5], loss=math.nan, origin=origin("log", operand(0, 1), module=-1))).layers == ()
+
+
+# --------------------------------------------------------------------------- backward
+
+
+def poisoned(bad: float, name: str = "SqrtBackward0", **fields: Any) -> Measurement:
+    """A gradient of 0.5 goes into an op, and one that is not finite comes out."""
+    return measurement(
+        op("MeanBackward0", 1.0, (1, 0.5)),
+        op(name, 0.5, (2, bad), module=1, source=0),
+        op("MmBackward0", bad, (3, bad), module=1),
+        op(LEAF, bad),
+        parameters=[parameter("part.weight", op=3, grad=bad, module=1, nan_count=16)],
+        modules=[module("", "Net"), module("part")],
+        sources=(LINE,),
+        **fields,
+    )
+
+
+@pytest.mark.parametrize(("bad", "told"), [(math.nan, "NaN"), (math.inf, "Inf")])
+def test_the_op_whose_gradient_is_not_finite(bad: float, told: str) -> None:
+    (finding,) = judged(poisoned(bad)).findings
+    assert (finding.code, finding.cause, finding.layers) == ("GC104", "sqrt-zero", ("part",))
+    assert finding.source == LINE
+    assert finding.message == f"the gradient of sqrt is {told}, which poisons the gradient of `part`"
+    assert finding.why == f"a gradient of norm 0.5 went in and {told} came out"
+
+
+@pytest.mark.parametrize("name", ["SqrtBackward", "LogBackward", "MineBackward"])
+def test_a_custom_backward_is_to_blame_for_what_it_sends_whatever_its_name(name: str) -> None:
+    assert codes(poisoned(math.nan, name)) == [("GC104", "custom-backward")]
+
+
+def test_a_gradient_that_is_not_finite_and_reaches_no_parameter_is_a_warning() -> None:
+    found = replace(poisoned(math.nan), parameters=(parameter("part.weight", op=None, grad=0.5, module=1),))
+    told = only("GC104", found)
+    assert (told.severity, told.layers) == (Severity.WARNING, ())
+    assert told.message.endswith("but reaches no parameter")
+
+
+def test_gradients_that_no_single_op_made_infinite() -> None:
+    whole = [parameter(f"{k}.weight", op=None, grad=math.nan, nan_count=1, module=k) for k in (0, 1)]
+    found = only("GC104", measurement(op("MmBackward0", 1.0), parameters=whole, modules=[module("0"), module("1")]))
+    assert (found.cause, found.message) == ("custom-backward", "the gradients of 2 layers are not finite")
+
+
+def test_the_values_that_an_op_had_saved_are_told() -> None:
+    saved = origin("sqrt", operand(0.0, 2.0, name="result"), node=1)
+    found = only("GC104", poisoned(math.inf, origin=saved))
+    assert found.why == "a root or a norm has no finite slope at 0: its result is from 0 to 2 (4x4 float32)"
+    assert found.message.startswith("the gradient of sqrt is NaN at 3 of 16 elements")
+
+
+# --------------------------------------------------------------------------- hidden
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("div", True), ("exp", True), ("logaddexp", True), ("log", False), ("masked_fill", False), ("where", False)],
+)
+def test_what_is_not_finite_and_shows_nowhere_is_a_warning_unless_it_was_written_as_a_mask(
+    name: str, found: bool
+) -> None:
+    told = judged(chain([0.5, 0.5], origin=origin(name, operand(0.0, 1.0)))).findings
+    assert [(f.code, f.severity, f.layers) for f in told] == [("GC105", Severity.WARNING, ("layers.0",))] * found
+
+
+def test_where_the_loss_is_infinite_nothing_else_is_judged() -> None:
+    found = chain([1e-3] * 5, loss=math.nan, origin=origin("log", operand(0.0, 1.0)))
+    assert [code for code, _ in codes(found)] == ["GC103"]

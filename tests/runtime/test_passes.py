@@ -1,0 +1,51 @@
+"""How a pass of the user's model is run, and what is known of it before."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from gradcheck_cli.runtime.passes import RaisedByUser, low_precision, run_backward
+
+
+def layers(*dtypes: torch.dtype, frozen: int = -1) -> nn.Module:
+    model = nn.ModuleList(nn.Linear(2, 2).to(dtype) for dtype in dtypes)
+    if frozen >= 0:
+        model[frozen].requires_grad_(False)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "autocast", "low"),
+    [
+        (layers(torch.float32, torch.float64), None, None),
+        (layers(torch.float32, torch.bfloat16), None, torch.bfloat16),
+        (layers(torch.float16, torch.float32), None, torch.float16),
+        (layers(torch.float16, torch.float32, frozen=0), None, None),  # no gradient of it is computed
+        (layers(torch.float32), torch.bfloat16, torch.bfloat16),
+        (layers(torch.float16), torch.bfloat16, torch.bfloat16),
+        (nn.ReLU(), None, None),
+    ],
+)
+def test_the_precision_in_which_gradients_are_computed(
+    model: nn.Module, autocast: torch.dtype | None, low: torch.dtype | None
+) -> None:
+    assert low_precision(model, autocast) is low
+
+
+def test_what_the_user_raised_is_kept() -> None:
+    error = ValueError("no such shape")
+    raised = RaisedByUser(error)
+    assert raised.error is error
+    assert str(raised) == "no such shape"
+
+
+def test_a_backward_pass_looks_at_infinite_gradients_also_where_anomalies_raise() -> None:
+    x = torch.zeros(1, requires_grad=True)
+    with torch.autograd.set_detect_anomaly(True), pytest.warns(UserWarning):
+        loss = (x.sqrt() * 0).sum()
+        with pytest.raises(RuntimeError, match="returned nan"):
+            loss.backward(retain_graph=True)
+        run_backward(loss)
+    assert x.grad is not None and x.grad.isnan().all()
