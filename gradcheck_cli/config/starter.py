@@ -43,4 +43,4 @@ def _commented(candidate: Candidate) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else json.dumps(text)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)

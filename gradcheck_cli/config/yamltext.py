@@ -241,13 +241,19 @@ def _has_half_characters(text: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 
+def _bool(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"{text} is neither true nor false")
+    return text.lower() == "true"
+
+
 def _int(text: str) -> int:
     return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
 
 
 _SCALARS: dict[str, Callable[[str], Any]] = {
     "null": lambda text: None,
-    "bool": lambda text: text.lower() == "true",
+    "bool": _bool,
     "int": _int,
     "float": float,
     "str": str,

@@ -50,7 +50,7 @@ class References:
     def _ends_in_difference(self) -> bool:
         """Whether the loss is a mean or sum of |output - target| or its square, written with plain ops."""
         index, stems = 0, list[str]()
-        while len(stems) < _LOSS_OPS and self.graph.op(index).edges:
+        while index < len(self.graph.measurement.ops) and len(stems) < _LOSS_OPS and self.graph.op(index).edges:
             stems.append(self.graph.stem(index))
             index = self.graph.op(index).edges[0].to
         kinds = [stem for stem in stems if stem not in MEANS_AND_SUMS]

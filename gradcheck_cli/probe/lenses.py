@@ -62,13 +62,16 @@ def _tanh(node: Any, channels: bool) -> Reading:
     return _slopes(1 - _sample(node._saved_result) ** 2, 1.0)
 
 
-def _by_derivative(function: Callable[[Tensor], Tensor], largest: float = 1.0) -> Callable[[Any, bool], Reading]:
-    """The slope of any elementwise function, from its saved input."""
+def _by_derivative(
+    function: Callable[..., Tensor], *saved: str, largest: float = 1.0
+) -> Callable[[Any, bool], Reading]:
+    """The slope of any elementwise function, from its saved input and the arguments that are `saved` beside it."""
 
     def read(node: Any, channels: bool) -> Reading:
         with torch.enable_grad():
             x = _sample(node._saved_self).clone().requires_grad_()
-            (slope,) = torch.autograd.grad(function(x).sum(), x)
+            arguments = [getattr(node, f"_saved_{name}") for name in saved]
+            (slope,) = torch.autograd.grad(function(x, *arguments).sum(), x)
         return _slopes(slope, largest)
 
     return read
@@ -79,7 +82,8 @@ def _relu(node: Any, channels: bool) -> Reading:
 
 
 def _threshold(node: Any, channels: bool) -> Reading:
-    return _rectified(node._saved_self, channels)
+    threshold = node._saved_threshold
+    return _rectified(node._saved_self - threshold if threshold else node._saved_self, channels)
 
 
 def _rectified(active: Tensor, channels: bool) -> Reading:
@@ -165,12 +169,12 @@ LENSES: dict[str, Callable[[Any, bool], Reading]] = {
     "TanhBackward0": _tanh,
     "ReluBackward0": _relu,
     "ThresholdBackward0": _threshold,
-    "GeluBackward0": _by_derivative(torch.nn.functional.gelu),
+    "GeluBackward0": _by_derivative(lambda x, how: torch.nn.functional.gelu(x, approximate=how), "approximate"),
     "SiluBackward0": _by_derivative(torch.nn.functional.silu),
     "MishBackward0": _by_derivative(torch.nn.functional.mish),
-    "SoftplusBackward0": _by_derivative(torch.nn.functional.softplus),
-    "HardtanhBackward0": _by_derivative(torch.nn.functional.hardtanh),
-    "HardsigmoidBackward0": _by_derivative(torch.nn.functional.hardsigmoid, 1 / 6),
+    "SoftplusBackward0": _by_derivative(torch.nn.functional.softplus, "beta", "threshold"),
+    "HardtanhBackward0": _by_derivative(torch.nn.functional.hardtanh, "min_val", "max_val"),
+    "HardsigmoidBackward0": _by_derivative(torch.nn.functional.hardsigmoid, largest=1 / 6),
     "HardswishBackward0": _by_derivative(torch.nn.functional.hardswish),
     "LogSigmoidBackward0": _by_derivative(torch.nn.functional.logsigmoid),
     "SoftmaxBackward0": _softmax,

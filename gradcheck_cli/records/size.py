@@ -15,7 +15,7 @@ def parse_size(text: str) -> int:
         ValueError: It is no amount, or less than a byte.
     """
     found = _SIZE.fullmatch(text.strip())
-    size = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
+    size = round(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
     if size < 1:
         raise ValueError(f"`{text}` is not an amount of memory like 4GB or 512MiB")
     return size
@@ -23,5 +23,6 @@ def parse_size(text: str) -> int:
 
 def size_in_words(size: int) -> str:
     """`4 GB`: three digits, in powers of ten."""
-    unit = next(unit for unit in ("T", "G", "M", "K", "") if size >= _UNITS[unit])
-    return f"{size / _UNITS[unit]:.3g} {unit.replace('K', 'k')}B"
+    short = float(f"{size:.3g}")
+    unit = next(unit for unit in ("T", "G", "M", "K", "") if short >= _UNITS[unit])
+    return f"{float(f'{short / _UNITS[unit]:.3g}'):g} {unit.replace('K', 'k')}B"

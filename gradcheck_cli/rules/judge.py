@@ -63,7 +63,7 @@ def _explaining(evidence: Evidence) -> Iterator[Finding]:
         for diagnosis in rule.check(evidence):
             finding = _finding(evidence, rule, diagnosis)
             if finding.severity is not Severity.NOTE:
-                if _is_explained(finding, rule, explained):
+                if _is_explained(finding, explained):
                     continue
                 explained |= dict.fromkeys(finding.layers, finding.cause)
                 silenced.update(rule.silences)
@@ -91,7 +91,7 @@ def _finding(evidence: Evidence, rule: Rule, diagnosis: Diagnosis) -> Finding:
     )
 
 
-def _is_explained(finding: Finding, rule: Rule, explained: Mapping[str, str]) -> bool:
+def _is_explained(finding: Finding, explained: Mapping[str, str]) -> bool:
     """Whether all layers of a finding are explained, or some of them by the very cause that it names."""
     known = [explained[layer] for layer in finding.layers if layer in explained]
-    return bool(known) and (len(known) == len(finding.layers) or (finding.cause in known and not rule.repeats))
+    return bool(known) and (len(known) == len(finding.layers) or finding.cause in known)

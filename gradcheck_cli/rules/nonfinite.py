@@ -47,7 +47,7 @@ def nonfinite_parameter(evidence: Evidence) -> Diagnoses:
     reached = not math.isfinite(evidence.measurement.loss)
     bad = [p for p in evidence.measurement.parameters if p.weight_nonfinite and (reached or p.op is not None)]
     if bad:
-        more = f", and {len(bad) - 1} more parameters do" if len(bad) > 1 else ""
+        more = f", and so {_do(len(bad) - 1)} more" if len(bad) > 1 else ""
         yield Diagnosis(
             layers=tuple(dict.fromkeys(evidence.graph.path_of(p.module) for p in bad)),
             cause="nan-parameter",
@@ -58,7 +58,7 @@ def nonfinite_parameter(evidence: Evidence) -> Diagnoses:
             numbers={"parameters": len(bad), "values": sum(p.weight_nonfinite for p in bad)},
         )
     elif buffers := evidence.measurement.nan_buffers:
-        more = f", and {len(buffers) - 1} more do" if len(buffers) > 1 else ""
+        more = f", and so {_do(len(buffers) - 1)} more" if len(buffers) > 1 else ""
         yield Diagnosis(
             cause="nan-parameter",
             message=f"the buffer `{buffers[0]}` holds NaN{more}",
@@ -123,7 +123,7 @@ def nonfinite_backward(evidence: Evidence) -> Diagnoses:
         yield Diagnosis(
             layers=poisoned,
             cause="custom-backward",
-            message=f"the gradients of {len(poisoned)} layers are not finite",
+            message=f"the gradient of {named(poisoned)} is not finite",
             why="no single op made them",
             numbers={"layers": len(poisoned)},
         )
@@ -201,3 +201,7 @@ def _range(origin: Origin) -> dict[str, float | int | str]:
 
 def _counts(nan: int, inf: int) -> str:
     return " and ".join(f"{count:,} {name}" for count, name in ((nan, "NaN"), (inf, "Inf")) if count)
+
+
+def _do(count: int) -> str:
+    return f"does {count}" if count == 1 else f"do {count}"

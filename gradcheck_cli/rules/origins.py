@@ -165,11 +165,8 @@ def _described(operand: Operand, role: str) -> str:
     if operand.smallest is None:
         return f"{what} is empty{kind}"
     at = ", ".join(f"{number(e.value, 4)} at {list(e.at)}" for e in operand.elements if e.at)
-    span = (
-        number(operand.smallest, 4)
-        if operand.smallest == operand.largest
-        else f"from {number(operand.smallest, 4)} to {number(operand.largest or 0.0, 4)}"
-    )
+    low, high = number(operand.smallest, 4), number(operand.largest or 0.0, 4)
+    span = low if low == high else f"from {low} to {high}"
     return f"{what} is {at}; overall {span}{kind}" if at else f"{what} is {span}{kind}"
 
 

@@ -66,7 +66,6 @@ class Rule:
         reading: Reads the number that a finding was raised on, of these layers, again from other evidence.
         triable: Whether remedies for it are tried on copies of the model.
         silences: Prefixes of the codes that need not be looked for, below it in the table, once it has found something.
-        repeats: Whether a cause that already explains some of the layers is told again for the others.
     """
 
     code: str
@@ -77,7 +76,6 @@ class Rule:
     reading: Callable[[Evidence, Sequence[str]], Reading | None] | None = None
     triable: bool = False
     silences: tuple[str, ...] = ()
-    repeats: bool = False
 
     @property
     def family(self) -> Family:

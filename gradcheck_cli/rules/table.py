@@ -56,7 +56,6 @@ def _rule(
     *,
     triable: bool = False,
     silences: tuple[str, ...] = (),
-    repeats: bool = False,
 ) -> Rule:
     return Rule(
         code=code,
@@ -67,7 +66,6 @@ def _rule(
         reading=reading,
         triable=triable,
         silences=silences,
-        repeats=repeats,
     )
 
 
@@ -104,7 +102,6 @@ RULES: tuple[Rule, ...] = (
         cuts.graph_cut,
         readings.without_gradient,
         triable=True,
-        repeats=True,
     ),
     _rule("GC406", "custom-backward", _ERROR, "custom-backward", cuts.custom_backward, triable=True),
     _rule(

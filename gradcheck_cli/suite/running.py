@@ -116,6 +116,8 @@ class Running:
     def exceeds(self) -> bool:
         """Whether it must be ended: it had its time, uses too much memory, or a trial comes to nothing."""
         now = time.monotonic()
+        if self._answer is not None:
+            return now >= self._deadline  # it has said all, and had time to end by itself
         if now >= self._deadline:
             self.why = "interrupted" if self._interrupted else f"timed out after {self.planned.timeout:g} s"
         elif now >= self._quiet_until():

@@ -75,7 +75,9 @@ def _described(spec: CheckSpec, model: nn.Module) -> Any:
         inputs = tensors if len(tensors) > 1 else tensors[0]
         return (inputs, target)
     free = (name for name in accepts(model).positional if name not in dict(drawn))
-    named = {name or next(free): tensor for name, tensor in drawn}
+    named = {name or next(free, ""): tensor for name, tensor in drawn}
+    if "" in named:
+        raise TargetError("an --input has no name, and the forward takes no more by place", hint="Write NAME=SPEC.")
     return named if target is None else (named, target)
 
 

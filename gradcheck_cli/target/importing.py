@@ -16,6 +16,7 @@ from typing import Any
 
 from gradcheck_cli.errors import TargetError
 from gradcheck_cli.names import did_you_mean, listing
+from gradcheck_cli.target.locating import located, start
 from gradcheck_cli.target.references import Reference
 from gradcheck_cli.target.usercode import user_code
 
@@ -79,7 +80,7 @@ class Imports:
             TargetError: There is no such module.
             UserCodeError: The user's code raised while it ran.
         """
-        key = str(Path(reference.location).resolve()) if reference.is_file else reference.location
+        key = str(located(reference.location).resolve()) if reference.is_file else reference.location
         if key not in self._modules:
             load = _import_file if reference.is_file else _import_module
             self._modules[key] = UserModule(load(reference.location), reference.location)
@@ -88,7 +89,7 @@ class Imports:
 
 def _import_module(name: str) -> ModuleType:
     # A console script's path lacks the working folder, which `python -m` would have put first.
-    _add_to_path(Path.cwd(), first=True)
+    _add_to_path(start(), first=True)
     try:
         with _as_script(name):
             return importlib.import_module(name)
@@ -106,16 +107,16 @@ def _import_module(name: str) -> ModuleType:
 
 def _module_hint(name: str) -> str:
     file = Path(*name.split(".")).with_suffix(".py")
-    if file.exists():
+    if located(file).exists():
         return f"To name the file, write {file}."
     return "It is looked up in this folder and among the installed packages; write a file as path/file.py."
 
 
 def _import_file(location: str) -> ModuleType:
-    path = Path(location).resolve()
+    path = located(location).resolve()
     root, dotted = _package_of(path)
     _add_to_path(root, first=True)
-    _add_to_path(Path.cwd(), first=False)
+    _add_to_path(start(), first=False)
     with user_code(f"importing {location}"), _as_script(location):
         if "." in dotted and _is_free(root, dotted):
             return importlib.import_module(dotted)

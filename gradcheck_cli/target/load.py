@@ -23,6 +23,7 @@ from gradcheck_cli.target.devices import cast, parse_device
 from gradcheck_cli.target.explain import explain_forward_error
 from gradcheck_cli.target.forward import ModelForward, StepForward, has_training_step, training_step
 from gradcheck_cli.target.importing import Imports, UserModule
+from gradcheck_cli.target.locating import located, start, started_here
 from gradcheck_cli.target.losses import as_loss, as_step, found_loss, found_step, named_loss
 from gradcheck_cli.target.models import build_model, check_model, pick_model
 from gradcheck_cli.target.moving import batch_size, move
@@ -49,6 +50,11 @@ class _Built:
 
 def load_target(spec: CheckSpec) -> Target:
     """Load what a prechecked spec names; see `gradcheck_cli.target.load_target`."""
+    with started_here():
+        return _loaded(spec)
+
+
+def _loaded(spec: CheckSpec) -> Target:
     device = parse_device(spec.device)
     seed_everything(spec.seed)
     built = _build(spec)
@@ -106,7 +112,7 @@ def wrap_target(
         forward=forward,
         loss_source=forward.source,
         picked=(),
-        root=str(Path.cwd()),
+        root=str(start()),
         batch_size=batch_size(batches[0]),
     )
 
@@ -219,6 +225,6 @@ def _name_of(function: Callable[..., Any]) -> str:
 def _root(model: str) -> Path:
     """The working folder, or the file's own where it lies elsewhere."""
     reference = parse_model(model)
-    path = Path(reference.location).resolve()
-    inside = not reference.is_file or path.is_relative_to(Path.cwd())
-    return Path.cwd() if inside else path.parent
+    path = located(reference.location).resolve()
+    inside = not reference.is_file or path.is_relative_to(start())
+    return start() if inside else path.parent

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gradcheck_cli.errors import TargetError, UsageError
 from gradcheck_cli.names import did_you_mean
+from gradcheck_cli.target.locating import located
 
 USUAL_NAMES = ("model", "build_model", "make_model", "get_model", "create_model", "net")
 """What people call a model, or the function that builds it."""
@@ -77,12 +78,12 @@ def check_file(path: str, option: str) -> None:
     Raises:
         TargetError: There is none, or it is a folder.
     """
-    file = Path(path)
+    file = located(path)
     if file.is_dir():
         raise TargetError(f"{option} `{path}` is a folder", hint="Name a file in it.")
     if not file.exists():
         beside = [entry.name for entry in file.parent.iterdir()] if file.parent.is_dir() else []
-        where = "" if file.parent.is_dir() else f" (nor a folder `{file.parent}`)"
+        where = "" if file.parent.is_dir() else f" (nor a folder `{Path(path).parent}`)"
         raise TargetError(
             f"{option}: there is no file `{path}`{where}{did_you_mean(file.name, beside)}",
             hint="Paths are taken from the folder that gradcheck runs in.",
@@ -117,9 +118,9 @@ def _looks_like_file(location: str) -> bool:
         "/" in location
         or "\\" in location
         or Path(location).suffix.lower() in (".py", ".ipynb", *WEIGHT_SUFFIXES)
-        or (bool(location) and Path(location).exists() and not _is_package(location))
+        or (bool(location) and located(location).exists() and not _is_package(location))
     )
 
 
 def _is_package(location: str) -> bool:
-    return Path(location, "__init__.py").exists()
+    return (located(location) / "__init__.py").exists()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pickle
 import re
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from gradcheck_cli.errors import TargetError
+from gradcheck_cli.target.locating import located
 from gradcheck_cli.target.usercode import message_of
 
 # How torch.load(weights_only=True) words a refusal, as opposed to a file that it cannot read.
@@ -39,7 +39,7 @@ def read_pt(path: str, *, trust_pickle: bool) -> Any:
         TargetError: The file cannot be read, or holds pickled objects and is not trusted.
     """
     try:
-        return torch.load(path, map_location="cpu", weights_only=not trust_pickle)
+        return torch.load(located(path), map_location="cpu", weights_only=not trust_pickle)
     except pickle.UnpicklingError as exc:
         if not trust_pickle and _REFUSED.search(str(exc)) and _is_pickle(path):
             found = _GLOBAL.search(str(exc))
@@ -58,7 +58,7 @@ def read_npy(path: str, *, trust_pickle: bool) -> torch.Tensor:
         TargetError: The file cannot be read, or holds Python objects.
     """
     try:
-        return to_tensor(np.load(path, allow_pickle=trust_pickle), path)
+        return to_tensor(np.load(located(path), allow_pickle=trust_pickle), path)
     except _UNREADABLE as exc:
         raise _numpy_error(path, exc) from exc
 
@@ -70,7 +70,7 @@ def read_npz(path: str, *, trust_pickle: bool) -> dict[str, torch.Tensor]:
         TargetError: The file cannot be read, or holds Python objects.
     """
     try:
-        with np.load(path, allow_pickle=trust_pickle) as arrays:
+        with np.load(located(path), allow_pickle=trust_pickle) as arrays:
             return {name: to_tensor(arrays[name], f"{path}: {name}") for name in arrays.files}
     except (*_UNREADABLE, AttributeError, TypeError) as exc:
         # Attribute and type errors: the file is a plain .npy or a pickle under another name.
@@ -89,7 +89,7 @@ def read_safetensors(path: str) -> dict[str, torch.Tensor]:
     except ImportError as exc:
         raise TargetError(f"{path} needs the safetensors package", hint="Install it: pip install safetensors") from exc
     try:
-        return dict(load_file(path))
+        return dict(load_file(located(path)))
     except (OSError, ValueError, KeyError, SafetensorError) as exc:
         raise _unreadable(path, exc) from exc
 
@@ -112,7 +112,7 @@ def to_tensor(array: Any, label: str) -> torch.Tensor:
 
 def _is_pickle(path: str) -> bool:
     """Whether a file starts as torch.save or pickle write it; anything else is not worth trusting."""
-    with Path(path).open("rb") as file:
+    with located(path).open("rb") as file:
         return file.read(2).startswith((b"PK", b"\x80"))
 
 

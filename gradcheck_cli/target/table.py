@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from gradcheck_cli.errors import TargetError, UsageError
 from gradcheck_cli.names import did_you_mean, listing
+from gradcheck_cli.target.locating import located
 
 _TARGET_COLUMNS = ("target", "targets", "label", "labels", "class", "y")
 
@@ -37,7 +37,7 @@ def read_csv(path: str, target_column: str | None) -> tuple[torch.Tensor, torch.
 
 def _rows(path: str) -> list[list[str]]:
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = located(path).read_text(encoding="utf-8-sig")
         delimiter = max(",;\t", key=text[:10_000].count)
         return [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as exc:

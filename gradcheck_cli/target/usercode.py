@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import gradcheck_cli
 from gradcheck_cli.errors import GradcheckError, Interrupted, UserCodeError
+from gradcheck_cli.target.locating import start
 
 _OWN = Path(gradcheck_cli.__file__).resolve().parent
 _STDLIB = tuple(Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platstdlib"))
@@ -143,7 +144,7 @@ def _format(frame: traceback.FrameSummary) -> str:
 def _shown(filename: str) -> str:
     path = Path(filename)
     with suppress(ValueError, OSError):
-        return str(path.resolve().relative_to(Path.cwd()))
+        return str(path.resolve().relative_to(start()))
     return filename
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck_cli.cli.failing import InternalError, as_error, say, tell
-from gradcheck_cli.errors import ConfigError, GradcheckError, Interrupted, UsageError, UserCodeError
+from gradcheck_cli.cli.failing import as_error, say, tell
+from gradcheck_cli.errors import ConfigError, GradcheckError, InternalError, Interrupted, UsageError, UserCodeError
 
 
 class Silent(Exception):

@@ -29,7 +29,7 @@ def compared(values: list[float], dtype: torch.dtype, factor: float = 1.0) -> tu
     """A pass whose gradient is the values times the factor."""
     step = lambda model, x: (model(x) * factor).sum()  # noqa: E731
     target = wrap_target(Scaled(len(values), dtype), torch.tensor(values), step=step)
-    return roundings(target, target.batches[0], 0, None)
+    return roundings(target, target.batches[0], 0, None, lambda: None)
 
 
 def test_in_float32_there_is_nothing_to_compare() -> None:
@@ -66,7 +66,7 @@ def test_elements_near_the_limit_are_counted() -> None:
 def test_under_autocast_each_parameter_is_compared_in_that_precision() -> None:
     torch.manual_seed(0)
     target = wrap_target(nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)), (torch.randn(8, 4), torch.zeros(8, 2)))
-    found = roundings(target, target.batches[0], 0, torch.bfloat16)
+    found = roundings(target, target.batches[0], 0, torch.bfloat16, lambda: None)
     assert [r.parameter for r in found] == ["0.weight", "0.bias", "1.weight", "1.bias"]
     assert {r.dtype for r in found} == {"bfloat16"}
     assert all(r.largest == pytest.approx(r.largest_float32, rel=0.05) for r in found)
@@ -77,7 +77,7 @@ def test_the_model_and_its_batch_are_left_alone() -> None:
     model.w.grad = torch.ones(3, dtype=torch.float16)
     target = wrap_target(model, torch.ones(3, dtype=torch.float16), step=lambda model, x: model(x).sum())
     state, batch = copy.deepcopy(model.state_dict()), target.batches[0].clone()
-    roundings(target, target.batches[0], 0, None)
+    roundings(target, target.batches[0], 0, None, lambda: None)
     assert model.w.dtype is torch.float16
     assert torch.equal(model.w, state["w"]) and torch.equal(target.batches[0], batch)
     assert model.w.grad.tolist() == [1, 1, 1]
@@ -91,4 +91,4 @@ def test_what_the_users_code_raises_in_float32_comes_out() -> None:
 
     target = wrap_target(Scaled(3, torch.float16), torch.ones(3), step=step)
     with pytest.raises(TypeError, match="half only"):
-        roundings(target, target.batches[0], 0, None)
+        roundings(target, target.batches[0], 0, None, lambda: None)

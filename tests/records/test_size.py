@@ -18,7 +18,7 @@ from gradcheck_cli.records.size import parse_size, size_in_words
         (" .5 TB ", 5 * 10**11),
         ("1kib", 1024),
         ("7B", 7),
-        ("1.9B", 1),
+        ("1.9B", 2),
         ("2.GB", 2 * 10**9),
     ],
 )

@@ -63,7 +63,7 @@ def test_several_are_counted_and_one_that_nothing_reads_is_left_alone() -> None:
     found = chain([0.5, 0.5, 0.5])
     bad = [replace(p, weight_nonfinite=3) for p in found.parameters]
     told = only("GC102", replace(found, parameters=tuple(bad)))
-    assert told.message.endswith("among 16 values, and 2 more parameters do")
+    assert told.message.endswith("among 16 values, and so do 2 more")
     assert told.numbers == {"parameters": 3, "values": 9}
     idle = [replace(bad[0], op=None), *found.parameters[1:]]
     assert diagnoses("GC102", replace(found, parameters=tuple(idle))) == []
@@ -71,7 +71,7 @@ def test_several_are_counted_and_one_that_nothing_reads_is_left_alone() -> None:
 
 def test_a_buffer_that_is_not_finite() -> None:
     found = only("GC102", chain([0.5], loss=math.nan, nan_buffers=("norm.running_var", "a", "b")))
-    assert found.message == "the buffer `norm.running_var` holds NaN, and 2 more do"
+    assert found.message == "the buffer `norm.running_var` holds NaN, and so do 2 more"
 
 
 # --------------------------------------------------------------------------- forward
@@ -161,7 +161,7 @@ def test_a_gradient_that_is_not_finite_and_reaches_no_parameter_is_a_warning() -
 def test_gradients_that_no_single_op_made_infinite() -> None:
     whole = [parameter(f"{k}.weight", op=None, grad=math.nan, nan_count=1, module=k) for k in (0, 1)]
     found = only("GC104", measurement(op("MmBackward0", 1.0), parameters=whole, modules=[module("0"), module("1")]))
-    assert (found.cause, found.message) == ("custom-backward", "the gradients of 2 layers are not finite")
+    assert (found.cause, found.message) == ("custom-backward", "the gradient of `0` and `1` is not finite")
 
 
 def test_the_values_that_an_op_had_saved_are_told() -> None:

@@ -47,4 +47,4 @@ def test_the_docstring_is_the_explanation_without_its_indentation() -> None:
 
 def test_a_rule_is_neither_tried_nor_silent_unless_its_row_says_so() -> None:
     plain = rule("GC201")
-    assert (plain.triable, plain.silences, plain.repeats, plain.reading) == (False, (), False, None)
+    assert (plain.triable, plain.silences, plain.reading) == (False, (), None)

@@ -55,7 +55,7 @@ def test_what_it_silences_are_codes_of_the_table(rule: Rule) -> None:
 @EVERY_RULE
 def test_a_note_is_neither_tried_nor_does_it_silence(rule: Rule) -> None:
     if rule.severity is Severity.NOTE:
-        assert (rule.triable, rule.silences, rule.repeats) == (False, (), False)
+        assert (rule.triable, rule.silences) == (False, ())
 
 
 def test_notes_are_looked_for_last() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from gradcheck_cli.errors import TargetError
-from gradcheck_cli.target.devices import cast, parse_device, seed_everything
+from gradcheck_cli.runtime.state import seed_everything
+from gradcheck_cli.target.devices import cast, parse_device
 
 BATCH = "def batch(): return torch.randn(4, 3), torch.randint(0, 2, (4,))\n"
 

@@ -40,9 +40,7 @@ def step_of(model: nn.Module, batch: Any, loss: Any = "mse_loss", **step: Any) -
     return Step(target=target, batch=target.batches[0], **step)
 
 
-def bench_of(
-    step: Step, *, lr: float | None = None, optimizer: Optimizer = Optimizer.SGD, seconds: float = 60.0
-) -> Bench:
+def bench_of(step: Step, *, lr: float | None = None, optimizer: Optimizer = Optimizer.SGD, passes: int = 1000) -> Bench:
     """A bench on which trials of a step can be made."""
     diagnosed = diagnose(step)
     return Bench(
@@ -52,7 +50,7 @@ def bench_of(
         calls=recorded_calls(step, diagnosed.evidence.measurement),
         optimizer=optimizer,
         lr=lr,
-        budget=Budget(seconds, 0.001),
+        budget=Budget(passes),
     )
 
 

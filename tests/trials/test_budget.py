@@ -1,24 +1,31 @@
-"""How much may be tried: told in passes."""
+"""How much may be tried: told in passes, with a clock only as a safety stop."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gradcheck_cli.trials.budget import Budget
+from gradcheck_cli.trials.budget import Budget, OutOfBudget
 
 
-@pytest.mark.parametrize(
-    ("seconds", "of_a_pass", "passes", "has"),
-    [
-        (600.0, 10.0, 50, True),
-        (600.0, 10.0, 61, False),
-        (600.0, 1e4, 1, False),
-        (600.0, 0.0, 10**9, True),
-        (0.0, 0.0, 0, False),
-        (0.0, 1.0, 1, False),
-    ],
-)
-def test_passes_fit_by_the_time_that_one_took(seconds: float, of_a_pass: float, passes: int, has: bool) -> None:
-    budget = Budget(seconds, of_a_pass)
-    assert budget.has(passes) is has
-    assert budget.seconds == seconds
+@given(st.integers(0, 100), st.lists(st.integers(0, 60), max_size=8))
+def test_no_more_is_taken_than_there_is(passes: int, asked: list[int]) -> None:
+    budget, left = Budget(passes), passes
+    for wanted in asked:
+        assert budget.take(wanted) == (wanted <= left)
+        left -= wanted if wanted <= left else 0
+    assert not budget.struck
+
+
+def test_what_must_be_had_is_an_error_where_it_is_not_left() -> None:
+    budget = Budget(3)
+    budget.spend(3)
+    with pytest.raises(OutOfBudget):
+        budget.spend(1)
+
+
+def test_nothing_is_taken_once_the_clock_has_struck() -> None:
+    budget = Budget(1000, clock=0.0)
+    assert not budget.take(1)
+    assert budget.struck
