@@ -231,7 +231,7 @@ class _Probe:
             if graph.names != [op.name for op in ops]:
                 return None
             search = BackwardSearch(graph, blamed)
-            run_backward(result.loss)
+            run_backward(result.loss, self.batch)
             return search.origin(ops, self.sources)
         finally:
             graph.release()
@@ -250,7 +250,7 @@ class _Probe:
         watch = WriteWatch(self.state.before_write) if self.state.watches_writes else nullcontext()
         try:
             with watch:
-                run_backward(loss)
+                run_backward(loss, self.batch)
         finally:
             for handle in handles:
                 handle.remove()

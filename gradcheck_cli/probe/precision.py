@@ -66,7 +66,7 @@ def _gradients(
         if autocast is not None:
             stack.enter_context(torch.autocast(next(model.parameters()).device.type, dtype=autocast))
         result = eagerly(lambda: target.forward(model, batch))
-    run_backward(result.loss)
+    run_backward(result.loss, batch)
     return {name: p.grad for name, p in model.named_parameters() if p.grad is not None and not p.grad.is_sparse}
 
 

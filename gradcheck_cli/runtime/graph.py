@@ -38,6 +38,7 @@ class Graph:
         self._totals: list[Scalar | None] = [None] * len(self.nodes)
         self._sent: dict[int, list[Scalar]] = {}
         self._same_as_parent = [-1] * len(self.nodes)
+        self._handles: list[Any] = []
 
     def leaves(self) -> dict[int, Tensor]:
         """The leaf tensors by the index of their node."""
@@ -52,12 +53,12 @@ class Graph:
                 continue
             look = before.get(index)
             if self._same_as_parent[index] < 0:
-                node.register_prehook(self._arrival(index, look))
+                self._handles.append(node.register_prehook(self._arrival(index, look)))
             elif look is not None:
-                node.register_prehook(lambda _, look=look: look())
+                self._handles.append(node.register_prehook(lambda _, look=look: look()))
             merges = any(self.parents[child] > 1 for _, child in self.children[index])
             if merges and not self._passes_on(index):
-                node.register_hook(self._departure(index))
+                self._handles.append(node.register_hook(self._departure(index)))
 
     def _arrival(self, index: int, look: Callable[[], None] | None) -> Callable[[Any], None]:
         totals = self._totals
@@ -144,6 +145,9 @@ class Graph:
         One by one from the loss down. A node that Python has seen frees the next one from within its own
         destructor, and a chain of 50,000 of those overflows the stack.
         """
+        for handle in self._handles:  # a batch may hang from a graph of the user's, which lives on
+            handle.remove()
+        self._handles.clear()
         self.nodes.reverse()
         while self.nodes:
             self.nodes.pop()

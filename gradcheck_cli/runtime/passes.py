@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
+
+from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.runtime.trees import tensors_in
 
 LOW = (torch.float16, torch.bfloat16)
 """The low precisions."""
@@ -24,14 +30,29 @@ def low_precision(model: nn.Module, autocast: torch.dtype | None) -> torch.dtype
     return next((p.dtype for p in model.parameters() if p.requires_grad and p.dtype in LOW), None)
 
 
-def run_backward(loss: Tensor) -> None:
+def run_backward(loss: Tensor, batch: Any = None) -> None:
     """Run the backward pass, with anomaly mode off: it would raise where the probe wants to look.
 
-    Whoever calls it has to bring the mode back, as `preserved` does.
+    Whoever calls it has to bring the mode back, as `preserved` does. Where the batch hangs from a graph of the user's,
+    that is left usable.
     """
     torch.autograd.set_detect_anomaly(False)
+    keep = hangs_from_a_graph(batch)
     if torch._C._len_torch_function_stack() and hasattr(torch.autograd.graph, "get_gradient_edge"):
         # A function mode sees loss.backward() as one call, and none of those that hooks make inside it.
-        torch.autograd.backward(torch.autograd.graph.get_gradient_edge(loss))
+        torch.autograd.backward(torch.autograd.graph.get_gradient_edge(loss), retain_graph=keep)
     else:
-        loss.backward()
+        loss.backward(retain_graph=keep)
+
+
+def hangs_from_a_graph(batch: Any) -> bool:
+    """Whether a tensor of the batch was computed, by what may have parameters of its own."""
+    with untouched():
+        return any(not tensor.is_leaf for tensor in tensors_in(batch))
+
+
+def cut_off(batch: Any) -> Any:
+    """The batch without the graph that it hangs from, so that training on it trains nothing behind it."""
+    if not hangs_from_a_graph(batch):
+        return batch
+    return tree_map(lambda x: x.detach() if isinstance(x, Tensor) and not x.is_leaf else x, batch)

@@ -17,12 +17,23 @@ def tensors_in(tree: Any) -> Iterator[Tensor]:
 
 
 def named_tensors(tree: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Every tensor with the path that leads to it, such as `0.ids`."""
-    if isinstance(tree, Tensor):
-        yield name, tree
-        return
-    for key, value in _children(tree):
-        yield from named_tensors(value, f"{name}.{key}" if name else str(key))
+    """Every tensor with the path that leads to it, such as `0.ids`; a container that holds itself is entered once."""
+    path: list[tuple[int, Iterator[tuple[str, Any]]]] = [(0, iter(((name, tree),)))]
+    while path:
+        key, value = next(path[-1][1], ("", _END))
+        if value is _END:
+            path.pop()
+        elif isinstance(value, Tensor):
+            yield key, value
+        elif id(value) not in {entered for entered, _ in path}:
+            path.append((id(value), _named(value, key)))
+
+
+def _named(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
+    return ((f"{name}.{key}" if name else str(key), value) for key, value in _children(tree))
+
+
+_END = object()
 
 
 def _children(tree: Any) -> Iterator[tuple[Any, Any]]:

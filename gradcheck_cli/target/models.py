@@ -21,7 +21,16 @@ from gradcheck_cli.target.usercode import user_code
 
 MOST_PARTS = 1_000_000
 """Parameters, buffers or modules that a model can have: the largest language models have some ten thousands."""
-_LISTINGS = ("named_modules", "modules", "named_parameters", "parameters", "named_buffers", "buffers")
+_LISTINGS = (
+    "named_modules",
+    "modules",
+    "named_parameters",
+    "parameters",
+    "named_buffers",
+    "buffers",
+    "named_children",
+    "children",
+)
 """Modules first: torch lists the others by way of them, and skips what it saw."""
 _NOT_MODELS = (*LOSS_NAMES, *STEP_NAMES)
 

@@ -36,7 +36,7 @@ def take(value: Any, count: int, label: str) -> list[Any]:
 
 
 def _called(value: Any, label: str) -> Any:
-    if not inspect.isroutine(value) and not inspect.isclass(value):
+    if not inspect.isroutine(value) and not inspect.isclass(value) and not _is_maker(value):
         return value
     missing = required(value)
     if missing:
@@ -44,6 +44,12 @@ def _called(value: Any, label: str) -> Any:
             f"{label} needs {listing(missing)}", hint="A function that makes the batch takes no arguments."
         )
     return value()
+
+
+def _is_maker(value: Any) -> bool:
+    """Whether an object can be called and nothing else that a batch may come from."""
+    listed = isinstance(value, (Iterable, Dataset, nn.Module)) or _is_like_dataset(value)
+    return callable(value) and not listed and not _is_one_batch(value)
 
 
 def _batches(value: Any, label: str) -> Iterator[Any]:

@@ -25,6 +25,8 @@ _TORCH = re.compile(r"-packages[/\\]torch[/\\]")
 # Where torch's own traceback of a worker, or of its C++ code, begins in a message.
 _WORKERS = re.compile(r"Caught \w+ in .+\.\nOriginal Traceback")
 _WORKERS_FRAME = re.compile(r'File "(.+)", line (\d+), in (.+)\n    (.*)')
+_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}\b")
+"""Where an object lies: another place in every run."""
 _NATIVE = re.compile(r'[\s"]*\nException raised from ')
 _KNOWN = (
     ("backward through the graph a second time", "If the step calls .backward(), drop it: gradcheck does that."),
@@ -106,7 +108,7 @@ def message_of(exc: BaseException) -> str:
     if _WORKERS.match(text):
         # What the worker raised is the last line that is not indented.
         text = next(line for line in reversed(text.splitlines()) if line[:1].strip()).partition(": ")[2]
-    text = _NATIVE.split(text)[0]
+    text = _ADDRESS.sub("at 0x...", _NATIVE.split(text)[0])
     return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + " ..."
 
 

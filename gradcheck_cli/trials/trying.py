@@ -13,7 +13,7 @@ from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.records.spec import CheckSpec, Step
 from gradcheck_cli.runtime import tensors
 from gradcheck_cli.runtime.copies import NotIndependent
-from gradcheck_cli.runtime.passes import RaisedByUser
+from gradcheck_cli.runtime.passes import RaisedByUser, cut_off
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.trials.bench import Bench
 from gradcheck_cli.trials.budget import CLOCK, Budget, OutOfBudget
@@ -66,6 +66,7 @@ def try_remedies(
     if why := _too_costly(step.target.model, evidence.measurement.seconds):
         return findings, (f"no remedy was tried: {why}",)
     tried = {id(f): f for f in findings}
+    step = replace(step, batch=cut_off(step.batch))
 
     def note(finding: Finding, now: Finding) -> None:
         tried[id(finding)] = now

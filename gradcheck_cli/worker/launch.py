@@ -45,6 +45,10 @@ def can_fork() -> bool:
     return hasattr(os, "fork") and hasattr(os, "posix_spawn") and bool(sys.executable)
 
 
+_SAME_SETS = {"PYTHONHASHSEED": "0"}
+"""The order of a set of names is the same in every run, unless the user asks for another: layers may be built by it."""
+
+
 class Keeper:
     """The keeper's process, as the command sees it.
 
@@ -65,7 +69,7 @@ class Keeper:
         numbers = str(os.getpid()), str(theirs.fileno())
         command = [sys.executable, "-c", _BOOT, *numbers, self.folder, "many" if many else "one", _PACKAGE]
         try:
-            self.pid = os.posix_spawn(sys.executable, command, os.environ, setsigmask=BLOCKED)
+            self.pid = os.posix_spawn(sys.executable, command, _SAME_SETS | os.environ, setsigmask=BLOCKED)
         except OSError:
             self._control.close()
             raise

@@ -64,7 +64,7 @@ def test_without_passes_to_train_only_the_measurement_counts() -> None:
 
 def test_the_best_are_trained_for_longer_and_only_once() -> None:
     bench, ill = sick()
-    untrained = tried(sick(passes=1)[0], ill, "relu")
+    untrained = tried(sick(passes=2)[0], ill, "relu")
     longer = confirmed(bench, untrained)
     trial = longer.remedy.trial
     assert (untrained.remedy.trial.steps, trial.steps, trial.outcome) == (0, LONGER, "fixed")

@@ -6,6 +6,7 @@ class's own methods, which may do more than that.
 
 from __future__ import annotations
 
+import io
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from operator import is_
@@ -138,6 +139,20 @@ def _alike(now: Sequence[Any], before: Sequence[Any]) -> bool:
     return len(now) == len(before) and all(map(is_, now, before))
 
 
+def _undo_stream(value: Any) -> Undo:
+    """A file in memory: what it holds, and where it is read or written next."""
+    text, place = value.getvalue(), value.tell()
+
+    def undo() -> None:
+        if value.getvalue() != text:
+            value.seek(0)
+            value.truncate()
+            value.write(text)
+        value.seek(place)
+
+    return undo
+
+
 _MAKERS: dict[type, Maker] = {
     dict: _undo_items,
     defaultdict: _undo_factory,
@@ -145,5 +160,7 @@ _MAKERS: dict[type, Maker] = {
     deque: _undo_deque,
     set: _undo_set,
     bytearray: _undo_bytes,
+    io.StringIO: _undo_stream,
+    io.BytesIO: _undo_stream,
     nn.Module: _undo_class,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ import torch
 from gradcheck_cli.runtime.state.objects import walk
 
 Undo = Callable[[], None]
+ONE_AT_A_TIME = RLock()
+"""Generators and torch's switches are the process's: two threads that put them back would undo each other."""
 
 
 def seed_everything(seed: int) -> None:
@@ -25,14 +28,15 @@ def seed_everything(seed: int) -> None:
 @contextmanager
 def drawing(source: Any, seed: int) -> Iterator[None]:
     """Draw from `source`, a loader, a data set or a function, inside: seeded, and with no trace in any generator."""
-    found = (value for value, *_ in walk([("", source)]))
-    undos = [undoing_globals(), *(make(value) for value in found for make in makers(type(value)))]
-    seed_everything(seed)
-    try:
-        yield
-    finally:
-        for undo in undos:
-            undo()
+    with ONE_AT_A_TIME:
+        found = (value for value, *_ in walk([("", source)]))
+        undos = [undoing_globals(), *(make(value) for value in found for make in makers(type(value)))]
+        seed_everything(seed)
+        try:
+            yield
+        finally:
+            for undo in undos:
+                undo()
 
 
 def undoing_globals() -> Undo:

@@ -53,8 +53,8 @@ def _place(tensor: Tensor) -> Any:
 
 
 def _grad(tensor: Tensor) -> Tensor | None:
-    """Its gradient; that of a tensor inside a graph is nobody's, and asking for it warns."""
-    return tensor.grad if tensor.is_leaf else None
+    """Its gradient; that of a tensor inside a graph, unless it was asked to keep one, is nobody's."""
+    return tensor.grad if tensor.is_leaf or tensor.retains_grad else None
 
 
 def _node(tensor: Tensor) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copyreg
 import functools
 import sys
-from collections import OrderedDict, deque
+from collections import OrderedDict, UserDict, UserList, deque
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from types import MethodType, SimpleNamespace
@@ -113,7 +113,7 @@ def _slot_names(kind: type) -> tuple[str, ...]:
 
 
 def _enters(kind: type) -> bool:
-    if issubclass(kind, (nn.Module, torch.Tensor, torch.optim.Optimizer, SimpleNamespace)):
+    if issubclass(kind, (nn.Module, torch.Tensor, torch.optim.Optimizer, SimpleNamespace, UserDict, UserList)):
         return True
     if issubclass(kind, (type, Enum, torch.Generator)):
         return False

@@ -37,7 +37,7 @@ def preserved(model: nn.Module, batch: Any = None, loss: Any = None) -> Iterator
     Raises:
         StateError: Something was changed and cannot be put back; all the rest was.
     """
-    with torch.inference_mode(False):
+    with generators.ONE_AT_A_TIME, torch.inference_mode(False):
         state = State(model, batch, loss if isinstance(loss, nn.Module) else None)
         try:
             with torch.enable_grad():
@@ -54,7 +54,8 @@ class State:
         self._random = generators.undoing_globals()
         with untouched(), _collector_off():
             parts = list(walk([("", model), ("the batch", batch), ("the loss", loss)]))
-            self._undos = [(found, make(found[0])) for found in parts for make in _makers(type(found[0]))]
+            made = [(found, _made(make, found[0])) for found in parts for make in _makers(type(found[0]))]
+            self._undos = [(found, undo) for found, undo in made if undo is not None]
             given = filter(_has_bits, walk([("the batch", batch)]))
             self._memory = Memory(filter(_has_bits, _with_gradients(parts)), given)
 
@@ -104,6 +105,14 @@ def _makers_of(kind: type) -> tuple[Callable[[Any], Callable[[], None]], ...]:
 
 _makers: Callable[[type], tuple[Callable[[Any], Callable[[], None]], ...]] = functools.cache(_makers_of)
 """What is to be undone of an object of a class."""
+
+
+def _made(make: Callable[[Any], Callable[[], None]], value: Any) -> Callable[[], None] | None:
+    """What undoes changes of a value; None where its class lets nobody look at it, as a dead wrapper of vmap does."""
+    try:
+        return make(value)
+    except Exception:
+        return None
 
 
 @contextmanager

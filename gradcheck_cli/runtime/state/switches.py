@@ -46,9 +46,30 @@ def _switches() -> Iterator[Switch]:
     yield _anomaly, lambda made: torch.autograd.set_detect_anomaly(*made)
     yield _flushes_denormals, torch.set_flush_denormal
     yield _autograd_threads, torch.autograd.set_multithreading_enabled
+    yield _conversions, lambda made: _convert(*made)
+    yield _printing, _print
     yield from _precisions()
     yield from _kernels()
     yield from _autocast()
+
+
+def _conversions() -> tuple[bool, bool]:
+    """How `module.to()` changes parameters."""
+    future = torch.__future__
+    return future.get_overwrite_module_params_on_conversion(), future.get_swap_module_params_on_conversion()
+
+
+def _convert(overwrite: bool, swap: bool) -> None:
+    torch.__future__.set_overwrite_module_params_on_conversion(overwrite)
+    torch.__future__.set_swap_module_params_on_conversion(swap)
+
+
+def _printing() -> dict[str, Any]:
+    return dict(vars(torch._tensor_str.PRINT_OPTS))
+
+
+def _print(made: dict[str, Any]) -> None:
+    vars(torch._tensor_str.PRINT_OPTS).update(made)
 
 
 def _precisions() -> Iterator[Switch]:
@@ -62,6 +83,7 @@ def _kernels() -> Iterator[Switch]:
     for name in ("enabled", "benchmark", "deterministic", "benchmark_limit"):
         yield _attribute(torch.backends.cudnn, name)
     yield torch._C._get_mkldnn_enabled, torch._C._set_mkldnn_enabled
+    yield torch._C._get_nnpack_enabled, torch._C._set_nnpack_enabled
     sdp = torch.backends.cuda
     yield sdp.flash_sdp_enabled, sdp.enable_flash_sdp
     yield sdp.math_sdp_enabled, sdp.enable_math_sdp
