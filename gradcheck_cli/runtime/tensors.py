@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from gradcheck_cli.runtime import norms
@@ -82,8 +82,12 @@ def numel(tensor: Tensor) -> int:
     return _answer(lambda t: int((_readable(t) if t.is_nested else t).numel()), tensor) or 0
 
 
+_PLAIN = (Tensor, nn.Parameter)
+
+
 def _answer(question: Callable[[Tensor], T], tensor: Tensor) -> T | None:
-    with untouched():
+    plain = type(tensor) in _PLAIN and not torch._C._len_torch_function_stack()
+    with nullcontext() if plain else untouched():  # entering it takes longer than most questions
         try:
             return question(tensor)
         except Exception:  # a sub-class may raise what it likes
