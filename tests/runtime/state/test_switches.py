@@ -43,6 +43,10 @@ def _attribute(owner: Any, name: str) -> tuple[Callable[[], Any], Callable[[], A
     return lambda: getattr(owner, name), turn
 
 
+def _keeps_denormals() -> bool:
+    return bool(torch.full((1,), 1e-310, dtype=torch.float64).mul(1.0).view(torch.int64))
+
+
 def _module_hooks() -> list[int]:
     return [id(value) for value in module_hooks._global_forward_hooks.values()]
 
@@ -63,7 +67,7 @@ SWITCHES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         lambda: torch.autograd.set_detect_anomaly(True, check_nan=False),
     ),
     "denormals": (
-        lambda: (torch.full((1,), 1e-310, dtype=torch.float64) * 1).item(),
+        _keeps_denormals,
         lambda: torch.set_flush_denormal(True),
     ),
     "autograd threads": (
