@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gradcheck_cli.worker.launch import Began, Keeper, temporary
+from gradcheck_cli.worker.launch import BLOCKED, Began, Keeper, temporary
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is left is looked for in /proc")
 
@@ -111,6 +111,22 @@ def test_each_check_has_a_process_and_is_ended_by_itself(crew: Crew) -> None:
     assert not runs(second)
     assert [reply for reply in crew.said if "ended" in reply and reply["ended"] != 1] == []
     assert runs(first) and runs(third)
+
+
+def blocked(pid: int) -> set[int]:
+    """The signals that a process does not hear."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = int(status.partition("SigBlk:")[2].split()[0], 16)
+    return {number for number in BLOCKED if mask >> (number - 1) & 1}
+
+
+def test_a_check_hears_the_signals_that_the_keeper_does_not(crew: Crew) -> None:
+    (pid,) = crew.start(0)
+    deadline = time.monotonic() + 5
+    while blocked(pid) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    assert blocked(crew.keeper.pid) == set(BLOCKED)
+    assert blocked(pid) == set()
 
 
 def test_the_output_of_a_check_ends_with_it(crew: Crew) -> None:

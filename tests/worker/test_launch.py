@@ -107,9 +107,10 @@ def test_two_keepers_have_folders_of_their_own(keeper: Keeper) -> None:
 def test_no_descriptor_is_left_where_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = descriptors()
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as raised:
         Keeper(many=False)
     assert descriptors() == before
+    assert raised.tb  # which holds what would be let go of otherwise
 
 
 class Deaf:

@@ -47,6 +47,11 @@ def _keeps_denormals() -> bool:
     return bool(torch.full((1,), 1e-310, dtype=torch.float64).mul(1.0).view(torch.int64))
 
 
+def _autocast_depth() -> int:
+    torch.autocast_increment_nesting()
+    return torch.autocast_decrement_nesting()
+
+
 def _module_hooks() -> list[int]:
     return [id(value) for value in module_hooks._global_forward_hooks.values()]
 
@@ -93,7 +98,7 @@ SWITCHES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         lambda: torch.set_autocast_dtype("cpu", torch.float16),
     ),
     "an autocast that was entered": (
-        lambda: (torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")),
+        lambda: (torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu"), _autocast_depth()),
         lambda: torch.autocast("cpu", torch.float16).__enter__(),
     ),
     "function modes": (torch._C._len_torch_function_stack, lambda: Mode().__enter__()),
