@@ -23,26 +23,26 @@ def number(scalar: float | Tensor) -> float:
 def test_three_and_four_make_five_over_the_whole_range_of_float32(scale: float) -> None:
     tensor = torch.tensor([3 * scale, 4 * scale])
     exact = math.hypot(*tensor.tolist())  # of the numbers as float32 rounds them
-    assert norm(tensor) == pytest.approx(exact, rel=1e-6)
+    assert norm(tensor) == pytest.approx(exact, rel=1e-6, abs=0)
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e-160, 1e160, 1e200, 1e300])
 def test_float64_is_scaled_as_well(scale: float) -> None:
     tensor = torch.tensor([3 * scale, 4 * scale], dtype=torch.float64)
-    assert norm(tensor) == pytest.approx(5 * scale, rel=1e-3 if scale < 1e-300 else 1e-12)
+    assert norm(tensor) == pytest.approx(5 * scale, rel=1e-3 if scale < 1e-300 else 1e-12, abs=0)
 
 
 @pytest.mark.parametrize(("dtype", "value"), [(torch.float16, 60000.0), (torch.bfloat16, 2.0**100)], ids=str)
 def test_a_narrow_dtype_is_summed_in_a_wider_one(dtype: torch.dtype, value: float) -> None:
     tensor = torch.full((16,), value, dtype=dtype)
-    assert norm(tensor) == pytest.approx(4 * tensor[0].item(), rel=1e-6)
+    assert norm(tensor) == pytest.approx(4 * tensor[0].item(), rel=1e-6, abs=0)
     assert torch.isfinite(torch.tensor(norm(tensor)))
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), max_size=20))
 def test_the_norm_is_that_of_python_whatever_the_numbers_are(values: list[float]) -> None:
     exact = math.hypot(*values)
-    assert number(norm(torch.tensor(values, dtype=torch.float32))) == pytest.approx(exact, rel=1e-5)
+    assert number(norm(torch.tensor(values, dtype=torch.float32))) == pytest.approx(exact, rel=1e-5, abs=0)
 
 
 @given(st.lists(st.floats(width=32), min_size=1, max_size=20))
