@@ -86,11 +86,6 @@ def test_a_usage_error_with_json_gives_a_document(gradcheck) -> None:
     assert json.loads(ended.out)["status"] == "failed"
 
 
-def test_python_m_runs_it() -> None:
-    ended = subprocess.run([sys.executable, "-m", "gradcheck_cli", "--version"], capture_output=True, text=True)
-    assert (ended.returncode, ended.stdout) == (0, f"gradcheck {__version__}\n")
-
-
 def test_a_reader_that_goes_away_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_text(render(vanishing(), "json"))
@@ -109,29 +104,3 @@ def test_any_encoding_of_stdout(tmp_path: Path, encoding: str) -> None:
     )
     assert ended.returncode == 0
     assert ("█" in ended.stdout.decode(encoding)) == (encoding == "utf-8")
-
-
-def test_threads_and_exit_handlers_of_the_users_code_stay_off_stdout(tmp_path: Path) -> None:
-    (tmp_path / "m.py").write_text(
-        "import atexit, threading, time, torch\n"
-        "def talk():\n    for _ in range(100): print('thread'); time.sleep(0.01)\n"
-        "threading.Thread(target=talk).start()\n"
-        "atexit.register(print, 'at exit')\n"
-        "model = torch.nn.Linear(3, 2)\n"
-        "batch = torch.randn(4, 3), torch.zeros(4, dtype=torch.int64)\n"
-    )
-    command = [sys.executable, "-m", "gradcheck_cli", "check", "m.py", "--format", "json"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
-    assert json.loads(ended.stdout)["status"] == "healthy"
-    assert "thread" in ended.stderr
-    assert "at exit" in ended.stderr
-
-
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_streams_change_no_exit_code(tmp_path: Path, closed: str) -> None:
-    (tmp_path / "r.json").write_text(render(vanishing(), "json"))
-    script = f"{sys.executable} -m gradcheck_cli show {tmp_path}/r.json --output json={tmp_path}/new.json {closed}"
-    ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert json.loads((tmp_path / "new.json").read_text())["exit_code"] == 1

@@ -9,9 +9,7 @@ import pytest
 from gradcheck_cli.pipeline import run_check
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.spec import CheckSpec
-from gradcheck_cli.worker.diagnosed import unfinished
 from tests.hostile.processes import HEALTHY, ILL
-from tests.reports.examples import vanishing
 
 
 @pytest.mark.parametrize(("text", "budget"), [(ILL, 30), (ILL, 0), (HEALTHY, 30)])
@@ -26,14 +24,3 @@ def test_the_diagnosis_is_told_before_a_remedy_is_tried_and_after_each(tmp_path:
         assert all(remedy.trial.outcome == "not-tried" for f in early.findings for remedy in f.remedies)
     for late in told[-1:]:
         assert any(remedy.trial.outcome != "not-tried" for f in late.findings for remedy in f.remedies)
-
-
-@pytest.mark.parametrize(
-    ("stage", "note"),
-    [
-        ("trying: ReLU", "the trial of `ReLU` was cut short: timed out after 3 s; the diagnosis stands without it"),
-        ("judging", "the trying of remedies was cut short: timed out after 3 s; the diagnosis stands without it"),
-    ],
-)
-def test_a_trial_that_was_cut_short_is_a_note(stage: str, note: str) -> None:
-    assert unfinished(vanishing(), stage, "timed out after\n3 s").notes[-1] == note
