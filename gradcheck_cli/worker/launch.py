@@ -118,10 +118,12 @@ class Keeper:
         imports = self.many and not self.ready  # and so has started nothing
         deadline = 0.0 if unused or imports else time.monotonic() + _PATIENCE
         while True:
-            with suppress(ChildProcessError):
+            try:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
-                if pid:
-                    return os.waitstatus_to_exitcode(status)
+            except ChildProcessError:  # it has ended, and nobody kept how: whoever started us ignores SIGCHLD
+                return 0
+            if pid:
+                return os.waitstatus_to_exitcode(status)
             if time.monotonic() > deadline:
                 with suppress(ProcessLookupError):
                     os.kill(self.pid, signal.SIGKILL)

@@ -67,20 +67,20 @@ def _undo_factory(value: defaultdict[Any, Any]) -> Undo:
 
 
 def _undo_list(value: list[Any]) -> Undo:
-    saved = list(value)
+    saved = list(list.__iter__(value))  # past a method of the user's, as what is written is
 
     def undo() -> None:
-        if not _alike(value, saved):
+        if not _alike(list(list.__iter__(value)), saved):
             list.__setitem__(value, slice(None), saved)
 
     return undo
 
 
 def _undo_deque(value: deque[Any]) -> Undo:
-    saved = list(value)
+    saved = list(deque.__iter__(value))
 
     def undo() -> None:
-        if not _alike(value, saved):
+        if not _alike(list(deque.__iter__(value)), saved):
             deque.clear(value)
             deque.extend(value, saved)
 

@@ -58,7 +58,7 @@ def makers(kind: type) -> Iterator[Callable[[Any], Undo]]:
     """What gives a generator of `kind` the state that it has when this is called; nothing for what is none."""
     if issubclass(kind, torch.Generator):
         yield lambda value: _setting(value.set_state, value.get_state())
-    elif issubclass(kind, random.Random):
+    elif issubclass(kind, random.Random) and not issubclass(kind, random.SystemRandom):
         yield lambda value: _setting(value.setstate, value.getstate())
     elif issubclass(kind, np.random.RandomState):
         yield lambda value: _setting(value.set_state, value.get_state())

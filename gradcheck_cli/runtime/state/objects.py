@@ -5,7 +5,8 @@ from __future__ import annotations
 import copyreg
 import functools
 import sys
-from collections import OrderedDict, UserDict, UserList, deque
+from argparse import Namespace
+from collections import ChainMap, OrderedDict, UserDict, UserList, deque
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from types import MethodType, SimpleNamespace
@@ -26,6 +27,8 @@ _ATOMS = frozenset((str, int, float, bool, complex, bytes, type(None), torch.dty
 _DICTS = frozenset((dict, OrderedDict))
 _KEPT_BY_MODULES = ("_parameters", "_buffers", "_modules")
 _OF_TORCH = ("torch.nn.", "torch.optim.", "torch.distributions.", "torch.utils.data.")
+_USERS_OWN = (UserDict, UserList, ChainMap)
+"""Classes of Python's that are made to hold what a user puts there."""
 _LARGEST = 10_000_000
 """Objects at which the walk ends. 200,000 layers have half as many; a data set that hangs on a model may have more."""
 
@@ -113,7 +116,7 @@ def _slot_names(kind: type) -> tuple[str, ...]:
 
 
 def _enters(kind: type) -> bool:
-    if issubclass(kind, (nn.Module, torch.Tensor, torch.optim.Optimizer, SimpleNamespace, UserDict, UserList)):
+    if issubclass(kind, (nn.Module, torch.Tensor, torch.optim.Optimizer, SimpleNamespace, Namespace, *_USERS_OWN)):
         return True
     if issubclass(kind, (type, Enum, torch.Generator)):
         return False

@@ -8,6 +8,10 @@ from typing import Any
 from torch.overrides import TorchFunctionMode
 
 _names: dict[Any, str] = {}
+_WRITING_OPERATORS = frozenset(
+    "__setitem__ __iadd__ __isub__ __imul__ __itruediv__ __ifloordiv__ __imod__ __ipow__ __iand__ __ior__ __ixor__ "
+    "__ilshift__ __irshift__".split()
+)
 
 
 def function_name(func: Callable[..., Any]) -> str:
@@ -21,7 +25,7 @@ def function_name(func: Callable[..., Any]) -> str:
         if name in ("__get__", "__set__"):
             owner = getattr(func, "__self__", None)
             name = getattr(owner, "__name__", "?") + ("_" if name == "__set__" else "")
-        elif name in ("__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ipow__"):
+        elif name in _WRITING_OPERATORS:
             name += "_"
         elif name.startswith("__") and name.endswith("__"):
             name = name[:-1] + " "  # a dunder's underscore does not mean in-place
@@ -32,9 +36,14 @@ def function_name(func: Callable[..., Any]) -> str:
 
 def written(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> Any:
     """The tensor or list of tensors that the function of this name writes into; None for most."""
-    if name[-1] == "_":  # nn.init passes its tensor by keyword
-        return args[0] if args else next(iter((kwargs or {}).values()), None)
-    return kwargs.get("out") if kwargs else None
+    given = kwargs or {}
+    if name[-1] == "_" or given.get("inplace"):  # nn.init passes its tensor by keyword
+        return args[0] if args else next(iter(given.values()), None)
+    if given.get("max_norm") is not None:  # an embedding shortens the rows that it looks up
+        return args[1] if len(args) > 1 else given.get("weight")
+    if name == "batch_norm":
+        return [*args[1:3], given.get("running_mean"), given.get("running_var")]
+    return given.get("out")
 
 
 class WriteWatch(TorchFunctionMode):
