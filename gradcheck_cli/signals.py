@@ -37,7 +37,16 @@ def install() -> None:
     sys.unraisablehook = _unraisable
 
 
+_arrived: list[int] = []
+
+
+def arrived() -> int | None:
+    """The first signal that came: a library in which it was raised may have turned it into an error of its own."""
+    return _arrived[0] if _arrived else None
+
+
 def _raise(number: int, frame: FrameType | None) -> NoReturn:
+    _arrived.append(number)
     raise Signalled(number)
 
 

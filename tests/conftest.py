@@ -1,4 +1,12 @@
-"""One thread a test process: the models are small, and xdist starts a process for each core."""
+"""One thread a test process: the models are small, and xdist starts a process for each core.
+
+So do the commands that tests start: threads of several processes that spin for the same core take a hundred times as
+long.
+"""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch
 from hypothesis import settings

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from gradcheck_cli import signals
+from gradcheck_cli.cli.failing import as_error
 from gradcheck_cli.signals import ENDING, Signalled, install, number_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself these")
@@ -23,6 +24,7 @@ def _handlers_come_back() -> Iterator[None]:
     for number, handler in handlers.items():
         signal.signal(number, handler)
     sys.unraisablehook = hook
+    signals._arrived.clear()
 
 
 def test_the_signals_of_a_terminal_and_of_a_cancelled_job_end_a_command() -> None:
@@ -84,3 +86,12 @@ def test_any_other_exception_in_a_callback_is_told_as_ever_and_ends_nothing() ->
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (0, "went on\n")
     assert "ValueError: as ever" in ended.stderr
+
+
+def test_a_signal_that_a_library_made_an_error_of_its_own_still_ends_the_command() -> None:
+    signal.signal(signal.SIGTERM, signals._raise)
+    assert signals.arrived() is None
+    with pytest.raises(Signalled):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signals.arrived() == signal.SIGTERM
+    assert as_error(ValueError("the validator cannot be built")).exit_code == 128 + signal.SIGTERM

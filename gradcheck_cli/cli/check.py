@@ -159,7 +159,7 @@ def check(
         typer.Option(
             min=1, metavar="PASSES", help="Forward and backward passes for all trials.", rich_help_panel=_TRIALS
         ),
-    ] = 1000,
+    ] = 400,
     write_patch: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write the best remedy as Python to run.", rich_help_panel=_TRIALS),

@@ -7,7 +7,7 @@ import traceback
 from contextlib import suppress
 
 from gradcheck_cli.errors import GradcheckError, Interrupted, internal_error
-from gradcheck_cli.signals import number_of
+from gradcheck_cli.signals import arrived, number_of
 
 
 def as_error(raised: BaseException) -> GradcheckError:
@@ -16,6 +16,8 @@ def as_error(raised: BaseException) -> GradcheckError:
         return raised
     if isinstance(raised, KeyboardInterrupt):
         return Interrupted("interrupted", number=number_of(raised))
+    if number := arrived():
+        return Interrupted("interrupted", number=number)
     return internal_error(raised)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-CLOCK = 120.0
+CLOCK = 60.0
 """Seconds after which no trial is begun, whatever is left: only a safety stop, which says that it struck."""
 
 

@@ -294,6 +294,7 @@ PATCHED = "deep_sigmoid_cnn plain_deep_cnn small_init pixel_rnn exploding_rnn de
 def test_a_written_patch_runs_in_a_fresh_process_and_comes_to_the_same(name: str, tmp_path: Path) -> None:
     patch, report = tmp_path / "patch.py", tmp_path / "report.json"
     command = [sys.executable, "-m", "gradcheck_cli", "check", SAMPLES / f"{name}.py", "--write-patch", patch, "-q"]
+    command += ["--try-budget", "100"]
     checked = subprocess.run(
         [*command, "--output", f"json={report}"], capture_output=True, text=True, check=False, cwd=tmp_path
     )
