@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.blockage import Reason
-from gradcheck_cli.records.ops import BOUNDED, PRODUCTS, SCALINGS, SIGMOIDS, SOFTMAXES, SPLITS, VIEW_LIKE
+from gradcheck_cli.records.ops import BOUNDED, PRODUCTS, SCALINGS, SIGMOIDS, SPLITS, VIEW_LIKE
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
+from gradcheck_cli.rules.saturated import saturated_cause
 from gradcheck_cli.rules.tally import largest_loss, slopes, tally, weights
 from gradcheck_cli.rules.wording import named, number, times, verb
 
@@ -119,24 +120,13 @@ def _saturated(evidence: Evidence, layers: Sequence[int], exact: Mapping[int, in
     left = "a gradient of exactly 0" if set(layers) <= set(exact) else "next to no gradient"
     return Diagnosis(
         layers=names,
-        cause=_saturated_cause(evidence, op),
+        cause=saturated_cause(evidence, op),
         message=f"{named(names)} {verb(names, 'gets', 'get')} {left}: {maker} is saturated for every input",
         why=f"a gradient of norm {number(evidence.graph.op(op).total, 2)} arrives at {maker}, whose slope is 0 in this "
         "precision",
         op=op,
         numbers={"layers": len(names)},
     )
-
-
-def _saturated_cause(evidence: Evidence, op: int) -> str:
-    stem = evidence.graph.stem(op)
-    if stem in SOFTMAXES:
-        return "softmax-saturation"
-    if stem == "LogSoftmax":
-        return "saturated-loss"
-    if evidence.graph.gates(op):
-        return "gate-closed"
-    return "saturating-activation" if evidence.paths.weights_above(op) else "saturated-output"
 
 
 # ---------------------------------------------------------------- causes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck_cli.records.ops import BOUNDED
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
+from gradcheck_cli.rules.saturated import saturated_cause
 from gradcheck_cli.rules.tally import slopes
 from gradcheck_cli.rules.wording import named, number, percent, times, verb
 
@@ -126,14 +127,8 @@ def _saturated_output(evidence: Evidence) -> _Cause | None:
                 f"{evidence.graph.maker_of(lens.op)} is saturated: at {percent(share)} of its elements the slope is "
                 "below a hundredth of its largest"
             )
-            return _Cause(_saturated_cause(evidence, lens.op), why, {"saturated_share": share}, lens.op)
+            return _Cause(saturated_cause(evidence, lens.op), why, {"saturated_share": share}, lens.op)
     return None
-
-
-def _saturated_cause(evidence: Evidence, op: int) -> str:
-    if evidence.graph.gates(op):
-        return "gate-closed"
-    return "saturating-activation" if evidence.paths.weights_above(op) else "saturated-output"
 
 
 def _signal_dies(evidence: Evidence, scales: Sequence[float]) -> _Cause | None:

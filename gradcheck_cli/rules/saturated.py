@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.measurement import Lens
-from gradcheck_cli.records.ops import SQUASHING
+from gradcheck_cli.records.ops import SOFTMAXES, SQUASHING
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import named, number, percent, verb
 
@@ -49,3 +49,15 @@ def _is_saturated(evidence: Evidence, lens: Lens) -> bool:
         and evidence.paths.weights_above(lens.op) > 0
         and not evidence.graph.gates(lens.op)
     )
+
+
+def saturated_cause(evidence: Evidence, op: int) -> str:
+    """Why no gradient gets past a saturated op: by what it is, and by what stands between it and the loss."""
+    stem = evidence.graph.stem(op)
+    if stem in SOFTMAXES:
+        return "softmax-saturation"
+    if stem == "LogSoftmax":
+        return "saturated-loss"
+    if evidence.graph.gates(op):
+        return "gate-closed"
+    return "saturating-activation" if evidence.paths.weights_above(op) else "saturated-output"
