@@ -56,6 +56,7 @@ def load_target(spec: CheckSpec) -> Target:
 
 def _loaded(spec: CheckSpec) -> Target:
     device = parse_device(spec.device)
+    root = _root(spec.model)  # while the file can be seen: the user's code may drop its rights, or move it
     seed_everything(spec.seed)
     built = _build(spec)
     model = built.model
@@ -78,7 +79,7 @@ def _loaded(spec: CheckSpec) -> Target:
         forward=forward,
         loss_source=forward.source,
         picked=picked,
-        root=str(_root(spec.model)),
+        root=str(root),
         batch_size=batch_size(batches[0]),
         built=built.constructions.of(model),
     )

@@ -24,6 +24,11 @@ def test_the_same_seed_builds_the_same_model_and_batch(load):
     assert not torch.equal(first.model.weight, other.model.weight)
 
 
+def test_a_file_that_goes_while_it_is_imported_is_still_the_models(load):
+    target = load(BATCH + "import os\nos.remove(__file__)\nmodel = nn.Linear(3, 2)")
+    assert target.model.weight.shape == (2, 3)
+
+
 def test_modes_are_kept_unless_asked_for(load):
     code = BATCH + "model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))\nmodel[1].eval()"
     assert [m.training for m in load(code).model.modules()] == [True, True, False]
