@@ -122,7 +122,7 @@ def _notes(report: Report, style: Style) -> list[Text]:
     notes += [_text(f"note  {line}", style, "dim") for line in report.notes]
     if style.verbose:
         notes += [_text(waived_in_words(w), style, "dim") for w in report.waived]
-        notes += [_text(f"found {line}", style, "dim") for line in _picked(report)]
+        notes += [_text(f"picked {line}", style, "dim") for line in _picked(report)]
         took = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items())
         versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
         notes += [_text(f"{label}  {text}", style, "dim") for label, text in (("took", took), ("with", versions))]
