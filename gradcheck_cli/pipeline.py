@@ -22,7 +22,7 @@ from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.records.training import Training
 from gradcheck_cli.records.verdict import exit_code, status_of
 from gradcheck_cli.remedies import remedies_for
-from gradcheck_cli.rules import BY_CODE, judge, read
+from gradcheck_cli.rules import BY_CODE, judge, questions, read
 
 Stage = Callable[..., None]
 """Told what is being done, and where it can be counted how far: (stage, done, of)."""
@@ -72,6 +72,7 @@ def examine(
     measured = [_measured(step, on_stage) for step in steps]
     on_stage("judging")
     diagnosed = judged(
+        steps[0],
         measured[0],
         thresholds=spec.thresholds,
         training=Training(lr=spec.lr, optimizer=spec.optimizer, norms=tuple(map(gradient_norm, measured))),
@@ -122,10 +123,12 @@ def diagnose(step: Step, *, thresholds: Thresholds = Thresholds()) -> Diagnosed[
     """
     from gradcheck_cli.probe import measure
 
-    return judged(measure(step.target, step.batch, seed=step.seed, autocast=step.autocast), thresholds=thresholds)
+    measured = measure(step.target, step.batch, seed=step.seed, autocast=step.autocast)
+    return judged(step, measured, thresholds=thresholds)
 
 
 def judged(
+    step: Step,
     measurement: Measurement,
     *,
     thresholds: Thresholds,
@@ -133,8 +136,16 @@ def judged(
     drift: Drift | None = None,
     choice: Choice = Choice(),  # noqa: B008 - frozen
 ) -> Diagnosed[Evidence]:
-    """Gather the evidence of a measurement, once, judge it, and add the remedies that serve each cause."""
+    """Gather the evidence of a measurement, ask further where it looks odd, judge it, and add the remedies.
+
+    Raises:
+        StateError: A further pass changed something that cannot be put back.
+    """
+    from gradcheck_cli.probe import enquire
+
     evidence = gather(measurement, training=training, thresholds=thresholds, drift=drift)
+    if asked := questions(evidence):
+        evidence = evidence.enlarged(enquire(step, measurement, asked))
     verdict = judge(evidence, choice)
     verdict = replace(verdict, findings=tuple(map(_with_remedies, verdict.findings)))
     return Diagnosed(evidence=evidence, verdict=verdict, read=partial(read, evidence))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 
@@ -15,6 +15,7 @@ from gradcheck_cli.evidence.ledger import account_for
 from gradcheck_cli.evidence.paths import Paths
 from gradcheck_cli.evidence.references import References
 from gradcheck_cli.records.drift import Drift
+from gradcheck_cli.records.enquiry import Enquiry
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.report import Layer
 from gradcheck_cli.records.thresholds import Thresholds
@@ -27,6 +28,7 @@ class Evidence:
 
     Attributes:
         measurement: What was measured.
+        enquiry: What further passes told, where they were made.
         graph: Look-ups among its ops, parameters and modules.
         paths: Its ledger, and how to read it.
         blocking: Where gradients that are exactly zero became so.
@@ -38,6 +40,7 @@ class Evidence:
     """
 
     measurement: Measurement
+    enquiry: Enquiry
     graph: OpGraph
     paths: Paths
     blocking: Blocking
@@ -46,6 +49,10 @@ class Evidence:
     thresholds: Thresholds
     training: Training
     drift: Drift | None
+
+    def enlarged(self, enquiry: Enquiry) -> Evidence:
+        """The same with what further passes told."""
+        return replace(self, enquiry=enquiry)
 
     @cached_property
     def trainable(self) -> tuple[int, ...]:
@@ -86,6 +93,16 @@ class Evidence:
 
     # -- judgements that several rules share
 
+    @cached_property
+    def collapsing(self) -> bool:
+        """Whether what feeds every head is nearly the same for all samples, as far as its dtype can tell.
+
+        A model of which one part still tells them apart learns from that.
+        """
+        spreads = [(h.distinguishability, h.floor) for h in self.measurement.heads if h.distinguishability is not None]
+        least = self.thresholds.faint_distinguishability
+        return bool(spreads) and all(spread < least and floor < least for spread, floor in spreads)
+
     def cancels(self, module: int) -> bool:
         """Whether a layer's gradient is small because large parts of it add up to nothing."""
         account = self.paths.strongest(module)
@@ -104,6 +121,7 @@ class Evidence:
 def gather(
     measurement: Measurement,
     *,
+    enquiry: Enquiry = Enquiry(),  # noqa: B008 - frozen
     training: Training = Training(),  # noqa: B008 - frozen
     thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
     drift: Drift | None = None,
@@ -113,6 +131,7 @@ def gather(
     paths = Paths(graph, account_for(graph))
     return Evidence(
         measurement=measurement,
+        enquiry=enquiry,
         graph=graph,
         paths=paths,
         blocking=Blocking(graph),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from torch.nn.parameter import is_lazy
 
 from gradcheck_cli.errors import GradcheckError, ProbeError, StateError
 from gradcheck_cli.probe import lenses
+from gradcheck_cli.probe.heads import Weights, distinguishability, heads
 from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch
 from gradcheck_cli.probe.parameters import GradientFigures, figures
 from gradcheck_cli.probe.prechecks import require_parameters, statistics_never_taken
@@ -24,7 +25,7 @@ from gradcheck_cli.probe.precision import roundings
 from gradcheck_cli.probe.settling import Observed, settled
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import Tracer
-from gradcheck_cli.records.measurement import Measurement, Op, Origin
+from gradcheck_cli.records.measurement import Head, Measurement, Op, Origin
 from gradcheck_cli.records.spec import Pass, Target
 from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
 from gradcheck_cli.runtime.copies import NotIndependent
@@ -111,6 +112,8 @@ class _Probe:
         on_stage("backward")
         graph = self.graph = Graph(result.loss.grad_fn)
         leaves = graph.leaves()
+        with untouched():
+            found = tuple(self._heads(graph))
         extra = _stash_gradients(leaves.values(), self.model)
         try:
             self._backward(result.loss, graph, leaves)
@@ -121,10 +124,24 @@ class _Probe:
         on_stage("reading the gradients")
         seconds = {"forward": forward_done - started, "backward": backward_done - forward_done}
         with untouched():
-            measured = settled(self._observed(result, graph, leaves, seconds))
+            measured = settled(self._observed(result, graph, leaves, found, seconds))
         return self._explained(measured, seed, autocast, on_stage)
 
-    def _observed(self, result: Pass, graph: Graph, leaves: dict[int, Tensor], seconds: dict[str, float]) -> Observed:
+    def _heads(self, graph: Graph) -> Iterator[Head]:
+        """What feeds the heads, read before the backward frees it."""
+        for head in heads(graph, Weights(self.model)):
+            call = self.tracer.product_at(graph.nodes[head.op]._sequence_nr())
+            told = (None, 0, 0.0) if head.input is None else distinguishability(head.input, head.channel)
+            yield Head(head.op, call, *told)
+
+    def _observed(
+        self,
+        result: Pass,
+        graph: Graph,
+        leaves: dict[int, Tensor],
+        found: tuple[Head, ...],
+        seconds: dict[str, float],
+    ) -> Observed:
         return Observed(
             model=self.model,
             batch=self.batch,
@@ -138,6 +155,7 @@ class _Probe:
             readings=self.readings,
             remarks=tuple(self.remarks),
             seconds=seconds,
+            heads=found,
         )
 
     def _prepared(self) -> bool:

@@ -20,6 +20,7 @@ from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.records.measurement import (
     Cut,
     Edge,
+    Head,
     Lens,
     Measurement,
     ModuleMeasurement,
@@ -52,6 +53,7 @@ class Observed:
     remarks: tuple[str, ...]
     seconds: Mapping[str, float]
     built: Mapping[str, tuple[str, int]]
+    heads: tuple[Head, ...]
 
     @cached_property
     def weights(self) -> Mapping[int, Scalar]:
@@ -94,6 +96,7 @@ def settled(seen: Observed) -> Measurement:
         targets=stats_of(seen.result.target, "target"),
         remarks=(*seen.remarks, *_left_out(seen.unread)),
         seconds=seen.seconds,
+        heads=seen.heads,
     )
 
 

@@ -22,7 +22,7 @@ from torch._C._autograd import _get_sequence_nr
 from torch.nn.modules import module as module_hooks
 from torch.overrides import TorchFunctionMode
 
-from gradcheck_cli.records.ops import CHOOSING, LEAVING
+from gradcheck_cli.records.ops import CHOOSING, LEAVING, PRODUCT_CALLS
 from gradcheck_cli.runtime.norms import Scalar, norm
 from gradcheck_cli.runtime.state import State, function_name, written
 from gradcheck_cli.runtime.trees import tensors_in
@@ -53,6 +53,7 @@ class Tracer(TorchFunctionMode):
         self._stack = [-1]
         self._module_events: list[tuple[int, int]] = []
         self._place_events: list[tuple[int, Place | None]] = []
+        self._products: list[tuple[int, int]] = []
         self._frames = _FrameFilter()
         self._cut_values: dict[int, tuple[Tensor, frozenset[int]]] = {}
         for path, module in model.named_modules():
@@ -131,6 +132,8 @@ class Tracer(TorchFunctionMode):
         before = _get_sequence_nr()
         result = func(*args, **(kwargs or {}))
         after = _get_sequence_nr()
+        if name in PRODUCT_CALLS:
+            self._products.append((before, after))
         if after != before:
             self._place_events.append((before, self._frames.user_place(sys._getframe())))
             self._place_events.append((after, None))
@@ -234,6 +237,11 @@ class Tracer(TorchFunctionMode):
         """Where the user's source called the op that made the node of this sequence number."""
         at = bisect_right(self._place_events, sequence, key=_first) - 1
         return self._place_events[at][1] if at >= 0 else None
+
+    def product_at(self, sequence: int) -> int:
+        """Which call of a product made the node of this sequence number, from 0; -1 where none did."""
+        at = bisect_right(self._products, sequence, key=_first) - 1
+        return at if at >= 0 and sequence < self._products[at][1] else -1
 
 
 class RawCut:

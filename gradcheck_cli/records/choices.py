@@ -29,6 +29,22 @@ class Severity(str, Enum):
     NOTE = "note"
 
 
+class About(str, Enum):
+    """What a suspicion is about: the whole model does not learn, or a part of it does not."""
+
+    WHOLE = "whole"
+    PART = "part"
+
+
+class Decision(str, Enum):
+    """What training made of a suspicion."""
+
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    UNDECIDED = "undecided"
+    NOT_TRIED = "not-tried"
+
+
 class Family(str, Enum):
     """The first digit of a rule's code, in words."""
 

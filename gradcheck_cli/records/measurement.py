@@ -230,6 +230,25 @@ class Rounding:
     limit: float
 
 
+class Head(NamedTuple):
+    """A matrix product by a weight with no other one between itself and the loss on some path.
+
+    Attributes:
+        op: Index of the op.
+        call: Which of the pass's calls of matrix functions made it, from 0; -1 where none that can be answered did.
+        distinguishability: D of what goes in: mean square of its deviation from the mean over `rows`, over its mean
+            square, 0 to 1 (THEORY.md, section 4b); None where it was not kept, or has fewer than 4 rows.
+        rows: Samples, tokens, nodes or pixels: all but the channels.
+        floor: What rounding leaves of D in this dtype.
+    """
+
+    op: int
+    call: int
+    distinguishability: float | None
+    rows: int
+    floor: float
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
     """One instrumented forward and backward pass, in plain numbers.
@@ -252,6 +271,7 @@ class Measurement:
     targets: tuple[TensorStats, ...]
     remarks: tuple[str, ...]
     seconds: Mapping[str, float]
+    heads: tuple[Head, ...] = ()
     origin: Origin | None = None
     nan_buffers: tuple[str, ...] = ()
     roundings: tuple[Rounding, ...] = ()

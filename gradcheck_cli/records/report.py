@@ -9,7 +9,7 @@ from typing import Any
 
 from gradcheck_cli import __version__
 from gradcheck_cli.errors import GradcheckError
-from gradcheck_cli.records.choices import Family, Severity, Status
+from gradcheck_cli.records.choices import About, Decision, Family, Severity, Status
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.records.source import SourceLine
 
@@ -59,11 +59,29 @@ class Remedy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Opinion:
+    """What training says of a suspicion that a number cannot decide (THEORY.md, section 4d).
+
+    Attributes:
+        about: The whole model, or the finding's layers.
+        severity: How bad it is where it is confirmed; until then the finding is a note.
+        decision: What it came to.
+        told: How it was decided, with the numbers; empty where it was not tried.
+    """
+
+    about: About
+    severity: Severity
+    decision: Decision = Decision.NOT_TRIED
+    told: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
     """One illness (or note) over all the layers that it explains.
 
     `message` is the first line the user reads, `why` the evidence in a sentence. `known` says whether the
-    baseline holds it, so that it fails nothing; None without a baseline.
+    baseline holds it, so that it fails nothing; None without a baseline. `opinion` is there where the numbers alone
+    make it a suspicion.
     """
 
     code: str
@@ -79,6 +97,7 @@ class Finding:
     evidence: Mapping[str, float | int | str]
     remedies: tuple[Remedy, ...] = ()
     known: bool | None = None
+    opinion: Opinion | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -96,6 +96,47 @@ class Thresholds:
         "elasticity",
         "Elasticity below which a layer hardly moves the loss.",
     )
+    usual_least: float = _fixed(
+        "GC203",
+        1e-2,  # of 457 library models that train, few lie outside 1e-2 to 10 (THEORY.md, section 4a)
+        "elasticity",
+        "Below this largest elasticity the losses of the null predictions are taken.",
+    )
+    usual_most: float = _fixed("GC303", 10.0, "elasticity", "Above this largest elasticity likewise.")
+    usual_growth: float = _fixed("GC303", 30.0, "ratio", "From this growth of the activations likewise.")
+    usual_loss: float = _fixed("GC303", 10.0, "loss", "From this loss likewise.")
+    null_share: float = _fixed(
+        "GC203",
+        0.01,  # 25 of 29 ill ones within 0.1 %, the others 0.87 to 0.97 (THEORY.md, section 4a)
+        "ratio",
+        "How near the loss lies to that of one answer for every sample where the model gives one answer.",
+    )
+    null_elasticity: float = _fixed(
+        "GC203",
+        1e-3,  # ill 3e-14 to 7e-4, healthy exactly 0 by design or from 1.3e-3 (THEORY.md, section 4a)
+        "elasticity",
+        "Below this largest elasticity no weight moves such a loss.",
+    )
+    loss_over_zeroed: float = _movable(
+        "GC303",
+        1e3,  # library models that train 0.88 to 1.54, labelled healthy to 190, exploding 270 to 1e25
+        "ratio",
+        "First loss over that of no prediction, with the head's parameters at 0.",
+    )
+    # ------------------------------------------------------------ samples that become one
+    collapsed_distinguishability: float = _movable(
+        "GC207",
+        1e-9,  # ill 1e-10 to 1e-19; 477 of 479 library models above 1e-7 (THEORY.md, section 4b)
+        "share",
+        "Share of what feeds the head that differs between samples, below which they are one and the same to it.",
+        high=1.0,
+    )
+    faint_distinguishability: float = _fixed(
+        "GC207",
+        1e-6,  # healthy trunks from 3e-6 (THEORY.md, section 4b)
+        "share",
+        "Below this it is a suspicion, and looked at by depth.",
+    )
     faint_input: float = _fixed("GC203", 1e-3, "RMS", "Below this inputs are too small; layers are made for about 1.")
     faint_margin: float = _fixed(
         "GC203", 10.0, "ratio", "By how much more the weight of a first layer with faint inputs may move the loss."

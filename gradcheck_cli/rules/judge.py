@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.judging import Choice, Reading, Verdict
-from gradcheck_cli.records.report import Finding
+from gradcheck_cli.records.report import Finding, Opinion
 from gradcheck_cli.rules.choosing import chosen
 from gradcheck_cli.rules.rule import Diagnosis, Rule
 from gradcheck_cli.rules.table import BY_CODE, RULES
@@ -62,9 +62,9 @@ def _explaining(evidence: Evidence) -> Iterator[Finding]:
             continue
         for diagnosis in rule.check(evidence):
             finding = _finding(evidence, rule, diagnosis)
+            if (finding.severity is not Severity.NOTE or finding.opinion) and _is_explained(finding, explained):
+                continue
             if finding.severity is not Severity.NOTE:
-                if _is_explained(finding, explained):
-                    continue
                 explained |= dict.fromkeys(finding.layers, finding.cause)
                 silenced.update(rule.silences)
             yield finding
@@ -76,11 +76,13 @@ def _finding(evidence: Evidence, rule: Rule, diagnosis: Diagnosis) -> Finding:
     if isinstance(op, int):
         source = source or evidence.graph.source_of(op)
         op = evidence.graph.op(op).name
+    severity = diagnosis.severity or rule.severity
     return Finding(
         code=rule.code,
         rule=rule.name,
         family=rule.family,
-        severity=diagnosis.severity or rule.severity,
+        severity=Severity.NOTE if diagnosis.doubt else severity,
+        opinion=Opinion(about=diagnosis.doubt, severity=severity) if diagnosis.doubt else None,
         layers=diagnosis.layers,
         cause=diagnosis.cause,
         message=diagnosis.message,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.choices import About, Family, Severity
 from gradcheck_cli.records.judging import Reading
 from gradcheck_cli.records.source import SourceLine
 
@@ -38,6 +38,7 @@ class Diagnosis:
         source: The user's line; that of the op at `op` if None.
         numbers: What was measured, by name.
         severity: Where it differs from the row's.
+        doubt: What has to be trained to decide it, where its numbers alone make it a suspicion.
     """
 
     layers: tuple[str, ...] = ()
@@ -48,6 +49,7 @@ class Diagnosis:
     source: SourceLine | None = None
     numbers: Mapping[str, float | int | str] = field(default_factory=dict)
     severity: Severity | None = None
+    doubt: About | None = None
 
 
 Diagnoses = Iterator[Diagnosis]

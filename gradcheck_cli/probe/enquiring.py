@@ -1,0 +1,259 @@
+"""Further passes for what one pass cannot tell, made only where it looks odd; read `enquire` first."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from gradcheck_cli.errors import GradcheckError
+from gradcheck_cli.probe.functions import Application, recorded_applications, tested
+from gradcheck_cli.probe.heads import FEWEST, Weights, distinguishability, heads
+from gradcheck_cli.probe.nulls import Answering, Product, Unanswerable
+from gradcheck_cli.probe.sources import SourceTable
+from gradcheck_cli.probe.tracer import Tracer
+from gradcheck_cli.records.enquiry import Agreement, Distinct, Enquiry, FunctionTest, Questions
+from gradcheck_cli.records.measurement import Measurement
+from gradcheck_cli.records.ops import PRODUCT_CALLS
+from gradcheck_cli.records.spec import Pass, Step
+from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
+from gradcheck_cli.runtime.graph import Graph
+from gradcheck_cli.runtime.passes import run_backward
+from gradcheck_cli.runtime.state import State, function_name, preserved, seed_everything
+from gradcheck_cli.runtime.tensors import untouched
+
+STEP = 1e-4
+"""Share of a layer's weights by which it is moved along its gradient, there and back (THEORY.md, section 4d)."""
+
+
+def enquire(step: Step, measured: Measurement, questions: Questions) -> Enquiry:
+    """Answer `questions` about a step that was measured, by further passes with the same seed and batch.
+
+    The model, its gradients, the batch, the random generators and torch's switches come back as they were. What
+    cannot be had is left out.
+
+    Raises:
+        StateError: Something cannot be put back.
+    """
+    with _enquirer(step) as enquirer:
+        zeroed, mean, why = enquirer.nulls([head.call for head in measured.heads]) if questions.nulls else (None,) * 3
+        return Enquiry(
+            zeroed=zeroed,
+            mean=mean,
+            without_nulls=why or "",
+            profile=tuple(enquirer.profile()) if questions.profile else (),
+            agreement=enquirer.agreement(measured, questions.steep) if questions.steep is not None else None,
+            functions=enquirer.functions(measured, questions.functions) if questions.functions else (),
+        )
+
+
+def chance(step: Step) -> tuple[float, float] | None:
+    """The loss of a step and Lm, its loss with the head's input at its mean; None where that cannot be had.
+
+    Raises:
+        StateError: Something cannot be put back.
+    """
+    with _enquirer(step) as enquirer:
+        found = enquirer.heads()
+        if found is None:
+            return None
+        loss, calls = found
+        mean = enquirer.answered(calls, Product.averaged)
+        return (loss, mean) if isinstance(mean, float) else None
+
+
+@contextmanager
+def _enquirer(step: Step) -> Iterator[_Enquirer]:
+    with preserved(step.target.model, step.batch, getattr(step.target.forward, "loss", None)) as state:
+        yield _Enquirer(step, state)
+
+
+class _Enquirer:
+    """Takes the step again and again; each pass begins where the first one did."""
+
+    def __init__(self, step: Step, state: State) -> None:
+        self.step, self.state, self.model = step, state, step.target.model
+
+    def forward(self, *looking_on: AbstractContextManager[Any]) -> Pass:
+        """One forward pass inside these contexts, the last one the innermost.
+
+        Raises:
+            Exception: Whatever the user's code raises.
+        """
+        self._rewind()
+        return self._run(*looking_on)
+
+    def _rewind(self) -> None:
+        self.state.restore()
+        for parameter in self.model.parameters():
+            parameter.grad = None
+
+    def _run(self, *looking_on: AbstractContextManager[Any]) -> Pass:
+        seed_everything(self.step.seed)
+        with ExitStack() as stack:
+            stack.enter_context(checkpointing_lifted())
+            if self.step.autocast is not None:
+                device = next((p.device.type for p in self.model.parameters()), "cpu")
+                stack.enter_context(torch.autocast(device, dtype=self.step.autocast))
+            for context in looking_on:
+                stack.enter_context(context)
+            stack.enter_context(torch.enable_grad())
+            return eagerly(lambda: self.step.target.forward(self.model, self.step.batch))
+
+    # -- null predictions
+
+    def nulls(self, calls: list[int]) -> tuple[float | None, float | None, str]:
+        """L0, Lm, and why one of them is not there."""
+        if not calls:
+            return None, None, "no layer of its own makes the prediction"
+        zeroed, mean = (self.answered(calls, change) for change in (Product.zeroed, Product.averaged))
+        why = next((found for found in (mean, zeroed) if isinstance(found, str)), "")
+        return _number(zeroed), _number(mean), why
+
+    def answered(self, calls: Iterable[int], change: Callable[[Product], Product]) -> float | str:
+        """The loss with these calls changed, or why there is none."""
+        calls = frozenset(calls)
+        if -1 in calls:
+            return "the layer that makes the prediction is not called in a way that can be answered"
+        mode = Answering(calls, Weights(self.model), change)
+        try:
+            loss = float(self.forward(mode).loss.detach())
+        except Unanswerable as reason:
+            return str(reason)
+        except GradcheckError:
+            raise
+        except Exception as error:
+            return f"with another answer of the head the step raises {type(error).__name__}"
+        if mode.answered != len(calls):
+            return "the step took another way"
+        return loss if math.isfinite(loss) else "the loss of a null prediction is not finite"
+
+    def heads(self) -> tuple[float, list[int]] | None:
+        """The loss, and the calls that its heads make; None without any, or where not every one can be answered."""
+        tracer = Tracer(self.model, self.state, outputs=False)
+        try:
+            result = self.forward(tracer.watching_modules(), tracer)
+        except GradcheckError:
+            raise
+        except Exception:
+            return None
+        graph = Graph(result.loss.grad_fn) if result.loss.grad_fn is not None else None
+        if graph is None:
+            return None
+        with untouched():
+            found = heads(graph, Weights(self.model))
+            calls = [tracer.product_at(graph.nodes[head.op]._sequence_nr()) for head in found]
+            graph.release()
+        tracer.release()
+        return (float(result.loss.detach()), calls) if calls and -1 not in calls else None
+
+    # -- the profile
+
+    def profile(self) -> list[Distinct]:
+        """D of what goes into each product by a weight, in the order of the forward pass."""
+        tracer = Tracer(self.model, self.state, outputs=False)
+        profiler = _Profiler(tracer, Weights(self.model), SourceTable(self.step.target.root))
+        try:
+            self.forward(tracer.watching_modules(), tracer, profiler)
+        except GradcheckError:
+            raise
+        finally:
+            tracer.release()
+        return profiler.found
+
+    # -- along the gradient
+
+    def agreement(self, measured: Measurement, module: int) -> Agreement | None:
+        """The loss a little way up and down the gradient of one layer, held against what the gradient promises."""
+        parameters = self._parameters(measured, module)
+        try:
+            run_backward(self.forward().loss, self.step.batch)
+            gradients = [p.grad.detach().clone() for p in parameters if p.grad is not None]
+            if len(gradients) != len(parameters):
+                return None
+            length = _joint(gradients)
+            if not 0 < length < math.inf:
+                return None
+            ways = [g * (STEP * _joint(parameters) / length) for g in gradients]
+            above, below = (self._moved(parameters, ways, sign) for sign in (1, -1))
+        except GradcheckError:
+            raise
+        except Exception:
+            return None
+        promised = 2 * STEP * _joint(parameters) * length
+        return Agreement(module, above, below, (above - below) / promised) if promised else None
+
+    def _moved(self, parameters: list[Tensor], ways: list[Tensor], sign: int) -> float:
+        before = [p.detach().clone() for p in parameters]
+        try:
+            self._rewind()
+            for parameter, way in zip(parameters, ways, strict=True):
+                parameter.data.add_(way, alpha=sign)
+            return float(self._run().loss.detach())
+        finally:
+            for parameter, values in zip(parameters, before, strict=True):
+                parameter.data.copy_(values)
+
+    def _parameters(self, measured: Measurement, module: int) -> list[Tensor]:
+        named = dict(self.model.named_parameters(remove_duplicate=False))
+        owned = [p for p in measured.parameters if p.module == module and p.grad_norm]
+        return [named[p.names[0]] for p in owned if p.names[0] in named]
+
+    # -- custom Functions
+
+    def functions(self, measured: Measurement, ops: tuple[int, ...]) -> tuple[FunctionTest, ...]:
+        """Each of these ops called again on what it was given, beside its backward."""
+        calls: list[Application] = []
+        try:
+            result = self.forward(recorded_applications(calls))
+            graph = Graph(result.loss.grad_fn)
+            if graph.names != [op.name for op in measured.ops]:
+                return ()
+            made = {id(graph.nodes[op]): op for op in ops}
+            found = [(made[id(call.node)], call) for call in calls if id(call.node) in made]
+            tests = ((op, tested(call)) for op, call in found)
+            return tuple(FunctionTest(op, *test) for op, test in tests if test is not None)
+        except GradcheckError:
+            raise
+        except Exception:
+            return ()
+
+
+class _Profiler(TorchFunctionMode):
+    def __init__(self, tracer: Tracer, weights: Weights, sources: SourceTable) -> None:
+        super().__init__()
+        self._tracer, self._weights, self._sources = tracer, weights, sources
+        self.found: list[Distinct] = []
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = function_name(func)
+        if name in PRODUCT_CALLS:
+            self._read(name, args, kwargs or {})
+        return func(*args, **(kwargs or {}))
+
+    def _read(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        with untouched():
+            try:
+                product = Product(name, args, kwargs, self._weights)
+            except Unanswerable:
+                return
+            spread, rows, floor = distinguishability(product.input, product.channel)
+            if spread is not None and rows >= FEWEST:
+                place = self._sources.line(self._tracer.place_of(sys._getframe()))
+                self.found.append(Distinct(self._tracer.current_module, place, max(spread, floor), rows))
+
+
+def _number(found: float | str) -> float | None:
+    return found if isinstance(found, float) else None
+
+
+def _joint(tensors: Iterable[Tensor]) -> float:
+    return math.hypot(*(float(torch.linalg.vector_norm(t.detach(), dtype=torch.float64)) for t in tensors))
