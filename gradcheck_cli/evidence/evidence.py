@@ -74,8 +74,12 @@ class Evidence:
 
     @cached_property
     def typical_relative_gradient(self) -> float | None:
-        """The median of u over the layers that move the loss: where most are ill, a plain median is ill too."""
-        least = self.thresholds.working_elasticity
+        """The median of u over the layers that move the loss, and where most are ill a plain median is ill too.
+
+        They move it at least a hundredth as much as the layer that moves it most: where decay is smooth over all
+        layers, those are the healthy end of it.
+        """
+        least = max(self.thresholds.working_elasticity, self.thresholds.working_share * self.largest_elasticity)
         working = [m for m in self.trainable if (self.layers[m].elasticity or 0.0) >= least] or self.trainable
         values = [u for m in working if (u := self.layers[m].relative_gradient)]
         return median(values) if values else None
@@ -92,6 +96,23 @@ class Evidence:
         return math.log10(total) if 0 < total < math.inf else 0.0
 
     # -- judgements that several rules share
+
+    @property
+    def over_one_answer(self) -> float | None:
+        """L / Lm: the loss over that of one answer for every sample; None where that was not taken, or is 0."""
+        mean = self.enquiry.mean
+        return self.measurement.loss / mean if mean is not None and mean > 0 else None
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether the loss is known to lie clearly below that of one answer for every sample."""
+        loss, mean = self.measurement.loss, self.enquiry.mean
+        return mean is not None and mean - loss > (1 - self.thresholds.learned) * abs(mean)
+
+    @property
+    def largest_elasticity(self) -> float:
+        """The largest S of a layer with a matrix."""
+        return max((self.layers[m].elasticity or 0.0 for m in self.trainable), default=0.0)
 
     @cached_property
     def collapsing(self) -> bool:

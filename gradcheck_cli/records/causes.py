@@ -73,6 +73,9 @@ _GROUPS: Mapping[str, Mapping[str, str]] = {
         "constant-target": "All targets of the batch are the same.",
         "unshuffled-batches": "Batches hold one class or one block each.",
     },
+    "not told apart": {
+        "unknown": "No single kind of factor explains it; the groups are shown.",
+    },
     "through time": {
         "recurrent-gain": "Each step back multiplies the gradient by more than 1.",
         "bptt-decay": "Each step back multiplies the gradient by less than 1.",

@@ -75,7 +75,8 @@ RECTIFIERS = CLAMPS | _set("Relu Threshold LeakyRelu Hardtanh Hardswish Hardsigm
 STEP_FUNCTIONS = _set("Round Sign Sgn Floor Ceil Trunc")
 """Flat between their jumps: the slope is 0 wherever there is one."""
 SOFTMAXES = _set("Softmax SafeSoftmax MaskedSoftmax")
-SATURATING = SOFTMAXES | _set("Sigmoid Tanh LogSoftmax Gelu Silu Softplus Mish Erf Erfc Exp Exp2 Expm1")
+EXPONENTIALS = _set("Exp Exp2 Expm1")
+SATURATING = SOFTMAXES | _set("Sigmoid Tanh LogSoftmax Gelu Silu Softplus Mish Erf Erfc") | EXPONENTIALS
 """Functions whose slope underflows to exactly 0 far out."""
 
 # ---------------------------------------------------------------- stems: arithmetic

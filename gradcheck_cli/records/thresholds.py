@@ -47,6 +47,12 @@ class Thresholds:
         "elasticity",
         "From here a layer counts as one that moves the loss, and so as typical.",
     )
+    working_share: float = _fixed(
+        "GC201",
+        1e-2,
+        "ratio",
+        "The same, over the largest elasticity of all layers.",
+    )
     small_gain: float = _fixed(
         "GC201",
         -0.6,  # PyTorch's default for linear and convolution layers keeps 1/3 of the variance: -0.24
@@ -104,7 +110,13 @@ class Thresholds:
     )
     usual_most: float = _fixed("GC303", 10.0, "elasticity", "Above this largest elasticity likewise.")
     usual_growth: float = _fixed("GC303", 30.0, "ratio", "From this growth of the activations likewise.")
-    usual_loss: float = _fixed("GC303", 10.0, "loss", "From this loss likewise.")
+    unknown_most: float = _fixed("GC303", 1.0, "elasticity", "The same where the loss is of no known kind.")
+    learned: float = _fixed(
+        "GC203",
+        0.9,  # what is learned lies below it; ill ones reach 0.87 (THEORY.md, section 4a)
+        "ratio",
+        "Loss over that of one answer for every sample, below which something has been learned.",
+    )
     null_share: float = _fixed(
         "GC203",
         0.01,  # 25 of 29 ill ones within 0.1 %, the others 0.87 to 0.97 (THEORY.md, section 4a)

@@ -29,11 +29,16 @@ def questions(evidence: Evidence) -> Questions:
 
 
 def _is_odd(evidence: Evidence, largest: float) -> bool:
-    """Whether the loss, the scale of the activations or how much the weights move the loss is out of the usual."""
-    limits, loss = evidence.thresholds, abs(evidence.measurement.loss)
+    """Whether the scale of the activations, or how much the weights move the loss, is out of the usual.
+
+    No loss counts as large by itself: verdicts are free of its scale.
+    """
+    limits, references = evidence.thresholds, evidence.references
     scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
     grown = len(scales) > 1 and max(scales) > limits.usual_growth * scales[0]
-    return not limits.usual_least < largest < limits.usual_most or grown or loss > limits.usual_loss
+    known = references.chance is not None or references.compared is not None
+    most = limits.usual_most if known else limits.unknown_most
+    return not limits.usual_least < largest < most or grown
 
 
 def _blamed_functions(evidence: Evidence) -> list[int]:

@@ -74,10 +74,11 @@ def converged(evidence: Evidence) -> Diagnoses:
     """The model fits this batch already, so small gradients are what is to be expected.
 
     A cross entropy below a hundredth of ln C for C classes, or an error below a hundredth of the target's standard
-    deviation. A check of gradient flow says more on a model before training, or on data it has not seen.
+    deviation, and a loss clearly below that of one answer for every sample. A check of gradient flow says more on a
+    model before training, or on data it has not seen.
     """
     fitted = _fitted(evidence)
-    if fitted is not None:
+    if fitted is not None and (evidence.enquiry.mean is None or evidence.has_learned):
         what, numbers = fitted
         yield Diagnosis(
             cause="converged",

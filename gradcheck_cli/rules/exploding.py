@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.records.choices import About
 from gradcheck_cli.rules.growth import growth_cause, growth_in_words, growth_place, largest_gradient
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named, number, verb
+from gradcheck_cli.rules.wording import named, number, percent, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
@@ -17,9 +18,10 @@ def exploding_loss(evidence: Evidence) -> Diagnoses:
     """The first loss is far above chance, or the output is far from the scale of its target.
 
     A classifier that knows nothing has a loss of ln C for C classes; one of 476 on ten classes is an
-    explosion before any gradient is looked at. A regression starts within the scale of its targets.
+    explosion before any gradient is looked at. A regression starts within the scale of its targets. Any other loss is
+    held against that of no prediction, with the parameters of the layer that predicts at 0.
     """
-    found = _far_from_chance(evidence) or _far_from_target(evidence)
+    found = _far_from_chance(evidence) or _far_from_target(evidence) or _far_from_nothing(evidence)
     if found is None:
         return
     message, numbers, target_scale = found
@@ -68,11 +70,25 @@ def _far_from_target(evidence: Evidence) -> Found | None:
     return None
 
 
+def _far_from_nothing(evidence: Evidence) -> Found | None:
+    loss, zeroed = evidence.measurement.loss, evidence.enquiry.zeroed
+    if (
+        evidence.references.compared is not None
+        or not zeroed
+        or zeroed < 0
+        or loss < evidence.thresholds.loss_over_zeroed * zeroed
+    ):
+        return None  # of a regression the outputs themselves are known
+    message = f"the output explodes: the loss is {number(loss)}, and no prediction at all costs {number(zeroed)}"
+    return message, {"loss": loss, "loss_of_nothing": zeroed}, False
+
+
 def exploding_depth(evidence: Evidence) -> Diagnoses:
     """A change of 0.1 % of a layer's weights would change the loss by its own size.
 
     Judged by the elasticity |g| |w| / |loss|, which is free of the scale of the loss and of the weights,
-    and only where the gradient really grew on its way down, since a loss near zero inflates it too.
+    and only where the gradient really grew on its way down, since a loss near zero inflates it too. It is a suspicion:
+    many models that train start as steep, so a copy is trained before it counts.
     """
     wild = [
         m for m in evidence.trainable if (evidence.layers[m].elasticity or 0) > evidence.thresholds.exploding_elasticity
@@ -85,16 +101,33 @@ def exploding_depth(evidence: Evidence) -> Diagnoses:
     names = tuple(evidence.graph.path_of(m) for m in layers)
     cause = growth_cause(evidence)
     elasticity = evidence.layers[worst].elasticity or 0.0
+    told, numbers = _steepness(evidence, worst, elasticity)
     yield Diagnosis(
         layers=names,
         cause=cause,
-        message=f"{named(names)} {verb(names, 'explodes', 'explode')}: "
-        f"if {verb(names, 'its', 'their')} weights change by 0.1 %, the loss changes by up to "
-        f"{number(elasticity / 1000, 2)} times its value",
+        message=f"{named(names)} {verb(names, 'has', 'have')} gradients that grow on their way down: {told}",
         why=growth_in_words(evidence, cause),
         source=growth_place(evidence, cause, worst),
-        numbers={"elasticity": elasticity, "decades_grown": grown[worst]},
+        numbers={"elasticity": elasticity, "decades_grown": grown[worst], **numbers},
+        doubt=About.WHOLE,
     )
+
+
+def _steepness(evidence: Evidence, layer: int, elasticity: float) -> tuple[str, dict[str, float | int | str]]:
+    """What a small step along the gradient does to the loss, as far as it was measured."""
+    found = evidence.enquiry.agreement
+    if found is None or found.module != layer:
+        return f"the elasticity of the loss is up to {number(elasticity, 2)}", {}
+    loss = evidence.measurement.loss
+    moved = max(abs(found.above - loss), abs(found.below - loss)) / abs(loss)
+    told = (
+        f"a step of 0.01 % of the weights of `{evidence.graph.path_of(layer)}` along its gradient changes the loss by "
+    )
+    return told + percent(moved, 1), {
+        "agreement": found.agreement,
+        "loss_above": found.above,
+        "loss_below": found.below,
+    }
 
 
 def exploding_scale(evidence: Evidence) -> Diagnoses:

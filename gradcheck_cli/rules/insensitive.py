@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from gradcheck_cli.records.blockage import Reason
+from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.ops import BOUNDED
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.saturated import saturated_cause
-from gradcheck_cli.rules.tally import slopes
+from gradcheck_cli.rules.tally import slopes, tally
 from gradcheck_cli.rules.wording import named, number, percent, times, verb
 
 if TYPE_CHECKING:
@@ -29,8 +31,14 @@ def insensitive(evidence: Evidence) -> Diagnoses:
     """The loss hardly depends on most layers: a hundredth of their weights moves it by less than 1e-7.
 
     Saturated outputs, weights so small that the signal dies on its way forward, inputs near zero. A model
-    that has converged looks alike, so a finding is made only where the evidence names the cause.
+    that has converged looks alike, so a finding is made only where the evidence names the cause, or where the loss is
+    that of one answer for every sample and no weight moves it.
     """
+    if evidence.has_learned:
+        return
+    if _gives_one_answer(evidence):
+        yield from _one_answer(evidence)
+        return
     layers = _deaf_layers(evidence)
     most = len(layers) >= len(evidence.trainable) / 2
     first = _deaf_to_input(evidence)
@@ -55,9 +63,63 @@ def insensitive(evidence: Evidence) -> Diagnoses:
     )
 
 
-def _deaf_layers(evidence: Evidence) -> list[int]:
+def _gives_one_answer(evidence: Evidence) -> bool:
+    """Whether the loss is that of one answer for every sample, and no weight that is trained moves it.
+
+    Where a gate that opens, or a small one that learns, holds the gradient back, the answer will differ soon.
+    """
+    limits, over = evidence.thresholds, evidence.over_one_answer
+    if (
+        over is None
+        or abs(over - 1) > limits.null_share
+        or not 0 < evidence.largest_elasticity < limits.null_elasticity
+    ):
+        return False
+    opening = any(evidence.blocking.of(m).reason is Reason.OPENS for m in evidence.zero_layers)
+    return not opening and bool(_deaf_layers(evidence, limits.null_elasticity))
+
+
+def _one_answer(evidence: Evidence) -> Diagnoses:
+    layers = _deaf_layers(evidence, evidence.thresholds.null_elasticity)
+    found = _cause_of(evidence, layers) or _far_targets(evidence)
+    if found is None and evidence.collapsing:
+        return  # where samples become one is told by depth
+    found = found or _unexplained(evidence, layers)
+    loss, mean, largest = evidence.measurement.loss, evidence.enquiry.mean, evidence.largest_elasticity
+    near = largest > evidence.thresholds.null_elasticity / 10
+    yield Diagnosis(
+        layers=tuple(evidence.graph.path_of(m) for m in layers),
+        cause=found.cause,
+        message=f"every sample gets the same answer: the loss is {number(loss, 4)}, one answer for all costs "
+        f"{number(mean or 0.0, 4)}, and if the weights of a layer change by 1 %, the loss changes by "
+        f"{number(largest / 100, 1)} of its value at most",
+        why=found.why,
+        op=found.op,
+        source=None if found.op is not None else evidence.layers[layers[0]].source,
+        numbers={"loss": loss, "loss_of_one_answer": mean or 0.0, "largest_elasticity": largest, **found.numbers},
+        doubt=About.WHOLE if near else None,
+    )
+
+
+def _far_targets(evidence: Evidence) -> _Cause | None:
+    """Targets so large that what the model puts out is nothing beside them."""
+    compared = evidence.references.compared
+    if compared is None or compared[1] * evidence.thresholds.null_elasticity < compared[0]:
+        return None
+    why = f"the output's RMS is {number(compared[0], 2)}, and that of the targets {number(compared[1], 2)}"
+    return _Cause("target-scale", why, {"output_rms": compared[0], "target_rms": compared[1]})
+
+
+def _unexplained(evidence: Evidence, layers: Sequence[int]) -> _Cause:
+    slowest = min(layers, key=lambda m: evidence.layers[m].elasticity or 0.0)
+    account = evidence.paths.strongest(slowest)
+    why = tally(evidence, account, evidence.graph.path_of(slowest)) if account is not None else ""
+    return _Cause("unknown", why, {})
+
+
+def _deaf_layers(evidence: Evidence, limit: float | None = None) -> list[int]:
     """The layers that hardly move the loss and do not wait for a gate that learns, such as a layer scale."""
-    behind, limit = _behind_gates(evidence), evidence.thresholds.insensitive_elasticity
+    behind, limit = behind_gates(evidence), limit or evidence.thresholds.insensitive_elasticity
     accounts = {m: evidence.paths.strongest(m) for m in evidence.trainable}
     return [
         m
@@ -66,7 +128,7 @@ def _deaf_layers(evidence: Evidence) -> list[int]:
     ]
 
 
-def _behind_gates(evidence: Evidence) -> frozenset[int]:
+def behind_gates(evidence: Evidence) -> frozenset[int]:
     """The ops below a small factor that learns at speed."""
     behind: set[int] = set()
     if evidence.typical_relative_gradient is None:

@@ -66,6 +66,15 @@ def loss_scale(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
     return Reading(value=ratio, unit=unit, badness=max(math.log10(ratio), 0.0)) if ratio > 0 else None
 
 
+def told_apart(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
+    """What share of the head's input differs between samples."""
+    found = [h.distinguishability for h in evidence.measurement.heads if h.distinguishability is not None]
+    if not found or max(found) <= 0:
+        return None
+    badness = math.log10(evidence.thresholds.faint_distinguishability / max(found))
+    return Reading(value=max(found), unit="of the signal differs between samples", badness=max(badness, 0.0))
+
+
 def largest_gradient(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
     """The largest element of a gradient."""
     value = max((layer.grad_max or 0.0 for layer in _among(evidence, layers)), default=0.0)

@@ -10,6 +10,7 @@ from gradcheck_cli.records.judging import Reading
 from gradcheck_cli.rules import (
     blocked,
     cancelling,
+    collapsed,
     cuts,
     depth,
     drift,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 _EVERYTHING = ("GC",)
 """Where values are not finite, nothing else can be judged."""
+_COLLAPSE = ("GC207",)
+"""The same loss of signal, seen on its way forward."""
 _EXPLOSIONS = ("GC3",)
 """A loss that exploded is what a weight that explodes looks like from above."""
 _FORWARD_CAUSES = (
@@ -180,8 +183,17 @@ RULES: tuple[Rule, ...] = (
         throughtime.vanishing_time,
         readings.over_time,
         triable=True,
+        silences=_COLLAPSE,
     ),
-    _rule("GC205", "double-softmax", _ERROR, "double-softmax", softmaxes.double_softmax, triable=True),
+    _rule(
+        "GC205",
+        "double-softmax",
+        _ERROR,
+        "double-softmax",
+        softmaxes.double_softmax,
+        triable=True,
+        silences=("GC203",),
+    ),
     _rule(
         "GC201",
         "vanishing-depth",
@@ -191,14 +203,25 @@ RULES: tuple[Rule, ...] = (
         depth.vanishing_depth,
         readings.behind_typical,
         triable=True,
+        silences=_COLLAPSE,
     ),
     _rule(
         "GC203",
         "insensitive-loss",
         _ERROR,
-        "saturated-output saturating-activation gate-closed small-init input-scale",
+        "saturated-output saturating-activation gate-closed small-init input-scale target-scale unknown",
         insensitive.insensitive,
         readings.least_elasticity,
+        triable=True,
+        silences=_COLLAPSE,
+    ),
+    _rule(
+        "GC207",
+        "collapsed-signal",
+        _ERROR,
+        "collapsed norm-depth exp-underflow saturating-activation",
+        collapsed.collapsed_signal,
+        readings.told_apart,
         triable=True,
     ),
     _rule(

@@ -1,0 +1,154 @@
+"""GC207: a signal that tells no sample from another when it arrives at the head."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from gradcheck_cli.records.blockage import Reason
+from gradcheck_cli.records.choices import About
+from gradcheck_cli.records.enquiry import Distinct
+from gradcheck_cli.records.ops import BOUNDED, EXPONENTIALS, NORMALIZATIONS
+from gradcheck_cli.rules.insensitive import behind_gates
+from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
+from gradcheck_cli.rules.wording import counted, named, number, times, verb
+
+if TYPE_CHECKING:
+    from gradcheck_cli.evidence import Evidence
+
+
+class _Fall(NamedTuple):
+    """Where D falls: the layers that it falls over, in decades; how many steps that takes, and where it is nothing."""
+
+    above: Distinct
+    below: Distinct
+    decades: float
+    steps: int
+
+    @property
+    def at_once(self) -> bool:
+        return self.steps == 1
+
+
+def collapsed_signal(evidence: Evidence) -> Diagnoses:
+    """All samples have become one and the same by the time they reach the layer that predicts.
+
+    Distinguishability, the share of a signal that differs between samples, falls by a constant factor a layer in a
+    deep net in the ordered phase (Schoenholz et al. 2017, arXiv:1611.01232), or at once in an op that is flat. The
+    scale of the activations shows nothing, since biases hold it up. The layers below cannot learn what the head cannot
+    see.
+    """
+    if not evidence.collapsing or evidence.has_learned or _opens(evidence):
+        return
+    fall = _fall(evidence)
+    if fall is None:
+        return
+    spread = max(h.distinguishability or 0.0 for h in evidence.measurement.heads)
+    layers = _starved(evidence, fall)
+    names = tuple(evidence.graph.path_of(m) for m in layers)
+    cause, why, op = _cause(evidence, fall)
+    yield Diagnosis(
+        layers=names,
+        cause=cause,
+        message=f"all samples become one: of what {named([evidence.graph.path_of(_head(evidence))])} is given "
+        f"{number(spread, 1)} differs between samples, so {named(names)} {verb(names, 'learns', 'learn')} nothing "
+        "about them",
+        why=why,
+        op=op,
+        source=None if op is not None else fall.below.source,
+        numbers={
+            "distinguishability": spread,
+            "decades": -fall.decades,
+            "layers_of_fall": fall.steps,
+        },
+        doubt=About.WHOLE if spread > evidence.thresholds.collapsed_distinguishability else None,
+    )
+
+
+def _head(evidence: Evidence) -> int:
+    return evidence.graph.op(evidence.measurement.heads[0].op).module
+
+
+def _opens(evidence: Evidence) -> bool:
+    """Whether a gate that starts at 0, or a small one that learns, holds the signal back for now."""
+    if any(evidence.blocking.of(m).reason is Reason.OPENS for m in evidence.zero_layers):
+        return True
+    behind = behind_gates(evidence)
+    accounts = [evidence.paths.strongest(m) for m in evidence.trainable]
+    return any(account is not None and account.leaf in behind for account in accounts)
+
+
+def _fall(evidence: Evidence) -> _Fall | None:
+    """Where D falls; None where the batch itself tells no sample from another, or it was not seen by depth."""
+    profile, limits = evidence.enquiry.profile, evidence.thresholds
+    start = next((i for i, d in enumerate(profile) if d.distinguishability >= limits.faint_distinguishability), None)
+    if start is None:
+        return None
+    last = max(i for i, d in enumerate(profile) if d.distinguishability >= limits.faint_distinguishability)
+    if last + 1 >= len(profile):
+        return None
+    drops = [math.log10(a.distinguishability / b.distinguishability) for a, b in pairwise(profile[: last + 2])]
+    end = last + 1
+    whole = math.log10(max(d.distinguishability for d in profile[: last + 1]) / profile[end].distinguishability)
+    if drops[-1] >= whole / 2:
+        return _Fall(profile[last], profile[end], drops[-1], 1)
+    first = max(range(last + 1), key=lambda i: profile[i].distinguishability)
+    return _Fall(profile[first], profile[end], whole, end - first)
+
+
+def _starved(evidence: Evidence, fall: _Fall) -> list[int]:
+    """The layers that were used before nothing was left."""
+    positions = {m: evidence.paths.position(m) for m in evidence.trainable}
+    end = positions.get(fall.below.module, math.inf)
+    before = [m for m in evidence.trainable if positions[m] < end]
+    return sorted(before or evidence.trainable, key=lambda m: positions[m])
+
+
+def _cause(evidence: Evidence, fall: _Fall) -> tuple[str, str, int | None]:
+    """The cause, in words, and the op to blame where it is one."""
+    above, below = (evidence.graph.path_of(d.module) for d in (fall.above, fall.below))
+    if fall.at_once:
+        told = f"it falls {times(fall.decades)} between `{above}` and `{below}`"
+        for cause, stems, words in _FLAT:
+            op = _between(evidence, fall, stems)
+            if op is not None:
+                return cause, f"{told}: {words.format(evidence.graph.maker_of(op))}", op
+        return "collapsed", told, None
+    each = fall.decades / fall.steps
+    start, end = fall.above.distinguishability, fall.below.distinguishability
+    told = (
+        f"it falls {times(each)} at each of {counted(fall.steps, 'product')} of a weight, from {number(start, 2)} at "
+        f"`{above}` to {number(end, 1)} at `{below}`"
+    )
+    for cause, stems, words in _BY_DEPTH:
+        if _share(evidence, stems) >= 0.5:
+            return cause, f"{told}: {words}", None
+    return "collapsed", told, None
+
+
+_FLAT = (
+    ("exp-underflow", EXPONENTIALS, "{} is 0, or next to it, for all of them"),
+    ("saturating-activation", BOUNDED, "{} is flat for all of them"),
+)
+"""By cause, the ops that make samples one at once, and how that is told."""
+_BY_DEPTH = (
+    ("norm-depth", NORMALIZATIONS, "each layer normalises the sum of what it was given and what it made of it"),
+    ("saturating-activation", BOUNDED, "each bounded activation is near its linear part, and biases take over"),
+)
+"""By cause, the ops that make samples one over many layers where they stand behind most weights."""
+
+
+def _between(evidence: Evidence, fall: _Fall, stems: frozenset[str]) -> int | None:
+    """The first op of these stems that was made between two layers."""
+    positions = [evidence.paths.position(d.module) for d in (fall.above, fall.below)]
+    low, high = positions if positions[0] < positions[1] else (-1.0, positions[1])
+    ops = enumerate(evidence.measurement.ops)
+    found = [(op.sequence, i) for i, op in ops if op.stem in stems and low <= op.sequence <= high]
+    return max(found, default=(0, None))[1]
+
+
+def _share(evidence: Evidence, stems: frozenset[str]) -> float:
+    """Ops of these stems for each product by a weight of the profile."""
+    found = sum(op.stem in stems for op in evidence.measurement.ops)
+    return found / max(len(evidence.enquiry.profile), 1)
