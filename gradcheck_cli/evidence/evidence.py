@@ -98,6 +98,12 @@ class Evidence:
     # -- judgements that several rules share
 
     @property
+    def over_nothing(self) -> float | None:
+        """L / L0: the loss over that of no prediction; None where that was not taken, or is not above 0."""
+        zeroed = self.enquiry.zeroed
+        return self.measurement.loss / zeroed if zeroed is not None and zeroed > 0 else None
+
+    @property
     def over_one_answer(self) -> float | None:
         """L / Lm: the loss over that of one answer for every sample; None where that was not taken, or is 0."""
         mean = self.enquiry.mean

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.blockage import Reason
+from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.ops import BOUNDED, PRODUCTS, SCALINGS, SIGMOIDS, SPLITS, VIEW_LIKE
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.saturated import saturated_cause
@@ -24,10 +25,12 @@ def vanishing_depth(evidence: Evidence) -> Diagnoses:
 
     Judged by the relative gradient |g| / |w| of a layer against the other layers of the same model, and
     only where the loss hardly depends on the layer (elasticity below 1e-5). The ledger says where the
-    decades were lost: activation slopes, weights, a closed gate, the scale of a branch.
+    decades were lost: activation slopes, weights, a closed gate, the scale of a branch. From half of these decades on,
+    and up to one beyond them, it is a suspicion: a copy is trained to see whether those layers open.
     """
-    slow = _slow_layers(evidence)
+    limit = evidence.thresholds.slower_decades
     exact = _saturated_at(evidence)
+    slow = _slow_layers(evidence, limit) or (frozenset() if exact else _slow_layers(evidence, limit / 2))
     layers = [m for m in evidence.layers if m in slow or m in exact]
     if exact:
         yield _saturated(evidence, layers, exact)
@@ -35,8 +38,8 @@ def vanishing_depth(evidence: Evidence) -> Diagnoses:
         yield from _behind(evidence, layers)
 
 
-def _slow_layers(evidence: Evidence) -> frozenset[int]:
-    """The layers far below the typical one that the loss hardly depends on.
+def _slow_layers(evidence: Evidence, decades: float) -> frozenset[int]:
+    """The layers so many decades below the typical one that the loss hardly depends on.
 
     A gradient that a custom Function's own backward made has no account to blame an op by, and is left out.
     """
@@ -44,7 +47,7 @@ def _slow_layers(evidence: Evidence) -> frozenset[int]:
     if not typical:
         return frozenset()
     limits = evidence.thresholds
-    least = typical * 10**-limits.slower_decades
+    least = typical * 10**-decades
     found = {m: evidence.layers[m] for m in evidence.trainable if evidence.paths.strongest(m) is not None}
     return frozenset(
         m
@@ -73,6 +76,7 @@ def _behind(evidence: Evidence, slow: Sequence[int]) -> Diagnoses:
     behind = _log10(evidence.layers[worst].relative_gradient) - _log10(evidence.typical_relative_gradient)
     names = tuple(evidence.graph.path_of(m) for m in slow)
     told = _told_cause(evidence, account, cause, culprit, verb(names, "its", "their"))
+    near = -behind < evidence.thresholds.slower_decades + 1
     yield Diagnosis(
         layers=names,
         cause=cause,
@@ -85,6 +89,7 @@ def _behind(evidence: Evidence, slow: Sequence[int]) -> Diagnoses:
             "decades_behind_typical": behind,
             **{f"decades_{kind}": value for kind, value in account.by_kind.items()},
         },
+        doubt=About.PART if near else None,
     )
 
 

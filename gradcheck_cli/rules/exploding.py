@@ -26,6 +26,8 @@ def exploding_loss(evidence: Evidence) -> Diagnoses:
         return
     message, numbers, target_scale = found
     cause = "target-scale" if target_scale else growth_cause(evidence)
+    over = evidence.over_nothing
+    near = numbers.keys() == _OF_NOTHING and over is not None and over < evidence.thresholds.loss_over_zeroed
     layer = largest_gradient(evidence)
     yield Diagnosis(
         layers=tuple(evidence.graph.path_of(m) for m in evidence.trainable),
@@ -34,6 +36,7 @@ def exploding_loss(evidence: Evidence) -> Diagnoses:
         why=growth_in_words(evidence, cause),
         source=growth_place(evidence, cause, layer),
         numbers=numbers,
+        doubt=About.WHOLE if near else None,
     )
 
 
@@ -70,15 +73,19 @@ def _far_from_target(evidence: Evidence) -> Found | None:
     return None
 
 
+_OF_NOTHING = {"loss", "loss_of_nothing"}
+
+
 def _far_from_nothing(evidence: Evidence) -> Found | None:
-    loss, zeroed = evidence.measurement.loss, evidence.enquiry.zeroed
-    if (
-        evidence.references.compared is not None
-        or not zeroed
-        or zeroed < 0
-        or loss < evidence.thresholds.loss_over_zeroed * zeroed
-    ):
-        return None  # of a regression the outputs themselves are known
+    """A loss far above that of no prediction; from half of the decades on it is a suspicion.
+
+    Of a regression the outputs themselves are known, and targets near 0 are no scale.
+    """
+    loss, zeroed, over = evidence.measurement.loss, evidence.enquiry.zeroed, evidence.over_nothing
+    if evidence.references.compared is not None or zeroed is None or over is None:
+        return None
+    if over < math.sqrt(evidence.thresholds.loss_over_zeroed):
+        return None
     message = f"the output explodes: the loss is {number(loss)}, and no prediction at all costs {number(zeroed)}"
     return message, {"loss": loss, "loss_of_nothing": zeroed}, False
 

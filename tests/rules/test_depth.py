@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.measurement import Lens, Measurement
 from gradcheck_cli.records.ops import LEAF
 from gradcheck_cli.records.thresholds import Thresholds
@@ -98,18 +99,20 @@ def test_a_small_gate_that_itself_learns_holds_back_nothing_for_long() -> None:
 @pytest.mark.parametrize(
     ("factor", "loss", "limit", "found"),
     [
-        (1e-6, 1.0, 4.0, True),
-        (1e-3, 1.0, 4.0, False),
-        (1e-6, 1e-6, 4.0, False),  # the loss depends on it all the same
-        (1e-6, 1.0, 7.0, False),
-        (10**-4.5, 1.0, 4.0, True),
+        (1e-6, 1.0, 4.0, "found"),
+        (1e-3, 1.0, 4.0, "nothing"),
+        (1e-6, 1e-6, 4.0, "nothing"),  # the loss depends on it all the same
+        (1e-6, 1.0, 7.0, "a suspicion"),  # half of the decades
+        (1e-6, 1.0, 13.0, "nothing"),
+        (10**-4.5, 1.0, 4.0, "a suspicion"),  # less than a decade beyond them
     ],
 )
 def test_a_layer_is_slow_by_the_threshold_and_only_where_the_loss_hardly_depends_on_it(
-    factor: float, loss: float, limit: float, found: bool
+    factor: float, loss: float, limit: float, found: str
 ) -> None:
     measured = deep(("MulBackward0", factor), ("MmBackward0", 1.0), loss=loss)
-    assert bool(diagnoses("GC201", measured, thresholds=Thresholds(slower_decades=limit))) is found
+    told = diagnoses("GC201", measured, thresholds=Thresholds(slower_decades=limit))
+    assert found == ("nothing" if not told else "a suspicion" if told[0].doubt is About.PART else "found")
 
 
 def test_a_side_branch_that_starts_slowly_is_left_alone() -> None:

@@ -6,10 +6,12 @@ import math
 
 import pytest
 
+from gradcheck_cli.records.choices import About, Severity
+from gradcheck_cli.records.enquiry import Agreement, Enquiry
 from gradcheck_cli.records.measurement import Lens
 from gradcheck_cli.records.thresholds import Thresholds
-from tests.measurements import measurement, op, parameter
-from tests.rules.chains import chain, codes, deep, diagnoses, only
+from tests.measurements import judged, measurement, op, parameter
+from tests.rules.chains import BODY, chain, codes, deep, diagnoses, only
 
 GROWING = (("MmBackward0", 1e6),)
 
@@ -70,10 +72,37 @@ def test_a_layer_explodes_where_its_gradient_grew_on_the_way(steps, loss: float,
     assert [d.layers for d in diagnoses("GC301", deep(*steps, loss=loss))] == [("body",)] * found
 
 
-def test_the_loss_is_told_to_change_by_its_elasticity() -> None:
+def test_a_layer_that_is_steep_is_a_suspicion_told_by_what_was_measured() -> None:
+    found = only("GC301", deep(*GROWING), enquiry=Enquiry(agreement=Agreement(BODY, 1.5, 0.8, 0.35)))
+    assert found.doubt is About.WHOLE and found.numbers["agreement"] == 0.35
+    assert found.message == (
+        "`body` has gradients that grow on their way down: a step of 0.01 % of the weights of `body` along its "
+        "gradient changes the loss by 50.0 %"
+    )
+    assert judged(deep(*GROWING)).findings[0].severity is Severity.NOTE
+
+
+@pytest.mark.parametrize(("loss", "zeroed", "found"), [(2e3, 1.0, None), (200.0, 1.0, About.WHOLE)])
+def test_any_loss_is_held_against_that_of_no_prediction(loss: float, zeroed: float, found: About | None) -> None:
+    told = only("GC303", chain([0.5] * 3, loss=loss), enquiry=Enquiry(zeroed=zeroed))
+    assert told.doubt is found
+    assert told.message.startswith("the output explodes: the loss is") and told.numbers["loss_of_nothing"] == zeroed
+
+
+@pytest.mark.parametrize(("loss", "zeroed"), [(20.0, 1.0), (-1e6, 1.0), (1.0, -1e-6), (1.0, 0.0)])
+def test_a_loss_that_is_no_worse_or_has_no_floor_does_not_explode(loss: float, zeroed: float) -> None:
+    assert diagnoses("GC303", chain([0.5] * 3, loss=loss), enquiry=Enquiry(zeroed=zeroed)) == []
+
+
+def test_a_regression_is_held_against_the_scale_of_its_targets() -> None:
+    lens = Lens(op=0, kind="loss", output_rms=0.5, target_rms=1e-3)
+    assert diagnoses("GC303", chain([0.5], loss=0.25, lenses=(lens,)), enquiry=Enquiry(zeroed=1e-6)) == []
+
+
+def test_a_step_that_was_not_measured_is_told_as_the_elasticity() -> None:
     found = only("GC301", deep(*GROWING))
     assert found.message == (
-        "`body` explodes: if its weights change by 0.1 %, the loss changes by up to 100 times its value"
+        "`body` has gradients that grow on their way down: the elasticity of the loss is up to 100,000"
     )
     assert found.numbers == {"elasticity": pytest.approx(1e5), "decades_grown": pytest.approx(6.0)}
 

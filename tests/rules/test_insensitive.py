@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from gradcheck_cli.records.measurement import Lens, Measurement
+from gradcheck_cli.records.choices import About
+from gradcheck_cli.records.enquiry import Enquiry
+from gradcheck_cli.records.measurement import Head, Lens, Measurement
 from gradcheck_cli.records.thresholds import Thresholds
 from tests.measurements import LEAF, judged, measurement, module, op, parameter, stats
 from tests.rules.chains import FIRST, HEAD, chain, deep, diagnoses, only, sending
@@ -75,6 +77,44 @@ def test_weights_that_took_it_where_activations_were_not_seen() -> None:
     told = only("GC203", found)
     assert (told.cause, told.numbers["decades_weight"]) == ("small-init", pytest.approx(-2))
     assert diagnoses("GC203", replace(found, modules=(unseen[0], module("head"), module("body")))) == []
+
+
+# --------------------------------------------------------------------------- one answer for every sample
+
+ONE_ANSWER = Enquiry(mean=1e6)
+
+
+def test_a_loss_of_one_answer_that_nothing_moves_is_ill_also_without_a_cause() -> None:
+    found = only("GC203", deaf(), enquiry=ONE_ANSWER)
+    assert (found.cause, found.layers, found.doubt) == ("unknown", ("layers.0", "layers.1"), None)
+    assert found.message.startswith("every sample gets the same answer: the loss is 1e6, one answer for all costs 1e6")
+    assert found.why.startswith("the gradient loses")
+
+
+def test_one_answer_is_a_suspicion_where_a_weight_nearly_moves_the_loss() -> None:
+    found = only("GC203", deaf(loss=200.0), enquiry=Enquiry(mean=200.0))
+    assert found.doubt is About.WHOLE and found.numbers["largest_elasticity"] == pytest.approx(2.5e-4)
+
+
+@pytest.mark.parametrize("mean", [1.2e6, 0.5e6, -1e6])
+def test_a_loss_that_is_not_that_of_one_answer_needs_a_cause(mean: float) -> None:
+    assert diagnoses("GC203", deaf(), enquiry=Enquiry(mean=mean)) == []
+
+
+def test_what_has_learned_is_not_insensitive_though_a_cause_is_there() -> None:
+    fields: dict[str, Any] = {"inputs": (stats("x", rms=1e-5),)}
+    assert only("GC203", deaf(**fields), enquiry=ONE_ANSWER).cause == "input-scale"
+    assert diagnoses("GC203", deaf(**fields), enquiry=Enquiry(mean=2e6)) == []
+
+
+def test_targets_far_above_the_output_are_the_cause_of_one_answer() -> None:
+    lens = Lens(op=0, kind="loss", output_rms=0.1, target_rms=900.0)
+    assert only("GC203", deaf(lenses=(lens,)), enquiry=ONE_ANSWER).cause == "target-scale"
+
+
+def test_where_samples_become_one_is_told_by_depth() -> None:
+    head = Head(op=1, call=0, distinguishability=1e-12, rows=64, floor=1e-14)
+    assert diagnoses("GC203", deaf(heads=(head,)), enquiry=ONE_ANSWER) == []
 
 
 # --------------------------------------------------------------------------- when it is said
