@@ -91,6 +91,13 @@ SUMMING = _set(
     "IndexAdd ScatterAdd ScatterReduce IndexSelect Index UnsafeIndex Gather",
 )
 """What sums over elements, forward or, as a gather does, on the way back."""
+AGGREGATIONS = _set("SparseAddmm SparseMmReduceImpl IndexAdd ScatterAdd ScatterReduce SegmentReduce")
+"""Sums or means over the neighbours in a graph."""
+ATTENTION_PRODUCTS = SOFTMAXES | _set(
+    "ScaledDotProductCudnnAttention ScaledDotProductEfficientAttention ScaledDotProductFlashAttention",
+    "ScaledDotProductFlashAttentionForCpu ScaledDotProductFusedAttentionOverrideable",
+)
+"""What weighs positions against each other, one for each attention."""
 NORMALIZATIONS = _set(
     "NativeBatchNorm NativeBatchNormLegit NativeBatchNormLegitNoTraining BatchNormWithUpdate BatchNormNoUpdate",
     "CudnnBatchNorm MiopenBatchNorm NativeLayerNorm NativeGroupNorm FusedRmsNorm",

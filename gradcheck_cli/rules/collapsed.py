@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from gradcheck_cli.records.blockage import Reason
 from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.enquiry import Distinct
-from gradcheck_cli.records.ops import BOUNDED, EXPONENTIALS, NORMALIZATIONS
+from gradcheck_cli.records.ops import (
+    AGGREGATIONS,
+    ATTENTION_PRODUCTS,
+    BOUNDED,
+    EXPONENTIALS,
+    MATRIX_PRODUCTS,
+    NORMALIZATIONS,
+)
 from gradcheck_cli.rules.insensitive import behind_gates
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import counted, named, number, times, verb
@@ -121,10 +128,30 @@ def _cause(evidence: Evidence, fall: _Fall) -> tuple[str, str, int | None]:
         f"it falls {times(each)} at each of {counted(fall.steps, 'product')} of a weight, from {number(start, 2)} at "
         f"`{above}` to {number(end, 1)} at `{below}`"
     )
+    cause, words = _by_depth(evidence)
+    return cause, f"{told}{words}", None
+
+
+def _by_depth(evidence: Evidence) -> tuple[str, str]:
+    """What stands behind most weights and makes samples one a little at each."""
+    if 2 * len(_mixing(evidence)) >= len(evidence.enquiry.profile):
+        return "over-smoothing", ": each layer takes a mean over neighbours, and their means over theirs"
+    merged = any(len(senders) > 1 for senders in evidence.graph.senders)
+    if not merged and _share(evidence, ATTENTION_PRODUCTS) >= 0.5:
+        return "no-residual", ": each attention averages what it is given, and nothing leads past it"
     for cause, stems, words in _BY_DEPTH:
         if _share(evidence, stems) >= 0.5:
-            return cause, f"{told}: {words}", None
-    return "collapsed", told, None
+            return cause, f": {words}"
+    return "collapsed", ""
+
+
+def _mixing(evidence: Evidence) -> list[int]:
+    """The products by a constant matrix and the sums over neighbours, each of which mixes nodes."""
+    graph = evidence.graph
+    products = (i for i, op in enumerate(evidence.measurement.ops) if op.stem in MATRIX_PRODUCTS and len(op.edges) == 1)
+    return [i for i in products if not graph.weighted[i]] + [
+        i for i, op in enumerate(evidence.measurement.ops) if op.stem in AGGREGATIONS
+    ]
 
 
 _FLAT = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.measurement import Lens
-from gradcheck_cli.records.ops import SOFTMAXES, SQUASHING
+from gradcheck_cli.records.ops import EXPONENTIALS, SOFTMAXES, SQUASHING
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import named, number, percent, verb
 
@@ -58,6 +58,8 @@ def saturated_cause(evidence: Evidence, op: int) -> str:
         return "softmax-saturation"
     if stem == "LogSoftmax":
         return "saturated-loss"
+    if stem in EXPONENTIALS:
+        return "exp-underflow"
     if evidence.graph.gates(op):
         return "gate-closed"
     return "saturating-activation" if evidence.paths.weights_above(op) else "saturated-output"

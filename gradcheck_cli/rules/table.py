@@ -199,7 +199,7 @@ RULES: tuple[Rule, ...] = (
         "vanishing-depth",
         _ERROR,
         "saturating-activation depth small-init residual-scale gate-closed softmax-saturation saturated-output "
-        "saturated-loss",
+        "saturated-loss exp-underflow",
         depth.vanishing_depth,
         readings.behind_typical,
         triable=True,
@@ -219,7 +219,7 @@ RULES: tuple[Rule, ...] = (
         "GC207",
         "collapsed-signal",
         _ERROR,
-        "collapsed norm-depth exp-underflow saturating-activation",
+        "collapsed norm-depth over-smoothing no-residual exp-underflow saturating-activation",
         collapsed.collapsed_signal,
         readings.told_apart,
         triable=True,

@@ -21,10 +21,10 @@ def vanishing_time(evidence: Evidence) -> Diagnoses:
     The gradient that the weight gets is a sum over the steps and can look perfectly healthy while the
     terms from far back are gone. Judged by what each step receives from later steps, so a loss at every
     step, padding and truncation do not hide or fake it. Ill where the first step's share is more than
-    ten decades below the last's, which float32 cannot see in the sum. Gated cells that hear from the loss at most
-    of their steps learn to keep more than they start with: a note, unless it is lost faster than half-open gates
-    explain. A loop that reads the same value again at every step, as a fixed-point iteration or attention does,
-    has nothing to keep.
+    ten decades below the last's, which float32 cannot see in the sum. Where most steps hear from the loss by a short
+    way of their own, as in a tagger or a language model, a short horizon is a note; not where gates are stuck, or lose
+    more than half-open ones do. A loop that reads the same value again at every step, as a fixed-point iteration or
+    attention does, has nothing to keep.
     """
     for series in _best_by_module(evidence):
         lost = -total_decades(series)
@@ -34,7 +34,8 @@ def vanishing_time(evidence: Evidence) -> Diagnoses:
         limits = evidence.thresholds
         if lost < (limits.gated_forgotten_decades if opens else limits.forgotten_decades) or _rereads(evidence, series):
             continue
-        learns = opens and -series.attenuation < limits.half_open_rate and _hears_the_loss(evidence, series)
+        worse = closed or (gated and -series.attenuation >= limits.half_open_rate)
+        learns = not worse and _hears_the_loss(evidence, series)
         layer = evidence.graph.path_of(_owner(evidence, series))
         yield Diagnosis(
             severity=Severity.NOTE if learns else None,
