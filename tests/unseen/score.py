@@ -1,0 +1,158 @@
+"""Score the tool on a set of models that it had not seen: `python -m tests.unseen.score verdicts [NAME ...]`.
+
+Each file is checked as a user would, by the command line. What is printed stands beside the first run's figures;
+`--write` records what is found now as the latest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).parent
+TIMEOUT = 300.0
+FAMILIES = {
+    "vanishing": {"vanishing", "no-gradient", "precision"},
+    "exploding": {"exploding"},
+    "nan": {"nonfinite"},
+}
+"""What counts as a hit, by the verdict of a label."""
+PLACES = ("loss", "targets", "input batch", "model")
+"""Culprits that are no module."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """What came of one case: the findings above a note, and whether each of these is as labelled.
+
+    A healthy case is right where nothing is found; the others are None for it.
+    """
+
+    right: bool
+    found: list[str]
+    culprit: bool | None = None
+    cause: bool | None = None
+    first_remedy: bool | None = None
+
+
+def judged(report: Mapping[str, Any], label: Mapping[str, Any]) -> Score:
+    """Hold a report against the label of its case."""
+    findings = [f for f in report.get("findings", ()) if f["severity"] != "note"]
+    found = [f"{f['code']} {f['cause']}" for f in findings]
+    if report.get("status") == "failed":
+        return Score(right=False, found=["failed to check"])
+    if "healthy" in label["verdict"]:
+        return Score(right=not findings, found=found)
+    wanted = set().union(*(FAMILIES[verdict] for verdict in label["verdict"]))
+    hits = [f for f in findings if f["family"] in wanted]
+    causes = {label["cause"], *label.get("cause_alt", ())}
+    first = [r["id"] for f in findings[:1] for r in f["remedies"][:1]]
+    return Score(
+        right=bool(hits),
+        found=found,
+        culprit=any(_names(f, label["where"]) for f in hits),
+        cause=any(f["cause"] in causes for f in hits),
+        first_remedy=bool(set(first) & set(label["acceptable_remedies"])),
+    )
+
+
+def _names(finding: Mapping[str, Any], where: Sequence[str]) -> bool:
+    """Whether a finding names one of the culprits, or what lies below one."""
+    text, op = finding["message"].lower(), (finding.get("op") or "").lower()
+    for culprit in where:
+        if culprit.startswith("op:") and (culprit[3:].lower() in op or culprit[3:].lower() in text):
+            return True
+        if culprit in PLACES and culprit.split()[-1].rstrip("s") in text:
+            return True
+        if any(layer == culprit or layer.startswith(f"{culprit}.") for layer in finding["layers"]):
+            return True
+    return False
+
+
+def checked(case: Path) -> Mapping[str, Any]:
+    """The report of one file, as the command line gives it; a failed one where it gives none."""
+    command = [sys.executable, "-m", "gradcheck_cli", "check", str(case), "--format", "json"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        report: Mapping[str, Any] = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, json.JSONDecodeError):
+        return {"status": "failed"}
+    return report
+
+
+def labels_of(folder: Path) -> Mapping[str, Any]:
+    """The labels of a set, by case."""
+    labels: Mapping[str, Any] = yaml.safe_load((folder / "labels.yaml").read_text(encoding="utf-8"))
+    return labels
+
+
+def figures(scores: Mapping[str, Score], labels: Mapping[str, Any]) -> dict[str, int]:
+    """How many of the ill were found, with the right culprit, cause and first remedy, and how many healthy alarmed."""
+    ill = [score for name, score in scores.items() if "healthy" not in labels[name]["verdict"]]
+    well = [score for name, score in scores.items() if "healthy" in labels[name]["verdict"]]
+    return {
+        "ill": len(ill),
+        "found": sum(score.right for score in ill),
+        "culprit": sum(bool(score.culprit) for score in ill),
+        "cause": sum(bool(score.cause) for score in ill),
+        "first remedy": sum(bool(score.first_remedy) for score in ill),
+        "healthy": len(well),
+        "false alarms": sum(not score.right for score in well),
+    }
+
+
+def told(found: Mapping[str, int]) -> str:
+    """Figures in a line."""
+    return (
+        f"found {found['found']} of {found['ill']} ill (culprit {found['culprit']}, cause {found['cause']}, first remedy "
+        f"{found['first remedy']}), false alarms on {found['false alarms']} of {found['healthy']} healthy"
+    )
+
+
+def main() -> int:
+    """Check the cases of a set; exit 1 if one comes out worse than it did last."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("set", help="a folder beside this file")
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--write", action="store_true")
+    asked = parser.parse_args()
+    folder = HERE / asked.set
+    labels = labels_of(folder)
+    names = asked.names or sorted(labels)
+    with ThreadPoolExecutor(2) as pool:
+        reports = pool.map(checked, [folder / "cases" / f"{name}.py" for name in names])
+    scores = {name: judged(report, labels[name]) for name, report in zip(names, reports, strict=True)}
+    kept = json.loads((folder / "figures.json").read_text(encoding="ascii"))
+    worse = [name for name in names if not scores[name].right and kept["latest"]["cases"].get(name, {}).get("right")]
+    for name, score in scores.items():
+        wrong = [part for part in ("culprit", "cause", "first_remedy") if getattr(score, part) is False]
+        if not score.right or wrong:
+            label = labels[name]
+            said = "; ".join(score.found) or "nothing"
+            print(
+                f"{name}: labelled {'/'.join(label['verdict'])} {label['cause']}, said {said}; wrong: {wrong or 'all'}"
+            )
+    print(f"first run: {told(kept['first']['figures'])}")
+    print(f"now:       {told(figures(scores, labels))}")
+    print(f"worse than last: {', '.join(worse) or 'none'}")
+    if asked.write:
+        kept["latest"] = {
+            "figures": figures(scores, labels),
+            "cases": {name: asdict(score) for name, score in sorted(scores.items())},
+        }
+        text = json.dumps(kept, indent=1, ensure_ascii=True)
+        (folder / "figures.json").write_text(text + "\n", encoding="ascii")
+    return int(bool(worse))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

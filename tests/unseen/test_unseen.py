@@ -1,0 +1,96 @@
+"""Verdicts on models from public reports stay what they came to last; some of them in CI, all under `-m unseen`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unseen.score import HERE, checked, figures, judged, labels_of
+
+SETS = sorted(path.parent for path in HERE.glob("*/labels.yaml"))
+QUICK = 4
+"""Cases of each set that CI checks."""
+
+
+def cases(of: slice) -> list[pytest.ParameterSet]:
+    """Some of the labelled cases of each set."""
+    return [
+        pytest.param(folder, name, id=f"{folder.name}/{name}")
+        for folder in SETS
+        for name in sorted(labels_of(folder))[of]
+    ]
+
+
+def assert_as_recorded(folder: Path, name: str) -> None:
+    label = labels_of(folder)[name]
+    latest = json.loads((folder / "figures.json").read_text(encoding="ascii"))["latest"]["cases"][name]
+    now = judged(checked(folder / "cases" / f"{name}.py"), label)
+    assert (now.right, now.found) == (latest["right"], latest["found"])
+
+
+@pytest.mark.parametrize(("folder", "name"), cases(slice(QUICK)))
+def test_some_verdicts_stay(folder: Path, name: str) -> None:
+    assert_as_recorded(folder, name)
+
+
+@pytest.mark.unseen
+@pytest.mark.parametrize(("folder", "name"), cases(slice(QUICK, None)))
+def test_all_verdicts_stay(folder: Path, name: str) -> None:
+    assert_as_recorded(folder, name)
+
+
+@pytest.mark.parametrize("folder", SETS, ids=lambda folder: folder.name)
+def test_every_case_is_labelled_and_scored(folder: Path) -> None:
+    labels = labels_of(folder)
+    assert {path.stem for path in (folder / "cases").glob("*.py")} == set(labels)
+    kept = json.loads((folder / "figures.json").read_text(encoding="ascii"))
+    for run in kept.values():
+        assert set(run["cases"]) == set(labels)
+
+
+LABEL = {
+    "verdict": ["vanishing"],
+    "where": ["net.0", "op:exp"],
+    "cause": "depth",
+    "cause_alt": ["small-init"],
+    "acceptable_remedies": ["residual"],
+}
+
+
+def finding(**fields: object) -> dict[str, object]:
+    plain = {
+        "code": "GC201",
+        "cause": "small-init",
+        "severity": "error",
+        "family": "vanishing",
+        "layers": ["net.0.weight"],
+        "op": None,
+        "message": "it vanishes",
+        "remedies": [{"id": "residual"}],
+    }
+    return plain | fields
+
+
+def test_a_hit_names_culprit_cause_and_cure() -> None:
+    score = judged({"findings": [finding()]}, LABEL)
+    assert (score.right, score.culprit, score.cause, score.first_remedy) == (True, True, True, True)
+    assert score.found == ["GC201 small-init"]
+
+
+def test_a_note_or_another_family_is_no_hit() -> None:
+    for other in (finding(severity="note"), finding(family="exploding")):
+        score = judged({"findings": [other]}, LABEL)
+        assert (score.right, score.culprit, score.cause) == (False, False, False)
+
+
+def test_a_healthy_case_is_right_without_findings_and_wrong_where_it_was_not_checked() -> None:
+    healthy = LABEL | {"verdict": ["healthy"]}
+    found = {
+        "quiet": judged({"findings": [finding(severity="note")]}, healthy),
+        "loud": judged({"findings": [finding()]}, healthy),
+        "failed": judged({"status": "failed"}, healthy),
+    }
+    assert [score.right for score in found.values()] == [True, False, False]
+    assert figures(found, dict.fromkeys(found, healthy))["false alarms"] == 2
