@@ -112,10 +112,9 @@ def figures(scores: Mapping[str, Score], labels: Mapping[str, Any]) -> dict[str,
 
 def told(found: Mapping[str, int]) -> str:
     """Figures in a line."""
-    return (
-        f"found {found['found']} of {found['ill']} ill (culprit {found['culprit']}, cause {found['cause']}, first remedy "
-        f"{found['first remedy']}), false alarms on {found['false alarms']} of {found['healthy']} healthy"
-    )
+    ill = f"found {found['found']} of {found['ill']} ill"
+    told = f"culprit {found['culprit']}, cause {found['cause']}, first remedy {found['first remedy']}"
+    return f"{ill} ({told}), false alarms on {found['false alarms']} of {found['healthy']} healthy"
 
 
 def main() -> int:
