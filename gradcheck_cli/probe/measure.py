@@ -130,9 +130,11 @@ class _Probe:
     def _heads(self, graph: Graph) -> Iterator[Head]:
         """What feeds the heads, read before the backward frees it."""
         for head in heads(graph, Weights(self.model)):
-            call = self.tracer.product_at(graph.nodes[head.op]._sequence_nr())
-            told = (None, 0, 0.0) if head.input is None else distinguishability(head.input, head.channel)
-            yield Head(head.op, call, *told)
+            sequence = graph.nodes[head.op]._sequence_nr()
+            told: tuple[float | None, int, float] = (None, 0, 0.0)
+            if head.input is not None and not self.tracer.is_derived(sequence):  # what feeds it is no activation
+                told = distinguishability(head.input, head.channel)
+            yield Head(head.op, self.tracer.product_at(sequence), *told)
 
     def _observed(
         self,

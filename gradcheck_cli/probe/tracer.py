@@ -54,6 +54,7 @@ class Tracer(TorchFunctionMode):
         self._module_events: list[tuple[int, int]] = []
         self._place_events: list[tuple[int, Place | None]] = []
         self._products: list[tuple[int, int]] = []
+        self._derivatives: list[tuple[int, int]] = []
         self._frames = _FrameFilter()
         self._cut_values: dict[int, tuple[Tensor, frozenset[int]]] = {}
         for path, module in model.named_modules():
@@ -135,6 +136,8 @@ class Tracer(TorchFunctionMode):
         if name in PRODUCT_CALLS:
             self._products.append((before, after))
         if after != before:
+            if name == "grad":
+                self._derivatives.append((before, after))
             self._place_events.append((before, self._frames.user_place(sys._getframe())))
             self._place_events.append((after, None))
             if self._cut_values:
@@ -240,8 +243,11 @@ class Tracer(TorchFunctionMode):
 
     def product_at(self, sequence: int) -> int:
         """Which call of a product made the node of this sequence number, from 0; -1 where none did."""
-        at = bisect_right(self._products, sequence, key=_first) - 1
-        return at if at >= 0 and sequence < self._products[at][1] else -1
+        return _inside(self._products, sequence)
+
+    def is_derived(self, sequence: int) -> bool:
+        """Whether a gradient that the forward pass takes made the node of this sequence number."""
+        return _inside(self._derivatives, sequence) >= 0
 
 
 class RawCut:
@@ -272,6 +278,12 @@ def _node_of(tensor: Tensor) -> Any:
         return tensor.grad_fn
     except RuntimeError:  # a view made under no_grad whose base was written to since
         return None
+
+
+def _inside(spans: list[tuple[int, int]], sequence: int) -> int:
+    """The index of the span that holds a sequence number, or -1."""
+    at = bisect_right(spans, sequence, key=_first) - 1
+    return at if at >= 0 and sequence < spans[at][1] else -1
 
 
 def _first(event: tuple[int, Any]) -> int:
