@@ -103,7 +103,7 @@ class Thresholds:
         "Below this largest elasticity the losses of the null predictions are taken.",
     )
     usual_most: float = _fixed("GC303", 10.0, "elasticity", "Above this largest elasticity likewise.")
-    usual_growth: float = _fixed("GC303", 30.0, "ratio", "From this growth of the activations likewise.")
+    usual_growth: float = _fixed("GC303", 30.0, "ratio", "From this largest over the median activation likewise.")
     usual_loss: float = _fixed("GC303", 10.0, "loss", "From this loss likewise.")
     null_share: float = _fixed(
         "GC203",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import median
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.enquiry import Questions
@@ -32,7 +33,8 @@ def _is_odd(evidence: Evidence, largest: float) -> bool:
     """Whether the loss, the scale of the activations or how much the weights move the loss is out of the usual."""
     limits, loss = evidence.thresholds, abs(evidence.measurement.loss)
     scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
-    grown = len(scales) > 1 and max(scales) > limits.usual_growth * scales[0]
+    # Held against the median, not the first: embeddings start at 0.02, and the norm behind them puts out 1.
+    grown = bool(scales) and max(scales) > limits.usual_growth * median(scales)
     return not limits.usual_least < largest < limits.usual_most or grown or loss > limits.usual_loss
 
 
