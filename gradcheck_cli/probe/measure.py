@@ -131,10 +131,13 @@ class _Probe:
         """What feeds the heads, read before the backward frees it."""
         for head in heads(graph, Weights(self.model)):
             sequence = graph.nodes[head.op]._sequence_nr()
-            told: tuple[float | None, int, float] = (None, 0, 0.0)
-            if head.input is not None and not self.tracer.is_derived(sequence):  # what feeds it is no activation
-                told = distinguishability(head.input, head.channel)
-            yield Head(head.op, self.tracer.product_at(sequence), *told)
+            call = self.tracer.product_at(sequence)
+            fed = head.input if head.input is not None else self.tracer.fed_to(call)
+            if fed is None or self.tracer.is_derived(sequence):  # not kept, or no activation
+                yield Head(head.op, call, None, 0, 0.0)
+            else:
+                yield Head(head.op, call, *distinguishability(fed, head.channel))
+        self.tracer.forget_fed()
 
     def _observed(
         self,

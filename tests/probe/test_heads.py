@@ -50,9 +50,34 @@ def test_a_gradient_inside_the_loss_is_no_activation() -> None:
 
 
 @pytest.mark.parametrize("name", ["frozen_head", "frozen_critic"])
-def test_what_torch_does_not_keep_is_left_out(name: str) -> None:
-    (head,) = probed(*made(MODELS[name])).heads
+def test_what_feeds_a_frozen_head_is_read_though_autograd_does_not_keep_it(name: str) -> None:
+    model, batch, step = made(MODELS[name])
+    (frozen,) = probed(model, batch, step).heads
+    (free,) = probed(model.requires_grad_(), batch, step).heads
+    assert frozen[1:] == free[1:]
+    assert frozen.distinguishability is not None
+
+
+def test_what_was_written_to_since_it_fed_a_frozen_head_is_left_out() -> None:
+    model = nn.ModuleList([nn.Linear(4, 8), nn.Linear(8, 2).requires_grad_(False)])
+
+    def step(model: Any, x: Tensor) -> Tensor:
+        hidden = model[0](x)
+        made = model[1](hidden)
+        hidden.zero_()
+        return made.square().mean()
+
+    (head,) = probed(model, torch.randn(6, 4), step).heads
     assert (head.distinguishability, head.rows) == (None, 0)
+
+
+@pytest.mark.parametrize("images", [torch.randn(4, 3, 6, 6), torch.randn(3, 6, 6)])
+def test_a_frozen_convolution(images: Tensor) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 1).requires_grad_(False))
+    (frozen,) = probed(model, images, lambda m, x: m(x).square().mean()).heads
+    (free,) = probed(model.requires_grad_(), images, lambda m, x: m(x).square().mean()).heads
+    assert frozen[1:] == free[1:]
+    assert frozen.distinguishability is not None
 
 
 def test_saved_tensors_that_a_users_hook_refuses_to_unpack_are_left_out() -> None:
