@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gradcheck_cli.evidence.graph import OpGraph
-from gradcheck_cli.records.ops import MEANS_AND_SUMS
+from gradcheck_cli.records.ops import MEANS_AND_SUMS, kind_of
 
 _DIFFERENCES = frozenset(("Abs", "Pow", "Mul"))
 """What makes a loss of a difference: |output - target|, or its square."""
@@ -55,6 +55,16 @@ class References:
             index = self.graph.op(index).edges[0].to
         kinds = [stem for stem in stems if stem not in MEANS_AND_SUMS]
         return len(stems) > 2 and len(kinds) > 1 and kinds[0] in _DIFFERENCES and kinds[1] == "Sub"
+
+    @cached_property
+    def is_one_term(self) -> bool:
+        """Whether the loss is a cross entropy or a regression alone, scaled at most, and not a sum of terms."""
+        if self.chance is None and self.compared is None:
+            return False
+        index = 0
+        while len(self.graph.op(index).edges) == 1 and kind_of(self.graph.op(index).name) != "loss":
+            index = self.graph.op(index).edges[0].to
+        return kind_of(self.graph.op(index).name) == "loss" or self._ends_in_difference
 
     @cached_property
     def chance(self) -> tuple[float, float] | None:

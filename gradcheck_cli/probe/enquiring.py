@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.probe.functions import Application, recorded_applications, tested
 from gradcheck_cli.probe.heads import FEWEST, Weights, distinguishability, heads
-from gradcheck_cli.probe.nulls import Answering, Product, Unanswerable
+from gradcheck_cli.probe.nulls import Answering, Product, Unanswerable, product_of
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.records.enquiry import Agreement, Distinct, Enquiry, FunctionTest, Questions
@@ -24,7 +24,7 @@ from gradcheck_cli.records.ops import PRODUCT_CALLS
 from gradcheck_cli.records.spec import Pass, Step
 from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
 from gradcheck_cli.runtime.graph import Graph
-from gradcheck_cli.runtime.passes import run_backward
+from gradcheck_cli.runtime.passes import LOW, hangs_from_a_graph
 from gradcheck_cli.runtime.state import State, function_name, preserved, seed_everything
 from gradcheck_cli.runtime.tensors import untouched
 
@@ -64,7 +64,7 @@ def chance(step: Step) -> tuple[float, float] | None:
         if found is None:
             return None
         loss, calls = found
-        mean = enquirer.answered(calls, Product.averaged)
+        mean = enquirer.mean(calls)
         return (loss, mean) if isinstance(mean, float) else None
 
 
@@ -112,12 +112,16 @@ class _Enquirer:
         """L0, Lm, and why one of them is not there."""
         if not calls:
             return None, None, "no layer of its own makes the prediction"
-        zeroed, mean = (self.answered(calls, change) for change in (Product.zeroed, Product.averaged))
+        zeroed, mean = self.answered(calls, lambda product: product.zeroed()), self.mean(calls)
         why = next((found for found in (mean, zeroed) if isinstance(found, str)), "")
         return _number(zeroed), _number(mean), why
 
-    def answered(self, calls: Iterable[int], change: Callable[[Product], Product]) -> float | str:
-        """The loss with these calls changed, or why there is none."""
+    def mean(self, calls: Iterable[int]) -> float | str:
+        """Lm, or why there is none."""
+        return self.answered(calls, lambda product: product.averaged(), samples=2)
+
+    def answered(self, calls: Iterable[int], change: Callable[[Product], None], *, samples: int = 0) -> float | str:
+        """The loss with these calls changed, or why there is none; `samples` is how many of them it takes."""
         calls = frozenset(calls)
         if -1 in calls:
             return "the layer that makes the prediction is not called in a way that can be answered"
@@ -131,7 +135,9 @@ class _Enquirer:
         except Exception as error:
             return f"with another answer of the head the step raises {type(error).__name__}"
         if mode.answered != len(calls):
-            return "the step took another way"
+            return "with another answer of the head the step takes another way"
+        if mode.samples < samples:
+            return "the layer that makes the prediction sees one sample"
         return loss if math.isfinite(loss) else "the loss of a null prediction is not finite"
 
     def heads(self) -> tuple[float, list[int]] | None:
@@ -163,6 +169,8 @@ class _Enquirer:
             self.forward(tracer.watching_modules(), tracer, profiler)
         except GradcheckError:
             raise
+        except Exception:  # the user's code: what was found before it raised is told
+            return profiler.found
         finally:
             tracer.release()
         return profiler.found
@@ -173,26 +181,34 @@ class _Enquirer:
         """The loss a little way up and down the gradient of one layer, held against what the gradient promises."""
         parameters = self._parameters(measured, module)
         try:
-            run_backward(self.forward().loss, self.step.batch)
-            gradients = [p.grad.detach().clone() for p in parameters if p.grad is not None]
-            if len(gradients) != len(parameters):
+            result = self.forward()
+            if _is_coarse(result.loss):
                 return None
-            length = _joint(gradients)
-            if not 0 < length < math.inf:
+            gradients = self._gradients(result.loss, parameters)
+            length, size = _joint(gradients), _joint(parameters)
+            promised = 2 * STEP * size * length
+            if not 0 < promised < math.inf:
                 return None
-            ways = [g * (STEP * _joint(parameters) / length) for g in gradients]
+            ways = [gradient * (STEP * size / length) for gradient in gradients]
             above, below = (self._moved(parameters, ways, sign) for sign in (1, -1))
         except GradcheckError:
             raise
         except Exception:
             return None
-        promised = 2 * STEP * _joint(parameters) * length
-        return Agreement(module, above, below, (above - below) / promised) if promised else None
+        found = (above - below) / promised
+        return Agreement(module, above, below, found) if math.isfinite(found) else None
+
+    def _gradients(self, loss: Tensor, parameters: list[Tensor]) -> list[Tensor]:
+        """The gradients, without a hook or a `.grad` of the user's that is touched."""
+        torch.autograd.set_detect_anomaly(False)  # it would raise at a NaN; it comes back with the state
+        keep = hangs_from_a_graph(self.step.batch)
+        found = torch.autograd.grad(loss, parameters, retain_graph=keep)
+        return [each.to_dense() if each.layout is not torch.strided else each for each in found]
 
     def _moved(self, parameters: list[Tensor], ways: list[Tensor], sign: int) -> float:
+        self._rewind()
         before = [p.detach().clone() for p in parameters]
         try:
-            self._rewind()
             for parameter, way in zip(parameters, ways, strict=True):
                 parameter.data.add_(way, alpha=sign)
             return float(self._run().loss.detach())
@@ -202,7 +218,7 @@ class _Enquirer:
 
     def _parameters(self, measured: Measurement, module: int) -> list[Tensor]:
         named = dict(self.model.named_parameters(remove_duplicate=False))
-        owned = [p for p in measured.parameters if p.module == module and p.grad_norm]
+        owned = [p for p in measured.parameters if p.module == module and p.requires_grad and p.grad_norm]
         return [named[p.names[0]] for p in owned if p.names[0] in named]
 
     # -- custom Functions
@@ -211,7 +227,7 @@ class _Enquirer:
         """Each of these ops called again on what it was given, beside its backward."""
         calls: list[Application] = []
         try:
-            result = self.forward(recorded_applications(calls))
+            result = self.forward(recorded_applications(calls, {measured.ops[op].name for op in ops}))
             graph = Graph(result.loss.grad_fn)
             if graph.names != [op.name for op in measured.ops]:
                 return ()
@@ -242,13 +258,19 @@ class _Profiler(TorchFunctionMode):
     def _read(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         with untouched():
             try:
-                product = Product(name, args, kwargs, self._weights)
-            except Unanswerable:
+                fed = product_of(name, args, kwargs, self._weights).fed()
+                spread, rows, floor = distinguishability(*fed) if fed is not None else (None, 0, 0.0)
+            except Exception:  # no product by a weight, or of a sub-class that raises what it likes
                 return
-            spread, rows, floor = distinguishability(product.input, product.channel)
             if spread is not None and rows >= FEWEST:
                 place = self._sources.line(self._tracer.place_of(sys._getframe()))
                 self.found.append(Distinct(self._tracer.current_module, place, max(spread, floor), rows))
+
+
+def _is_coarse(loss: Tensor) -> bool:
+    """Whether anything on the way to a loss is of a low precision, in which so small a move is not seen."""
+    graph = Graph(loss.grad_fn)
+    return any(made.dtype in LOW for node in graph.nodes for made in node._input_metadata)
 
 
 def _number(found: float | str) -> float | None:
@@ -256,4 +278,10 @@ def _number(found: float | str) -> float | None:
 
 
 def _joint(tensors: Iterable[Tensor]) -> float:
-    return math.hypot(*(float(torch.linalg.vector_norm(t.detach(), dtype=torch.float64)) for t in tensors))
+    """The L2 norm of all of them together, in float64."""
+    return math.hypot(*(_length(tensor.detach()) for tensor in tensors))
+
+
+def _length(tensor: Tensor) -> float:
+    wide = torch.complex128 if tensor.is_complex() else torch.float64
+    return float(torch.linalg.vector_norm(tensor, dtype=wide))

@@ -130,9 +130,14 @@ class _Probe:
     def _heads(self, graph: Graph) -> Iterator[Head]:
         """What feeds the heads, read before the backward frees it."""
         for head in heads(graph, Weights(self.model)):
-            call = self.tracer.product_at(graph.nodes[head.op]._sequence_nr())
-            told = (None, 0, 0.0) if head.input is None else distinguishability(head.input, head.channel)
-            yield Head(head.op, call, *told)
+            sequence = graph.nodes[head.op]._sequence_nr()
+            call = self.tracer.product_at(sequence)
+            fed = head.input if head.input is not None else self.tracer.fed_to(call)
+            if fed is None or self.tracer.is_derived(sequence):  # not kept, or no activation
+                yield Head(head.op, call, None, 0, 0.0)
+            else:
+                yield Head(head.op, call, *distinguishability(fed, head.channel))
+        self.tracer.forget_fed()
 
     def _observed(
         self,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import sysconfig
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from torch._C._autograd import _get_sequence_nr
 from torch.nn.modules import module as module_hooks
 from torch.overrides import TorchFunctionMode
 
-from gradcheck_cli.records.ops import CHOOSING, LEAVING, PRODUCT_CALLS
+from gradcheck_cli.records.ops import CHOOSING, CONVOLUTION_CALLS, LEAVING, PRODUCT_CALLS
 from gradcheck_cli.runtime.norms import Scalar, norm
 from gradcheck_cli.runtime.state import State, function_name, written
 from gradcheck_cli.runtime.trees import tensors_in
@@ -30,6 +31,9 @@ from gradcheck_cli.runtime.trees import tensors_in
 _TORCH = str(Path(torch.__file__).parent)
 _OURS = str(Path(__file__).parent.parent)
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+_LAST_FED = 4
+"""Frozen layers whose input is kept until the forward pass is over: predictions are made by the last ones."""
 
 Place = tuple[CodeType, int]
 """A code object and the offset of an instruction in it: a line that is looked up only when needed."""
@@ -54,6 +58,8 @@ class Tracer(TorchFunctionMode):
         self._module_events: list[tuple[int, int]] = []
         self._place_events: list[tuple[int, Place | None]] = []
         self._products: list[tuple[int, int]] = []
+        self._derivatives: list[tuple[int, int]] = []
+        self._fed: deque[tuple[int, Tensor, int]] = deque(maxlen=_LAST_FED)
         self._frames = _FrameFilter()
         self._cut_values: dict[int, tuple[Tensor, frozenset[int]]] = {}
         for path, module in model.named_modules():
@@ -134,7 +140,11 @@ class Tracer(TorchFunctionMode):
         after = _get_sequence_nr()
         if name in PRODUCT_CALLS:
             self._products.append((before, after))
+            if after != before:
+                self._note_fed(name, args)
         if after != before:
+            if name == "grad":
+                self._derivatives.append((before, after))
             self._place_events.append((before, self._frames.user_place(sys._getframe())))
             self._place_events.append((after, None))
             if self._cut_values:
@@ -144,6 +154,13 @@ class Tracer(TorchFunctionMode):
         elif isinstance(result, Tensor) or name in LEAVING:
             self._follow(name, args, kwargs or {}, result)
         return result
+
+    def _note_fed(self, name: str, args: tuple[Any, ...]) -> None:
+        """What goes into a layer that is frozen: autograd does not keep it."""
+        if len(args) > 1 and type(args[0]) is Tensor and isinstance(args[1], nn.Parameter):
+            fed, weight = args[:2]
+            if not weight.requires_grad and name not in CONVOLUTION_CALLS:  # whose input is kept in any case
+                self._fed.append((len(self._products) - 1, fed, fed._version))
 
     def _before_custom_function(self) -> None:
         self._place_events.append((_get_sequence_nr(), self._frames.user_place(sys._getframe())))
@@ -218,6 +235,7 @@ class Tracer(TorchFunctionMode):
         self.outputs.clear()
         self.cuts.clear()
         self._cut_values.clear()
+        self._fed.clear()
 
     @property
     def current_module(self) -> int:
@@ -240,8 +258,19 @@ class Tracer(TorchFunctionMode):
 
     def product_at(self, sequence: int) -> int:
         """Which call of a product made the node of this sequence number, from 0; -1 where none did."""
-        at = bisect_right(self._products, sequence, key=_first) - 1
-        return at if at >= 0 and sequence < self._products[at][1] else -1
+        return _inside(self._products, sequence)
+
+    def fed_to(self, call: int) -> Tensor | None:
+        """What went into a call of a product, where that is one of the last frozen layers' and was not written to."""
+        return next((fed for at, fed, version in self._fed if at == call and fed._version == version), None)
+
+    def forget_fed(self) -> None:
+        """Let go of what went into frozen layers, as autograd has."""
+        self._fed.clear()
+
+    def is_derived(self, sequence: int) -> bool:
+        """Whether a gradient that the forward pass takes made the node of this sequence number."""
+        return _inside(self._derivatives, sequence) >= 0
 
 
 class RawCut:
@@ -272,6 +301,12 @@ def _node_of(tensor: Tensor) -> Any:
         return tensor.grad_fn
     except RuntimeError:  # a view made under no_grad whose base was written to since
         return None
+
+
+def _inside(spans: list[tuple[int, int]], sequence: int) -> int:
+    """The index of the span that holds a sequence number, or -1."""
+    at = bisect_right(spans, sequence, key=_first) - 1
+    return at if at >= 0 and sequence < spans[at][1] else -1
 
 
 def _first(event: tuple[int, Any]) -> int:

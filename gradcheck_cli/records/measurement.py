@@ -237,8 +237,9 @@ class Head(NamedTuple):
         op: Index of the op.
         call: Which of the pass's calls of matrix functions made it, from 0; -1 where none that can be answered did.
         distinguishability: D of what goes in: mean square of its deviation from the mean over `rows`, over its mean
-            square, 0 to 1 (THEORY.md, section 4b); None where it was not kept, or has fewer than 4 rows.
-        rows: Samples, tokens, nodes or pixels: all but the channels.
+            square, 0 to 1 (THEORY.md, section 4b); None where it was not kept, has fewer than 4 rows, or is no
+            activation but a gradient inside the loss.
+        rows: Samples, tokens, nodes or pixels: all but the channels; 0 where they are not known.
         floor: What rounding leaves of D in this dtype.
     """
 

@@ -199,7 +199,7 @@ ACTIVATION_CALLS = SQUASHING_CALLS | RECTIFYING_CALLS | SMOOTH_CALLS
 CONVOLUTION_CALLS = _set("conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d")
 MATMUL_CALLS = _set("matmul __matmul__ mm")
 WEIGHTED_CALLS = CONVOLUTION_CALLS | MATMUL_CALLS | _set("linear")
-PRODUCT_CALLS = WEIGHTED_CALLS | _set("addmm baddbmm bmm mv __rmatmul__")
+PRODUCT_CALLS = WEIGHTED_CALLS | _set("addmm addbmm addmv baddbmm bmm mv einsum multi_head_attention_forward")
 """Products of a matrix, any of which may be by a weight."""
 SCATTER_CALLS = _set("index_add index_add_ scatter_add scatter_add_")
 SUM_CALLS = MATMUL_CALLS | SCATTER_CALLS | _set("sum einsum bmm scatter_reduce")

@@ -109,7 +109,7 @@ class Thresholds:
         "Below this largest elasticity the losses of the null predictions are taken.",
     )
     usual_most: float = _fixed("GC303", 10.0, "elasticity", "Above this largest elasticity likewise.")
-    usual_growth: float = _fixed("GC303", 30.0, "ratio", "From this growth of the activations likewise.")
+    usual_growth: float = _fixed("GC303", 30.0, "ratio", "From this largest over the median activation likewise.")
     unknown_most: float = _fixed("GC303", 1.0, "elasticity", "The same where the loss is of no known kind.")
     learned: float = _fixed(
         "GC203",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import median
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.enquiry import Questions
@@ -35,9 +36,9 @@ def _is_odd(evidence: Evidence, largest: float) -> bool:
     """
     limits, references = evidence.thresholds, evidence.references
     scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
-    grown = len(scales) > 1 and max(scales) > limits.usual_growth * scales[0]
-    known = references.chance is not None or references.compared is not None
-    most = limits.usual_most if known else limits.unknown_most
+    # Held against the median, not the first: embeddings start at 0.02, and the norm behind them puts out 1.
+    grown = bool(scales) and max(scales) > limits.usual_growth * median(scales)
+    most = limits.usual_most if references.is_one_term else limits.unknown_most
     return not limits.usual_least < largest < most or grown
 
 

@@ -82,7 +82,8 @@ def _far_from_nothing(evidence: Evidence) -> Found | None:
     Of a regression the outputs themselves are known, and targets near 0 are no scale.
     """
     loss, zeroed, over = evidence.measurement.loss, evidence.enquiry.zeroed, evidence.over_nothing
-    if evidence.references.compared is not None or zeroed is None or over is None or not evidence.trainable:
+    of_targets = evidence.references.compared is not None and evidence.references.is_one_term
+    if of_targets or zeroed is None or over is None or not evidence.trainable:
         return None
     if over < math.sqrt(evidence.thresholds.loss_over_zeroed):
         return None

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as module_hooks
 
+from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.records.measurement import Cut, Measurement
+from gradcheck_cli.runtime.state import preserved
 from tests.probe.comparing import probed
 
 
@@ -161,3 +163,51 @@ def test_built_in_recurrence_has_an_op_a_step(kind: type[nn.RNNBase]) -> None:
     tanhs = [op for op in found.ops if op.name == "TanhBackward0"]
     assert len(tanhs) == (10 if kind is nn.LSTM else 5)
     assert {found.modules[op.module].path for op in tanhs} == {"rnn"}
+
+
+# --------------------------------------------------------------------------- products
+
+
+def traced(forward: Callable[[Any, Tensor], Tensor], model: nn.Module) -> tuple[Tracer, Tensor]:
+    x = torch.randn(5, 4)
+    with preserved(model, x) as state:
+        tracer = Tracer(model, state, outputs=False)
+        with tracer.watching_modules(), tracer:
+            made = forward(model, x)
+    return tracer, made
+
+
+def number(made: Tensor) -> int:
+    assert made.grad_fn is not None
+    return made.grad_fn._sequence_nr()  # type: ignore[attr-defined]
+
+
+def test_the_calls_of_products_are_counted_by_their_nodes() -> None:
+    made: list[Tensor] = []
+
+    def forward(model: nn.Module, x: Tensor) -> Tensor:
+        made.extend((model(x), (x @ x.T).requires_grad_().exp(), torch.einsum("bi,oi->bo", x, model.weight)))
+        return made[0]
+
+    tracer, _ = traced(forward, linear())
+    assert [tracer.product_at(number(each)) for each in made] == [0, -1, 2]
+    assert tracer.product_at(-1) == -1
+
+
+def test_what_a_gradient_inside_the_pass_makes_is_told_apart() -> None:
+    def forward(model: nn.Module, x: Tensor) -> Tensor:
+        x = x.requires_grad_()
+        return torch.autograd.grad(model(x).exp().sum(), x, create_graph=True)[0]
+
+    tracer, made = traced(forward, linear())
+    assert tracer.is_derived(number(made))
+    tracer, made = traced(lambda model, x: model(x), linear())
+    assert not tracer.is_derived(number(made))
+
+
+def test_only_the_last_frozen_layers_keep_what_they_were_fed() -> None:
+    layers = nn.Sequential(nn.Linear(4, 4), *(nn.Linear(4, 4).requires_grad_(False) for _ in range(6)))
+    tracer, _ = traced(lambda model, x: model(x), layers)
+    assert [tracer.fed_to(call) is not None for call in range(7)] == [False] * 3 + [True] * 4
+    tracer.forget_fed()
+    assert tracer.fed_to(6) is None
