@@ -20,6 +20,7 @@ from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.spec import CheckSpec, Step, Target
 from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.records.training import Training
+from gradcheck_cli.records.traits import traits_of_family
 from gradcheck_cli.records.verdict import exit_code, status_of
 from gradcheck_cli.remedies import remedies_for
 from gradcheck_cli.rules import BY_CODE, judge, questions, read
@@ -147,7 +148,7 @@ def judged(
     if asked := questions(evidence):
         evidence = evidence.enlarged(enquire(step, measurement, asked))
     verdict = judge(evidence, choice)
-    verdict = replace(verdict, findings=tuple(map(_with_remedies, verdict.findings)))
+    verdict = replace(verdict, findings=tuple(_with_remedies(f, evidence) for f in verdict.findings))
     return Diagnosed(evidence=evidence, verdict=verdict, read=partial(read, evidence))
 
 
@@ -168,11 +169,12 @@ def _measured(step: Step, on_stage: Stage) -> Measurement:
         raise explain_forward_error(step.target.model, error) from error
 
 
-def _with_remedies(finding: Finding) -> Finding:
+def _with_remedies(finding: Finding, evidence: Evidence) -> Finding:
     if finding.severity is Severity.NOTE:
         return finding
     code = finding.source.code if finding.source else ""
-    return replace(finding, remedies=remedies_for(finding.cause, finding.op, code))
+    traits = evidence.traits | traits_of_family(finding.family)
+    return replace(finding, remedies=remedies_for(finding.cause, finding.op, code, traits))
 
 
 def _too_few(target: Target, spec: CheckSpec) -> tuple[str, ...]:

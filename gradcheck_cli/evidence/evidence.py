@@ -14,12 +14,14 @@ from gradcheck_cli.evidence.layers import layer_table
 from gradcheck_cli.evidence.ledger import account_for
 from gradcheck_cli.evidence.paths import Paths
 from gradcheck_cli.evidence.references import References
+from gradcheck_cli.evidence.traits import traits_of
 from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.enquiry import Enquiry
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.report import Layer
 from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.records.training import Training
+from gradcheck_cli.records.traits import Traits
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,6 +96,17 @@ class Evidence:
         """log10 of the gradient where the paths of the layers part."""
         total = self.graph.op(max(self.shared)).total if self.shared else 0.0
         return math.log10(total) if 0 < total < math.inf else 0.0
+
+    @cached_property
+    def traits(self) -> Traits:
+        """What the model has that remedies act on."""
+        return traits_of(self)
+
+    def is_hidden(self, op: int) -> bool:
+        """Whether a weight stands between an op and the loss; where no gradient came, on any way."""
+        if self.paths.weights_above(op) > 0:
+            return True
+        return not self.graph.op(op).total > 0 and self.graph.under_weight[op]
 
     # -- judgements that several rules share
 

@@ -105,6 +105,14 @@ class OpGraph:
             leads[index] = index in self.leaf_parameter or (weighted[index] and self.stem(index) in VIEW_LIKE)
         return weighted
 
+    @cached_property
+    def under_weight(self) -> Sequence[bool]:
+        """For each op whether a parameter takes part in an op on some way from it up to the loss."""
+        under: list[bool] = []
+        for senders in self.senders:
+            under.append(any(self.weighted[sender] or under[sender] for sender in senders))
+        return under
+
     def parameters_under(self, op: int) -> Iterator[int]:
         """Parameters that hang from an op directly or behind views only."""
         stack = [edge.to for edge in reversed(self.op(op).edges)] if self.weighted[op] else []

@@ -40,14 +40,14 @@ class References:
         if lens is not None:
             return (lens.output_rms, lens.target_rms) if lens.output_rms is not None and lens.target_rms else None
         outputs, targets = measurement.outputs, measurement.targets
-        if not self._ends_in_difference or len(outputs) != 1 or len(targets) != 1:
+        if not self.ends_in_difference or len(outputs) != 1 or len(targets) != 1:
             return None
         (output,), (target,) = outputs, targets
         same = output.numel == target.numel and output.rms is not None and target.rms is not None
         return (output.rms or 0.0, target.rms or 0.0) if same else None
 
     @property
-    def _ends_in_difference(self) -> bool:
+    def ends_in_difference(self) -> bool:
         """Whether the loss is a mean or sum of |output - target| or its square, written with plain ops."""
         index, stems = 0, list[str]()
         while index < len(self.graph.measurement.ops) and len(stems) < _LOSS_OPS and self.graph.op(index).edges:

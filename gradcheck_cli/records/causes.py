@@ -47,6 +47,7 @@ _GROUPS: Mapping[str, Mapping[str, str]] = {
         "no-normalization": "Nothing holds the scale of the signal between the layers.",
         "posterior-collapse": "A latent code that carries nothing of its input.",
         "collapsed": "All samples have become one and the same to the layers above.",
+        "unknown": "No one cause explains half of what was measured.",
     },
     "scale": {
         "input-scale": "The inputs are far from a scale of 1, for which layers are initialised.",

@@ -193,7 +193,8 @@ CHOOSING = _set("topk sort max min median kthvalue mode aminmax unique")
 # ---------------------------------------------------------------- functions that a trial can act on
 
 SQUASHING_CALLS = _set("sigmoid sigmoid_ tanh tanh_ hardtanh hardsigmoid softsign logsigmoid")
-RECTIFYING_CALLS = _set("relu relu_ relu6 threshold clamp clamp_min")
+RELU_CALLS = _set("relu relu_ threshold clamp_min")
+RECTIFYING_CALLS = RELU_CALLS | _set("relu6 clamp")
 SMOOTH_CALLS = _set("leaky_relu elu selu gelu silu mish softplus")
 ACTIVATION_CALLS = SQUASHING_CALLS | RECTIFYING_CALLS | SMOOTH_CALLS
 CONVOLUTION_CALLS = _set("conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d")
@@ -207,3 +208,4 @@ ADDITION_CALLS = _set("add add_ __add__ __iadd__ __radd__")
 FACTOR_CALLS = _set("mul mul_ __mul__ __rmul__ div __truediv__ add add_")
 NORM_CALLS = _set("layer_norm batch_norm instance_norm group_norm rms_norm normalize")
 SOFTMAX_CALLS = _set("softmax log_softmax")
+EXPONENTIAL_CALLS = _set("exp exp_ exp2 expm1")

@@ -40,6 +40,11 @@ class Trial:
     loss_with: float | None = None
     patch: str = ""
 
+    @property
+    def of_training(self) -> bool:
+        """Whether `before` and `after` are losses that training ends at."""
+        return self.unit.startswith("loss after")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remedy:

@@ -17,6 +17,7 @@ REMEDIES = (
         "arXiv:1502.01852",
         causes="saturating-activation:1 depth:5",
         tried=Tried.EDIT,
+        needs="squashing",
     ),
     remedy(
         "leaky-relu",
@@ -25,7 +26,7 @@ REMEDIES = (
         "nn.LeakyReLU(0.01)",
         unless="where the weights before it are NaN or far too large: they have to go first",
         source="Maas, Hannun and Ng 2013, Rectifier Nonlinearities Improve Neural Network Acoustic Models",
-        causes="dead-relu:1",
+        causes="dead-relu:2",
         tried=Tried.EDIT,
     ),
     remedy(
@@ -37,6 +38,7 @@ REMEDIES = (
         source="Hendrycks and Gimpel 2016, arXiv:1606.08415",
         causes="saturating-activation:5 dead-relu:5",
         tried=Tried.EDIT,
+        needs="saturating-activation:squashing dead-relu:hidden",
     ),
     # ---------------------------------------------------------------- initialisation
     remedy(
@@ -48,8 +50,9 @@ REMEDIES = (
         unless="where slopes are small by nature, as a sigmoid's: it sets the start only",
         source="He et al. 2015, arXiv:1502.01852; Glorot and Bengio 2010, Understanding the Difficulty of Training "
         "Deep Feedforward Neural Networks",
-        causes="saturating-activation:3 saturated-output:2 softmax-saturation:3 small-init:1 depth:3 "
-        "residual-scale:2 large-init:1 dead-relu:2",
+        causes="saturating-activation:3 saturated-output:5 softmax-saturation:3 small-init:1 depth:3 "
+        "residual-scale:2 large-init:1 dead-relu:3 norm-depth:2 collapsed:3 over-smoothing:4 "
+        "no-residual:3 no-normalization:3",
         tried=Tried.EDIT,
     ),
     remedy(
@@ -62,6 +65,7 @@ REMEDIES = (
         source="Saxe, McClelland and Ganguli 2013, arXiv:1312.6120",
         causes="bptt-decay:4 recurrent-gain:1",
         tried=Tried.EDIT,
+        needs="recurrent",
     ),
     remedy(
         "identity-recurrence",
@@ -72,6 +76,7 @@ REMEDIES = (
         source="Le, Jaitly and Hinton 2015, arXiv:1504.00941",
         causes="bptt-decay:5 recurrent-gain:2",
         tried=Tried.EDIT,
+        needs="plain-recurrent",
     ),
     remedy(
         "bias-init",
@@ -81,7 +86,7 @@ REMEDIES = (
         "nn.init.constant_(layer.bias, 0.1)",
         unless="where one large step pushed them there: lower the learning rate first",
         source="Goodfellow, Bengio and Courville 2016, Deep Learning, section 8.4",
-        causes="saturating-activation:7 saturated-output:3 gate-closed:2 dead-relu:3",
+        causes="saturating-activation:7 saturated-output:6 gate-closed:2 dead-relu:4",
         tried=Tried.EDIT,
     ),
     remedy(
@@ -94,6 +99,7 @@ REMEDIES = (
         source="Gers, Schmidhuber and Cummins 2000, Learning to Forget; Tallec and Ollivier 2018, arXiv:1804.11188",
         causes="bptt-decay:3 gate-closed:1",
         tried=Tried.EDIT,
+        needs="gated",
     ),
     # ---------------------------------------------------------------- architecture
     remedy(
@@ -104,10 +110,23 @@ REMEDIES = (
         "nn.Sequential(nn.Linear(n, n), nn.LayerNorm(n), nn.ReLU())",
         unless="after the last layer, or over a single element",
         source="Ioffe and Szegedy 2015, arXiv:1502.03167; Ba, Kiros and Hinton 2016, arXiv:1607.06450",
-        causes="saturating-activation:2 saturated-output:6 softmax-saturation:2 small-init:2 depth:2 "
+        causes="saturating-activation:2 saturated-output:9 softmax-saturation:2 small-init:2 depth:2 "
         "residual-scale:3 large-init:2 input-scale:2 residual-growth:2 sum-aggregation:2 "
-        "single-element-norm:2 lr-too-low:2",
+        "single-element-norm:2 lr-too-low:2 exp-underflow:1 norm-depth:3 collapsed:2 "
+        "over-smoothing:2 no-residual:2 no-normalization:1 unknown:1 kernel-bandwidth:2",
         tried=Tried.EDIT,
+        codes={"convolutional": "nn.Sequential(nn.Conv2d(n, n, 3, padding=1), nn.GroupNorm(1, n), nn.ReLU())"},
+        needs="saturated-output:hidden softmax-saturation:hidden input-scale:hidden lr-too-low:hidden unknown:hidden",
+    ),
+    remedy(
+        "lower-scale",
+        "a wider kernel",
+        "exp(-d) is next to nothing where distances are large, and so is its slope. A bandwidth of the size of the "
+        "distances, as their median, keeps it near 1.",
+        "k = torch.exp(-d / d.detach().median())",
+        unless="where far things are meant not to count",
+        source="Gretton et al. 2012, A Kernel Two-Sample Test, Journal of Machine Learning Research 13, section 8",
+        causes="exp-underflow:4 kernel-bandwidth:1",
     ),
     remedy(
         "remove-norm",
@@ -127,8 +146,10 @@ REMEDIES = (
         unless="where input and output differ in shape: the path then needs a projection",
         source="He et al. 2015, arXiv:1512.03385; He et al. 2016, Identity Mappings in Deep Residual Networks, "
         "arXiv:1603.05027",
-        causes="saturating-activation:4 small-init:3 depth:1 bptt-decay:7",
+        causes="saturating-activation:4 small-init:3 depth:1 bptt-decay:7 norm-depth:1 collapsed:1 "
+        "over-smoothing:1 no-residual:1 no-normalization:2 unknown:2",
         tried=Tried.EDIT,
+        needs="unknown:hidden",
     ),
     remedy(
         "residual-scaling",
@@ -140,6 +161,7 @@ REMEDIES = (
         source="De and Smith 2020, arXiv:2002.10444; Xiong et al. 2020, arXiv:2002.04745",
         causes="small-init:4 residual-scale:1 residual-growth:1",
         tried=Tried.EDIT,
+        needs="residual",
     ),
     remedy(
         "fewer-layers",
@@ -147,7 +169,7 @@ REMEDIES = (
         "Each layer costs its factor, and a shallower net often does as well.",
         unless="where depth pays: normalisation and identity paths make it cheap",
         source="He et al. 2015, arXiv:1512.03385, on plain nets that get worse with depth",
-        causes="depth:4",
+        causes="depth:4 collapsed:4 over-smoothing:3 no-residual:4",
     ),
     remedy(
         "lstm",
@@ -159,6 +181,7 @@ REMEDIES = (
         source="Hochreiter and Schmidhuber 1997, Long Short-Term Memory",
         causes="bptt-decay:1 gate-closed:3 recurrent-gain:4",
         tried=Tried.EDIT,
+        needs="plain-recurrent",
     ),
     remedy(
         "gru",
@@ -169,6 +192,7 @@ REMEDIES = (
         source="Cho et al. 2014, arXiv:1406.1078",
         causes="bptt-decay:2 recurrent-gain:5",
         tried=Tried.EDIT,
+        needs="plain-recurrent",
     ),
     remedy(
         "attention",
@@ -179,6 +203,7 @@ REMEDIES = (
         "nothing",
         source="Bahdanau, Cho and Bengio 2014, arXiv:1409.0473; Vaswani et al. 2017, arXiv:1706.03762",
         causes="bptt-decay:6 gate-closed:4",
+        needs="recurrent",
     ),
     # ---------------------------------------------------------------- training
     remedy(
@@ -188,9 +213,10 @@ REMEDIES = (
         "torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)",
         unless="alone: it treats the symptom, so mend the scale as well",
         source="Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063",
-        causes="large-init:3 target-scale:3 loss-scale:3 residual-growth:4 recurrent-gain:3 sum-aggregation:3 "
-        "small-denominator:4 nan-parameter:3 lr-too-high:3",
+        causes="large-init:3 target-scale:3 loss-scale:3 residual-growth:4 recurrent-gain:3 "
+        "sum-aggregation:3 small-denominator:4 nan-parameter:3 lr-too-high:3",
         tried=Tried.TRAINING,
+        never="vanishing",
     ),
     remedy(
         "weight-decay",
@@ -202,6 +228,7 @@ REMEDIES = (
         "arXiv:1711.05101",
         causes="large-init:4 recurrent-gain:6",
         tried=Tried.TRAINING,
+        never="vanishing",
     ),
     remedy(
         "l1",
@@ -222,8 +249,10 @@ REMEDIES = (
         unless="where the gradient is already gone: it does not bring it back",
         source="Bottou 2012, Stochastic Gradient Descent Tricks; Goodfellow, Bengio and Courville 2016, Deep Learning, "
         "section 8.3",
-        causes="saturated-output:4 softmax-saturation:4 loss-scale:2 dead-relu:4 nan-parameter:2 lr-too-high:1",
+        causes="saturated-output:7 softmax-saturation:4 loss-scale:2 dead-relu:6 nan-parameter:2 "
+        "lr-too-high:1 norm-depth:5 unknown:3",
         tried=Tried.TRAINING,
+        never="saturated-output:vanishing softmax-saturation:vanishing dead-relu:vanishing unknown:vanishing",
     ),
     remedy(
         "higher-lr",
@@ -250,7 +279,7 @@ REMEDIES = (
         "torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=500)",
         unless="where the loss explodes at any rate: the scale is to be mended",
         source="Goyal et al. 2017, arXiv:1706.02677; Xiong et al. 2020, arXiv:2002.04745",
-        causes="large-init:5 residual-growth:3 lr-too-high:2",
+        causes="large-init:5 residual-growth:3 lr-too-high:2 norm-depth:4",
         tried=Tried.TRAINING,
     ),
     remedy(
@@ -261,6 +290,7 @@ REMEDIES = (
         unless="where the batch cannot grow: use GroupNorm or LayerNorm instead of BatchNorm",
         source="Wu and He 2018, arXiv:1803.08494",
         causes="single-element-norm:3 empty-reduction:3 zero-variance:2",
+        needs="single-element-norm:batch-normalised",
     ),
     # ---------------------------------------------------------------- scales
     remedy(
@@ -271,8 +301,10 @@ REMEDIES = (
         "x = (x - mean) / std",
         unless="for ids and one-hot codes, which are no quantities",
         source="LeCun, Bottou, Orr and Müller 1998, Efficient BackProp",
-        causes="saturating-activation:6 input-scale:1 dead-relu:6",
+        causes="saturating-activation:6 input-scale:1 dead-relu:7 saturated-output:3 exp-underflow:3 "
+        "kernel-bandwidth:3",
         tried=Tried.EDIT,
+        needs="floating-inputs saturated-output:large-inputs",
     ),
     remedy(
         "target-normalization",
@@ -282,19 +314,22 @@ REMEDIES = (
         "y = (y - y_mean) / y_std",
         unless="for classes and probabilities",
         source="Bishop 1995, Neural Networks for Pattern Recognition",
-        causes="saturated-output:5 saturated-loss:3 target-scale:1 loss-scale:4",
+        causes="saturated-output:8 saturated-loss:3 target-scale:1 loss-scale:4",
         tried=Tried.EDIT,
+        needs="saturated-output:regression saturated-loss:regression loss-scale:regression",
     ),
     remedy(
         "scale-logits",
         "scale the logits down",
-        "Large logits make a softmax one-hot and a sigmoid flat, with slope zero. Divide by sqrt(d) in attention, "
-        "or normalise queries and keys.",
-        "scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])",
+        "Large logits make a softmax one-hot, a sigmoid flat and an exp 0, with slope zero. Divide by sqrt(d) in "
+        "attention, or normalise queries and keys.",
+        "logits = logits / logits.detach().std()",
         unless="where the logits are right and the model is sure",
         source="Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1",
-        causes="saturated-output:1 saturated-loss:4 softmax-saturation:1 exp-overflow:4 fp16-overflow:4",
+        causes="saturated-output:2 saturated-loss:4 softmax-saturation:1 exp-overflow:4 fp16-overflow:4 "
+        "exp-underflow:2",
         tried=Tried.EDIT,
+        codes={"softmax": "scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])"},
     ),
     remedy(
         "loss-scaling",

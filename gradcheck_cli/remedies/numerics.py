@@ -47,6 +47,7 @@ REMEDIES = (
         causes="small-denominator:2 exp-overflow:2 log-zero:2 log-negative:2 sqrt-zero:3 pow-domain:1 "
         "acos-boundary:1 zero-times-inf:4 where-trap:2 logsumexp-neginf:2 degenerate-eigenvalues:2 "
         "custom-backward:2 inf-input:3",
+        never="custom-backward:vanishing",
     ),
     remedy(
         "double-where",
@@ -84,23 +85,30 @@ REMEDIES = (
         "use the fused, stable form",
         "log_softmax, logsumexp and the ..._with_logits losses subtract the maximum first, so they neither "
         "overflow nor take the log of 0.",
-        "loss = F.cross_entropy(logits, target)  # or F.log_softmax(logits, dim=-1)",
+        "log_p = F.log_softmax(logits, dim=-1)  # or F.binary_cross_entropy_with_logits(logits, target)",
         unless="on probabilities: they take raw logits",
         source="PyTorch docs, torch.nn.BCEWithLogitsLoss: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html",
-        causes="saturated-loss:1 double-softmax:2 exp-overflow:1 log-zero:1",
+        causes="saturated-loss:1 double-softmax:2 exp-overflow:1 log-zero:1 saturated-output:1",
+        codes={
+            "cross-entropy": "loss = F.cross_entropy(logits, target)  # or F.log_softmax(logits, dim=-1)",
+            "binary": "loss = F.binary_cross_entropy_with_logits(logits, target)",
+        },
+        needs="cross-entropy|binary|other-loss saturated-output:cross-entropy|binary double-softmax:cross-entropy",
     ),
     remedy(
         "remove-softmax",
         "hand the loss raw logits",
-        "cross_entropy applies softmax itself, and a second one flattens the gradient. Use softmax for predictions "
-        "only.",
+        "cross_entropy applies softmax itself, and a second one flattens the gradient: use it for predictions only. "
+        "Over one logit it is always 1, where a sigmoid was meant.",
         "loss = F.cross_entropy(logits, target)",
         unless="where the loss takes probabilities",
         source="PyTorch docs, torch.nn.CrossEntropyLoss: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
         causes="double-softmax:1 single-element-softmax:2",
         tried=Tried.EDIT,
+        needs="softmax",
+        codes={"binary": "loss = F.binary_cross_entropy_with_logits(logits, target)"},
     ),
     remedy(
         "softmax-dim",
@@ -112,6 +120,7 @@ REMEDIES = (
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html",
         causes="single-element-softmax:1",
         tried=Tried.EDIT,
+        needs="softmax",
     ),
     remedy(
         "xlogy",
@@ -125,11 +134,14 @@ REMEDIES = (
     remedy(
         "softplus",
         "softplus where the value must be positive",
-        "Grows linearly instead of exponentially and never reaches 0: the safe way to scales, rates and variances.",
-        "scale = F.softplus(raw) + 1e-6",
+        "Never 0 as ReLU is, so it has a slope everywhere, and linear where exp overflows: the safe way to scales, "
+        "rates, counts and variances.",
+        "scale = F.softplus(raw)",
         unless="where values must span many decades: keep the logarithm then, and clamp it",
         source="PyTorch docs, torch.nn.Softplus: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softplus.html",
-        causes="exp-overflow:3 log-negative:1",
+        causes="exp-overflow:3 log-negative:1 dead-relu:1",
+        tried=Tried.EDIT,
+        needs="dead-relu:rectified-output",
     ),
     remedy(
         "variance-floor",
@@ -210,7 +222,7 @@ REMEDIES = (
         unless="where this batch has nothing to learn from",
         source="PyTorch docs, torch.nn.CrossEntropyLoss, ignore_index: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
-        causes="saturated-loss:2 non-differentiable-op:3 masked-loss:2 empty-reduction:2",
+        causes="saturated-loss:2 non-differentiable-op:3 masked-loss:2 empty-reduction:2 saturated-output:4",
     ),
     # ---------------------------------------------------------------- data
     remedy(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from gradcheck_cli.records.report import Remedy
+from gradcheck_cli.records.traits import Trait, Traits, named
 
 
 class Tried(Enum):
@@ -18,12 +19,45 @@ class Tried(Enum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Condition:
+    """What a model has to have, or must not have, for a remedy to apply.
+
+    Attributes:
+        cause: Of which cause this is asked; "" for all.
+        traits: Any one of these.
+        wanted: Whether it has to be there.
+    """
+
+    cause: str
+    traits: Traits
+    wanted: bool
+
+    def met(self, cause: str, traits: Traits) -> bool:
+        """Whether a model with these traits, ill from this cause, meets it."""
+        return self.cause not in ("", cause) or bool(self.traits & traits) is self.wanted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One remedy: its words, the causes that it serves, each with its place among their remedies, and its trial."""
+    """One remedy: its words, the causes that it serves, each with its place among their remedies, and its trial.
+
+    `conditions` have to be met for it to be shown; `codes` holds the line to paste where a model has a trait.
+    """
 
     remedy: Remedy
     causes: Mapping[str, int]
     tried: Tried
+    conditions: tuple[Condition, ...] = ()
+    codes: Mapping[Trait, str] = field(default_factory=dict)
+
+    def applies(self, cause: str, traits: Traits) -> bool:
+        """Whether it can do anything for a model with these traits."""
+        return all(condition.met(cause, traits) for condition in self.conditions)
+
+    def worded(self, traits: Traits) -> Remedy:
+        """The remedy with the line that fits such a model."""
+        code = next((code for trait, code in self.codes.items() if trait in traits), self.remedy.code)
+        return replace(self.remedy, code=code)
 
 
 def remedy(
@@ -36,6 +70,9 @@ def remedy(
     unless: str,
     source: str,
     tried: Tried = Tried.BY_HAND,
+    needs: str = "",
+    never: str = "",
+    codes: Mapping[str, str] | None = None,
 ) -> Row:
     """One row.
 
@@ -48,10 +85,25 @@ def remedy(
         unless: Where not to use it.
         source: A paper, or a page of the documentation.
         tried: How it is tried.
+        needs: What the model has to have, as `trait|trait`, one of which is enough, or `cause:trait|trait` where it is
+            asked for one cause only.
+        never: What it must not have, written alike.
+        codes: By trait, the line to paste where the model has it; the first that fits.
+
+    Raises:
+        KeyError: There is no such trait.
     """
     pairs = (each.split(":") for each in causes.split())
     return Row(
         remedy=Remedy(id=name, title=title, detail=detail, code=code, unless=unless, source=source),
         causes={cause: int(place) for cause, place in pairs},
         tried=tried,
+        conditions=(*_conditions(needs, wanted=True), *_conditions(never, wanted=False)),
+        codes={trait: line for words, line in (codes or {}).items() for trait in named(words)},
     )
+
+
+def _conditions(words: str, *, wanted: bool) -> Iterator[Condition]:
+    for word in words.split():
+        cause, _, traits = word.rpartition(":")
+        yield Condition(cause=cause, traits=named(traits), wanted=wanted)

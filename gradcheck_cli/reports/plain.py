@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path, PurePath
 
@@ -12,6 +13,8 @@ from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.reports.verdicts import seconds_of
 
+SAME = 0.02
+"""Share of a loss below which a difference is none."""
 _FOLDERS = re.compile(r"(?<![\w.:/\\])(?:[A-Za-z]:)?[\\/](?:[^\s\\/:]+[\\/])+")
 
 
@@ -48,14 +51,23 @@ def numbers_in_words(trial: Trial) -> str:
     """`-8.5 → -1.9 decades`; nothing where they were not measured."""
     if trial.before is None or trial.after is None:
         return ""
+    if trial.of_training and is_same(trial.before, trial.after):
+        return f"{trial.after:.3g} {trial.unit}, no different"
     return f"{trial.before:.3g} → {trial.after:.3g} {trial.unit}".rstrip()
 
 
 def training_in_words(trial: Trial) -> str:
     """What training came to; nothing where there was none, or where `before` and `after` are those losses."""
-    if trial.loss_with is None or trial.loss_without is None or trial.unit.startswith("loss after"):
+    if trial.loss_with is None or trial.loss_without is None or trial.of_training:
         return ""
+    if is_same(trial.loss_without, trial.loss_with):
+        return f"training is no different after {trial.steps} steps"
     return f"loss after {trial.steps} steps {trial.loss_with:.3g} instead of {trial.loss_without:.3g}"
+
+
+def is_same(loss: float, other: float) -> bool:
+    """Whether two losses differ by less than a fiftieth, which says nothing."""
+    return loss == other or abs(loss - other) < SAME * max(abs(loss), abs(other)) < math.inf
 
 
 def _trial(remedy: Remedy) -> str:

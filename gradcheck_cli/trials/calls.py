@@ -22,6 +22,10 @@ class NotTriable(Exception):
     """Why a remedy cannot be tried here."""
 
 
+class NothingToActOn(NotTriable):
+    """What a remedy would change is not in this model, so that it cannot apply."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
     """One call of a torch function inside the model.

@@ -13,13 +13,14 @@ from gradcheck_cli.records.ops import (
     NORM_CALLS,
     NORMALIZATIONS,
     RECTIFYING_CALLS,
+    RELU_CALLS,
     SMOOTH_CALLS,
     SOFTMAX_CALLS,
     SQUASHING_CALLS,
     VIEW_LIKE,
 )
 from gradcheck_cli.trials import edits
-from gradcheck_cli.trials.calls import Call
+from gradcheck_cli.trials.calls import Call, NotTriable
 from gradcheck_cli.trials.edits import Place
 from gradcheck_cli.trials.situation import Edit, Plan, Situation, some
 
@@ -40,7 +41,13 @@ def gelu(situation: Situation) -> Plan:
 def leaky_relu(situation: Situation) -> Plan:
     """LeakyReLU in place of every ReLU, and of clamps that are used as one."""
     calls = [c for c in situation.calls if c.name in RECTIFYING_CALLS]
-    return Plan(edits=(situation.swap(some(calls, "no ReLU is called inside this model"), "leaky_relu"),))
+    return Plan(edits=(situation.swap(some(calls, "no ReLU is called inside this model", NotTriable), "leaky_relu"),))
+
+
+def softplus(situation: Situation) -> Plan:
+    """Softplus in place of the ReLU that no weight follows."""
+    calls = [c for c in situation.calls if c.name in RELU_CALLS and not situation.evidence.is_hidden(c.op)]
+    return Plan(edits=(situation.swap(some(calls, "no ReLU stands between the last layer and the loss"), "softplus"),))
 
 
 def _rectified(situation: Situation, names: frozenset[str], to: str) -> Plan:
@@ -58,7 +65,7 @@ def drawn(situation: Situation, rectified: set[Place]) -> tuple[Edit, ...]:
     shapes = situation.free
     following = _following(situation)
     deviations: dict[str, float] = {}
-    for call in some(situation.weighted(), "no weight of a linear or convolution layer is used"):
+    for call in some(situation.weighted(), "no weight of a linear or convolution layer is used", NotTriable):
         after = following.get(call.op)
         gain = 1.0 if after is None else 2.0**0.5 if after.place in rectified else _GAINS.get(after.name, 1.0)
         for name in call.parameters:
@@ -105,7 +112,7 @@ _PASSING = VIEW_LIKE | NORMALIZATIONS | {"Add", "Mul", "Mm", "Bmm"}
 
 def normalization(situation: Situation) -> Plan:
     """A normalisation behind every layer but the last."""
-    calls = some(situation.hidden(), "no linear or convolution layer lies before another")
+    calls = some(situation.hidden(), "no linear or convolution layer lies before another", NotTriable)
     return Plan(edits=(Edit(function=edits.normalise, arguments={"places": situation.places(calls)}),))
 
 
@@ -113,8 +120,8 @@ def residual(situation: Situation) -> Plan:
     """An identity path around every layer and its activation."""
     layers = [c for c in situation.hidden() if c.name not in MATMUL_CALLS]
     activations = situation.activations(ACTIVATION_CALLS)
-    some(layers, "no layer lies before another")
-    some(activations, "no activation is called between two layers of this model")
+    some(layers, "no linear or convolution layer lies before another", NotTriable)
+    some(activations, "no activation is called between two layers of this model", NotTriable)
     factor = float(f"{1 / math.sqrt(len(activations)):.4g}")
     arguments = {
         "layers": situation.places(layers),
@@ -142,8 +149,8 @@ def remove_softmax(situation: Situation) -> Plan:
     softmaxes = [c for c in situation.calls if c.name in SOFTMAX_CALLS]
     blamed = [c for c in softmaxes if situation.finding.op == situation.evidence.graph.op(c.op).name]
     if situation.finding.cause == "double-softmax":
-        blamed = [c for c in blamed if situation.evidence.paths.weights_above(c.op) == 0]
-    calls = some(blamed, "the softmax is called outside the model's modules")
+        blamed = [c for c in blamed if not situation.evidence.is_hidden(c.op)]
+    calls = some(blamed, "the softmax is called outside the model's modules", NotTriable)
     if situation.finding.cause == "single-element-softmax":  # of one logit, a sigmoid is the probability that was meant
         return Plan(edits=(situation.swap(calls, "sigmoid"),))
     return Plan(edits=(Edit(function=edits.skip, arguments={"places": situation.places(calls)}),))
@@ -152,7 +159,7 @@ def remove_softmax(situation: Situation) -> Plan:
 def softmax_dim(situation: Situation) -> Plan:
     """Over the last dimension but the batch's that holds more than one element."""
     calls = [c for c in situation.calls if c.name == "softmax" and c.op in _alone(situation, "softmax")]
-    some(calls, "the softmax is called outside the model's modules")
+    some(calls, "the softmax is called outside the model's modules", NotTriable)
     dims = [d for d in range(1, len(calls[0].shape)) if calls[0].shape[d] > 1]
     arguments = {"places": situation.places(calls), "dim": some(dims, "no dimension holds more than one element")[-1]}
     return Plan(edits=(Edit(function=edits.softmax_over, arguments=arguments),))
@@ -166,7 +173,7 @@ def _alone(situation: Situation, kind: str) -> set[int]:
 def remove_norm(situation: Situation) -> Plan:
     """Normalisations over a single element left out."""
     calls = [c for c in situation.calls if c.name in NORM_CALLS and c.op in _alone(situation, "normalization")]
-    some(calls, "the normalisation is called outside the model's modules")
+    some(calls, "the normalisation is called outside the model's modules", NotTriable)
     return Plan(edits=(Edit(function=edits.skip, arguments={"places": situation.places(calls)}),))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.judging import Reading
-from gradcheck_cli.records.report import Finding, Remedy
+from gradcheck_cli.records.report import Finding, Remedy, Trial
 
 CLEAR = 0.5
 """Decades by which a number has to move to count: a factor of three."""
@@ -15,6 +15,8 @@ SAME = 0.02
 """Share by which two losses have to differ to count."""
 LEARNT = 0.02
 """Share of the loss at the start below which a batch is learnt."""
+CLEARLY = 0.8
+"""Share of the untreated loss that a treated one reaches at most, where training confirms a remedy."""
 RANK = {"fixed": 0, "helps": 1, "no-effect": 2, "not-tried": 3, "worse": 4}
 """Every outcome, the best first."""
 
@@ -52,14 +54,40 @@ def trained_outcome(without: float, trained: float, start: float) -> str:
     return "no-effect" if abs(trained - without) <= margin else "helps" if trained < without else "worse"
 
 
-def ranked(remedies: Sequence[Remedy]) -> tuple[Remedy, ...]:
-    """The remedies, the best first: by outcome, then by what they make of the loss that training ends at."""
+def ranked(remedies: Sequence[Remedy], unit: float | None = None) -> tuple[Remedy, ...]:
+    """The remedies, the best first; those that come to the same keep their order.
 
-    def key(remedy: Remedy) -> tuple[int, float, float]:
-        without, trained = remedy.trial.loss_without, remedy.trial.loss_with
-        if without is None or trained is None:
-            return RANK[remedy.trial.outcome], math.inf, math.inf
-        lower = (trained - without) / max(abs(without), 1e-30) if math.isfinite(without) else -math.inf
-        return RANK[remedy.trial.outcome], lower, trained
+    First those that training confirms, then by outcome, then by the loss that training ends at.
+
+    Args:
+        remedies: In the order of their places for the cause.
+        unit: A loss; losses that differ by less than a tenth of it are the same. None compares them as they are.
+    """
+
+    def key(remedy: Remedy) -> tuple[int, int, float]:
+        trial = remedy.trial
+        return _tier(trial), RANK[trial.outcome], _share(trial, unit)
 
     return tuple(sorted(remedies, key=key))
+
+
+def trains_well(trial: Trial) -> bool:
+    """Whether the edited model ends at a clearly lower loss than the model as it was, after as many steps."""
+    without, trained = trial.loss_without, trial.loss_with
+    if without is None or trained is None or trial.of_training or not math.isfinite(trained):
+        return False
+    return trained < without and (without == math.inf or trained <= without - (1 - CLEARLY) * abs(without))
+
+
+def _tier(trial: Trial) -> int:
+    """0 where a good outcome is confirmed by training, 1 where it is not, 2 for the other outcomes."""
+    if trial.outcome not in ("fixed", "helps"):
+        return 2
+    return 0 if trains_well(trial) else 1
+
+
+def _share(trial: Trial, unit: float | None) -> float:
+    """What training leaves of the loss: in tenths of `unit`, else as it is; the most where it was not trained."""
+    if trial.loss_with is None:
+        return math.inf
+    return round(trial.loss_with / unit, 1) if unit else trial.loss_with

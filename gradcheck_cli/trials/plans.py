@@ -17,6 +17,7 @@ from gradcheck_cli.trials.layers import (
     residual,
     residual_scaling,
     softmax_dim,
+    softplus,
 )
 from gradcheck_cli.trials.recurrent import forget_bias, gated, identity_recurrence, orthogonal
 from gradcheck_cli.trials.scales import (
@@ -33,7 +34,7 @@ def plan(remedy: str, situation: Situation) -> Plan:
     """The edits that try a remedy.
 
     Raises:
-        NotTriable: It needs the user's hand, or finds nothing to act on.
+        NotTriable: It needs the user's hand; as NothingToActOn where what it would change is not there.
     """
     make = PLANS.get(remedy)
     if make is None:
@@ -45,6 +46,7 @@ PLANS: Mapping[str, Callable[[Situation], Plan]] = {
     "relu": relu,
     "gelu": gelu,
     "leaky-relu": leaky_relu,
+    "softplus": softplus,
     "init": init,
     "normalization": normalization,
     "residual": residual,

@@ -30,7 +30,7 @@ def gated(cell: str) -> Callable[[Situation], Plan]:
 
     def make(situation: Situation) -> Plan:
         kinds = (nn.RNN,) if cell == "lstm" else (nn.RNN, nn.RNNCell)
-        paths = some(_recurrent(situation, kinds), "only an nn.RNN can be replaced, and this is none")
+        paths = some(_recurrent(situation, kinds), "only an nn.RNN can be replaced, and this is none", NotTriable)
         arguments = {"cell": cell, "bias": _memory(situation), "seed": situation.seed}
         return Plan(
             edits=tuple(Edit(function=edits.replace_rnn, arguments={"path": path, **arguments}) for path in paths)

@@ -8,17 +8,16 @@ from typing import Any
 
 from torch import Tensor
 
-from gradcheck_cli.records.ops import SOFTMAX_CALLS, SQUASHING_CALLS, SUM_CALLS
+from gradcheck_cli.records.ops import EXPONENTIAL_CALLS, SOFTMAX_CALLS, SQUASHING_CALLS, SUM_CALLS
 from gradcheck_cli.trials import edits
-from gradcheck_cli.trials.calls import NotTriable
+from gradcheck_cli.trials.calls import NothingToActOn, NotTriable
 from gradcheck_cli.trials.layers import drawn
 from gradcheck_cli.trials.situation import Edit, Plan, Situation, some
 
 
 def scale_logits(situation: Situation) -> Plan:
-    """What goes into a saturated softmax or output scaled to a size of 1."""
-    inner = situation.finding.cause == "softmax-saturation"
-    names = frozenset(("softmax",)) if inner else SOFTMAX_CALLS | SQUASHING_CALLS
+    """What goes into a saturated softmax, output or kernel scaled to a size of 1."""
+    names = _SCALED.get(situation.finding.cause, SOFTMAX_CALLS | SQUASHING_CALLS)
     sizes = {
         c.place: c.deviation if c.name in SOFTMAX_CALLS else math.hypot(c.mean, c.deviation)
         for c in situation.calls
@@ -28,16 +27,20 @@ def scale_logits(situation: Situation) -> Plan:
     if not calls:
         spread = next((s.std for s in situation.evidence.measurement.outputs if s.std), 0.0)
         if spread <= 1:
-            raise NotTriable("no logits of this model are larger than about 1")
+            raise NothingToActOn("no logits of this model are larger than about 1")
         return Plan(edits=(Edit(function=edits.scale_output, arguments={"factor": float(f"{1 / spread:.3g}")}),))
     factors = {c.place: float(f"{1 / sizes[c.place]:.3g}") for c in calls}
     return Plan(edits=(Edit(function=edits.scale_arguments, arguments={"factors": factors}),))
 
 
+_SCALED = {"softmax-saturation": frozenset(("softmax",)), "exp-underflow": EXPONENTIAL_CALLS}
+"""By cause, the functions whose arguments are too large, where it is not any that saturates."""
+
+
 def mean_aggregation(situation: Situation) -> Plan:
     """Means in place of sums over elements, neighbours or terms."""
     sums = [c for c in situation.calls if c.name in SUM_CALLS and not c.parameters and c.tensors >= 1]
-    calls = some(sums, "no sum is taken inside the model's modules")
+    calls = some(sums, "no sum is taken inside the model's modules", NotTriable)
     return Plan(edits=(Edit(function=edits.average, arguments={"places": situation.places(calls)}),))
 
 
@@ -63,7 +66,7 @@ def loss_scaling(situation: Situation) -> Plan:
     """The loss scaled as the finding recommends."""
     scale = situation.finding.evidence.get("loss_scale")
     if not isinstance(scale, (int, float)):
-        raise NotTriable("no scale fits all gradients")
+        raise NothingToActOn("no scale fits all gradients")
     return Plan(loss_scale=float(scale))
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from gradcheck_cli.records.ops import WEIGHTED_CALLS
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.trials import edits
-from gradcheck_cli.trials.calls import Call, NotTriable
+from gradcheck_cli.trials.calls import Call, NothingToActOn, NotTriable
 from gradcheck_cli.trials.edits import Place
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Situation:
         """Calls of these activations between two weights, which are no gates."""
         names = frozenset(names)
         found = [c for c in self.calls if c.name in names and not self.evidence.graph.gates(c.op)]
-        return [c for c in found if self.evidence.paths.weights_above(c.op) > 0]
+        return [c for c in found if self.evidence.is_hidden(c.op)]
 
     def weighted(self) -> list[Call]:
         """Calls that multiply by a parameter of the model."""
@@ -91,7 +91,7 @@ class Situation:
 
     def hidden(self) -> list[Call]:
         """Weighted calls with another weight between them and the loss."""
-        return [c for c in self.weighted() if self.evidence.paths.weights_above(c.op) > 0]
+        return [c for c in self.weighted() if self.evidence.is_hidden(c.op)]
 
     def places(self, calls: Sequence[Call]) -> set[Place]:
         """The places of `calls`, with None for a function whose every call in a module is among them."""
@@ -104,12 +104,12 @@ class Situation:
         return Edit(function=edits.swap_activations, arguments={"places": self.places(calls), "to": to})
 
 
-def some(found: Any, why: str) -> Any:
+def some(found: Any, why: str, error: type[NotTriable] = NothingToActOn) -> Any:
     """`found`, if it holds anything.
 
     Raises:
-        NotTriable: It is empty; `why` says what that means.
+        NotTriable: It is empty, as an `error`; `why` says what that means.
     """
     if not found:
-        raise NotTriable(why)
+        raise error(why)
     return found

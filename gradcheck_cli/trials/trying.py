@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torch import nn
 
+from gradcheck_cli.records.choices import Family
 from gradcheck_cli.records.judging import Diagnosed
 from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.records.spec import CheckSpec, Step
@@ -17,7 +19,7 @@ from gradcheck_cli.runtime.passes import RaisedByUser, cut_off
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.trials.bench import Bench
 from gradcheck_cli.trials.budget import CLOCK, Budget, OutOfBudget
-from gradcheck_cli.trials.calls import NotTriable, recorded_calls
+from gradcheck_cli.trials.calls import NothingToActOn, NotTriable, recorded_calls
 from gradcheck_cli.trials.editing import Edited, confirmed, edited
 from gradcheck_cli.trials.habits import HABITS
 from gradcheck_cli.trials.outcome import ranked
@@ -134,15 +136,19 @@ class _Ward:
         if self._interrupted:
             return finding
         tried = {remedy.id: remedy for remedy in finding.remedies}
+        unit = _unit(bench, finding)
         made: dict[str, Edited] = {}
         try:
             for remedy in finding.remedies:
-                tried[remedy.id] = self._tried(bench, finding, remedy, made)
-                self._on_tried(finding, replace(finding, remedies=ranked(list(tried.values()))))
-            _confirm(bench, tried, made)
+                try:
+                    tried[remedy.id] = self._tried(bench, finding, remedy, made)
+                except NothingToActOn as why:
+                    _drop(bench, tried, remedy, str(why))
+                self._on_tried(finding, replace(finding, remedies=ranked(list(tried.values()), unit)))
+            _confirm(bench, tried, made, unit)
         except KeyboardInterrupt:
             self._interrupted = True
-        return replace(finding, remedies=ranked(list(tried.values())))
+        return replace(finding, remedies=ranked(list(tried.values()), unit))
 
     def _tried(self, bench: Bench, finding: Finding, remedy: Remedy, made: dict[str, Edited]) -> Remedy:
         self._begun += 1
@@ -154,7 +160,7 @@ class _Ward:
                 return practised(bench, finding, remedy)
             made[remedy.id] = edited(bench, finding, remedy)
             return made[remedy.id].remedy
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, NothingToActOn):
             raise
         except OutOfBudget:
             self._late += 1
@@ -163,12 +169,27 @@ class _Ward:
             return replace(remedy, trial=Trial(note=_told(error)))
 
 
-def _confirm(bench: Bench, tried: dict[str, Remedy], made: dict[str, Edited]) -> None:
-    """Train the best for longer, until the best are those that stand it."""
+def _unit(bench: Bench, finding: Finding) -> float | None:
+    """The loss that trained losses are held against: the model's own, unless it is the loss that exploded."""
+    loss = abs(bench.diagnosed.evidence.measurement.loss)
+    return loss if finding.family is not Family.EXPLODING and 0 < loss < math.inf else None
+
+
+def _drop(bench: Bench, tried: dict[str, Remedy], remedy: Remedy, why: str) -> None:
+    """Leave out what cannot apply, unless nothing would be left, or it is not known what the model calls."""
+    if bench.calls and len(tried) > 1:
+        del tried[remedy.id]
+    else:
+        tried[remedy.id] = replace(remedy, trial=Trial(note=why))
+
+
+def _confirm(bench: Bench, tried: dict[str, Remedy], made: dict[str, Edited], unit: float | None) -> None:
+    """Train for longer the first by its place that fixes the finding, then the best, until they stand it."""
     done: set[str] = set()
     while True:
-        best = ranked(list(tried.values()))[:FINALISTS]
-        waiting = [r for r in best if r.trial.outcome == "fixed" and r.id not in done]
+        best = ranked(list(tried.values()), unit)[:FINALISTS]
+        by_place = [r for r in tried.values() if r.trial.outcome == "fixed"][:1]
+        waiting = [r for r in (*by_place, *best) if r.trial.outcome == "fixed" and r.id not in done]
         if not waiting:
             return
         name = waiting[0].id

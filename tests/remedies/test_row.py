@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gradcheck_cli.records.report import Remedy, Trial
+from gradcheck_cli.records.traits import Trait
 from gradcheck_cli.remedies.row import Row, Tried, remedy
 
 
@@ -44,3 +47,38 @@ def test_how_it_is_tried_is_up_to_the_user_unless_it_is_said(tried: Tried) -> No
     assert row("depth:1", tried).tried is tried
     plain = remedy("relu", "ReLU", "Its slope is 1.", causes="", unless="never", source="x")
     assert (plain.tried, plain.remedy.code) == (Tried.BY_HAND, "")
+
+
+def conditional(**conditions: Any) -> Row:
+    return remedy("relu", "ReLU", "Its slope is 1.", "a", causes="depth:1", unless="never", source="x", **conditions)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "applies"),
+    [
+        ({}, True),
+        ({"needs": "residual"}, True),
+        ({"needs": "softmax"}, False),
+        ({"needs": "softmax|residual"}, True),
+        ({"needs": "residual softmax"}, False),
+        ({"needs": "small-init:softmax"}, True),
+        ({"needs": "depth:softmax"}, False),
+        ({"never": "residual"}, False),
+        ({"never": "softmax"}, True),
+        ({"never": "small-init:residual"}, True),
+        ({"never": "depth:softmax|residual"}, False),
+    ],
+)
+def test_a_condition_is_met_by_what_the_model_has(conditions: dict[str, str], applies: bool) -> None:
+    assert conditional(**conditions).applies("depth", frozenset((Trait.RESIDUAL,))) is applies
+
+
+def test_a_trait_that_there_is_none_of_is_a_mistake() -> None:
+    with pytest.raises(KeyError, match="WINGS"):
+        conditional(needs="wings")
+
+
+def test_the_line_to_paste_is_the_one_for_the_model() -> None:
+    made = conditional(codes={"softmax|residual": "b", "binary": "c"})
+    codes = [made.worded(frozenset(traits)).code for traits in ((), (Trait.RESIDUAL, Trait.BINARY), (Trait.BINARY,))]
+    assert codes == ["a", "b", "c"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from gradcheck_cli.records.report import Remedy, Trial
 from gradcheck_cli.reports.plain import (
     below_here,
     finding_lines,
+    is_same,
     level,
     numbers_in_words,
     suite_of_one,
@@ -78,6 +80,14 @@ def test_each_line_of_a_finding_is_one_line_that_can_be_printed(path: str, why: 
             Trial(outcome="helps", before=2.3, after=0.4, unit="loss after 20", steps=20, loss_without=2, loss_with=1),
             "helps, 2.3 → 0.4 loss after 20",
         ),
+        (
+            Trial(outcome="fixed", before=1.0, after=2.0, unit="x", steps=20, loss_without=1.38, loss_with=1.379),
+            "fixed, 1 → 2 x; training is no different after 20 steps",
+        ),
+        (
+            Trial(outcome="no-effect", before=1.38, after=1.38, unit="loss after 20 steps"),
+            "no-effect, 1.38 loss after 20 steps, no different",
+        ),
     ],
 )
 def test_what_came_of_a_trial_is_told_in_words(trial: Trial, words: str) -> None:
@@ -89,6 +99,23 @@ def test_numbers_and_training_are_told_only_where_both_ends_are_known() -> None:
     assert numbers_in_words(Trial(after=1.0)) == numbers_in_words(Trial(before=1.0)) == ""
     assert training_in_words(Trial(loss_with=1.0)) == training_in_words(Trial(loss_without=1.0)) == ""
     assert training_in_words(Trial(steps=5, loss_with=0.0, loss_without=1.0)) == "loss after 5 steps 0 instead of 1"
+
+
+@pytest.mark.parametrize(
+    ("loss", "other", "same"),
+    [
+        (1.0, 1.0, True),
+        (1.0, 1.01, True),
+        (1.0, 1.03, False),
+        (-1.0, -1.01, True),
+        (0.0, 0.0, True),
+        (0.0, 1e-9, False),
+        (math.inf, math.inf, True),
+        (1.0, math.inf, False),
+    ],
+)
+def test_losses_that_differ_by_next_to_nothing_are_the_same(loss: float, other: float, same: bool) -> None:
+    assert is_same(loss, other) is same
 
 
 def test_a_file_is_shown_from_here_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

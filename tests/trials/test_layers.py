@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli.trials import edits, layers
-from gradcheck_cli.trials.calls import NotTriable
+from gradcheck_cli.trials.calls import NothingToActOn, NotTriable
 from gradcheck_cli.trials.situation import Plan
 from tests.trials.situations import situation
 
@@ -61,6 +61,14 @@ def test_leaky_relu_takes_the_place_of_what_rectifies() -> None:
     assert swap.arguments == {"places": {("0", "clamp", None), ("1", "relu", None)}, "to": "leaky_relu"}
     with pytest.raises(NotTriable, match="no ReLU"):
         layers.leaky_relu(situation(squashed(), BATCH))
+
+
+def test_softplus_takes_the_place_of_the_last_relu_alone() -> None:
+    model = stack(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU())
+    (swap,) = layers.softplus(situation(model, BATCH)).edits
+    assert swap.arguments == {"places": {("3", "relu", None)}, "to": "softplus"}
+    with pytest.raises(NothingToActOn, match="between the last layer and the loss"):
+        layers.softplus(situation(stack(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4)), BATCH))
 
 
 # --------------------------------------------------------------------------- initialisation

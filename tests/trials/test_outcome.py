@@ -1,6 +1,8 @@
 """What a trial is called, by hand-written findings and numbers."""
 
+import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.judging import Reading
 from gradcheck_cli.records.report import Finding, Remedy, Trial
-from gradcheck_cli.trials.outcome import RANK, measured_outcome, ranked, trained_outcome
+from gradcheck_cli.trials.outcome import RANK, measured_outcome, ranked, trained_outcome, trains_well
 
 SICK = Finding(
     code="GC201",
@@ -69,13 +71,54 @@ def test_outcomes_by_training(without: float, trained: float, outcome: str) -> N
     assert trained_outcome(without, trained, start=2.3) == outcome
 
 
-@given(st.lists(st.tuples(st.sampled_from(sorted(RANK)), st.floats(0, 10)), max_size=8))
-def test_the_best_outcome_comes_first(trials: list[tuple[str, float]]) -> None:
-    remedies = [
-        Remedy(id=str(i), title="", detail="", trial=Trial(outcome=outcome, loss_without=3.0, loss_with=loss))
-        for i, (outcome, loss) in enumerate(trials)
-    ]
-    order = ranked(remedies)
-    assert sorted(r.id for r in order) == sorted(r.id for r in remedies)
-    keys = [(RANK[r.trial.outcome], r.trial.loss_with) for r in order]
-    assert keys == sorted(keys)
+def remedies(*trials: Trial) -> list[Remedy]:
+    return [Remedy(id=str(place), title="", detail="", trial=trial) for place, trial in enumerate(trials)]
+
+
+def order(trials: list[Trial], unit: float | None = None) -> list[int]:
+    return [int(remedy.id) for remedy in ranked(remedies(*trials), unit)]
+
+
+def trained(outcome: str, loss: float, without: float = 3.0, **fields: Any) -> Trial:
+    return Trial(outcome=outcome, loss_without=without, loss_with=loss, **fields)
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(RANK)), st.floats(0, 10)), max_size=8), st.sampled_from((None, 3.0)))
+def test_the_best_outcome_comes_first(drawn: list[tuple[str, float]], unit: float | None) -> None:
+    trials = [trained(outcome, loss) for outcome, loss in drawn]
+    found = order(trials, unit)
+    assert sorted(found) == list(range(len(trials)))
+    well = [trains_well(trials[place]) and trials[place].outcome in ("fixed", "helps") for place in found]
+    assert well == sorted(well, reverse=True)
+    for confirmed in (True, False):
+        outcomes = [RANK[trials[p].outcome] for p, is_well in zip(found, well, strict=True) if is_well is confirmed]
+        assert outcomes == sorted(outcomes)
+
+
+def test_what_training_confirms_comes_before_what_only_measures_well() -> None:
+    assert order([trained("fixed", 3.0), trained("fixed", 0.5)]) == [1, 0]
+    assert order([trained("fixed", 3.0), trained("helps", 0.5)]) == [1, 0]
+    assert order([trained("helps", 0.1), trained("fixed", 0.5)]) == [1, 0]
+
+
+def test_a_better_recipe_alone_confirms_no_edit() -> None:
+    recipe = trained("helps", 0.1, unit="loss after 20 steps")
+    assert order([recipe, trained("fixed", 3.0)]) == [1, 0]
+
+
+def test_losses_that_are_close_leave_the_order_to_the_cause() -> None:
+    assert order([trained("fixed", 0.2), trained("fixed", 0.1)]) == [1, 0]
+    assert order([trained("fixed", 0.4), trained("fixed", 0.2)], unit=3.0) == [0, 1]
+    assert order([trained("fixed", 1.2), trained("fixed", 0.1)], unit=3.0) == [1, 0]
+
+
+def test_what_was_not_trained_comes_last_among_its_like() -> None:
+    assert order([Trial(outcome="fixed"), trained("fixed", 2.9)]) == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("without", "loss", "well"),
+    [(3.0, 2.0, True), (3.0, 2.9, False), (math.inf, 5.0, True), (math.inf, math.inf, False), (-1.0, -2.0, True)],
+)
+def test_training_confirms_what_ends_clearly_lower(without: float, loss: float, well: bool) -> None:
+    assert trains_well(trained("fixed", loss, without)) is well

@@ -45,6 +45,19 @@ def test_of_a_softmax_the_spread_of_its_logits_counts_and_not_their_mean() -> No
     )
 
 
+def test_of_a_kernel_that_underflows_the_exponent_is_scaled() -> None:
+    class Kernel(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.exp(-(super().forward(x) ** 2))
+
+    kernel = Kernel(4, 4)
+    with torch.no_grad():
+        kernel.weight.fill_(50.0)
+    (edit,) = scales.scale_logits(situation(nn.Sequential(kernel), (X, X), cause="exp-underflow")).edits
+    ((place, factor),) = edit.arguments["factors"].items()
+    assert place == ("0", "exp", 0) and factor < 1e-3
+
+
 def test_logits_that_only_the_loss_sees_are_scaled_at_the_output() -> None:
     (edit,) = scales.scale_logits(situation(scaled(50.0), CLASSES, "cross_entropy")).edits
     assert edit.function is edits.scale_output

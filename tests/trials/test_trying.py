@@ -11,10 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import gradcheck_cli
-from gradcheck_cli.records.report import Finding, Remedy, Report
+from gradcheck_cli.records.report import Finding, Remedy, Report, Trial
 from gradcheck_cli.reports.jsonfile import read_saved
 from gradcheck_cli.trials import budget, editing, trying
-from gradcheck_cli.trials.outcome import RANK
+from gradcheck_cli.trials.calls import NothingToActOn
+from gradcheck_cli.trials.outcome import ranked, trains_well
+from gradcheck_cli.trials.training import LONGER
 from tests.corpus import CASES
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -63,13 +65,52 @@ def test_the_remedy_of_the_textbook_fixes(case: str, cure: str) -> None:
 
 
 def test_remedies_are_ranked_by_what_was_measured() -> None:
-    outcomes = [r.trial.outcome for r in gravest(treated("deep_sigmoid_mlp")).remedies]
-    assert outcomes[0] == "fixed" and outcomes == sorted(outcomes, key=RANK.__getitem__)
+    report = treated("deep_sigmoid_mlp")
+    remedies = gravest(report).remedies
+    assert remedies[0].trial.outcome == "fixed" and trains_well(remedies[0].trial)
+    assert remedies == ranked(remedies, report.loss)
 
 
 def test_what_cannot_be_tried_says_why() -> None:
     found = remedy(treated("stacked_rnn_100_steps"), "attention")
     assert found.trial.outcome == "not-tried" and "only you can choose" in found.trial.note
+
+
+class Counts(nn.Sequential):
+    """A regression of counts whose last ReLU is off for every sample."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        super().__init__(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 1), nn.ReLU())
+        nn.init.constant_(self[2].weight, -0.1)  # off without any large bias
+        nn.init.zeros_(self[2].bias)
+
+
+def test_a_last_relu_that_is_off_is_cured_by_a_softplus() -> None:
+    x = torch.randn(32, 4, generator=torch.Generator().manual_seed(0))
+    report = gradcheck_cli.check(Counts(), (x, x.abs().sum(1, keepdim=True)), loss=F.mse_loss, try_budget=400)
+    best = gravest(report).remedies[0]
+    assert (best.id, best.trial.outcome, best.trial.steps) == ("softplus", "fixed", LONGER)
+    assert trains_well(best.trial) and "softplus" in best.trial.patch
+
+
+def test_what_has_nothing_to_act_on_is_left_out_once_it_is_tried() -> None:
+    x = torch.randn(32, 4, generator=torch.Generator().manual_seed(0))
+    batch = x, x.abs().sum(1, keepdim=True)
+    untried = gradcheck_cli.check(Counts(), batch, loss=F.mse_loss)
+    tried = gradcheck_cli.check(Counts(), batch, loss=F.mse_loss, try_budget=400)
+    assert "bias-init" in {r.id for r in gravest(untried).remedies}
+    assert "bias-init" not in {r.id for r in gravest(tried).remedies}
+
+
+def test_the_last_remedy_stays_also_where_it_has_nothing_to_act_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(*args: object) -> None:
+        raise NothingToActOn("there is none")
+
+    monkeypatch.setattr(trying, "edited", nothing)
+    monkeypatch.setattr(trying, "practised", nothing)
+    (left,) = gravest(treated("dead_relu_bias")).remedies
+    assert left.trial == Trial(note="there is none")
 
 
 def test_what_a_remedy_changes_is_told() -> None:
