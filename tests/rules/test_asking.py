@@ -50,7 +50,7 @@ def test_a_loss_of_no_known_kind_is_looked_at_sooner(lenses: tuple[Lens, ...], a
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
 def test_no_loss_is_large_by_itself(scale: float) -> None:
     found = healthy(loss=0.5 * scale)
-    heavy = (replace(p, weight_norm=p.weight_norm * scale) for p in found.parameters)
+    heavy = (replace(p, weight_norm=scale, active_weight_norm=scale) for p in found.parameters)
     assert asked(replace(found, parameters=tuple(heavy))) == NOTHING
 
 
