@@ -133,15 +133,26 @@ class Evidence:
         """The largest S of a layer with a matrix."""
         return max((self.layers[m].elasticity or 0.0 for m in self.trainable), default=0.0)
 
-    @cached_property
+    @property
     def collapsing(self) -> bool:
-        """Whether what feeds every head is nearly the same for all samples, as far as its dtype can tell.
+        """Whether what feeds every head is nearly the same for all samples, or for all positions of a sample.
 
-        A model of which one part still tells them apart learns from that.
+        As far as its dtype can tell. A model of which one part still tells them apart learns from that.
         """
-        spreads = [(h.distinguishability, h.floor) for h in self.measurement.heads if h.distinguishability is not None]
+        return self._nearly_the_same(whole=True) or self._nearly_the_same(whole=False)
+
+    @property
+    def collapsing_in_part(self) -> bool:
+        """Whether samples differ in one position, or positions in one sample, by nothing, though not both."""
+        return self.collapsing and not self._nearly_the_same(whole=True)
+
+    def _nearly_the_same(self, *, whole: bool) -> bool:
+        heads = [h for h in self.measurement.heads if h.distinguishability is not None]
+        spreads = [(h.distinguishability if whole else h.apart, h.floor) for h in heads]
         least = self.thresholds.faint_distinguishability
-        return bool(spreads) and all(spread < least and floor < least for spread, floor in spreads)
+        return bool(spreads) and all(
+            spread is not None and spread < least and floor < least for spread, floor in spreads
+        )
 
     def cancels(self, module: int) -> bool:
         """Whether a layer's gradient is small because large parts of it add up to nothing."""

@@ -64,7 +64,7 @@ class References:
         index = 0
         while len(self.graph.op(index).edges) == 1 and kind_of(self.graph.op(index).name) != "loss":
             index = self.graph.op(index).edges[0].to
-        return kind_of(self.graph.op(index).name) == "loss" or self._ends_in_difference
+        return kind_of(self.graph.op(index).name) == "loss" or self.ends_in_difference
 
     @cached_property
     def chance(self) -> tuple[float, float] | None:

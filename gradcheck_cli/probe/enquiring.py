@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.probe.functions import Application, recorded_applications, tested
-from gradcheck_cli.probe.heads import FEWEST, Weights, distinguishability, heads
+from gradcheck_cli.probe.heads import FEWEST, Weights, along_one_axis, distinguishability, heads
 from gradcheck_cli.probe.nulls import Answering, Product, Unanswerable, product_of
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import Tracer
@@ -262,9 +262,12 @@ class _Profiler(TorchFunctionMode):
                 spread, rows, floor = distinguishability(*fed) if fed is not None else (None, 0, 0.0)
             except Exception:  # no product by a weight, or of a sub-class that raises what it likes
                 return
-            if spread is not None and rows >= FEWEST:
+            if fed is not None and spread is not None and rows >= FEWEST:
                 place = self._sources.line(self._tracer.place_of(sys._getframe()))
-                self.found.append(Distinct(self._tracer.current_module, place, max(spread, floor), rows))
+                apart, _ = along_one_axis(*fed)
+                at = self._tracer.current_module
+                apart = None if apart is None else max(apart, floor)
+                self.found.append(Distinct(at, place, max(spread, floor), rows, apart))
 
 
 def _is_coarse(loss: Tensor) -> bool:

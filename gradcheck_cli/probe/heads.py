@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -198,6 +199,48 @@ def distinguishability(tensor: Tensor, channel: int) -> tuple[float | None, int,
     wide = _wide(_sampled(table, many))
     whole, spread = float(wide.square().mean()), float((wide - wide.mean(0)).square().mean())
     return (spread / whole if 0 < whole < math.inf and spread < math.inf else None), many, floor
+
+
+def along_one_axis(tensor: Tensor, channel: int, shape: Sequence[int] = ()) -> tuple[float | None, str]:
+    """The smaller D of two: between samples at one position, and between the positions of one sample; and which it is.
+
+    All positions of a sample can have become one though the samples differ, and the other way round. None where an
+    activation has no positions, or fewer than four samples or positions.
+
+    Args:
+        tensor: An activation.
+        channel: Which of its dimensions holds the channels.
+        shape: What it is of, where the tensor has its samples and positions in one dimension; the channels come last.
+    """
+    tensor = tensor.detach()
+    if not is_plain(tensor) or not tensor.is_floating_point() or not tensor.numel():
+        return None, ""
+    table = tensor.movedim(channel, -1)
+    if len(shape) > 2 and math.prod(shape) == table.numel() and shape[-1] == table.shape[-1]:
+        table = table.reshape(shape)
+    if table.dim() < 3:
+        return None, ""
+    table = _thinned(table.reshape(table.shape[0], -1, table.shape[-1])).double()
+    whole = float(table.square().mean())
+    if not 0 < whole < math.inf:
+        return None, ""
+    found = [
+        (float((table - table.mean(axis, keepdim=True)).square().mean()) / whole, between)
+        for axis, between in enumerate(("samples", "positions"))
+        if table.shape[axis] >= FEWEST
+    ]
+    return min(found, default=(None, ""))
+
+
+def _thinned(table: Tensor) -> Tensor:
+    """Some samples and some positions of each, drawn at random, where there are many."""
+    generator = torch.Generator().manual_seed(0)
+    for axis in (0, 1):
+        most = max(_LEAST_ROWS, table.shape[axis] * _SAMPLE // max(table.numel(), 1))
+        if table.numel() > _SAMPLE and most < table.shape[axis]:
+            drawn = torch.randperm(table.shape[axis], generator=generator)[:most]
+            table = table.index_select(axis, drawn.to(table.device))
+    return table
 
 
 def _sampled(table: Tensor, many: int) -> Tensor:

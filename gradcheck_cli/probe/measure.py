@@ -17,7 +17,7 @@ from torch.nn.parameter import is_lazy
 
 from gradcheck_cli.errors import GradcheckError, ProbeError, StateError
 from gradcheck_cli.probe import lenses
-from gradcheck_cli.probe.heads import Weights, distinguishability, heads
+from gradcheck_cli.probe.heads import Weights, along_one_axis, distinguishability, heads
 from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch
 from gradcheck_cli.probe.parameters import GradientFigures, figures
 from gradcheck_cli.probe.prechecks import require_parameters, statistics_never_taken
@@ -136,7 +136,8 @@ class _Probe:
             if fed is None or self.tracer.is_derived(sequence):  # not kept, or no activation
                 yield Head(head.op, call, None, 0, 0.0)
             else:
-                yield Head(head.op, call, *distinguishability(fed, head.channel))
+                apart = along_one_axis(fed, head.channel, self.tracer.shape_at(call))
+                yield Head(head.op, call, *distinguishability(fed, head.channel), *apart)
         self.tracer.forget_fed()
 
     def _observed(

@@ -58,6 +58,7 @@ class Tracer(TorchFunctionMode):
         self._module_events: list[tuple[int, int]] = []
         self._place_events: list[tuple[int, Place | None]] = []
         self._products: list[tuple[int, int]] = []
+        self._shapes: list[tuple[int, ...]] = []
         self._derivatives: list[tuple[int, int]] = []
         self._fed: deque[tuple[int, Tensor, int]] = deque(maxlen=_LAST_FED)
         self._frames = _FrameFilter()
@@ -140,6 +141,7 @@ class Tracer(TorchFunctionMode):
         after = _get_sequence_nr()
         if name in PRODUCT_CALLS:
             self._products.append((before, after))
+            self._shapes.append(_shape_of_first(args))
             if after != before:
                 self._note_fed(name, args)
         if after != before:
@@ -256,6 +258,10 @@ class Tracer(TorchFunctionMode):
         at = bisect_right(self._place_events, sequence, key=_first) - 1
         return self._place_events[at][1] if at >= 0 else None
 
+    def shape_at(self, call: int) -> tuple[int, ...]:
+        """The shape of the first argument of a call of a product, where it is a plain tensor; () of no call."""
+        return self._shapes[call] if call >= 0 else ()
+
     def product_at(self, sequence: int) -> int:
         """Which call of a product made the node of this sequence number, from 0; -1 where none did."""
         return _inside(self._products, sequence)
@@ -271,6 +277,11 @@ class Tracer(TorchFunctionMode):
     def is_derived(self, sequence: int) -> bool:
         """Whether a gradient that the forward pass takes made the node of this sequence number."""
         return _inside(self._derivatives, sequence) >= 0
+
+
+def _shape_of_first(args: tuple[Any, ...]) -> tuple[int, ...]:
+    first = args[0] if args else None
+    return tuple(first.shape) if type(first) is Tensor and not first.is_nested else ()
 
 
 class RawCut:

@@ -29,12 +29,16 @@ class Questions:
 
 
 class Distinct(NamedTuple):
-    """Distinguishability of what goes into a layer: D in 0 to 1, the layer's module index, its line and `rows`."""
+    """Distinguishability of what goes into a layer: D in 0 to 1, the layer's module index, its line and `rows`.
+
+    `apart` is the smaller D between samples at one position and between the positions of one sample, as of a head.
+    """
 
     module: int
     source: SourceLine | None
     distinguishability: float
     rows: int
+    apart: float | None = None
 
 
 class Agreement(NamedTuple):

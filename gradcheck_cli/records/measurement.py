@@ -241,6 +241,9 @@ class Head(NamedTuple):
             activation but a gradient inside the loss.
         rows: Samples, tokens, nodes or pixels: all but the channels; 0 where they are not known.
         floor: What rounding leaves of D in this dtype.
+        apart: The smaller D of two: between samples at one position, and between the positions of one sample; None
+            where there are no positions.
+        between: "samples" or "positions", which of the two it is.
     """
 
     op: int
@@ -248,6 +251,8 @@ class Head(NamedTuple):
     distinguishability: float | None
     rows: int
     floor: float
+    apart: float | None = None
+    between: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

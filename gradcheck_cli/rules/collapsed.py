@@ -51,15 +51,16 @@ def collapsed_signal(evidence: Evidence) -> Diagnoses:
     fall = _fall(evidence)
     if fall is None:
         return
-    spread = max(h.distinguishability or 0.0 for h in evidence.measurement.heads)
+    spread, between = _left(evidence)
     layers = _starved(evidence, fall)
     names = tuple(evidence.graph.path_of(m) for m in layers)
     cause, why, op = _cause(evidence, fall)
+    clear = spread < evidence.thresholds.collapsed_distinguishability and not evidence.collapsing_in_part
     yield Diagnosis(
         layers=names,
         cause=cause,
-        message=f"all samples become one: of what {named([evidence.graph.path_of(_head(evidence))])} is given "
-        f"{number(spread, 1)} differs between samples, so {named(names)} {verb(names, 'learns', 'learn')} nothing "
+        message=f"all {between} become one: of what {named([evidence.graph.path_of(_head(evidence))])} is given "
+        f"{number(spread, 1)} differs between them, so {named(names)} {verb(names, 'learns', 'learn')} nothing "
         "about them",
         why=why,
         op=op,
@@ -69,7 +70,17 @@ def collapsed_signal(evidence: Evidence) -> Diagnoses:
             "decades": -fall.decades,
             "layers_of_fall": fall.steps,
         },
-        doubt=About.WHOLE if spread > evidence.thresholds.collapsed_distinguishability else None,
+        doubt=None if clear else About.WHOLE,
+    )
+
+
+def _left(evidence: Evidence) -> tuple[float, str]:
+    """The share of the heads' input that differs, and between what it does."""
+    if not evidence.collapsing_in_part:
+        return max(h.distinguishability or 0.0 for h in evidence.measurement.heads), "samples"
+    return max(
+        (h.apart or 0.0, f"{h.between} of a sample" if h.between == "positions" else h.between)
+        for h in evidence.measurement.heads
     )
 
 
@@ -89,6 +100,8 @@ def _opens(evidence: Evidence) -> bool:
 def _fall(evidence: Evidence) -> _Fall | None:
     """Where D falls; None where the batch itself tells no sample from another, or it was not seen by depth."""
     profile, limits = evidence.enquiry.profile, evidence.thresholds
+    if evidence.collapsing_in_part:
+        profile = tuple(d._replace(distinguishability=d.apart) for d in profile if d.apart is not None)
     start = next((i for i, d in enumerate(profile) if d.distinguishability >= limits.faint_distinguishability), None)
     if start is None:
         return None
