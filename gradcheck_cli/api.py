@@ -60,7 +60,8 @@ def check(
         select: Code prefixes or rule names to show, as one text or several; all if empty.
         ignore: Code prefixes or rule names to leave out.
         fail_on: Lowest severity for which `report.ok` is False.
-        try_budget: Forward and backward passes that trials of remedies may take; 400 try all of most findings, 0 none.
+        try_budget: Forward and backward passes that trials may take; 800 decide a suspicion and try all remedies of a
+            finding, with 0 nothing is tried.
 
     Raises:
         UsageError: An argument is none that this takes.

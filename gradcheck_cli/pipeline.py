@@ -12,7 +12,7 @@ from typing import Any
 
 from gradcheck_cli import __version__
 from gradcheck_cli.evidence import Evidence, gather
-from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.choices import Decision, Severity
 from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.judging import Choice, Diagnosed
 from gradcheck_cli.records.measurement import Measurement
@@ -21,7 +21,7 @@ from gradcheck_cli.records.spec import CheckSpec, Step, Target
 from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.records.training import Training
 from gradcheck_cli.records.traits import traits_of_family
-from gradcheck_cli.records.verdict import exit_code, status_of
+from gradcheck_cli.records.verdict import exit_code, gravest_first, status_of, with_status
 from gradcheck_cli.remedies import remedies_for
 from gradcheck_cli.rules import BY_CODE, judge, questions, read
 
@@ -65,6 +65,7 @@ def examine(
     """
     import torch
 
+    from gradcheck_cli.probe import chance
     from gradcheck_cli.trials import Reporting, try_remedies
 
     autocast = getattr(torch, spec.autocast) if spec.autocast else None
@@ -84,9 +85,11 @@ def examine(
     verdict, measurement = diagnosed.verdict, measured[0]
 
     def report(findings: tuple[Finding, ...], untried: tuple[str, ...] = ()) -> Report:
+        findings = gravest_first(_told(finding, spec) for finding in findings)
+        layers = with_status(diagnosed.evidence.layers.values(), findings)
         return Report(
             name=target.name,
-            status=status_of(findings, verdict.layers),
+            status=status_of(findings, layers),
             exit_code=exit_code(findings, spec.fail_on),
             loss=measurement.loss,
             loss_source=target.loss_source or measurement.loss_source,
@@ -95,7 +98,7 @@ def examine(
             findings=findings,
             hidden=verdict.hidden,
             waived=verdict.waived,
-            layers=verdict.layers,
+            layers=layers,
             series=diagnosed.evidence.paths.ledger.series,
             notes=(*measurement.remarks, *_too_few(target, spec), *untried),
             seconds={
@@ -106,13 +109,13 @@ def examine(
             },
         )
 
-    ill = [f for f in verdict.findings if f.severity is not Severity.NOTE and BY_CODE[f.code].triable]
+    ill = [f for f in verdict.findings if _is_ill(f) and BY_CODE[f.code].triable]
     if not ill or not spec.try_budget:
         return report(verdict.findings)
     on_diagnosed(report(verdict.findings))
     again = partial(diagnose, thresholds=spec.thresholds)
     reporting = Reporting(stage=on_stage, tried=lambda findings: on_diagnosed(report(findings)))
-    return report(*try_remedies(steps[0], spec, diagnosed, again, ill, reporting))
+    return report(*try_remedies(steps[0], spec, diagnosed, again, chance, ill, reporting))
 
 
 def diagnose(step: Step, *, thresholds: Thresholds = Thresholds()) -> Diagnosed[Evidence]:  # noqa: B008 - frozen
@@ -169,8 +172,22 @@ def _measured(step: Step, on_stage: Stage) -> Measurement:
         raise explain_forward_error(step.target.model, error) from error
 
 
+def _is_ill(finding: Finding) -> bool:
+    """Whether it is an illness, or the suspicion of one."""
+    return finding.severity is not Severity.NOTE or finding.opinion is not None
+
+
+def _told(finding: Finding, spec: CheckSpec) -> Finding:
+    """A suspicion that was not tried, with the reason; nothing is ill for its size or for want of a budget."""
+    opinion = finding.opinion
+    if opinion is None or opinion.decision is not Decision.NOT_TRIED or opinion.told:
+        return finding
+    why = "the trials did not come to it" if spec.try_budget else "not tried; --try-budget decides"
+    return replace(finding, opinion=replace(opinion, told=why))
+
+
 def _with_remedies(finding: Finding, evidence: Evidence) -> Finding:
-    if finding.severity is Severity.NOTE:
+    if not _is_ill(finding):
         return finding
     code = finding.source.code if finding.source else ""
     traits = evidence.traits | traits_of_family(finding.family)

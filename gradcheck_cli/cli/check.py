@@ -36,7 +36,7 @@ from gradcheck_cli.cli.options import (
 from gradcheck_cli.cli.progress import stages
 from gradcheck_cli.cli.writing import write_file
 from gradcheck_cli.errors import UsageError
-from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
+from gradcheck_cli.records.choices import FailOn, Mode, Optimizer, Severity
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
@@ -159,7 +159,7 @@ def check(
         typer.Option(
             min=1, metavar="PASSES", help="Forward and backward passes for all trials.", rich_help_panel=_TRIALS
         ),
-    ] = 400,
+    ] = 800,
     write_patch: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write the best remedy as Python to run.", rich_help_panel=_TRIALS),
@@ -294,7 +294,8 @@ def _with_patch(report: Report, path: str) -> Report:
     Raises:
         ReportError: The file cannot be written.
     """
-    remedies = (remedy for finding in report.findings for remedy in finding.remedies[:1])
+    ill = (finding for finding in report.findings if finding.severity is not Severity.NOTE)
+    remedies = (remedy for finding in ill for remedy in finding.remedies[:1])
     best = next((remedy for remedy in remedies if remedy.trial.patch), None)
     if best is None:
         return replace(

@@ -18,6 +18,21 @@ _FAILING = {
     FailOn.WARNING: frozenset((Severity.ERROR, Severity.WARNING)),
     FailOn.NEVER: frozenset[Severity](),
 }
+_GRAVITY = {severity: place for place, severity in enumerate(Severity)}
+
+
+def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Errors, then warnings, then notes; within each in the order given, so that causes stay first."""
+    return tuple(sorted(findings, key=lambda finding: _GRAVITY[finding.severity]))
+
+
+def with_status(layers: Iterable[Layer], findings: Iterable[Finding]) -> tuple[Layer, ...]:
+    """The layers, each with the code of its gravest finding above a note as its status, where it has one."""
+    status: dict[str, str] = {}
+    for finding in gravest_first(findings):
+        if finding.severity is not Severity.NOTE:
+            status = dict.fromkeys(finding.layers, finding.code) | status
+    return tuple(replace(layer, status=status.get(layer.path, layer.status)) for layer in layers)
 
 
 def exit_code(findings: Iterable[Finding], fail_on: FailOn) -> int:

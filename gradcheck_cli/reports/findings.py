@@ -11,7 +11,7 @@ from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.reports.charts import trial_bars
 from gradcheck_cli.reports.glyphs import bar, shown
-from gradcheck_cli.reports.plain import trial_in_words
+from gradcheck_cli.reports.plain import opinion_in_words, trial_in_words
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import severity_in_words
 
@@ -36,6 +36,8 @@ def finding_block(finding: Finding, style: Style, first: bool) -> Table:
         details.add_row("at", _place(finding.source, style))
     if finding.why:
         details.add_row("why", _text(finding.why, style))
+    for label, told in opinion_in_words(finding):
+        details.add_row(label, _text(told, style))
     if style.verbose and finding.evidence:
         details.add_row("data", _text(_evidence(finding), style))
     _add_remedies(details, finding.remedies, style, REMEDIES if first else LATER_REMEDIES)
@@ -45,10 +47,11 @@ def finding_block(finding: Finding, style: Style, first: bool) -> Table:
 
 
 def note_line(finding: Finding, style: Style) -> Text:
-    """A note in one dim line: it never fails a check."""
+    """A note in one dim line, with what became of it where it is a suspicion: it never fails a check."""
     place = f"  {finding.source.file}:{finding.source.line}" if finding.source else ""
     why = f" — {finding.why}" if style.verbose and finding.why else ""
-    return _text(f"note  {finding.code} {finding.message}{why}{place}", style, "dim")
+    told = "".join(f" — {label}: {words}" for label, words in opinion_in_words(finding))
+    return _text(f"note  {finding.code} {finding.message}{why}{told}{place}", style, "dim")
 
 
 def _headline(finding: Finding, style: Style) -> Text:

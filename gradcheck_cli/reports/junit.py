@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.reports.glyphs import shown
-from gradcheck_cli.reports.plain import finding_lines, suite_of_one
+from gradcheck_cli.reports.plain import finding_lines, suite_of_one, suspicions_in_words
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import Verdict, seconds_of, serious, severity_in_words, verdict, worst_in_words
 
@@ -64,7 +64,7 @@ def _testcase(parent: ET.Element, report: Report) -> None:
 
 
 def _lines(report: Report) -> list[str]:
-    lines = [shown(line) for line in (*report.error.splitlines(), *report.notes)]
+    lines = [shown(line) for line in (*report.error.splitlines(), *suspicions_in_words(report), *report.notes)]
     for finding in serious(report):
         place = f" at {finding.source.file}:{finding.source.line}" if finding.source else ""
         lines.append(shown(f"{finding.code} {severity_in_words(finding)}: {finding.message}{place}"))

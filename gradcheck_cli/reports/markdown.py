@@ -21,7 +21,7 @@ from gradcheck_cli.reports.comparison import (
 )
 from gradcheck_cli.reports.folding import Fold, rows
 from gradcheck_cli.reports.glyphs import count_of, number, shown
-from gradcheck_cli.reports.plain import level, trial_in_words
+from gradcheck_cli.reports.plain import level, opinion_in_words, suspicions_in_words, trial_in_words
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import (
     Verdict,
@@ -128,7 +128,7 @@ def _body(report: Report, style: Style) -> Iterator[str]:
     if report.error:
         yield ""
         yield from fence(report.error.splitlines())
-    if notes := [*report.notes, *map(waived_in_words, report.waived)]:
+    if notes := [*suspicions_in_words(report), *report.notes, *map(waived_in_words, report.waived)]:
         yield ""
         yield from (f"- note: {text(note)}" for note in notes)
     if report.layers and not style.quiet:
@@ -145,6 +145,9 @@ def _finding(report: Report, finding: Finding) -> Iterator[str]:
     if finding.why:
         yield ""
         yield f"why: {text(finding.why)}"
+    for label, told in opinion_in_words(finding):
+        yield ""
+        yield f"{label}: {text(told)}"
     if finding.remedies:
         yield ""
     for place, remedy in enumerate(finding.remedies, start=1):

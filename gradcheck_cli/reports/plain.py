@@ -7,7 +7,7 @@ import re
 from pathlib import Path, PurePath
 
 from gradcheck_cli.names import listing
-from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.choices import Decision, Severity
 from gradcheck_cli.records.report import Finding, Remedy, Report, Trial
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.reports.glyphs import shown
@@ -15,6 +15,12 @@ from gradcheck_cli.reports.verdicts import seconds_of
 
 SAME = 0.02
 """Share of a loss below which a difference is none."""
+_DECIDED_BY = {
+    Decision.CONFIRMED: "trained",
+    Decision.REFUTED: "trained",
+    Decision.UNDECIDED: "undecided",
+    Decision.NOT_TRIED: "undecided",
+}
 _FOLDERS = re.compile(r"(?<![\w.:/\\])(?:[A-Za-z]:)?[\\/](?:[^\s\\/:]+[\\/])+")
 
 
@@ -31,11 +37,31 @@ def level(report: Report, finding: Finding) -> Severity:
 
 
 def finding_lines(finding: Finding) -> list[str]:
-    """The layers, why, and every remedy with what it came to; each line is safe to print."""
+    """The layers, why, how it was decided, and every remedy with what it came to; each line is safe to print."""
     lines = [f"layers: {listing(finding.layers)}"] * bool(finding.layers)
     lines += [f"why: {finding.why}"] * bool(finding.why)
+    lines += [f"{label}: {told}" for label, told in opinion_in_words(finding)]
     lines += [f"try: {remedy.title}{_trial(remedy)}" for remedy in finding.remedies]
     return [shown(line) for line in lines]
+
+
+def opinion_in_words(finding: Finding) -> list[tuple[str, str]]:
+    """How a suspicion was decided, as a label and what is told; nothing where its numbers decide it.
+
+    The label is `trained`, or `undecided`.
+    """
+    opinion = finding.opinion
+    return [(_DECIDED_BY[opinion.decision], opinion.told)] if opinion is not None and opinion.told else []
+
+
+def suspicions_in_words(report: Report) -> list[str]:
+    """Every suspicion that is not confirmed, for formats that tell no other notes of a finding."""
+    return [
+        f"{finding.code} {finding.message}; {label}: {told}"
+        for finding in report.findings
+        if finding.severity is Severity.NOTE
+        for label, told in opinion_in_words(finding)
+    ]
 
 
 def trial_in_words(remedy: Remedy) -> str:

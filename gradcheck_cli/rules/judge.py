@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.judging import Choice, Reading, Verdict
 from gradcheck_cli.records.report import Finding, Opinion
+from gradcheck_cli.records.verdict import gravest_first, with_status
 from gradcheck_cli.rules.choosing import chosen
 from gradcheck_cli.rules.rule import Diagnosis, Rule
 from gradcheck_cli.rules.table import BY_CODE, RULES
@@ -17,8 +17,6 @@ from gradcheck_cli.rules.waivers import waive
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
-
-_GRAVITY = {severity: place for place, severity in enumerate(Severity)}
 
 
 def judge(evidence: Evidence, choice: Choice = Choice()) -> Verdict:  # noqa: B008 - frozen
@@ -30,13 +28,9 @@ def judge(evidence: Evidence, choice: Choice = Choice()) -> Verdict:  # noqa: B0
     found = tuple(_explaining(evidence))
     wanted = tuple(f for f in found if chosen(f.code, f.rule, choice.select, choice.ignore))
     findings, waived = waive(wanted, choice.waivers)
-    status: dict[str, str] = {}
-    for finding in findings:
-        for layer in finding.layers if finding.severity is not Severity.NOTE else ():
-            status.setdefault(layer, finding.code)
     return Verdict(
-        layers=tuple(replace(y, status=status[y.path]) if y.path in status else y for y in evidence.layers.values()),
-        findings=tuple(sorted(findings, key=lambda f: _GRAVITY[f.severity])),  # stable: causes stay first
+        layers=with_status(evidence.layers.values(), findings),
+        findings=gravest_first(findings),
         hidden=_ill(found) - _ill(findings),
         waived=waived,
     )

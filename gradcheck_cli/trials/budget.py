@@ -8,6 +8,10 @@ CLOCK = 60.0
 """Seconds after which no trial is begun, whatever is left: only a safety stop, which says that it struck."""
 
 
+LATE = "no passes were left to try it"
+"""What is told of a remedy that comes after the last pass."""
+
+
 class OutOfBudget(Exception):
     """Nothing is left for this trial."""
 
@@ -19,6 +23,13 @@ class Budget:
         self.passes, self.clock = passes, clock
         self._left, self._stop = passes, time.monotonic() + clock
         self.struck = False
+
+    @property
+    def spent(self) -> str:
+        """Why nothing more is tried, in words."""
+        if self.struck:
+            return f"the clock ended the trials after {self.clock:g} s: another run may decide"
+        return f"too large to try in {self.passes} passes; --try-budget decides"
 
     def take(self, passes: int) -> bool:
         """Take so many passes, unless not all of them are left or the clock has struck."""

@@ -20,16 +20,33 @@ from gradcheck_cli.trials.outcome import measured_outcome, trained_outcome
 from gradcheck_cli.trials.patch import patch_source
 from gradcheck_cli.trials.plans import plan
 from gradcheck_cli.trials.situation import Plan
-from gradcheck_cli.trials.training import LONGER, STEPS
+from gradcheck_cli.trials.training import LONGER, STEPS, Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edited:
-    """A remedy that was tried, the plan by which it was, and the loss of the edited copy before any training."""
+    """A remedy that was tried by editing a copy.
+
+    Attributes:
+        remedy: It, with what came of the trial.
+        plan: How it was tried.
+        start: The loss of the edited copy before any training.
+        trained: The step on the copy after `LONGER` steps of the bench's recipe, where it was kept.
+    """
 
     remedy: Remedy
     plan: Plan
     start: float
+    trained: Step | None = None
+
+    @property
+    def trains_alike(self) -> bool:
+        """Whether a copy can be trained as it is; a loss that was scaled has to be unscaled before each step."""
+        return self.plan.loss_scale == 1.0
+
+    def begun(self, bench: Bench, finding: Finding, recipe: Recipe) -> tuple[Step, Recipe]:
+        """The step on another copy under the remedy, and the recipe to train it by."""
+        return _under(bench, self.plan), recipe
 
 
 def edited(bench: Bench, finding: Finding, remedy: Remedy) -> Edited:
@@ -63,10 +80,11 @@ def edited(bench: Bench, finding: Finding, remedy: Remedy) -> Edited:
 
 def confirmed(bench: Bench, tried: Edited) -> Edited:
     """A remedy that fixes its finding, after more steps of training than the others."""
-    if tried.remedy.trial.steps == LONGER or tried.plan.loss_scale != 1.0:
+    if tried.remedy.trial.steps == LONGER or not tried.trains_alike:
         return tried
-    trial = _trained(bench, tried.remedy.trial, tried.plan, tried.start, LONGER)
-    return replace(tried, remedy=replace(tried.remedy, trial=trial))
+    trial, step = _trained(bench, tried.remedy.trial, tried.plan, tried.start, LONGER)
+    kept = step if bench.keeps else None
+    return replace(tried, remedy=replace(tried.remedy, trial=trial), trained=kept)
 
 
 def _under(bench: Bench, made: Plan) -> Step:
@@ -99,22 +117,25 @@ def _scaled(forward: Callable[[nn.Module, Any], Pass], scale: float) -> Callable
 
 def _compared(bench: Bench, trial: Trial, made: Plan, start: float) -> Trial:
     """The trial with what training comes to; where it is worse also after more steps, so is the outcome."""
-    first = _trained(bench, trial, made, start, STEPS)
-    return _trained(bench, trial, made, start, LONGER) if first.outcome == "worse" else first
+    first, _ = _trained(bench, trial, made, start, STEPS)
+    return _trained(bench, trial, made, start, LONGER)[0] if first.outcome == "worse" else first
 
 
-def _trained(bench: Bench, trial: Trial, made: Plan, start: float, steps: int) -> Trial:
-    """The trial with what so many steps come to, if they are left; `start` is the loss before the first."""
+def _trained(bench: Bench, trial: Trial, made: Plan, start: float, steps: int) -> tuple[Trial, Step | None]:
+    """The trial with what so many steps come to, and the step on the copy that took them, if they are left.
+
+    `start` is the loss before the first.
+    """
     if not bench.budget.take(steps + bench.cost(bench.recipe, steps)):
-        return trial
+        return trial, None
     step = _under(bench, made)
     trained = bench.trained(step, step.target.model, bench.recipe, steps)
     without = bench.without(bench.recipe, steps)
     trial = replace(trial, steps=steps, loss_without=without, loss_with=trained)
     if made.targets is not None or trained_outcome(without, trained, start) != "worse":
-        return trial  # on other targets the losses do not compare
+        return trial, step  # on other targets the losses do not compare
     note = f"{steps} steps of training end at a higher loss"
-    return replace(trial, outcome="worse", note="; ".join(filter(None, (note, trial.note))))
+    return replace(trial, outcome="worse", note="; ".join(filter(None, (note, trial.note)))), step
 
 
 def _changes(made: Plan, before: nn.Module, after: nn.Module) -> Iterator[str]:

@@ -17,6 +17,9 @@ LEARNT = 0.02
 """Share of the loss at the start below which a batch is learnt."""
 CLEARLY = 0.8
 """Share of the untreated loss that a treated one reaches at most, where training confirms a remedy."""
+LEARNED = 0.85
+"""Share of Lm, what one answer for every sample costs, below which a trained copy has learned: none of the 29 ill
+models whose trunk gets nothing ended below 0.86 (THEORY.md, section 4d)."""
 RANK = {"fixed": 0, "helps": 1, "no-effect": 2, "not-tried": 3, "worse": 4}
 """Every outcome, the best first."""
 
@@ -29,9 +32,8 @@ def measured_outcome(
 ) -> tuple[str, str]:
     """The outcome by findings and by the finding's own number, with a note where it needs one."""
     codes = {f.code for f in before}
-    left = [f for f in after if f.severity is not Severity.NOTE]
-    new = sorted({f.code for f in left} - codes)
-    if not any(f.code == finding.code for f in left):
+    new = sorted({f.code for f in after if f.severity is not Severity.NOTE} - codes)
+    if not any(f.code == finding.code and (f.severity is not Severity.NOTE or f.opinion) for f in after):
         return ("worse", f"it brings {', '.join(new)} instead") if new else ("fixed", "")
     was, now = numbers
     if was is None or now is None:
@@ -52,6 +54,23 @@ def trained_outcome(without: float, trained: float, start: float) -> str:
         without, trained = max(without, LEARNT * abs(start)), max(trained, LEARNT * abs(start))
     margin = SAME * max(abs(without), abs(trained))
     return "no-effect" if abs(trained - without) <= margin else "helps" if trained < without else "worse"
+
+
+def gain(answers: tuple[float, float] | None) -> float | None:
+    """(Lm - L) / |Lm| of a loss and what one answer for every sample costs; None where that cannot be had, or is 0.
+
+    A loss may have no floor, so that it is the difference that counts and not the ratio.
+    """
+    if answers is None or not all(map(math.isfinite, answers)) or not answers[1]:
+        return None
+    loss, mean = answers
+    return (mean - loss) / abs(mean)
+
+
+def learned(before: tuple[float, float] | None, after: tuple[float, float] | None) -> bool:
+    """Whether training took a copy below `LEARNED` of its own Lm, and lower against it than at its start."""
+    start, end = gain(before), gain(after)
+    return start is not None and end is not None and end > max(start, 1 - LEARNED)
 
 
 def ranked(remedies: Sequence[Remedy], unit: float | None = None) -> tuple[Remedy, ...]:

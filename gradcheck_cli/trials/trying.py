@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from gradcheck_cli.records.choices import Family
+from gradcheck_cli.records.choices import Decision, Family, Severity
 from gradcheck_cli.records.judging import Diagnosed
 from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.records.spec import CheckSpec, Step
@@ -18,16 +18,17 @@ from gradcheck_cli.runtime.copies import NotIndependent
 from gradcheck_cli.runtime.passes import RaisedByUser, cut_off
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.trials.bench import Bench
-from gradcheck_cli.trials.budget import CLOCK, Budget, OutOfBudget
+from gradcheck_cli.trials.budget import CLOCK, LATE, Budget, OutOfBudget
 from gradcheck_cli.trials.calls import NothingToActOn, NotTriable, recorded_calls
 from gradcheck_cli.trials.editing import Edited, confirmed, edited
 from gradcheck_cli.trials.habits import HABITS
+from gradcheck_cli.trials.opinions import Opinions, decided
 from gradcheck_cli.trials.outcome import ranked
-from gradcheck_cli.trials.practising import practised
+from gradcheck_cli.trials.practising import Practised, practised
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
-    from gradcheck_cli.trials.bench import Diagnose
+    from gradcheck_cli.trials.bench import Chance, Diagnose
 
 LARGEST = 2 * 2**30
 """Bytes of parameters and buffers up to which a model is copied."""
@@ -54,19 +55,21 @@ def try_remedies(
     spec: CheckSpec,
     diagnosed: Diagnosed[Evidence],
     diagnose: Diagnose,
+    chance: Chance,
     ill: Sequence[Finding],
     reporting: Reporting,
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """All findings, those that are `ill` with their remedies tried on copies of the model and ranked, and notes.
 
-    Trials take `spec.try_budget` passes at most, in the order of the findings and of their remedies. The model comes
-    back as it was. An interrupt ends the trials and keeps what is known.
+    Those of them that are suspicions are decided by training, which may change how grave they are. Trials take
+    `spec.try_budget` passes at most, in the order of the findings and of their remedies. The model comes back as it
+    was. An interrupt ends the trials and keeps what is known.
     """
     findings, evidence = diagnosed.verdict.findings, diagnosed.evidence
     if not ill or spec.try_budget <= 0:
         return findings, ()
     if why := _too_costly(step.target.model, evidence.measurement.seconds):
-        return findings, (f"no remedy was tried: {why}",)
+        return tuple(_untried(f, why) for f in findings), (f"no remedy was tried: {why}",)
     tried = {id(f): f for f in findings}
     step = replace(step, batch=cut_off(step.batch))
 
@@ -81,19 +84,23 @@ def try_remedies(
                 step=step,
                 diagnosed=diagnosed,
                 diagnose=diagnose,
+                chance=chance,
                 calls=recorded_calls(step, evidence.measurement),
                 optimizer=spec.optimizer,
                 lr=spec.lr,
                 budget=Budget(spec.try_budget),
                 beat=ward.beat,
                 rewind=state.restore,
+                keeps=any(finding.opinion for finding in ill),
             )
+            opinions = Opinions(bench)
             for finding in ill:
-                tried[id(finding)] = ward.treated(bench, finding)
+                tried[id(finding)] = ward.treated(bench, opinions, finding)
     except KeyboardInterrupt:
         return findings, (_INTERRUPTED,)
     except BaseException as error:
-        return tuple(tried[id(f)] for f in findings), (f"no remedy was tried: {_told(error)}",)
+        why = _told(error)
+        return tuple(_untried(tried[id(f)], why) for f in findings), (f"no remedy was tried: {why}",)
     return tuple(tried[id(f)] for f in findings), ward.notes(bench.budget)
 
 
@@ -131,42 +138,76 @@ class _Ward:
         left = f"{self._late} remedies were not tried within {budget.passes} passes; --try-budget gives more"
         return (left,) if self._late else ()
 
-    def treated(self, bench: Bench, finding: Finding) -> Finding:
-        """The finding with its remedies tried, the best first; an interrupt keeps those that were."""
-        if self._interrupted:
-            return finding
+    def treated(self, bench: Bench, opinions: Opinions, finding: Finding) -> Finding:
+        """The finding, decided where it is a suspicion, with its remedies tried where it is none or not refuted.
+
+        The best remedy comes first; an interrupt keeps what is known.
+        """
+        now = finding
         tried = {remedy.id: remedy for remedy in finding.remedies}
         unit = _unit(bench, finding)
-        made: dict[str, Edited] = {}
+        made: dict[str, Edited | Practised] = {}
         try:
+            if finding.opinion is not None and not self._interrupted:
+                now = self._decided(bench, finding, lambda: opinions.untreated(finding), "no remedy")
+                self._on_tried(finding, now)
+            if self._interrupted or _is_settled(now):
+                return now
             for remedy in finding.remedies:
                 try:
                     tried[remedy.id] = self._tried(bench, finding, remedy, made)
                 except NothingToActOn as why:
                     _drop(bench, tried, remedy, str(why))
-                self._on_tried(finding, replace(finding, remedies=ranked(list(tried.values()), unit)))
+                self._on_tried(finding, replace(now, remedies=ranked(list(tried.values()), unit)))
             _confirm(bench, tried, made, unit)
+            now = replace(now, remedies=ranked(list(tried.values()), unit))
+            if now.opinion is not None and now.opinion.decision is Decision.NOT_TRIED:
+                best = [made[r.id] for r in now.remedies if r.id in made]
+                now = self._decided(bench, now, lambda: opinions.treated(now, best), "the best remedies")
         except KeyboardInterrupt:
             self._interrupted = True
-        return replace(finding, remedies=ranked(list(tried.values()), unit))
+            return replace(now, remedies=ranked(list(tried.values()), unit))
+        return now
 
-    def _tried(self, bench: Bench, finding: Finding, remedy: Remedy, made: dict[str, Edited]) -> Remedy:
+    def _decided(self, bench: Bench, finding: Finding, decide: Callable[[], Finding], under: str) -> Finding:
+        self._stage = f"trying: longer training with {under}"
+        self.beat()
+        try:
+            return decide()
+        except KeyboardInterrupt:
+            raise
+        except OutOfBudget:
+            return decided(finding, Decision.NOT_TRIED, bench.budget.spent)
+        except BaseException as error:
+            return decided(finding, Decision.UNDECIDED, f"training it ends in {_told(error)}")
+
+    def _tried(self, bench: Bench, finding: Finding, remedy: Remedy, made: dict[str, Edited | Practised]) -> Remedy:
         self._begun += 1
         self._stage = f"trying: {remedy.title}"
         self.beat()
         try:
             bench.rewind()
-            if remedy.id in HABITS:
-                return practised(bench, finding, remedy)
-            made[remedy.id] = edited(bench, finding, remedy)
+            made[remedy.id] = (practised if remedy.id in HABITS else edited)(bench, finding, remedy)
             return made[remedy.id].remedy
         except (KeyboardInterrupt, NothingToActOn):
             raise
         except OutOfBudget:
             self._late += 1
-            return replace(remedy, trial=Trial(note="no passes were left to try it"))
+            return replace(remedy, trial=Trial(note=LATE))
         except BaseException as error:  # the user's code on a model that it was not written for
             return replace(remedy, trial=Trial(note=_told(error)))
+
+
+def _untried(finding: Finding, why: str) -> Finding:
+    """A finding that was not tried, with the reason if it is a suspicion."""
+    if finding.opinion is None or finding.opinion.told:
+        return finding
+    return decided(finding, Decision.NOT_TRIED, why)
+
+
+def _is_settled(finding: Finding) -> bool:
+    """Whether a suspicion was decided, or cannot be, and is no illness."""
+    return finding.severity is Severity.NOTE and finding.opinion is not None and bool(finding.opinion.told)
 
 
 def _unit(bench: Bench, finding: Finding) -> float | None:
@@ -183,7 +224,7 @@ def _drop(bench: Bench, tried: dict[str, Remedy], remedy: Remedy, why: str) -> N
         tried[remedy.id] = replace(remedy, trial=Trial(note=why))
 
 
-def _confirm(bench: Bench, tried: dict[str, Remedy], made: dict[str, Edited], unit: float | None) -> None:
+def _confirm(bench: Bench, tried: dict[str, Remedy], made: dict[str, Edited | Practised], unit: float | None) -> None:
     """Train for longer the first by its place that fixes the finding, then the best, until they stand it."""
     done: set[str] = set()
     while True:
@@ -194,7 +235,9 @@ def _confirm(bench: Bench, tried: dict[str, Remedy], made: dict[str, Edited], un
             return
         name = waiting[0].id
         done.add(name)
-        tried[name] = confirmed(bench, made[name]).remedy
+        if isinstance(treatment := made[name], Edited):
+            made[name] = confirmed(bench, treatment)
+            tried[name] = made[name].remedy
 
 
 def _told(error: BaseException) -> str:

@@ -53,7 +53,7 @@ def test_json_is_one_document(stub, gradcheck) -> None:
 
 def test_a_bare_check_asks_for_the_defaults(stub, gradcheck) -> None:
     gradcheck("check", "m.py")
-    assert stub.specs == [CheckSpec(model="m.py", try_budget=400)]
+    assert stub.specs == [CheckSpec(model="m.py", try_budget=800)]
 
 
 def test_every_option_reaches_the_spec(stub, gradcheck) -> None:

@@ -40,7 +40,7 @@ def ruled(**fields: object) -> CheckSpec:
         "fail_on": FailOn.ERROR,
         "thresholds": Thresholds(saturated_share=0.99),
     }
-    return CheckSpec(model="model.py", try_budget=400, **{**policy, **fields})
+    return CheckSpec(model="model.py", try_budget=800, **{**policy, **fields})
 
 
 def test_the_nearest_file_rules_the_verdict_and_the_report_says_so(stub, gradcheck, folder: Path) -> None:
@@ -60,20 +60,20 @@ def test_the_command_line_wins(stub, gradcheck) -> None:
 
 def test_no_config_leaves_it_out(stub, gradcheck) -> None:
     ended = gradcheck("check", "model.py", "--no-config", "--format", "json")
-    assert stub.specs == [CheckSpec(model="model.py", try_budget=400)]
+    assert stub.specs == [CheckSpec(model="model.py", try_budget=800)]
     assert "the verdict follows" not in ended.out
 
 
 def test_config_names_another_file(stub, gradcheck) -> None:
     Path("other.yaml").write_text("version: 1\nfail_on: never\n", encoding="utf-8")
     gradcheck("check", "model.py", "--config", "other.yaml")
-    assert stub.specs == [CheckSpec(model="model.py", fail_on=FailOn.NEVER, try_budget=400)]
+    assert stub.specs == [CheckSpec(model="model.py", fail_on=FailOn.NEVER, try_budget=800)]
 
 
 def test_a_file_without_a_policy_changes_nothing(stub, gradcheck, folder: Path) -> None:
     (folder / "gradcheck.yaml").write_text("version: 1\nchecks: [{model: a.py}]\n", encoding="utf-8")
     assert "the verdict follows" not in gradcheck("check", "model.py", "--format", "json").out
-    assert stub.specs == [CheckSpec(model="model.py", try_budget=400)]
+    assert stub.specs == [CheckSpec(model="model.py", try_budget=800)]
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ from gradcheck_cli.records.choices import FailOn, Severity, Status
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
-from gradcheck_cli.records.verdict import exit_code, suite_exit_code
+from gradcheck_cli.records.verdict import exit_code, gravest_first, suite_exit_code, with_status
 from gradcheck_cli.reports import FORMATS
 from gradcheck_cli.suite import journal
 from gradcheck_cli.suite.baseline import Baseline, baseline_text, known_from
 from gradcheck_cli.suite.known import Known
-from tests.reports.examples import failed, finding, healthy, report
+from tests.reports.examples import failed, finding, healthy, layer, report
 
 BASELINES = ("none", "other", "holds")
 FAIL_ON = (FailOn.ERROR, FailOn.WARNING, FailOn.NEVER)
@@ -180,3 +180,19 @@ def test_a_shard_that_is_empty_is_0(outcome: dict[str, object], capsys: pytest.C
     outcome["is"] = "error"
     assert ended("none", "error", FailOn.WARNING, (), "--shard", "2/2") == 0
     assert capsys.readouterr().out == "no check · 0.0 s · exit 0\n"
+
+
+def test_the_gravest_come_first_and_causes_before_what_follows() -> None:
+    note, warning, error = (finding(("a",), severity=s) for s in (Severity.NOTE, Severity.WARNING, Severity.ERROR))
+    later = replace(error, code="GC301")
+    assert gravest_first((note, warning, error, later)) == (error, later, warning, note)
+
+
+def test_a_layers_status_is_its_gravest_finding_above_a_note() -> None:
+    findings = (
+        finding(("a", "b"), code="GC601", severity=Severity.WARNING),
+        finding(("b",), code="GC201", severity=Severity.ERROR),
+        finding(("c", "d"), code="GC203", severity=Severity.NOTE),
+    )
+    layers = [layer(path, -1.0, status) for path, status in (("a", "ok"), ("b", "ok"), ("c", "ok"), ("d", "frozen"))]
+    assert [one.status for one in with_status(layers, findings)] == ["GC601", "GC201", "ok", "frozen"]

@@ -10,15 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.report import Remedy, Trial
+from gradcheck_cli.records.choices import About, Decision, Severity, Status
+from gradcheck_cli.records.report import Opinion, Remedy, Trial
+from gradcheck_cli.reports import FORMATS, Style, render
 from gradcheck_cli.reports.plain import (
     below_here,
     finding_lines,
     is_same,
     level,
     numbers_in_words,
+    opinion_in_words,
     suite_of_one,
+    suspicions_in_words,
     training_in_words,
     trial_in_words,
     without_folders,
@@ -152,3 +155,33 @@ WORDS = st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True)
 def test_no_folder_of_an_absolute_path_is_left(folders: list[str], name: str, before: str) -> None:
     for root, mark in (("/", "/"), ("C:\\", "\\")):
         assert without_folders(f"{before}{root}{mark.join(folders)}{mark}{name}.py") == f"{before}{name}.py"
+
+
+def opinion(decision: Decision, told: str = "said *so*") -> Opinion:
+    return Opinion(about=About.WHOLE, severity=Severity.ERROR, decision=decision, told=told)
+
+
+@pytest.mark.parametrize("decision", Decision)
+def test_how_a_suspicion_was_decided_is_a_label_and_what_is_told(decision: Decision) -> None:
+    label = "trained" if decision in (Decision.CONFIRMED, Decision.REFUTED) else "undecided"
+    one = finding(("a",), remedies=(), why="w", opinion=opinion(decision))
+    assert opinion_in_words(one) == [(label, "said *so*")]
+    assert finding_lines(one)[1:] == ["why: w", f"{label}: said *so*"]
+    assert opinion_in_words(replace(one, opinion=opinion(decision, told=""))) == []
+    assert opinion_in_words(replace(one, opinion=None)) == []
+
+
+def test_only_notes_are_suspicions() -> None:
+    doubted = finding(("a",), message="m", severity=Severity.NOTE, opinion=opinion(Decision.REFUTED))
+    confirmed = replace(doubted, severity=Severity.ERROR, opinion=opinion(Decision.CONFIRMED))
+    found = report(findings=(confirmed, doubted, replace(doubted, opinion=None)))
+    assert suspicions_in_words(found) == ["GC201 m; trained: said *so*"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("severity", [Severity.ERROR, Severity.NOTE])
+def test_every_format_tells_how_a_suspicion_was_decided(name: str, severity: Severity) -> None:
+    one = finding(("a",), severity=severity, opinion=opinion(Decision.UNDECIDED, told="trained for naught"))
+    made = report(findings=(one,), exit_code=int(severity is Severity.ERROR), status=Status.ILL)
+    quiet = severity is Severity.NOTE and name in ("github", "junit")  # these tell nothing of what passes
+    assert ("trained for naught" in render(made, name, Style(width=200))) is not quiet

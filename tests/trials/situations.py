@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from gradcheck_cli.pipeline import diagnose
+from gradcheck_cli.probe import chance
 from gradcheck_cli.records.choices import Family, Optimizer, Severity
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.spec import Step
@@ -40,17 +41,26 @@ def step_of(model: nn.Module, batch: Any, loss: Any = "mse_loss", **step: Any) -
     return Step(target=target, batch=target.batches[0], **step)
 
 
-def bench_of(step: Step, *, lr: float | None = None, optimizer: Optimizer = Optimizer.SGD, passes: int = 1000) -> Bench:
+def bench_of(
+    step: Step,
+    *,
+    lr: float | None = None,
+    optimizer: Optimizer = Optimizer.SGD,
+    passes: int = 1000,
+    keeps: bool = False,
+) -> Bench:
     """A bench on which trials of a step can be made."""
     diagnosed = diagnose(step)
     return Bench(
         step=step,
         diagnosed=diagnosed,
         diagnose=diagnose,
+        chance=chance,
         calls=recorded_calls(step, diagnosed.evidence.measurement),
         optimizer=optimizer,
         lr=lr,
         budget=Budget(passes),
+        keeps=keeps,
     )
 
 

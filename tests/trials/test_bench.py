@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gradcheck_cli.records.choices import Optimizer
-from gradcheck_cli.trials.training import Recipe, train
+from gradcheck_cli.trials.training import LONGER, PLAIN, Recipe, train
 from tests.trials.situations import bench_of, finding, step_of
 
 BATCH = torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0], [3.0]])
@@ -61,3 +61,19 @@ def test_a_situation_holds_the_finding_and_all_that_was_recorded() -> None:
     assert found.model is bench.model
     assert found.evidence is bench.diagnosed.evidence
     assert [call.name for call in found.calls] == ["linear"]
+
+
+def test_what_decides_is_either_plain_recipe_or_the_users() -> None:
+    assert bench_of(step_of(line(), BATCH)).recipes == PLAIN
+    named = bench_of(step_of(line(), BATCH), lr=0.1)
+    assert named.recipes == (named.recipe,)
+
+
+def test_a_bench_that_keeps_its_copies_trains_them_once() -> None:
+    bench = bench_of(step_of(line(), BATCH), keeps=True)
+    assert bench.cost(PLAIN[0], LONGER) == LONGER
+    ended = bench.without(PLAIN[0], LONGER)
+    step, copy = bench.untreated(PLAIN[0]), line()
+    assert bench.cost(PLAIN[0], LONGER) == 0 and bench.untreated(PLAIN[0]).target.model is step.target.model
+    assert train(step_of(copy, BATCH), copy, PLAIN[0], LONGER) == pytest.approx(ended)
+    assert torch.equal(step.target.model.weight, copy.weight) and step.target.model is not bench.model

@@ -29,3 +29,10 @@ def test_nothing_is_taken_once_the_clock_has_struck() -> None:
     budget = Budget(1000, clock=0.0)
     assert not budget.take(1)
     assert budget.struck
+
+
+def test_why_nothing_more_is_tried_is_told() -> None:
+    assert Budget(30).spent == "too large to try in 30 passes; --try-budget decides"
+    struck = Budget(30, clock=0.0)
+    struck.take(1)
+    assert struck.spent == "the clock ended the trials after 0 s: another run may decide"

@@ -8,10 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.choices import About, Family, Severity
 from gradcheck_cli.records.judging import Reading
-from gradcheck_cli.records.report import Finding, Remedy, Trial
-from gradcheck_cli.trials.outcome import RANK, measured_outcome, ranked, trained_outcome, trains_well
+from gradcheck_cli.records.report import Finding, Opinion, Remedy, Trial
+from gradcheck_cli.trials.outcome import (
+    RANK,
+    gain,
+    learned,
+    measured_outcome,
+    ranked,
+    trained_outcome,
+    trains_well,
+)
 
 SICK = Finding(
     code="GC201",
@@ -23,6 +31,9 @@ SICK = Finding(
     message="",
     evidence={},
 )
+
+
+DOUBTED = replace(SICK, severity=Severity.NOTE, opinion=Opinion(about=About.WHOLE, severity=Severity.ERROR))
 
 
 def number(badness: float) -> Reading:
@@ -37,6 +48,8 @@ def number(badness: float) -> Reading:
         ([SICK], 8, 7.8, "no-effect"),
         ([SICK], 8, 9, "worse"),
         ([replace(SICK, severity=Severity.NOTE)], 8, 1, "fixed"),
+        ([DOUBTED], 8, 5, "helps"),
+        ([replace(DOUBTED, code="GC303")], 8, 0, "fixed"),
         ([replace(SICK, code="GC303")], 8, 0, "worse"),
     ],
 )
@@ -122,3 +135,38 @@ def test_what_was_not_trained_comes_last_among_its_like() -> None:
 )
 def test_training_confirms_what_ends_clearly_lower(without: float, loss: float, well: bool) -> None:
     assert trains_well(trained("fixed", loss, without)) is well
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ((1.0, 2.0), 0.5),
+        ((-3.0, -2.0), 0.5),
+        ((-1.0, 2.0), 1.5),
+        ((1.0, 0.0), None),
+        ((math.nan, 2.0), None),
+        ((1.0, math.inf), None),
+        (None, None),
+    ],
+)
+def test_what_is_gained_on_one_answer_for_every_sample(
+    answers: tuple[float, float] | None, expected: float | None
+) -> None:
+    assert gain(answers) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ((2.3, 2.3), (1.95, 2.3), True),
+        ((2.3, 2.3), (1.96, 2.3), False),
+        ((0.4, 2.3), (0.5, 2.3), False),
+        ((0.0, -1.0), (-1.2, -1.0), True),
+        ((2.3, 2.3), None, False),
+        (None, (0.1, 2.3), False),
+    ],
+)
+def test_learned_is_well_below_it_and_lower_than_at_the_start(
+    before: tuple[float, float] | None, after: tuple[float, float] | None, expected: bool
+) -> None:
+    assert learned(before, after) is expected

@@ -30,7 +30,7 @@ def ended(lr: float) -> float:
 
 
 def test_a_loss_that_diverges_without_it_is_told_as_infinite() -> None:
-    trial = practised(bench_of(step_of(line(), BATCH), lr=1e3), finding(), ROWS["clipping"].remedy).trial
+    trial = practised(bench_of(step_of(line(), BATCH), lr=1e3), finding(), ROWS["clipping"].remedy).remedy.trial
     assert ended(1e3) == math.inf
     assert (trial.before, trial.loss_without, trial.outcome) == (math.inf, math.inf, "helps")
     assert (trial.steps, trial.unit) == (STEPS, f"loss after {STEPS} steps of SGD(1000)")
@@ -42,7 +42,7 @@ def test_a_loss_that_diverges_without_it_is_told_as_infinite() -> None:
 )
 def test_the_best_of_its_recipes_is_what_is_told_and_pasted(lr: float, outcome: str, best: float) -> None:
     bench = bench_of(step_of(line(), BATCH), lr=lr)
-    remedy = practised(bench, finding(), ROWS["lower-lr"].remedy)
+    remedy = practised(bench, finding(), ROWS["lower-lr"].remedy).remedy
     losses = {rate: ended(rate) for rate in (lr / 10, lr / 100)}
     assert remedy.trial.outcome == outcome
     assert remedy.trial.after == remedy.trial.loss_with == pytest.approx(min(losses.values()))
@@ -51,7 +51,7 @@ def test_the_best_of_its_recipes_is_what_is_told_and_pasted(lr: float, outcome: 
 
 
 def test_without_a_rate_sgds_usual_one_is_taken() -> None:
-    trial = practised(bench_of(step_of(line(), BATCH)), finding(), ROWS["warmup"].remedy).trial
+    trial = practised(bench_of(step_of(line(), BATCH)), finding(), ROWS["warmup"].remedy).remedy.trial
     assert trial.unit == f"loss after {STEPS} steps of SGD(0.01)"
     assert trial.outcome == "worse", "half of the steps are lost to it here"
 

@@ -2,6 +2,8 @@
 
 import copy
 import math
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from torch import nn
 from gradcheck_cli.records.choices import Optimizer
 from gradcheck_cli.records.spec import Step
 from gradcheck_cli.target import wrap_target
-from gradcheck_cli.trials.training import Recipe, train
+from gradcheck_cli.trials.training import PLAIN, Recipe, train
 
 BATCH = (torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0], [3.0]]))
 
@@ -32,9 +34,10 @@ def step(model: nn.Module, loss=F.mse_loss) -> Step:
     [
         (Recipe(optimizer=Optimizer.SGD, lr=0.05), torch.optim.SGD),
         (Recipe(optimizer=Optimizer.ADAM, lr=0.05), torch.optim.Adam),
+        (Recipe(optimizer=Optimizer.SGD, lr=0.05, momentum=0.9), partial(torch.optim.SGD, momentum=0.9)),
     ],
 )
-def test_plain_steps_are_torchs(recipe: Recipe, kind: type) -> None:
+def test_plain_steps_are_torchs(recipe: Recipe, kind: Callable[..., torch.optim.Optimizer]) -> None:
     model, mine = line(), line()
     optimizer = kind(mine.parameters(), lr=recipe.lr)
     losses = []
@@ -68,3 +71,8 @@ def test_decay_and_l1_shrink_towards_zero_and_never_past_it() -> None:
 def test_divergence_is_infinite() -> None:
     model = line()
     assert train(step(model), model, Recipe(optimizer=Optimizer.SGD, lr=1e30)) == math.inf
+
+
+def test_a_recipe_is_named_as_torch_names_it() -> None:
+    assert [recipe.name for recipe in PLAIN] == ["Adam(0.001)", "SGD(0.01)"]
+    assert Recipe(optimizer=Optimizer.ADAMW, lr=3e-4).name == "AdamW(0.0003)"
