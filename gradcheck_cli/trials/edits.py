@@ -100,6 +100,23 @@ def add_identity(model: nn.Module, layers: set[Place], activations: set[Place], 
     Calls(model, answer)
 
 
+def skip_blocks(model: nn.Module, blocks: set[str], factor: float) -> None:
+    """Add what goes into each of these modules to what it puts out, where the two have one shape: x + factor * f(x)."""
+
+    def around(forward: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(forward)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            out = forward(*args, **kwargs)
+            fits = args and isinstance(args[0], Tensor) and isinstance(out, Tensor) and args[0].shape == out.shape
+            return args[0] + factor * out if fits else out
+
+        return run
+
+    for path, module in model.named_modules():
+        if path in blocks:
+            module.forward = around(module.forward)
+
+
 def scale_arguments(model: nn.Module, factors: dict[Place, float]) -> None:
     """Multiply what goes into these calls by a number."""
 

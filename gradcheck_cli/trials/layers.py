@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from gradcheck_cli.records.ops import (
     ACTIVATION_CALLS,
@@ -117,7 +119,11 @@ def normalization(situation: Situation) -> Plan:
 
 
 def residual(situation: Situation) -> Plan:
-    """An identity path around every layer and its activation."""
+    """An identity path around every block, or where there are none around every layer and its activation."""
+    blocks = _blocks(situation)
+    if blocks:
+        arguments: dict[str, Any] = {"blocks": blocks, "factor": float(f"{1 / math.sqrt(len(blocks)):.4g}")}
+        return Plan(edits=(Edit(function=edits.skip_blocks, arguments=arguments),))
     layers = [c for c in situation.hidden() if c.name not in MATMUL_CALLS]
     activations = situation.activations(ACTIVATION_CALLS)
     some(layers, "no linear or convolution layer lies before another", NotTriable)
@@ -129,6 +135,25 @@ def residual(situation: Situation) -> Plan:
         "factor": factor,
     }
     return Plan(edits=(Edit(function=edits.add_identity, arguments=arguments),))
+
+
+def _blocks(situation: Situation) -> set[str]:
+    """The largest group of modules of one kind in a row, each of which multiplies by a weight and holds more than that.
+
+    Fewer than three are no row.
+    """
+    weighted = {call.place[0] for call in situation.weighted()}
+    rows: dict[tuple[str, type], set[str]] = defaultdict(set)
+    for path, module in situation.model.named_modules():
+        parent, _, name = path.rpartition(".")
+        if name.isdigit() and next(module.children(), None) is not None:
+            rows[parent, type(module)].add(path)
+    full = [row for row in rows.values() if all(any(f"{w}.".startswith(f"{p}.") for w in weighted) for p in row)]
+    return max((row for row in full if len(row) >= _ROW), key=len, default=set())
+
+
+_ROW = 3
+"""Modules that are a row at least."""
 
 
 def residual_scaling(situation: Situation) -> Plan:
