@@ -10,12 +10,15 @@ from statistics import median
 
 from gradcheck_cli.evidence.blocking import Blocking
 from gradcheck_cli.evidence.graph import OpGraph
+from gradcheck_cli.evidence.groups import grouped
 from gradcheck_cli.evidence.layers import layer_table
 from gradcheck_cli.evidence.ledger import account_for
 from gradcheck_cli.evidence.paths import Paths
 from gradcheck_cli.evidence.references import References
+from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.enquiry import Enquiry
+from gradcheck_cli.records.group import Group
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.report import Layer
 from gradcheck_cli.records.thresholds import Thresholds
@@ -73,11 +76,15 @@ class Evidence:
         )
 
     @cached_property
+    def _working(self) -> tuple[int, ...]:
+        """The trainable layers that move the loss."""
+        least = self.thresholds.working_elasticity
+        return tuple(m for m in self.trainable if (self.layers[m].elasticity or 0.0) >= least)
+
+    @cached_property
     def typical_relative_gradient(self) -> float | None:
         """The median of u over the layers that move the loss: where most are ill, a plain median is ill too."""
-        least = self.thresholds.working_elasticity
-        working = [m for m in self.trainable if (self.layers[m].elasticity or 0.0) >= least] or self.trainable
-        values = [u for m in working if (u := self.layers[m].relative_gradient)]
+        values = [u for m in self._working or self.trainable if (u := self.layers[m].relative_gradient)]
         return median(values) if values else None
 
     @cached_property
@@ -90,6 +97,28 @@ class Evidence:
         """log10 of the gradient where the paths of the layers part."""
         total = self.graph.op(max(self.shared)).total if self.shared else 0.0
         return math.log10(total) if 0 < total < math.inf else 0.0
+
+    @cached_property
+    def healthiest(self) -> int | None:
+        """What a slow layer is held against: the one with the largest relative gradient of those that move the loss."""
+        return max(self._working, key=lambda m: self.layers[m].relative_gradient or 0.0, default=None)
+
+    def groups(self, account: Account) -> tuple[Group, ...]:
+        """An account in groups."""
+        return grouped(self.paths, account, frozenset())
+
+    def groups_lost(self, account: Account) -> tuple[Group, ...]:
+        """An account in groups, with what the healthiest layer loses as well in one."""
+        reference = self.paths.strongest(self.healthiest) if self.healthiest is not None else None
+        if reference is None or reference.leaf == account.leaf:
+            return self.groups(account)
+        return grouped(self.paths, account, set(self.paths.climb(reference.leaf)))
+
+    def groups_won(self, account: Account) -> tuple[Group, ...]:
+        """An account in groups, with what scales the loss, above all weights and for all layers, in one."""
+        if len(self.trainable) < 2:
+            return self.groups(account)
+        return grouped(self.paths, account, {op for op in self.shared if not self.paths.weights_above(op)})
 
     # -- judgements that several rules share
 

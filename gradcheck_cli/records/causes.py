@@ -122,6 +122,9 @@ _GROUPS: Mapping[str, Mapping[str, str]] = {
         "fp16-underflow": "A value falls below the smallest of a low precision.",
         "sum-aggregation": "A sum grows with what is summed.",
     },
+    "not known": {
+        "unknown": "No single kind of factor explains it; the groups are shown.",
+    },
     "of a run": {
         "missing-zero-grad": "Gradients of earlier steps are never cleared.",
         "clip-before-unscale": "Gradients are clipped while the loss scale is still in them.",

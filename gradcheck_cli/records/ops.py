@@ -72,6 +72,8 @@ BOUNDED = SQUASHING | CLAMPS | _set("LogSigmoid")
 """Functions whose slope is at most 1 and next to 0 far out."""
 RECTIFIERS = CLAMPS | _set("Relu Threshold LeakyRelu Hardtanh Hardswish Hardsigmoid Elu PreluKernel")
 """Functions with a side on which the slope is exactly 0, or that are made of such pieces."""
+EXPONENTIALS = _set("Exp Exp2 Expm1")
+"""Functions whose slope is what they put out, and next to 0 far below 0."""
 STEP_FUNCTIONS = _set("Round Sign Sgn Floor Ceil Trunc")
 """Flat between their jumps: the slope is 0 wherever there is one."""
 SOFTMAXES = _set("Softmax SafeSoftmax MaskedSoftmax")

@@ -49,7 +49,7 @@ REMEDIES = (
         source="He et al. 2015, arXiv:1502.01852; Glorot and Bengio 2010, Understanding the Difficulty of Training "
         "Deep Feedforward Neural Networks",
         causes="saturating-activation:3 saturated-output:2 softmax-saturation:3 small-init:1 depth:3 "
-        "residual-scale:2 large-init:1 dead-relu:2",
+        "residual-scale:2 large-init:1 dead-relu:2 norm-depth:2",
         tried=Tried.EDIT,
     ),
     remedy(
@@ -105,7 +105,7 @@ REMEDIES = (
         unless="after the last layer, or over a single element",
         source="Ioffe and Szegedy 2015, arXiv:1502.03167; Ba, Kiros and Hinton 2016, arXiv:1607.06450",
         causes="saturating-activation:2 saturated-output:6 softmax-saturation:2 small-init:2 depth:2 "
-        "residual-scale:3 large-init:2 input-scale:2 residual-growth:2 sum-aggregation:2 "
+        "residual-scale:3 large-init:2 input-scale:2 residual-growth:2 sum-aggregation:2 norm-depth:4 exp-underflow:1 "
         "single-element-norm:2 lr-too-low:2",
         tried=Tried.EDIT,
     ),
@@ -127,7 +127,7 @@ REMEDIES = (
         unless="where input and output differ in shape: the path then needs a projection",
         source="He et al. 2015, arXiv:1512.03385; He et al. 2016, Identity Mappings in Deep Residual Networks, "
         "arXiv:1603.05027",
-        causes="saturating-activation:4 small-init:3 depth:1 bptt-decay:7",
+        causes="saturating-activation:4 small-init:3 depth:1 bptt-decay:7 norm-depth:1",
         tried=Tried.EDIT,
     ),
     remedy(
@@ -250,7 +250,7 @@ REMEDIES = (
         "torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=500)",
         unless="where the loss explodes at any rate: the scale is to be mended",
         source="Goyal et al. 2017, arXiv:1706.02677; Xiong et al. 2020, arXiv:2002.04745",
-        causes="large-init:5 residual-growth:3 lr-too-high:2",
+        causes="large-init:5 residual-growth:3 lr-too-high:2 norm-depth:3",
         tried=Tried.TRAINING,
     ),
     remedy(
@@ -271,7 +271,7 @@ REMEDIES = (
         "x = (x - mean) / std",
         unless="for ids and one-hot codes, which are no quantities",
         source="LeCun, Bottou, Orr and Müller 1998, Efficient BackProp",
-        causes="saturating-activation:6 input-scale:1 dead-relu:6",
+        causes="saturating-activation:6 input-scale:1 dead-relu:6 exp-underflow:3",
         tried=Tried.EDIT,
     ),
     remedy(
@@ -293,7 +293,8 @@ REMEDIES = (
         "scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])",
         unless="where the logits are right and the model is sure",
         source="Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1",
-        causes="saturated-output:1 saturated-loss:4 softmax-saturation:1 exp-overflow:4 fp16-overflow:4",
+        causes="saturated-output:1 saturated-loss:4 softmax-saturation:1 exp-overflow:4 fp16-overflow:4 "
+        "exp-underflow:2",
         tried=Tried.EDIT,
     ),
     remedy(

@@ -15,7 +15,7 @@ from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.reports.charts import ledger_chart, profile_chart, series_charts, trial_bars
 from gradcheck_cli.reports.glyphs import number, shown
-from gradcheck_cli.reports.plain import numbers_in_words, suite_of_one, training_in_words
+from gradcheck_cli.reports.plain import numbers_in_words, share_in_words, suite_of_one, training_in_words
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import (
     Verdict,
@@ -83,6 +83,7 @@ def _template() -> Template:
         trial_bars=trial_bars,
         training_in_words=training_in_words,
         numbers_in_words=numbers_in_words,
+        share_in_words=share_in_words,
         number=number,
         lines=_lines,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.rules.growth import growth_cause, growth_in_words, growth_place, largest_gradient
+from gradcheck_cli.rules.growth import growth_cause, growth_in_words, growth_place, growth_shares, largest_gradient
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import named, number, verb
 
@@ -32,6 +32,7 @@ def exploding_loss(evidence: Evidence) -> Diagnoses:
         why=growth_in_words(evidence, cause),
         source=growth_place(evidence, cause, layer),
         numbers=numbers,
+        shares=() if target_scale else growth_shares(evidence),
     )
 
 
@@ -94,6 +95,7 @@ def exploding_depth(evidence: Evidence) -> Diagnoses:
         why=growth_in_words(evidence, cause),
         source=growth_place(evidence, cause, worst),
         numbers={"elasticity": elasticity, "decades_grown": grown[worst]},
+        shares=growth_shares(evidence),
     )
 
 
@@ -121,6 +123,7 @@ def exploding_scale(evidence: Evidence) -> Diagnoses:
         why=why,
         source=growth_place(evidence, cause, layers[0]),
         numbers={"largest": largest, "loss": loss},
+        shares=() if scaled else growth_shares(evidence),
     )
 
 

@@ -43,7 +43,15 @@ _BACKWARD_CAUSES = (
     "zero-div-zero exp-overflow logsumexp-neginf degenerate-eigenvalues ctc-infeasible custom-backward "
     "small-denominator masked-loss fp16-overflow"
 )
-_GROWTH_CAUSES = "large-init input-scale residual-growth sum-aggregation small-denominator"
+_GROWTH_CAUSES = (
+    "large-init input-scale residual-growth sum-aggregation small-denominator recurrent-gain norm-depth "
+    "custom-backward unknown"
+)
+_LOSS_CAUSES = (
+    "saturating-activation depth small-init residual-scale gate-closed softmax-saturation custom-backward bptt-decay "
+    "exp-underflow norm-depth"
+)
+"""What can take most of a gradient on its way down."""
 
 
 def _rule(
@@ -186,8 +194,7 @@ RULES: tuple[Rule, ...] = (
         "GC201",
         "vanishing-depth",
         _ERROR,
-        "saturating-activation depth small-init residual-scale gate-closed softmax-saturation saturated-output "
-        "saturated-loss",
+        f"{_LOSS_CAUSES} saturated-output saturated-loss unknown",
         depth.vanishing_depth,
         readings.behind_typical,
         triable=True,
@@ -196,7 +203,7 @@ RULES: tuple[Rule, ...] = (
         "GC203",
         "insensitive-loss",
         _ERROR,
-        "saturated-output saturating-activation gate-closed small-init input-scale",
+        f"{_LOSS_CAUSES} saturated-output input-scale",
         insensitive.insensitive,
         readings.least_elasticity,
         triable=True,
