@@ -14,7 +14,7 @@ from gradcheck_cli.evidence.paths import Paths
 from gradcheck_cli.evidence.series import uses_of
 from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.group import Group
-from gradcheck_cli.records.ops import kind_of, plain_op
+from gradcheck_cli.records.ops import JOINS, kind_of, plain_op
 from gradcheck_cli.records.series import STEPS
 
 _RECURRENT = frozenset(("RNN", "LSTM", "GRU"))
@@ -48,10 +48,12 @@ def grouped(paths: Paths, account: Account, common: Set[int]) -> tuple[Group, ..
     """
     graph = paths.graph
     found: dict[_Key, list[_Factor]] = {}
-    for child, factor in _factors(paths, account):
-        key = _Key("shared", "", -1) if child in common else _key(graph, factor)
+    cell = ""
+    for child, factor in reversed(list(_factors(paths, account))):
+        cell = _cell_of(graph, factor, cell)
+        key = _Key("shared", "", -1) if child in common else _key(graph, factor, cell)
         found.setdefault(key, []).append(factor)
-    groups = (_group(graph, key, factors) for key, factors in found.items())
+    groups = (_group(graph, key, factors[::-1]) for key, factors in found.items())
     return tuple(sorted(groups, key=lambda group: -abs(group.decades)))
 
 
@@ -66,22 +68,31 @@ def _factors(paths: Paths, account: Account) -> Iterator[tuple[int, _Factor]]:
             yield child, _Factor(op, own, False)
 
 
-def _key(graph: OpGraph, factor: _Factor) -> _Key:
+def _key(graph: OpGraph, factor: _Factor, cell: str) -> _Key:
     op = graph.op(factor.op)
-    cell = _cell(graph, op.module)
-    if cell:
+    if cell and (op.stem in JOINS or _stepwise(graph, op.module)):
         return _Key("step", cell, -1)
     path = graph.measurement.modules[op.module].path if op.module >= 0 else ""
     return _Key(_kind(graph, factor), _siblings(path), op.source)
 
 
-def _cell(graph: OpGraph, module: int) -> str:
-    """The path of a module that is run step after step, if this is one, and "" otherwise."""
+def _cell_of(graph: OpGraph, factor: _Factor, above: str) -> str:
+    """The module that is run step after step which a factor belongs to, or lies right below; "" for none.
+
+    What reads one piece of the sequence that such a module took in gets little where little came back to that step.
+    """
+    op = graph.op(factor.op)
+    if _stepwise(graph, op.module):
+        return graph.path_of(op.module)
+    return above if op.stem in JOINS or not graph.weighted[factor.op] else ""
+
+
+def _stepwise(graph: OpGraph, module: int) -> bool:
+    """Whether a module runs through a sequence, or is called again and again as its cell."""
     if module < 0:
-        return ""
+        return False
     found = graph.measurement.modules[module]
-    stepwise = found.kind in _RECURRENT or (found.kind.endswith("Cell") and found.calls >= STEPS)
-    return found.path or found.kind if stepwise else ""
+    return found.kind in _RECURRENT or (found.kind.endswith("Cell") and found.calls >= STEPS)
 
 
 def _siblings(path: str) -> str:
@@ -105,20 +116,26 @@ def _kind(graph: OpGraph, factor: _Factor) -> str:
 
 def _group(graph: OpGraph, key: _Key, factors: Sequence[_Factor]) -> Group:
     ops = tuple(dict.fromkeys(f.op for f in factors))
-    modules = dict.fromkeys(graph.op(op).module for op in ops) if key.kind != "shared" else {}
+    cell = key.kind == "step"
+    modules = dict.fromkeys(m for op in ops if _stepwise(graph, m := graph.op(op).module) or not cell)
     return Group(
         kind=key.kind,
-        modules=tuple(modules),
+        modules=tuple(modules) if key.kind != "shared" else (),
         source=key.source,
         decades=sum(f.decades for f in factors),
-        count=_steps(graph, ops) if key.kind == "step" else len(factors),
+        count=_steps(graph, ops, next(iter(modules))) if cell else len(factors),
         factors=tuple((f.op, f.decades) for f in factors if not f.merge or key.kind == "merge"),
     )
 
 
-def _steps(graph: OpGraph, ops: Sequence[int]) -> int:
-    """How many steps of a module these of its ops belong to; a step begins where a weight is used again."""
-    leaves = (p.op for p in graph.parameters_of(graph.op(ops[0]).module) if p.op is not None)
+def _steps(graph: OpGraph, ops: Sequence[int], module: int) -> int:
+    """How many steps of a module its ops on a path belong to: a step begins where a weight is used again.
+
+    All of them where the path leads on to one piece of the sequence.
+    """
+    leaves = (p.op for p in graph.parameters_of(module) if p.op is not None)
     uses = max((uses_of(leaf, graph) for leaf in leaves), key=len, default=set[int]())
+    if any(not _stepwise(graph, graph.op(op).module) for op in ops):
+        return max(len(uses), 1)
     starts = sorted(graph.op(use).sequence for use in uses)
     return len({bisect_right(starts, graph.op(op).sequence) for op in ops})

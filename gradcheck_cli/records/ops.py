@@ -61,6 +61,8 @@ SUMS = _set("Add Sub")
 SPLITS = _set("Split SplitWithSizes UnsafeSplit UnsafeSplitWithSizes")
 PIECES = PARTS | SPLITS | _set("Index UnsafeIndex IndexSelect Gather Unbind Chunk NarrowCopy")
 """What reads a piece of a sequence."""
+JOINS = PIECES | _set("Cat Stack")
+"""What makes a sequence of pieces, or reads one of them."""
 
 # ---------------------------------------------------------------- stems: activations
 

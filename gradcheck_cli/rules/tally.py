@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.account import Account
-from gradcheck_cli.records.group import Group, of_kind
+from gradcheck_cli.records.group import of_kind
 from gradcheck_cli.records.ops import kind_of, plain_op
 from gradcheck_cli.rules.wording import counted, joined, number
 
@@ -95,18 +95,20 @@ def _told_in_steps(evidence: Evidence, account: Account) -> dict[str, float]:
     groups = evidence.groups(account)
     if not any(group.kind == "step" for group in groups):
         return {}
-    told: dict[str, float] = defaultdict(float)
+    count: Counter[tuple[str, str]] = Counter()
+    decades: dict[tuple[str, str], float] = defaultdict(float)
     for group in groups:
-        told[_group_in_words(evidence, group)] += group.decades
-    return dict(sorted(told.items(), key=lambda item: -abs(item[1])))
+        cell = evidence.graph.path_of(group.modules[0]) if group.kind == "step" else ""
+        count[group.kind, cell] += group.count
+        decades[group.kind, cell] += group.decades
+    ordered = sorted(decades, key=lambda key: -abs(decades[key]))
+    return {_group_in_words(*key, count[key], decades[key]): decades[key] for key in ordered}
 
 
-def _group_in_words(evidence: Evidence, group: Group) -> str:
-    if group.kind == "step":
-        return f"in {counted(group.count, 'step')} of `{evidence.graph.path_of(group.modules[0])}`"
-    if group.kind == "merge":
-        return "where branches add up" if group.decades > 0 else "where branches cancel"
-    return f"in {of_kind(group.count, group.kind)}"
+def _group_in_words(kind: str, cell: str, count: int, decades: float) -> str:
+    if kind == "merge":
+        return "where branches add up" if decades > 0 else "where branches cancel"
+    return f"in {of_kind(count, kind)}{f' of `{cell}`' if cell else ''}"
 
 
 def _where(evidence: Evidence, account: Account, kind: str, decades: float, mean: bool = True) -> str:

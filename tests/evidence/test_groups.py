@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from gradcheck_cli.evidence import Evidence, gather
 from gradcheck_cli.evidence.groups import grouped
 from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.group import Group, of_kind
-from gradcheck_cli.records.measurement import Measurement
+from gradcheck_cli.records.measurement import Edge, Measurement
 from tests.evidence.random_graphs import graphs
 from tests.measurements import LEAF, measurement, module, op, parameter
 from tests.rules.chains import BODY, HEAD, chain, deep
@@ -95,6 +97,19 @@ def test_only_what_runs_step_after_step_is_a_step(kind: str, calls: int, one: bo
     kinds = {group.kind for group in groups_of(steps(kind, calls, leads=2), layer=2)}
     assert ("step" in kinds) is one
     assert ("tanh slope" in kinds) is not one
+
+
+@pytest.mark.parametrize(("below", "kinds"), [("Cat", ["step"]), ("Log", ["step", "log"])])
+def test_what_reaches_one_piece_of_the_sequence_only_was_lost_by_all_the_steps(below: str, kinds: list[str]) -> None:
+    found = steps(leads=1)
+    piece = found.ops[10]._replace(name=f"{below}Backward0", edges=(Edge(11, 1e-9),))
+    parameters = (found.parameters[0], replace(found.parameters[1], grad_norm=1e-9))
+    ops = (*found.ops[:10], piece, op(LEAF, 1e-9, module=-1, sequence=-1))
+    last = replace(found, ops=ops, parameters=parameters)
+    groups = [group for group in groups_of(last, layer=2) if group.kind != "mse_loss"]
+    assert sorted(group.kind for group in groups) == sorted(kinds)
+    (cell,) = [group for group in groups if group.kind == "step"]
+    assert (cell.modules, cell.count) == ((1,), 4 if below == "Cat" else 1)
 
 
 @pytest.mark.parametrize(

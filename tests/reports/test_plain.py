@@ -10,18 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.report import Remedy, Trial
+from gradcheck_cli.records.report import Remedy, Share, Trial
 from gradcheck_cli.reports.plain import (
     below_here,
     finding_lines,
     level,
     numbers_in_words,
+    share_in_words,
     suite_of_one,
     training_in_words,
     trial_in_words,
     without_folders,
 )
-from tests.reports.examples import EXAMPLES, finding, report, vanishing
+from tests.reports.examples import EXAMPLES, SHARES, finding, report, vanishing
 from tests.reports.hostile import NAMES
 
 
@@ -125,3 +126,16 @@ WORDS = st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True)
 def test_no_folder_of_an_absolute_path_is_left(folders: list[str], name: str, before: str) -> None:
     for root, mark in (("/", "/"), ("C:\\", "\\")):
         assert without_folders(f"{before}{root}{mark.join(folders)}{mark}{name}.py") == f"{before}{name}.py"
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (SHARES[0], "-6.1 decades in 10 sigmoid slopes of `(Deep)`, deep_sigmoid.py:14"),
+        (SHARES[2], "-0.9 decades on the way that other layers share with it"),
+        (SHARES[3], "+0.2 decades in mse_loss of `(Deep)`"),
+        (SHARES[4], "-0.3 decades elsewhere"),
+    ],
+)
+def test_a_share_is_told_in_decades_by_what_where_and_line(share: Share, words: str) -> None:
+    assert share_in_words(share) == words

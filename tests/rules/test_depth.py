@@ -161,7 +161,7 @@ def test_a_finding_carries_its_shares_which_add_up() -> None:
     assert found.shares[0].kind == "sigmoid slope"
     assert told == {
         ("sigmoid slope", "`body`", -5, 1, LINE),
-        ("shared", "", -1, 2, None),
+        ("shared", "", -1, 1, None),
         ("exp", "`body`", -1, 1, LINE),
     }
 
