@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.account import Account
@@ -105,15 +106,17 @@ def _usual_branches(evidence: Evidence, account: Account) -> frozenset[int] | No
         return None
     path = list(paths.climb(account.leaf))
     place = {op: i for i, op in enumerate(path)}
-    inside: set[int] = set()
+    up_to = list(accumulate((paths.factor(op) or 0.0 for op in path), initial=0.0))  # a factor leads down to its op
+    within = [0] * (len(path) + 1)
     for start, op in enumerate(path):
         if graph.op(op).total <= paths.ledger.sent[op]:
             continue  # nothing meets here, or what does cancels
-        sums = [place[s] for s in graph.senders[op] if place.get(s, 0) > start + 1 and graph.stem(s) in SUMS]
-        branch = range(start, min(sums, default=start))  # by the ops that each factor leads down to
-        if sum(paths.factor(path[i]) or 0.0 for i in branch) <= evidence.thresholds.usual_branch:
-            inside.update(path[i + 1] for i in branch)
-    return frozenset(inside)
+        sums = (place[s] for s in graph.senders[op] if graph.stem(s) in SUMS and s in place)
+        end = min((i for i in sums if i > start + 1), default=0)
+        if end and up_to[end] - up_to[start] <= evidence.thresholds.usual_branch:
+            within[start + 1] += 1  # the ops from the first above the meeting point ...
+            within[end] -= 1  # ... to the last below the sum
+    return frozenset(op for op, depth in zip(path, accumulate(within), strict=False) if depth > 0)
 
 
 def _first_scale(evidence: Evidence) -> float:
