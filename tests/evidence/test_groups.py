@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gradcheck_cli.evidence import Evidence, gather
 from gradcheck_cli.evidence.groups import grouped
 from gradcheck_cli.records.account import Account
-from gradcheck_cli.records.group import Group, of_kind
+from gradcheck_cli.records.group import Group
 from gradcheck_cli.records.measurement import Edge, Measurement
 from tests.evidence.random_graphs import graphs
 from tests.measurements import LEAF, measurement, module, op, parameter
@@ -110,19 +110,6 @@ def test_what_reaches_one_piece_of_the_sequence_only_was_lost_by_all_the_steps(b
     assert sorted(group.kind for group in groups) == sorted(kinds)
     (cell,) = [group for group in groups if group.kind == "step"]
     assert (cell.modules, cell.count) == ((1,), 4 if below == "Cat" else 1)
-
-
-@pytest.mark.parametrize(
-    ("count", "kind", "words"),
-    [
-        (1, "weight", "1 weight"),
-        (1200, "sigmoid slope", "1,200 sigmoid slopes"),
-        (1, "exp", "exp"),
-        (3, "exp", "3 exp"),
-    ],
-)
-def test_so_many_of_a_kind(count: int, kind: str, words: str) -> None:
-    assert of_kind(count, kind) == words
 
 
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
