@@ -10,13 +10,16 @@ from statistics import median
 
 from gradcheck_cli.evidence.blocking import Blocking
 from gradcheck_cli.evidence.graph import OpGraph
+from gradcheck_cli.evidence.groups import grouped
 from gradcheck_cli.evidence.layers import layer_table
 from gradcheck_cli.evidence.ledger import account_for
 from gradcheck_cli.evidence.paths import Paths
 from gradcheck_cli.evidence.references import References
 from gradcheck_cli.evidence.traits import traits_of
+from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.enquiry import Enquiry
+from gradcheck_cli.records.group import Group
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.report import Layer
 from gradcheck_cli.records.thresholds import Thresholds
@@ -75,15 +78,18 @@ class Evidence:
         )
 
     @cached_property
-    def typical_relative_gradient(self) -> float | None:
-        """The median of u over the layers that move the loss, and where most are ill a plain median is ill too.
-
-        They move it at least a hundredth as much as the layer that moves it most: where decay is smooth over all
-        layers, those are the healthy end of it.
-        """
+    def _working(self) -> tuple[int, ...]:
+        """The trainable layers that move the loss, at least a hundredth as much as the one that moves it most."""
         least = max(self.thresholds.working_elasticity, self.thresholds.working_share * self.largest_elasticity)
-        working = [m for m in self.trainable if (self.layers[m].elasticity or 0.0) >= least] or self.trainable
-        values = [u for m in working if (u := self.layers[m].relative_gradient)]
+        return tuple(m for m in self.trainable if (self.layers[m].elasticity or 0.0) >= least)
+
+    @cached_property
+    def typical_relative_gradient(self) -> float | None:
+        """The median of u over the layers that move the loss: where most are ill, a plain median is ill too.
+
+        Where decay is smooth over all layers, those are the healthy end of it.
+        """
+        values = [u for m in self._working or self.trainable if (u := self.layers[m].relative_gradient)]
         return median(values) if values else None
 
     @cached_property
@@ -107,6 +113,28 @@ class Evidence:
         if self.paths.weights_above(op) > 0:
             return True
         return not self.graph.op(op).total > 0 and self.graph.under_weight[op]
+
+    @cached_property
+    def healthiest(self) -> int | None:
+        """What a slow layer is held against: the one with the largest relative gradient of those that move the loss."""
+        return max(self._working, key=lambda m: self.layers[m].relative_gradient or 0.0, default=None)
+
+    def groups(self, account: Account) -> tuple[Group, ...]:
+        """An account in groups."""
+        return grouped(self.paths, account, frozenset())
+
+    def groups_lost(self, account: Account) -> tuple[Group, ...]:
+        """An account in groups, with what the healthiest layer loses as well in one."""
+        reference = self.paths.strongest(self.healthiest) if self.healthiest is not None else None
+        if reference is None or reference.leaf == account.leaf:
+            return self.groups(account)
+        return grouped(self.paths, account, set(self.paths.climb(reference.leaf)))
+
+    def groups_won(self, account: Account) -> tuple[Group, ...]:
+        """An account in groups, with what scales the loss, above all weights and for all layers, in one."""
+        if len(self.trainable) < 2:
+            return self.groups(account)
+        return grouped(self.paths, account, {op for op in self.shared if not self.paths.weights_above(op)})
 
     # -- judgements that several rules share
 

@@ -21,7 +21,7 @@ def series_through_time(graph: OpGraph) -> tuple[Series, ...]:
     for index, parameter in enumerate(graph.measurement.parameters):
         if parameter.op is None or len(parameter.shape) < 2:
             continue
-        uses = tuple(sorted(_uses(parameter.op, graph), key=lambda i: ops[i].sequence))
+        uses = tuple(sorted(uses_of(parameter.op, graph), key=lambda i: ops[i].sequence))
         if len(uses) >= STEPS and uses not in seen and _feeds_forward(uses, ops):
             seen.add(uses)
             series = _series(index, uses, ops, signal)
@@ -30,7 +30,7 @@ def series_through_time(graph: OpGraph) -> tuple[Series, ...]:
     return tuple(found)
 
 
-def _uses(leaf: int, graph: OpGraph) -> set[int]:
+def uses_of(leaf: int, graph: OpGraph) -> set[int]:
     """The ops that use a parameter, looking through the transposes and views of it."""
     uses, stack, seen = set(), [leaf], {leaf}
     while stack:

@@ -47,7 +47,6 @@ _GROUPS: Mapping[str, Mapping[str, str]] = {
         "no-normalization": "Nothing holds the scale of the signal between the layers.",
         "posterior-collapse": "A latent code that carries nothing of its input.",
         "collapsed": "All samples have become one and the same to the layers above.",
-        "unknown": "No one cause explains half of what was measured.",
     },
     "scale": {
         "input-scale": "The inputs are far from a scale of 1, for which layers are initialised.",
@@ -73,9 +72,6 @@ _GROUPS: Mapping[str, Mapping[str, str]] = {
         "label-range": "Labels or targets lie outside what the output can be.",
         "constant-target": "All targets of the batch are the same.",
         "unshuffled-batches": "Batches hold one class or one block each.",
-    },
-    "not told apart": {
-        "unknown": "No single kind of factor explains it; the groups are shown.",
     },
     "through time": {
         "recurrent-gain": "Each step back multiplies the gradient by more than 1.",
@@ -125,6 +121,9 @@ _GROUPS: Mapping[str, Mapping[str, str]] = {
         "fp16-overflow": "A value passes 65,504, the largest of float16.",
         "fp16-underflow": "A value falls below the smallest of a low precision.",
         "sum-aggregation": "A sum grows with what is summed.",
+    },
+    "not known": {
+        "unknown": "No single kind of factor explains it; the groups are shown.",
     },
     "of a run": {
         "missing-zero-grad": "Gradients of earlier steps are never cleared.",

@@ -61,6 +61,8 @@ SUMS = _set("Add Sub")
 SPLITS = _set("Split SplitWithSizes UnsafeSplit UnsafeSplitWithSizes")
 PIECES = PARTS | SPLITS | _set("Index UnsafeIndex IndexSelect Gather Unbind Chunk NarrowCopy")
 """What reads a piece of a sequence."""
+JOINS = PIECES | _set("Cat Stack")
+"""What makes a sequence of pieces, or reads one of them."""
 
 # ---------------------------------------------------------------- stems: activations
 
@@ -72,6 +74,8 @@ BOUNDED = SQUASHING | CLAMPS | _set("LogSigmoid")
 """Functions whose slope is at most 1 and next to 0 far out."""
 RECTIFIERS = CLAMPS | _set("Relu Threshold LeakyRelu Hardtanh Hardswish Hardsigmoid Elu PreluKernel")
 """Functions with a side on which the slope is exactly 0, or that are made of such pieces."""
+EXPONENTIALS = _set("Exp Exp2 Expm1")
+"""Functions whose slope is what they put out, and next to 0 far below 0."""
 STEP_FUNCTIONS = _set("Round Sign Sgn Floor Ceil Trunc")
 """Flat between their jumps: the slope is 0 wherever there is one."""
 SOFTMAXES = _set("Softmax SafeSoftmax MaskedSoftmax")

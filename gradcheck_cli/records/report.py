@@ -81,12 +81,33 @@ class Opinion:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """A part of what became of a gradient on its way from the loss.
+
+    Attributes:
+        kind: A noun in the singular, such as "sigmoid slope", "weight", "merge", "step" or an op's plain name; "shared"
+            for what a layer that is well has in common with this one, and "elsewhere" for all that is left.
+        where: The modules that made it, in words; empty for the last two.
+        source: The user's line; None where it is not known, or not one.
+        decades: What it makes of the gradient: below 0 where it makes it smaller.
+        count: How many factors it has.
+    """
+
+    kind: str
+    where: str
+    source: SourceLine | None
+    decades: float
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
     """One illness (or note) over all the layers that it explains.
 
     `message` is the first line the user reads, `why` the evidence in a sentence. `known` says whether the
     baseline holds it, so that it fails nothing; None without a baseline. `opinion` is there where the numbers alone
-    make it a suspicion.
+    make it a suspicion. `shares` say where the decades of the layer that is told of were lost or won, the largest
+    first; they add up to log10 of its gradient's norm.
     """
 
     code: str
@@ -103,6 +124,7 @@ class Finding:
     remedies: tuple[Remedy, ...] = ()
     known: bool | None = None
     opinion: Opinion | None = None
+    shares: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -59,6 +59,16 @@ class Thresholds:
         "decades per weight",
         "Below this the weights are too small, rather than too many.",
     )
+    explaining_share: float = _fixed(
+        "GC201",
+        0.5,  # THEORY.md, section 4c
+        "share",
+        "Share of the decades lost (or won) that a cause has to explain.",
+    )
+    true_decades: float = _fixed(
+        "GC201", 0.3, "decades", "How far a custom Function's backward may be from differences of its forward."
+    )
+    true_likeness: float = _fixed("GC201", 0.9, "cosine", "How alike the two have to be.")
     one_hot_share: float = _fixed(
         "GC204",
         0.5,  # no healthy model of the calibration corpus has more than a third
@@ -204,10 +214,11 @@ class Thresholds:
         "GC304", 0.7, "share", "Share of the decades above where the layers' paths part that makes it the loss's scale."
     )
     large_input: float = _fixed("GC303", 30.0, "RMS", "Above this inputs are too large; layers are made for about 1.")
-    division_growth: float = _fixed("GC303", 1.5, "decades", "What divisions have to add to be the cause.")
-    summing_growth: float = _fixed("GC303", 1.0, "decades", "What sums over elements have to add to be the cause.")
-    residual_growth: float = _fixed("GC303", 1.0, "decades", "What branches that add up have to add to be the cause.")
+    least_growth: float = _fixed("GC303", 1.0, "decades", "What a cause of growth has to add at least.")
     residual_merges: float = _fixed("GC303", 3, "branches", "From so many merges on a path is a residual stream.")
+    usual_branch: float = _fixed(
+        "GC303", 0.5, "decades", "What a branch may add to be one that is well, of which there are too many."
+    )
     # ------------------------------------------------------------ no gradient
     dead_share: float = _movable(
         "GC403",

@@ -11,7 +11,7 @@ from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.reports.charts import trial_bars
 from gradcheck_cli.reports.glyphs import bar, shown
-from gradcheck_cli.reports.plain import opinion_in_words, trial_in_words
+from gradcheck_cli.reports.plain import opinion_in_words, share_in_words, trial_in_words
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import severity_in_words
 
@@ -38,6 +38,9 @@ def finding_block(finding: Finding, style: Style, first: bool) -> Table:
         details.add_row("why", _text(finding.why, style))
     for label, told in opinion_in_words(finding):
         details.add_row(label, _text(told, style))
+    if style.verbose or finding.cause == "unknown":
+        for place, share in enumerate(finding.shares):
+            details.add_row("where" if not place else "", _text(share_in_words(share), style))
     if style.verbose and finding.evidence:
         details.add_row("data", _text(_evidence(finding), style))
     _add_remedies(details, finding.remedies, style, REMEDIES if first else LATER_REMEDIES)

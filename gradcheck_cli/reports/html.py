@@ -18,6 +18,7 @@ from gradcheck_cli.reports.glyphs import number, shown
 from gradcheck_cli.reports.plain import (
     numbers_in_words,
     opinion_in_words,
+    share_in_words,
     suite_of_one,
     suspicions_in_words,
     training_in_words,
@@ -91,6 +92,7 @@ def _template() -> Template:
         numbers_in_words=numbers_in_words,
         opinion_in_words=opinion_in_words,
         suspicions_in_words=suspicions_in_words,
+        share_in_words=share_in_words,
         number=number,
         lines=_lines,
     )

@@ -21,7 +21,7 @@ from gradcheck_cli.reports.comparison import (
 )
 from gradcheck_cli.reports.folding import Fold, rows
 from gradcheck_cli.reports.glyphs import count_of, number, shown
-from gradcheck_cli.reports.plain import level, opinion_in_words, suspicions_in_words, trial_in_words
+from gradcheck_cli.reports.plain import level, opinion_in_words, share_in_words, suspicions_in_words, trial_in_words
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import (
     Verdict,
@@ -148,6 +148,9 @@ def _finding(report: Report, finding: Finding) -> Iterator[str]:
     for label, told in opinion_in_words(finding):
         yield ""
         yield f"{label}: {text(told)}"
+    if finding.shares:
+        yield ""
+        yield from (f"- {text(share_in_words(share))}" for share in finding.shares)
     if finding.remedies:
         yield ""
     for place, remedy in enumerate(finding.remedies, start=1):

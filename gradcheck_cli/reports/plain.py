@@ -8,7 +8,8 @@ from pathlib import Path, PurePath
 
 from gradcheck_cli.names import listing
 from gradcheck_cli.records.choices import Decision, Severity
-from gradcheck_cli.records.report import Finding, Remedy, Report, Trial
+from gradcheck_cli.records.group import of_kind
+from gradcheck_cli.records.report import Finding, Remedy, Report, Share, Trial
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.reports.verdicts import seconds_of
@@ -114,3 +115,15 @@ def below_here(file: str) -> str | None:
 def without_folders(text: str) -> str:
     """`text` with every absolute path cut down to its last part, so that it tells nothing of the machine."""
     return _FOLDERS.sub("", text)
+
+
+def share_in_words(share: Share) -> str:
+    """A share in a line: `-6.1 decades in 10 sigmoid slopes of `layers.0` .. `layers.9` (10 layers), net.py:7`."""
+    if share.kind in _WORDS:
+        return f"{share.decades:+.1f} decades {_WORDS[share.kind]}"
+    line = f", {share.source.file}:{share.source.line}" if share.source else ""
+    where = f" of {share.where}" if share.where else ""
+    return f"{share.decades:+.1f} decades in {of_kind(share.count, share.kind)}{where}{line}"
+
+
+_WORDS = {"shared": "on the way that other layers share with it", "elsewhere": "elsewhere"}

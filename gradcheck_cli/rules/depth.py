@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.blockage import Reason
 from gradcheck_cli.records.choices import About
-from gradcheck_cli.records.ops import BOUNDED, PRODUCTS, SCALINGS, SIGMOIDS, SPLITS, VIEW_LIKE
+from gradcheck_cli.records.group import Group
+from gradcheck_cli.rules.blaming import UNKNOWN, Blame, blamed, taken_in_words
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.saturated import saturated_cause
-from gradcheck_cli.rules.tally import largest_loss, slopes, tally, weights
+from gradcheck_cli.rules.shares import shares_of
+from gradcheck_cli.rules.tally import largest_loss, tally, weights
 from gradcheck_cli.rules.wording import named, number, times, verb
 
 if TYPE_CHECKING:
@@ -25,8 +27,10 @@ def vanishing_depth(evidence: Evidence) -> Diagnoses:
 
     Judged by the relative gradient |g| / |w| of a layer against the other layers of the same model, and
     only where the loss hardly depends on the layer (elasticity below 1e-5). The ledger says where the
-    decades were lost: activation slopes, weights, a closed gate, the scale of a branch. From half of these decades on,
-    and up to one beyond them, it is a suspicion: a copy is trained to see whether those layers open.
+    decades were lost: activation slopes, weights, a closed gate, the scale of a branch. What took at least half of
+    them, beside what a layer that is well loses too, is the cause; where nothing did, it is unknown. From half of the
+    decades that make it ill on, and up to one beyond them, it is a suspicion: a copy is trained to see whether those
+    layers open.
     """
     limit = evidence.thresholds.slower_decades
     exact = _saturated_at(evidence)
@@ -70,20 +74,23 @@ def _behind(evidence: Evidence, slow: Sequence[int]) -> Diagnoses:
     culprit, decades = min(own or factors, key=lambda f: f[1])
     if evidence.gate_learns(culprit, decades):
         return
-    cause = _depth_cause(evidence, account, culprit, decades)
-    if cause not in _BLOCKS_A_BRANCH and _is_branch(evidence, worst, frozenset(slow)):
+    groups = evidence.groups_lost(account)
+    blame = blamed(evidence, groups)
+    if blame.cause not in _BLOCKS_A_BRANCH and _is_branch(evidence, worst, frozenset(slow)):
         return
     behind = _log10(evidence.layers[worst].relative_gradient) - _log10(evidence.typical_relative_gradient)
     names = tuple(evidence.graph.path_of(m) for m in slow)
-    told = _told_cause(evidence, account, cause, culprit, verb(names, "its", "their"))
+    told = _told_cause(evidence, account, groups, blame, verb(names, "its", "their"))
     near = -behind < evidence.thresholds.slower_decades + 1
     yield Diagnosis(
         layers=names,
-        cause=cause,
+        cause=blame.cause,
         message=f"{named(names)} {verb(names, 'learns', 'learn')} up to {times(-behind)} slower than the typical "
         f"layer: {told}",
         why=tally(evidence, account, evidence.graph.path_of(worst)),
-        op=_first_blamed(evidence, account, cause, culprit),
+        op=_first_blamed(evidence, blame),
+        source=None if blame.factors else evidence.layers[worst].source,
+        shares=shares_of(evidence, groups),
         numbers={
             "decades": account.decades,
             "decades_behind_typical": behind,
@@ -93,7 +100,9 @@ def _behind(evidence: Evidence, slow: Sequence[int]) -> Diagnoses:
     )
 
 
-_BLOCKS_A_BRANCH = frozenset(("saturating-activation", "residual-scale", "gate-closed"))
+_BLOCKS_A_BRANCH = frozenset(
+    ("saturating-activation", "residual-scale", "gate-closed", "custom-backward", "exp-underflow")
+)
 """What makes a side branch ill while the trunk is well. Query and key layers, whose scores start near
 uniform, also learn slowly at first, by weights alone, and catch up as the scores grow."""
 
@@ -134,93 +143,34 @@ def _saturated(evidence: Evidence, layers: Sequence[int], exact: Mapping[int, in
     )
 
 
-# ---------------------------------------------------------------- causes
+# ---------------------------------------------------------------- causes in words
 
 
-def _depth_cause(evidence: Evidence, account: Account, culprit: int, decades: float) -> str:
-    lost = {kind: -value for kind, value in account.by_kind.items()}
-    alone = decades < -evidence.thresholds.slower_decades / 2  # one op took half of what makes a layer slow
-    stem = evidence.graph.stem(culprit)
-    bounded = -evidence.paths.lost_in(BOUNDED)[account.leaf]
-    weights = lost.get("weight", 0.0) + lost.get("activation", 0.0) - bounded
-    attention = lost.get("attention", 0.0) if _is_one_hot(evidence, account) else 0.0
-    other = _lost_in_scaling(evidence, account) if alone and stem in SCALINGS else 0.0
-    worst = max(bounded, weights, attention, other)
-    if alone and stem == "Glu":
-        return "gate-closed"
-    if worst <= 0:
-        return "depth"
-    if worst == bounded:
-        return "gate-closed" if alone and evidence.graph.gates(culprit) else "saturating-activation"
-    if worst == attention:
-        return "softmax-saturation"
-    if worst == other:
-        return _scaling_cause(evidence, culprit)
-    per_weight = account.by_kind.get("weight", 0.0) / max(account.count_by_kind.get("weight", 1), 1)
-    return "small-init" if per_weight < evidence.thresholds.small_gain else "depth"
+def _first_blamed(evidence: Evidence, blame: Blame) -> int | None:
+    """The op to show: the worst factor that is blamed, nearest to the input where many tie; None without a cause."""
+    owned = (op for op, _ in blame.factors if evidence.graph.weighted[op])
+    first = blame.factors[0][0] if blame.factors else None
+    return next(owned, first) if blame.cause in ("depth", "small-init") else first
 
 
-def _lost_in_scaling(evidence: Evidence, account: Account) -> float:
-    """Decades that constant factors took from this layer alone."""
-    own = (f for f in evidence.paths.factors(account) if f[0] not in evidence.shared)
-    return -sum(decades for op, decades in own if evidence.graph.stem(op) in SCALINGS)
-
-
-def _is_one_hot(evidence: Evidence, account: Account) -> bool:
-    """Whether a softmax on the path is saturated: one that is near uniform also passes little, but recovers."""
-    lenses = (evidence.graph.lenses.get(i) for i in evidence.paths.climb(account.leaf))
-    share = evidence.thresholds.one_hot_share
-    return any(lens.kind == "softmax" and (lens.saturated or 0.0) > share for lens in lenses if lens is not None)
-
-
-def _scaling_cause(evidence: Evidence, culprit: int) -> str:
-    gated = any(_leads_to_sigmoid(evidence, edge.to) for edge in evidence.graph.op(culprit).edges)
-    return "gate-closed" if evidence.graph.stem(culprit) in PRODUCTS and gated else "residual-scale"
-
-
-_PASSED_BY_A_GATE = VIEW_LIKE | SPLITS | {"Sub", "Rsub"}
-"""What may lie between a sigmoid and the product that it gates, as in 1 - sigmoid(x)."""
-_GATE_REACH = 4
-
-
-def _leads_to_sigmoid(evidence: Evidence, index: int) -> bool:
-    for _ in range(_GATE_REACH):
-        op = evidence.graph.op(index)
-        if op.stem in SIGMOIDS:
-            return True
-        if not op.edges or op.stem not in _PASSED_BY_A_GATE:
-            return False
-        index = op.edges[0].to
-    return False
-
-
-def _first_blamed(evidence: Evidence, account: Account, cause: str, culprit: int) -> int:
-    """The op to show: the worst factor of the kind that is blamed, nearest to the input where many tie."""
-    factors = evidence.paths.factors(account)
-    if cause == "saturating-activation":
-        return min((f for f in factors if evidence.graph.stem(f[0]) in BOUNDED), key=lambda f: f[1])[0]
-    if cause in ("depth", "small-init"):
-        owned = (f for f in factors if evidence.graph.weighted[f[0]])
-        return min(owned, key=lambda f: f[1], default=(culprit, 0.0))[0]
-    return culprit
-
-
-def _told_cause(evidence: Evidence, account: Account, cause: str, culprit: int, its: str) -> str:
+def _told_cause(evidence: Evidence, account: Account, groups: Sequence[Group], blame: Blame, its: str) -> str:
     """The cause in half a sentence, with the number that belongs to it."""
-    if cause == "saturating-activation":
-        lost = -evidence.paths.lost_in(BOUNDED)[account.leaf]
-        return f"{its} gradient gets {times(lost)} smaller in {slopes(evidence, account, BOUNDED)}"
-    if cause == "small-init":
+    if blame.cause == UNKNOWN:
+        return f"no single kind of factor takes half of what {its} gradient loses"
+    if blame.cause == "small-init":
         each = times(-account.by_kind["weight"] / account.count_by_kind["weight"])
         many = weights(evidence, account)
         return f"weights are too small: {its} gradient gets {each} smaller on average at each of {many}"
-    maker, taken = evidence.graph.maker_of(culprit), dict(evidence.paths.factors(account))
-    if cause == "gate-closed":
-        return f"the gate at {maker} is closed and lets {number(10 ** taken[culprit], 1)} of {its} gradient through"
-    if cause == "residual-scale":
-        return f"{maker} scales {its} branch by about {number(10 ** taken[culprit], 2)}"
-    where, lost = largest_loss(evidence, account)
-    return f"{its} gradient gets {times(lost)} smaller {where}"
+    op, taken = blame.factors[0]
+    maker = evidence.graph.maker_of(op)
+    if blame.cause == "gate-closed":
+        return f"the gate at {maker} is closed and lets {number(10**taken, 1)} of {its} gradient through"
+    if blame.cause == "residual-scale":
+        return f"{maker} scales {its} branch by about {number(10**taken, 2)}"
+    if blame.cause == "depth":
+        where, lost = largest_loss(evidence, account)
+        return f"{its} gradient gets {times(lost)} smaller {where}"
+    return f"{its} gradient gets {times(-blame.decades)} smaller in {taken_in_words(evidence, groups, blame)}"
 
 
 def _log10(value: float | None) -> float:

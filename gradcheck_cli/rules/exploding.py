@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import About
-from gradcheck_cli.rules.growth import growth_cause, growth_in_words, growth_place, largest_gradient
+from gradcheck_cli.rules.growth import growth_cause, growth_in_words, growth_place, growth_shares, largest_gradient
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import named, number, percent, verb
 
@@ -37,6 +37,7 @@ def exploding_loss(evidence: Evidence) -> Diagnoses:
         source=growth_place(evidence, cause, layer),
         numbers=numbers,
         doubt=About.WHOLE if near else None,
+        shares=() if target_scale else growth_shares(evidence),
     )
 
 
@@ -118,6 +119,7 @@ def exploding_depth(evidence: Evidence) -> Diagnoses:
         source=growth_place(evidence, cause, worst),
         numbers={"elasticity": elasticity, "decades_grown": grown[worst], **numbers},
         doubt=About.WHOLE,
+        shares=growth_shares(evidence),
     )
 
 
@@ -162,6 +164,7 @@ def exploding_scale(evidence: Evidence) -> Diagnoses:
         why=why,
         source=growth_place(evidence, cause, layers[0]),
         numbers={"largest": largest, "loss": loss},
+        shares=() if scaled else growth_shares(evidence),
     )
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.account import Account
-from gradcheck_cli.records.ops import DIVISIONS, PRODUCTS, SUMMING
+from gradcheck_cli.records.group import Group
+from gradcheck_cli.records.ops import DIVISIONS, NORMALIZATIONS, SUMMING, SUMS, is_custom, kind_of
+from gradcheck_cli.records.report import Share
 from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.rules.blaming import SCALE_OF_THE_LOSS, UNKNOWN, WEIGHTS, Blame, Factor, is_true, largest, sorted_out
+from gradcheck_cli.rules.shares import shares_of
 from gradcheck_cli.rules.tally import tally
 from gradcheck_cli.rules.wording import number, times
 
@@ -17,24 +22,26 @@ if TYPE_CHECKING:
 
 
 def growth_cause(evidence: Evidence) -> str:
-    """What made it large: the input, a division, sums over neighbours or branches, or the weights.
+    """What made it large: the input, or what at least half of the decades were won in, if anything.
 
     Read from the account of the layer that was used first, whose path crosses the whole network.
     """
-    limits, account = evidence.thresholds, _account_of_the_first(evidence)
-    if account is not None and _grown_in(evidence, account, DIVISIONS) > limits.division_growth:
-        return "small-denominator"
+    limits = evidence.thresholds
+    blame = _blame(evidence)
+    if blame.cause == "small-denominator":
+        return blame.cause
     inputs = max(evidence.references.input_scales, default=0.0)
     if inputs > limits.large_input and _first_scale(evidence) > limits.large_input / 3:
         return "input-scale"
-    if account is None:
-        return "large-init"
-    if _grown_in(evidence, account, SUMMING) > limits.summing_growth:
-        return "sum-aggregation"
-    merged = account.by_kind.get("merge", 0.0) + _scaled(evidence, account)
-    if account.count_by_kind.get("merge", 0) >= limits.residual_merges and merged > limits.residual_growth:
-        return "residual-growth"
-    return "large-init"
+    if blame.cause == UNKNOWN and _first_scale(evidence) > limits.large_input / 3 * max(inputs, 1.0):
+        return "large-init"  # what the first layer's own weight does to the scale is in no gradient of that layer
+    return blame.cause
+
+
+def growth_shares(evidence: Evidence) -> tuple[Share, ...]:
+    """Where the decades of that account were won and lost."""
+    account = _account_of_the_first(evidence)
+    return shares_of(evidence, evidence.groups_won(account)) if account is not None else ()
 
 
 def _account_of_the_first(evidence: Evidence) -> Account | None:
@@ -42,21 +49,74 @@ def _account_of_the_first(evidence: Evidence) -> Account | None:
     return evidence.paths.strongest(first) if first is not None else None
 
 
-def _grown_in(evidence: Evidence, account: Account, stems: frozenset[str]) -> float:
-    """Decades gained in ops of these stems that no parameter takes part in."""
-    return sum(decades for _, decades in _without_parameters(evidence, account, stems))
+def _blame(evidence: Evidence) -> Blame:
+    """What won at least half of the decades of that account, and one decade or more.
+
+    What scales the loss is no growth, unless it is a division.
+    """
+    account = _account_of_the_first(evidence)
+    if account is None:
+        return Blame(UNKNOWN)
+    groups = evidence.groups_won(account)
+    branches = _usual_branches(evidence, account)
+    parts = sorted_out(groups, partial(_cause, evidence, branches))
+    blame = largest(parts, evidence.thresholds.explaining_share)
+    if blame.decades < evidence.thresholds.least_growth:
+        return Blame(UNKNOWN)
+    return blame._replace(cause="large-init") if blame.cause == WEIGHTS else blame
 
 
-def _without_parameters(evidence: Evidence, account: Account, stems: frozenset[str]) -> Iterator[tuple[int, float]]:
-    for op, decades in evidence.paths.factors(account):
-        if evidence.graph.stem(op) in stems and not evidence.graph.weighted[op]:
-            yield op, decades
+_BY_GROUP = {"shared": SCALE_OF_THE_LOSS, "step": "recurrent-gain"}
+"""What the kind of a group says by itself."""
 
 
-def _scaled(evidence: Evidence, account: Account) -> float:
-    """Decades gained in constant factors below the loss, whose own scale is no growth."""
-    own = ((op, decades) for op, decades in evidence.paths.factors(account) if op not in evidence.shared)
-    return sum(decades for op, decades in own if evidence.graph.stem(op) in PRODUCTS)
+def _cause(evidence: Evidence, branches: frozenset[int] | None, group: Group, op: int, _: float) -> str | None:
+    """What a factor that makes a gradient larger is an instance of; None where that is no cause by itself."""
+    name = evidence.graph.op(op).name
+    if group.kind == "merge":
+        return None if branches is None else "residual-growth"
+    if evidence.graph.stem(op) in DIVISIONS and not evidence.graph.weighted[op]:
+        return "small-denominator"
+    if group.kind in _BY_GROUP:
+        return _BY_GROUP[group.kind]
+    if is_custom(name):
+        return None if is_true(evidence, op) else "custom-backward"
+    if branches is not None and op in branches:
+        return "residual-growth"
+    return SCALE_OF_THE_LOSS if kind_of(name) == "loss" else _cause_by_stem(evidence, op)
+
+
+def _cause_by_stem(evidence: Evidence, op: int) -> str | None:
+    graph, stem = evidence.graph, evidence.graph.stem(op)
+    made = len(graph.op(op).edges) > 1 and stem == "Mm"  # a matrix that the model makes is a weight all the same
+    if stem in SUMMING and not graph.weighted[op] and not made:
+        return "sum-aggregation"
+    if stem in NORMALIZATIONS:
+        return "norm-depth"
+    return WEIGHTS if graph.weighted[op] or kind_of(graph.op(op).name) in ("weight", "activation") else None
+
+
+def _usual_branches(evidence: Evidence, account: Account) -> frozenset[int] | None:
+    """The ops on the path that lie in residual branches which by themselves add no more than is usual.
+
+    None where fewer branches meet than make a residual stream.
+    """
+    paths, graph = evidence.paths, evidence.graph
+    if account.count_by_kind.get("merge", 0) < evidence.thresholds.residual_merges:
+        return None
+    path = list(paths.climb(account.leaf))
+    place = {op: i for i, op in enumerate(path)}
+    up_to = list(accumulate((paths.factor(op) or 0.0 for op in path), initial=0.0))  # a factor leads down to its op
+    within = [0] * (len(path) + 1)
+    for start, op in enumerate(path):
+        if graph.op(op).total <= paths.ledger.sent[op]:
+            continue  # nothing meets here, or what does cancels
+        sums = (place[s] for s in graph.senders[op] if graph.stem(s) in SUMS and s in place)
+        end = min((i for i in sums if i > start + 1), default=0)
+        if end and up_to[end] - up_to[start] <= evidence.thresholds.usual_branch:
+            within[start + 1] += 1  # the ops from the first above the meeting point ...
+            within[end] -= 1  # ... to the last below the sum
+    return frozenset(op for op, depth in zip(path, accumulate(within), strict=False) if depth > 0)
 
 
 def _first_scale(evidence: Evidence) -> float:
@@ -73,6 +133,10 @@ _BLAME = {
     "large-init": "the weights are too large",
     "residual-growth": "every residual branch adds to the stream and nothing scales it back",
     "sum-aggregation": "sums over many elements grow with their number, where means would not",
+    "recurrent-gain": "each step back multiplies the gradient",
+    "norm-depth": "normalisations divide by next to nothing, at one layer after the other",
+    "custom-backward": "a custom Function's own backward makes it larger",
+    UNKNOWN: "no single kind of factor wins half of the decades",
 }
 
 
@@ -95,11 +159,9 @@ def _division_in_words(evidence: Evidence) -> str:
     )
 
 
-def _worst_division(evidence: Evidence) -> tuple[int, float]:
+def _worst_division(evidence: Evidence) -> Factor:
     """The division on the path of the first layer that makes its gradient grow most, and its decades."""
-    account = _account_of_the_first(evidence)
-    assert account is not None
-    return max(_without_parameters(evidence, account, DIVISIONS), key=lambda f: f[1])
+    return _blame(evidence).factors[0]
 
 
 def _seen_growth(evidence: Evidence) -> str:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from gradcheck_cli.records.blockage import Reason
 from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.ops import BOUNDED
+from gradcheck_cli.records.report import Share
+from gradcheck_cli.rules.blaming import UNKNOWN, blamed, taken_in_words
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.saturated import saturated_cause
-from gradcheck_cli.rules.tally import slopes, tally
+from gradcheck_cli.rules.shares import shares_of
+from gradcheck_cli.rules.tally import tally
 from gradcheck_cli.rules.wording import named, number, percent, times, verb
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ class _Cause(NamedTuple):
     why: str
     numbers: Mapping[str, float | int | str]
     op: int | None = None
+    shares: tuple[Share, ...] = ()
 
 
 def insensitive(evidence: Evidence) -> Diagnoses:
@@ -60,6 +64,7 @@ def insensitive(evidence: Evidence) -> Diagnoses:
         op=found.op,
         source=None if found.op is not None else evidence.layers[layers[0]].source,
         numbers=found.numbers,
+        shares=found.shares,
     )
 
 
@@ -168,7 +173,7 @@ def _cause_of(evidence: Evidence, layers: Sequence[int]) -> _Cause | None:
         _faint_input(evidence)
         or _saturated_output(evidence)
         or _signal_dies(evidence, scales)
-        or _lost_in_slopes(evidence, layers)
+        or _lost_on_the_way(evidence, layers)
         or (None if scales else _lost_in_weights(evidence, layers))
     )
 
@@ -206,22 +211,20 @@ def _signal_dies(evidence: Evidence, scales: Sequence[float]) -> _Cause | None:
     return _Cause("small-init", why, {"activation_decades": fallen})
 
 
-def _lost_in_slopes(evidence: Evidence, layers: Sequence[int]) -> _Cause | None:
-    """Bounded activations took most of the gradient of the layer that suffers most from them."""
-    lost = evidence.paths.lost_in(BOUNDED)
+def _lost_on_the_way(evidence: Evidence, layers: Sequence[int]) -> _Cause | None:
+    """What took most of the gradient of the layer that lost most, other than weights, which are looked at last."""
     accounts = {m: account for m in layers if (account := evidence.paths.strongest(m)) is not None}
-    worst = min(accounts, key=lambda m: lost[accounts[m].leaf], default=None)
-    if worst is None or lost[accounts[worst].leaf] > -evidence.thresholds.lost_in_slopes:
+    worst = min(accounts, key=lambda m: accounts[m].decades, default=None)
+    if worst is None:
         return None
-    account = accounts[worst]
-    total = lost[account.leaf]
-    bounded = (f for f in evidence.paths.factors(account) if evidence.graph.stem(f[0]) in BOUNDED)
-    why = (
-        f"the gradient of `{evidence.graph.path_of(worst)}` gets {times(-total)} smaller in "
-        f"{slopes(evidence, account, BOUNDED)}"
-    )
-    op = min(bounded, key=lambda f: f[1])[0]
-    return _Cause("saturating-activation", why, {"decades_activation": total}, op)
+    groups = evidence.groups_lost(accounts[worst])
+    blame = blamed(evidence, groups)
+    if blame.cause in (UNKNOWN, "depth", "small-init") or blame.decades > -evidence.thresholds.lost_in_slopes:
+        return None
+    taken = taken_in_words(evidence, groups, blame)
+    why = f"the gradient of `{evidence.graph.path_of(worst)}` gets {times(-blame.decades)} smaller in {taken}"
+    numbers = {f"decades_{kind}": value for kind, value in accounts[worst].by_kind.items()}
+    return _Cause(blame.cause, why, numbers, blame.factors[0][0], shares_of(evidence, groups))
 
 
 def _lost_in_weights(evidence: Evidence, layers: Sequence[int]) -> _Cause | None:

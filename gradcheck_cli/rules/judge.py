@@ -84,6 +84,7 @@ def _finding(evidence: Evidence, rule: Rule, diagnosis: Diagnosis) -> Finding:
         op=op,
         source=source,
         evidence=diagnosis.numbers,
+        shares=diagnosis.shares,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import About, Family, Severity
 from gradcheck_cli.records.judging import Reading
+from gradcheck_cli.records.report import Share
 from gradcheck_cli.records.source import SourceLine
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Diagnosis:
         source: The user's line; that of the op at `op` if None.
         numbers: What was measured, by name.
         severity: Where it differs from the row's.
+        shares: Where the decades of the layer that is told of were lost or won.
         doubt: What has to be trained to decide it, where its numbers alone make it a suspicion.
     """
 
@@ -49,6 +51,7 @@ class Diagnosis:
     source: SourceLine | None = None
     numbers: Mapping[str, float | int | str] = field(default_factory=dict)
     severity: Severity | None = None
+    shares: tuple[Share, ...] = ()
     doubt: About | None = None
 
 

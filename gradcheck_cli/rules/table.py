@@ -46,7 +46,15 @@ _BACKWARD_CAUSES = (
     "zero-div-zero exp-overflow logsumexp-neginf degenerate-eigenvalues ctc-infeasible custom-backward "
     "small-denominator masked-loss fp16-overflow"
 )
-_GROWTH_CAUSES = "large-init input-scale residual-growth sum-aggregation small-denominator"
+_GROWTH_CAUSES = (
+    "large-init input-scale residual-growth sum-aggregation small-denominator recurrent-gain norm-depth "
+    "custom-backward unknown"
+)
+_LOSS_CAUSES = (
+    "saturating-activation depth small-init residual-scale gate-closed softmax-saturation custom-backward bptt-decay "
+    "exp-underflow norm-depth"
+)
+"""What can take most of a gradient on its way down."""
 
 
 def _rule(
@@ -198,8 +206,7 @@ RULES: tuple[Rule, ...] = (
         "GC201",
         "vanishing-depth",
         _ERROR,
-        "saturating-activation depth small-init residual-scale gate-closed softmax-saturation saturated-output "
-        "saturated-loss exp-underflow",
+        f"{_LOSS_CAUSES} saturated-output saturated-loss unknown",
         depth.vanishing_depth,
         readings.behind_typical,
         triable=True,
@@ -209,7 +216,7 @@ RULES: tuple[Rule, ...] = (
         "GC203",
         "insensitive-loss",
         _ERROR,
-        "saturated-output saturating-activation gate-closed small-init input-scale target-scale unknown",
+        f"{_LOSS_CAUSES} saturated-output input-scale target-scale unknown",
         insensitive.insensitive,
         readings.least_elasticity,
         triable=True,

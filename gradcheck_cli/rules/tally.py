@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.account import Account
+from gradcheck_cli.records.group import of_kind
 from gradcheck_cli.records.ops import kind_of, plain_op
 from gradcheck_cli.rules.wording import counted, joined, number
 
@@ -52,11 +53,17 @@ def _returned(tenths: Mapping[str, int], sign: int) -> str:
 
 def slopes(evidence: Evidence, account: Account, stems: frozenset[str] = frozenset()) -> str:
     """The activations on a gradient's path: `10 sigmoid slopes`; those of these stems where any are given."""
-    ops = [evidence.graph.op(op) for op, _ in evidence.paths.factors(account)]
-    kept = [op.name for op in ops if (op.stem in stems if stems else kind_of(op.name) == "activation")]
-    found = Counter(map(plain_op, kept)).most_common()
+    ops = [op for op, _ in evidence.paths.factors(account)]
+    graph = evidence.graph
+    kept = [i for i in ops if (graph.stem(i) in stems if stems else kind_of(graph.op(i).name) == "activation")]
+    return slope_words(evidence, kept)
+
+
+def slope_words(evidence: Evidence, ops: Sequence[int]) -> str:
+    """So many slopes of activations, by name: `10 sigmoid and 1 tanh slopes`."""
+    found = Counter(plain_op(evidence.graph.op(op).name) for op in ops).most_common()
     words = [f"{count} {name}" for name, count in found]
-    return f"{joined(words)} {'slope' if len(kept) == 1 else 'slopes'}"
+    return f"{joined(words)} {'slope' if len(ops) == 1 else 'slopes'}"
 
 
 def weights(evidence: Evidence, account: Account) -> str:
@@ -77,9 +84,31 @@ def largest_loss(evidence: Evidence, account: Account) -> tuple[str, float]:
 def _parts(evidence: Evidence, account: Account) -> dict[str, float]:
     """Decades by what is said of them, the largest first and the crumbs together at the end."""
     kinds = sorted(account.by_kind.items(), key=lambda item: -abs(item[1]))
-    large = {_where(evidence, account, k, v): v for k, v in kinds if abs(v) >= _WORTH_NAMING}
+    told = _told_in_steps(evidence, account) or {_where(evidence, account, k, v): v for k, v in kinds}
+    large = {where: decades for where, decades in told.items() if abs(decades) >= _WORTH_NAMING}
     rest = sum(account.by_kind.values()) - sum(large.values())
     return {**large, "elsewhere": rest}
+
+
+def _told_in_steps(evidence: Evidence, account: Account) -> dict[str, float]:
+    """The same where the path leads through modules that run step after step, by groups; empty where it does not."""
+    groups = evidence.groups(account)
+    if not any(group.kind == "step" for group in groups):
+        return {}
+    count: Counter[tuple[str, str]] = Counter()
+    decades: dict[tuple[str, str], float] = defaultdict(float)
+    for group in groups:
+        cell = evidence.graph.path_of(group.modules[0]) if group.kind == "step" else ""
+        count[group.kind, cell] += group.count
+        decades[group.kind, cell] += group.decades
+    ordered = sorted(decades, key=lambda key: -abs(decades[key]))
+    return {_group_in_words(*key, count[key], decades[key]): decades[key] for key in ordered}
+
+
+def _group_in_words(kind: str, cell: str, count: int, decades: float) -> str:
+    if kind == "merge":
+        return "where branches add up" if decades > 0 else "where branches cancel"
+    return f"in {of_kind(count, kind)}{f' of `{cell}`' if cell else ''}"
 
 
 def _where(evidence: Evidence, account: Account, kind: str, decades: float, mean: bool = True) -> str:

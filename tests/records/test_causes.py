@@ -39,4 +39,4 @@ def test_the_remedies_of_a_cause_have_a_place_each(cause: str) -> None:
 
 def test_every_illness_that_a_rule_names_has_a_remedy() -> None:
     named = {cause for rule in RULES for cause in rule.causes if not CAUSES[cause].note}
-    assert named <= set(BY_CAUSE)
+    assert named == set(BY_CAUSE)

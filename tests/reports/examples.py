@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gradcheck_cli.records.choices import Family, Severity, Status
-from gradcheck_cli.records.report import Finding, Layer, Remedy, Report, Trial
+from gradcheck_cli.records.report import Finding, Layer, Remedy, Report, Share, Trial
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.suite import SuiteReport
@@ -64,6 +64,16 @@ def _range(layers: tuple[str, ...]) -> str:
     return f"`{layers[0]}` .. `{layers[-1]}` ({len(layers)} layers) learn"
 
 
+_LINE = SourceLine(file="deep_sigmoid.py", line=14, code="    x = torch.sigmoid(layer(x))")
+SHARES = (
+    Share(kind="sigmoid slope", where="`(Deep)`", source=_LINE, decades=-6.1, count=10),
+    Share(kind="weight", where="`layers.0` .. `layers.9` (10 layers)", source=_LINE, decades=-1.4, count=10),
+    Share(kind="shared", where="", source=None, decades=-0.9, count=2),
+    Share(kind="mse_loss", where="`(Deep)`", source=None, decades=0.2, count=1),
+    Share(kind="elsewhere", where="", source=None, decades=-0.3, count=4),
+)
+
+
 def finding(layers: tuple[str, ...], **changes: object) -> Finding:
     fields = {
         "code": "GC201",
@@ -109,7 +119,7 @@ def vanishing() -> Report:
         status=Status.ILL,
         exit_code=1,
         layers=(*sick, *well, layer("head", -0.11)),
-        findings=(finding(names),),
+        findings=(finding(names, shares=SHARES),),
     )
 
 

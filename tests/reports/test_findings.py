@@ -15,7 +15,7 @@ from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.reports.findings import finding_block, note_line
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.table import page
-from tests.reports.examples import INIT, RELU, finding, vanishing
+from tests.reports.examples import INIT, RELU, SHARES, finding, vanishing
 from tests.reports.hostile import reports
 
 
@@ -54,6 +54,16 @@ def test_the_numbers_are_shown_with_verbose_to_four_digits() -> None:
     one = finding(("a",), remedies=(), evidence={"decades": -8.512345, "steps": 60, "produced": "inf"})
     assert "data  decades -8.512, steps 60, produced inf" in drawn(one, verbose=True)
     assert "data" not in drawn(one)
+
+
+def test_the_shares_are_shown_with_verbose_and_where_no_cause_is_known() -> None:
+    one = finding(("a",), remedies=(), evidence={}, shares=SHARES)
+    assert "where" not in drawn(one)
+    for text in (drawn(one, verbose=True), drawn(replace(one, cause="unknown"))):
+        lines = [line.strip() for line in text.splitlines()]
+        assert "where  -6.1 decades in 10 sigmoid slopes of `(Deep)`, deep_sigmoid.py:14" in lines
+        assert lines[-1] == "-0.3 decades elsewhere"
+        assert len([line for line in lines if " decades " in line]) == len(SHARES) + 1  # and in the why
 
 
 def test_a_trial_is_drawn_with_its_bars_and_its_words() -> None:

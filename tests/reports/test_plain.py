@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck_cli.records.choices import About, Decision, Severity, Status
-from gradcheck_cli.records.report import Opinion, Remedy, Trial
+from gradcheck_cli.records.report import Opinion, Remedy, Share, Trial
 from gradcheck_cli.reports import FORMATS, Style, render
 from gradcheck_cli.reports.plain import (
     below_here,
@@ -20,13 +20,14 @@ from gradcheck_cli.reports.plain import (
     level,
     numbers_in_words,
     opinion_in_words,
+    share_in_words,
     suite_of_one,
     suspicions_in_words,
     training_in_words,
     trial_in_words,
     without_folders,
 )
-from tests.reports.examples import EXAMPLES, finding, report, vanishing
+from tests.reports.examples import EXAMPLES, SHARES, finding, report, vanishing
 from tests.reports.hostile import NAMES
 
 
@@ -185,3 +186,16 @@ def test_every_format_tells_how_a_suspicion_was_decided(name: str, severity: Sev
     made = report(findings=(one,), exit_code=int(severity is Severity.ERROR), status=Status.ILL)
     quiet = severity is Severity.NOTE and name in ("github", "junit")  # these tell nothing of what passes
     assert ("trained for naught" in render(made, name, Style(width=200))) is not quiet
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (SHARES[0], "-6.1 decades in 10 sigmoid slopes of `(Deep)`, deep_sigmoid.py:14"),
+        (SHARES[2], "-0.9 decades on the way that other layers share with it"),
+        (SHARES[3], "+0.2 decades in mse_loss of `(Deep)`"),
+        (SHARES[4], "-0.3 decades elsewhere"),
+    ],
+)
+def test_a_share_is_told_in_decades_by_what_where_and_line(share: Share, words: str) -> None:
+    assert share_in_words(share) == words

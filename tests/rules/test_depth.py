@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from gradcheck_cli.evidence import gather
 from gradcheck_cli.records.choices import About
+from gradcheck_cli.records.enquiry import Enquiry, FunctionTest
 from gradcheck_cli.records.measurement import Lens, Measurement
 from gradcheck_cli.records.ops import LEAF
 from gradcheck_cli.records.thresholds import Thresholds
+from gradcheck_cli.rules.rule import Diagnosis
 from tests.measurements import judged, measurement, module, op, parameter
-from tests.rules.chains import FIRST, LINE, chain, codes, deep, diagnoses, ill, only, sending
+from tests.rules.chains import BODY, FIRST, HEAD, LINE, chain, codes, deep, diagnoses, ill, only, sending
 
 
 def test_sigmoids_that_lose_three_decades_each() -> None:
@@ -22,6 +25,7 @@ def test_sigmoids_that_lose_three_decades_each() -> None:
     assert finding.op == "SigmoidBackward0"
 
 
+TANH = "saturating-activation"
 ONE_HOT = Lens(op=FIRST, kind="softmax", saturated=0.9, length=8)
 
 
@@ -36,7 +40,17 @@ ONE_HOT = Lens(op=FIRST, kind="softmax", saturated=0.9, length=8)
         ([("ReluBackward0", 0.1), ("ConvolutionBackward0", 0.1)] * 3, "small-init"),
         ([("MmBackward0", 0.3)] * 11, "depth"),
         ([("GluBackward0", 1e-6), ("MmBackward0", 1.0)], "gate-closed"),
-        ([("SoftmaxBackward0", 1e-6), ("MmBackward0", 1.0)], "depth"),
+        ([("SoftmaxBackward0", 1e-6), ("MmBackward0", 1.0)], "unknown"),
+        ([("EluBackward0", 1e-6), ("MmBackward0", 1.0)], "saturating-activation"),
+        ([("EluBackward0", 0.05), ("MmBackward0", 0.5)] * 4, "depth"),  # no slope is next to 0 by itself
+        ([("ExpBackward0", 1e-3)] * 2 + [("MmBackward0", 1.0)], "exp-underflow"),
+        ([("LogBackward0", 1e-6), ("MmBackward0", 1.0)], "unknown"),
+        ([("NativeLayerNormBackward0", 0.1), ("MmBackward0", 1.0)] * 6, "norm-depth"),
+        ([("NativeLayerNormBackward0", 0.01), ("MmBackward0", 100.0), ("TanhBackward0", 0.1)] * 6, TANH),
+        ([("NativeLayerNormBackward0", 10.0), ("MmBackward0", 0.01)] * 6, "small-init"),
+        ([("MeanBackward1", 1e-3), ("MulBackward0", 1e-2), ("ExpBackward0", 1e-3), ("MmBackward0", 1.0)], "unknown"),
+        ([("MulBackward0", 0.1), ("MmBackward0", 1.0)] * 6, "residual-scale"),
+        ([("MulBackward0", 0.5), ("MmBackward0", 0.3)] * 9, "depth"),
     ],
 )
 def test_the_cause_is_what_took_the_decades(steps: list[tuple[str, float]], cause: str) -> None:
@@ -47,7 +61,7 @@ def test_the_cause_is_what_took_the_decades(steps: list[tuple[str, float]], caus
 def test_a_softmax_takes_the_blame_only_where_it_is_one_hot() -> None:
     steps = ("SoftmaxBackward0", 1e-6), ("MmBackward0", 1.0)
     assert only("GC201", deep(*steps, lenses=(ONE_HOT,))).cause == "softmax-saturation"
-    assert only("GC201", deep(*steps, lenses=(replace(ONE_HOT, saturated=0.3),))).cause == "depth"
+    assert only("GC201", deep(*steps, lenses=(replace(ONE_HOT, saturated=0.3),))).cause == "unknown"
 
 
 @pytest.mark.parametrize("name", ["AddmmBackward0", "BaddbmmBackward0", "AddmvBackward0"])
@@ -63,7 +77,80 @@ def test_what_an_addmm_takes_is_taken_by_a_weight() -> None:
 @pytest.mark.parametrize("name", ["SigmoidBackward", "MulBackward", "GluBackward"])
 def test_a_custom_function_is_neither_the_activation_nor_the_product_that_it_is_called_after(name: str) -> None:
     found = diagnoses("GC201", deep((name, 1e-6), ("MmBackward0", 1.0)))
-    assert {d.cause for d in found} == {"depth"}
+    assert {d.cause for d in found} == {"custom-backward"}
+
+
+def flat(told: FunctionTest | None) -> Diagnosis:
+    """A custom Function that takes six decades, and what differences of its forward say of it."""
+    found = deep(("MineBackward", 1e-6), ("MmBackward0", 1.0))
+    return only("GC201", gather(found, enquiry=Enquiry(functions=(told,) if told else ())))
+
+
+def test_a_custom_function_whose_backward_agrees_with_its_forward_is_that_flat() -> None:
+    found = flat(FunctionTest(op=FIRST, decades=0.1, alike=0.99))
+    assert (found.cause, found.op) == ("saturating-activation", FIRST)
+    assert found.message.endswith("smaller in Mine in `body`, which is that flat: its backward agrees with its forward")
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (
+            FunctionTest(op=FIRST, decades=-6.0, alike=1.0),
+            ", which gives 1e-6 times what differences of its forward give",
+        ),
+        (FunctionTest(op=FIRST, decades=0.0, alike=0.1), " forward give, at a cosine of 0.10"),
+        (FunctionTest(op=FIRST, decades=None, alike=0.0), "in the backward of Mine in `body`"),
+        (None, "in the backward of Mine in `body`"),
+    ],
+)
+def test_a_custom_function_that_disagrees_or_cannot_be_tested_is_to_blame(
+    told: FunctionTest | None, words: str
+) -> None:
+    found = flat(told)
+    assert (found.cause, found.op) == ("custom-backward", FIRST)
+    assert found.message.endswith(words)
+
+
+def cell(kind: str, calls: int) -> Measurement:
+    """Eight steps of a module, each through one product and one slope."""
+    modules = [module("", "Net"), module("head"), module("rnn", kind, calls=calls)]
+    return deep(*[("TanhBackward0", 0.3), ("MmBackward0", 0.5)] * 8, modules=modules)
+
+
+@pytest.mark.parametrize(
+    ("kind", "calls", "cause"),
+    [
+        ("LSTM", 1, "bptt-decay"),
+        ("MyCell", 8, "bptt-decay"),
+        ("MyCell", 1, "saturating-activation"),
+        ("Linear", 8, "saturating-activation"),
+    ],
+)
+def test_what_a_recurrent_module_takes_is_taken_step_by_step(kind: str, calls: int, cause: str) -> None:
+    found = only("GC201", cell(kind, calls))
+    assert found.cause == cause
+    assert ("of `rnn`" in found.message) is (cause == "bptt-decay")
+    assert ("of `rnn`" in found.why) is (cause == "bptt-decay")
+
+
+def test_the_weight_of_a_term_of_the_loss_is_neither_a_branch_nor_the_weights() -> None:
+    """Its layers get little, and no factor on their side is to blame."""
+    ops = [
+        op("AddBackward0", 1.0, (1, 1.0), (3, 1.0), module=-1, sequence=100),
+        op("MmBackward0", 1.0, (2, 0.1), module=HEAD, sequence=99),
+        op(LEAF, 0.1, module=-1, sequence=-1),
+        op("MulBackward0", 1.0, (4, 1e-6), module=-1, sequence=98),
+        op("MmBackward0", 1e-6, (5, 1e-7), module=BODY, sequence=97),
+        op(LEAF, 1e-7, module=-1, sequence=-1),
+    ]
+    parameters = [
+        parameter("head.weight", op=2, grad=0.1, module=HEAD),
+        parameter("body.weight", op=5, grad=1e-7, module=BODY),
+    ]
+    modules = [module("", "Net"), module("head"), module("body")]
+    found = only("GC201", measurement(*ops, parameters=parameters, modules=modules))
+    assert found.cause == "unknown"
 
 
 # --------------------------------------------------------------------------- gates

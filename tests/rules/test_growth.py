@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from gradcheck_cli.evidence import Evidence, gather
+from gradcheck_cli.records.enquiry import Enquiry, FunctionTest
 from gradcheck_cli.records.measurement import Measurement
-from gradcheck_cli.rules.growth import growth_cause, growth_in_words, growth_place, largest_gradient
+from gradcheck_cli.rules.growth import growth_cause, growth_in_words, growth_place, growth_shares, largest_gradient
 from tests.measurements import LEAF, measurement, module, op, parameter, stats
 from tests.rules.chains import BODY, FIRST, HEAD, LINE, deep, sending
 
@@ -23,12 +24,18 @@ def grown(*steps: tuple[str, float], inputs: float = 1.0, outputs: tuple[float, 
     ("steps", "cause"),
     [
         ([("DivBackward0", 1e3)], "small-denominator"),
-        ([("DivBackward0", 10.0)], "large-init"),
+        ([("DivBackward0", 5.0)], "unknown"),  # not a decade
+        ([("DivBackward0", 1e3), ("TanhBackward0", 1.0), ("AddmmBackward0", 1e5)], "large-init"),
+        ([("DivBackward0", 1e5), ("TanhBackward0", 1.0), ("AddmmBackward0", 1e3)], "small-denominator"),
         ([("ReciprocalBackward0", 1e3)], "small-denominator"),
         ([("SumBackward1", 100.0)], "sum-aggregation"),
         ([("IndexSelectBackward0", 100.0)], "sum-aggregation"),
         ([("AddmmBackward0", 1e3)], "large-init"),
-        ([("DivBackward", 1e3)], "large-init"),  # a custom Function
+        ([("DivBackward", 1e3)], "custom-backward"),
+        ([("MulBackward0", 1e3)], "unknown"),
+        ([("NativeLayerNormBackward0", 10.0)] * 3, "norm-depth"),
+        ([("NativeLayerNormBackward0", 1e-3), ("AddmmBackward0", 1e3), ("DivBackward0", 20.0)], "small-denominator"),
+        ([("DivBackward0", 1e2), ("MulBackward0", 1e2), ("SumBackward0", 1e2)], "unknown"),
     ],
 )
 def test_the_cause_is_what_it_grew_in(steps: list[tuple[str, float]], cause: str) -> None:
@@ -50,8 +57,9 @@ def test_a_product_with_a_parameter_is_a_weight_and_sums_over_no_neighbours() ->
     ("inputs", "outputs", "cause"),
     [
         (1e3, 1e3, "input-scale"),
-        (1e3, 1.0, "large-init"),  # a normalisation makes the input's scale harmless
-        (20.0, 20.0, "large-init"),
+        (1e3, 1.0, "unknown"),  # a normalisation makes the input's scale harmless
+        (20.0, 20.0, "unknown"),
+        (1.0, 20.0, "large-init"),  # the first layer makes it twenty times larger
     ],
 )
 def test_large_inputs_are_the_cause_where_the_first_layer_hands_them_on(
@@ -75,18 +83,49 @@ def stream(branches: int, gain: float) -> Measurement:
 
 @pytest.mark.parametrize(
     ("branches", "gain", "cause"),
-    [(10, 1.5, "residual-growth"), (4, 1.5, "large-init"), (2, 10.0, "large-init"), (3, 10.0, "residual-growth")],
+    [(10, 1.5, "residual-growth"), (4, 1.5, "unknown"), (2, 10.0, "unknown"), (3, 10.0, "residual-growth")],
 )
 def test_branches_that_add_up(branches: int, gain: float, cause: str) -> None:
     assert growth_cause(gather(stream(branches, gain))) == cause
 
 
-def test_without_any_layer_the_weights_are_the_last_thing_to_blame() -> None:
+def test_without_any_layer_nothing_is_to_blame() -> None:
     evidence = gather(measurement(loss=7.0))
-    assert growth_cause(evidence) == "large-init"
-    assert growth_in_words(evidence, "large-init") == "the weights are too large: the loss is 7"
+    assert growth_cause(evidence) == "unknown"
+    assert growth_in_words(evidence, "unknown") == "no single kind of factor wins half of the decades: the loss is 7"
+    assert growth_shares(evidence) == ()
     assert largest_gradient(evidence) is None
     assert growth_place(evidence, "large-init", None) is None
+
+
+@pytest.mark.parametrize(("inside", "cause"), [(3.0, "residual-growth"), (30.0, "large-init")])
+def test_a_branch_that_by_itself_adds_much_is_too_large_and_else_there_are_too_many(inside: float, cause: str) -> None:
+    """Blocks x + f(x), where the way through f is the strongest."""
+    ops, total = [op("MseLossBackward0", 1.0, (1, 1.0), module=-1, sequence=99)], 1.0
+    for k in range(5):
+        start = 1 + 3 * k
+        ops.append(op("AddBackward0", total, (start + 1, total), (start + 3, total)))
+        ops.append(op("AddmmBackward0", total, (start + 2, total * inside)))
+        ops.append(op("ReluBackward0", total * inside, (start + 3, total * inside)))
+        total *= inside + 1
+    ops += [op("MmBackward0", total, (len(ops) + 1, total)), op(LEAF, total)]
+    parameters = [parameter("weight", op=len(ops) - 1, grad=total)]
+    assert growth_cause(gather(measurement(*ops, parameters=parameters, modules=[module("stem")]))) == cause
+
+
+def test_a_custom_function_that_really_is_that_steep_is_not_to_blame() -> None:
+    found = deep(("MineBackward", 1e3), ("MmBackward0", 1.0))
+    told = FunctionTest(op=FIRST, decades=0.0, alike=1.0)
+    assert growth_cause(gather(found)) == "custom-backward"
+    assert growth_cause(gather(found, enquiry=Enquiry(functions=(told,)))) == "unknown"
+
+
+def test_the_shares_of_a_growth_add_up() -> None:
+    shares = growth_shares(grown(("DivBackward0", 1e3), ("MmBackward0", 1.0)))
+    assert [(share.kind, share.decades) for share in shares] == [
+        ("div", pytest.approx(3)),
+        ("shared", pytest.approx(-1)),
+    ]
 
 
 # --------------------------------------------------------------------------- words and places

@@ -171,3 +171,18 @@ def test_layers_behind_a_gate_that_learns_are_not_deaf(gradient: float, found: b
         lenses=(replace(SATURATED, op=FIRST + 1),),
     )
     assert [d.layers for d in diagnoses("GC203", behind)] == [("body",)] * found
+
+
+@pytest.mark.parametrize(
+    ("activation", "cause"),
+    [
+        ("ExpBackward0", "exp-underflow"),
+        ("MineBackward", "custom-backward"),
+        ("LogBackward0", None),  # what no cause stands for
+        ("ReluBackward0", None),  # all models have weights and rectifiers, and a converged one looks alike
+    ],
+)
+def test_what_took_most_of_the_gradient_is_the_cause_where_it_is_one(activation: str, cause: str | None) -> None:
+    found = diagnoses("GC203", chain([0.02] * 4, activation, loss=1e6))
+    assert [d.cause for d in found] == [cause] * (cause is not None)
+    assert all(d.shares and d.op is not None for d in found)

@@ -1,6 +1,7 @@
 """Accounts in words: parts that add up, and kinds that users know."""
 
 import re
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from gradcheck_cli.evidence import gather
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.rules.tally import _tenths, largest_loss, slopes, tally, weights
 from tests.measurements import LEAF, measurement, op, parameter
+from tests.rules.chains import deep
 
 
 def path(*steps: tuple[str, float]) -> Measurement:
@@ -50,6 +52,14 @@ def test_what_is_won_back_is_told() -> None:
 def test_what_is_lost_again_is_told_with_its_sum() -> None:
     words = told(path(("MseLossBackward0", 1e-2), ("DivBackward0", 1e6), ("MmBackward0", 0.1)))
     assert words.endswith(": 6.0 in div, less 3.0 lost again (2.0 in the loss and 1.0 in 1 weight)")
+
+
+def test_steps_of_a_recurrent_module_are_told_as_such_and_what_is_of_one_kind_elsewhere_together() -> None:
+    found = deep(*[("TanhBackward0", 0.1), ("MmBackward0", 0.1)] * 3, ("AddmmBackward0", 1.0))
+    cell = replace(found, modules=(*found.modules[:2], replace(found.modules[2], kind="RNN")))
+    evidence = gather(cell)
+    words = tally(evidence, evidence.paths.accounts[0], "body")
+    assert words.endswith("between the loss and `body`: 6.0 in 1 step of `body` and 1.0 in mse_loss")
 
 
 FACTORS = st.floats(-4, 4).map(lambda decades: 10**decades)
