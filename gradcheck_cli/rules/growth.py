@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.group import Group
-from gradcheck_cli.records.ops import DIVISIONS, NORMALIZATIONS, SUMMING, SUMS, is_custom, kind_of
+from gradcheck_cli.records.ops import (
+    DIVISIONS,
+    EXPONENTIALS,
+    NORMALIZATIONS,
+    PRODUCTS,
+    SUMMING,
+    SUMS,
+    is_custom,
+    kind_of,
+)
 from gradcheck_cli.records.report import Share
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.rules.blaming import SCALE_OF_THE_LOSS, UNKNOWN, WEIGHTS, Blame, Factor, is_true, largest, sorted_out
@@ -75,7 +84,7 @@ def _cause(evidence: Evidence, branches: frozenset[int] | None, group: Group, op
     name = evidence.graph.op(op).name
     if group.kind == "merge":
         return None if branches is None else "residual-growth"
-    if evidence.graph.stem(op) in DIVISIONS and not evidence.graph.weighted[op]:
+    if _divides(evidence, op):
         return "small-denominator"
     if group.kind in _BY_GROUP:
         return _BY_GROUP[group.kind]
@@ -84,6 +93,19 @@ def _cause(evidence: Evidence, branches: frozenset[int] | None, group: Group, op
     if branches is not None and op in branches:
         return "residual-growth"
     return SCALE_OF_THE_LOSS if kind_of(name) == "loss" else _cause_by_stem(evidence, op)
+
+
+def _divides(evidence: Evidence, op: int) -> bool:
+    """Whether an op divides by no parameter, or multiplies by what is a quotient or an exponential: z * exp(-s)."""
+    graph = evidence.graph
+    if graph.weighted[op]:
+        return False
+    stem, edges = graph.stem(op), graph.op(op).edges
+    by_quotient = len(edges) > 1 and any(graph.stem(edge.to) in _QUOTIENTS for edge in edges)
+    return stem in DIVISIONS or (stem in PRODUCTS and by_quotient)
+
+
+_QUOTIENTS = EXPONENTIALS | {"Reciprocal", "Rsqrt"}
 
 
 def _cause_by_stem(evidence: Evidence, op: int) -> str | None:
