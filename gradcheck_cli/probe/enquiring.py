@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ from gradcheck_cli.records.spec import Pass, Step
 from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
 from gradcheck_cli.runtime.graph import Graph
 from gradcheck_cli.runtime.passes import LOW, hangs_from_a_graph
-from gradcheck_cli.runtime.state import State, function_name, preserved, seed_everything
+from gradcheck_cli.runtime.state import State, WriteWatch, function_name, preserved, seed_everything
 from gradcheck_cli.runtime.tensors import untouched
 
 STEP = 1e-4
@@ -43,7 +44,7 @@ def enquire(step: Step, measured: Measurement, questions: Questions) -> Enquiry:
     """
     with _enquirer(step) as enquirer:
         zeroed, mean, why = enquirer.nulls([head.call for head in measured.heads]) if questions.nulls else (None,) * 3
-        return Enquiry(
+        answered = Enquiry(
             zeroed=zeroed,
             mean=mean,
             without_nulls=why or "",
@@ -51,6 +52,7 @@ def enquire(step: Step, measured: Measurement, questions: Questions) -> Enquiry:
             agreement=enquirer.agreement(measured, questions.steep) if questions.steep is not None else None,
             functions=enquirer.functions(measured, questions.functions) if questions.functions else (),
         )
+        return replace(answered, passes=enquirer.passes)
 
 
 def chance(step: Step) -> tuple[float, float] | None:
@@ -79,6 +81,7 @@ class _Enquirer:
 
     def __init__(self, step: Step, state: State) -> None:
         self.step, self.state, self.model = step, state, step.target.model
+        self.passes = 0
 
     def forward(self, *looking_on: AbstractContextManager[Any]) -> Pass:
         """One forward pass inside these contexts, the last one the innermost.
@@ -95,12 +98,15 @@ class _Enquirer:
             parameter.grad = None
 
     def _run(self, *looking_on: AbstractContextManager[Any]) -> Pass:
+        self.passes += 1
         seed_everything(self.step.seed)
         with ExitStack() as stack:
             stack.enter_context(checkpointing_lifted())
             if self.step.autocast is not None:
                 device = next((p.device.type for p in self.model.parameters()), "cpu")
                 stack.enter_context(torch.autocast(device, dtype=self.step.autocast))
+            if self.state.watches_writes:
+                stack.enter_context(WriteWatch(self.state.before_write))
             for context in looking_on:
                 stack.enter_context(context)
             stack.enter_context(torch.enable_grad())

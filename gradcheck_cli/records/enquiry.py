@@ -76,6 +76,7 @@ class Enquiry:
         profile: Distinguishability of what goes into each layer, in the order of the forward pass.
         agreement: Of the layer that was asked for.
         functions: Of the ops that were asked for, as far as they could be called again.
+        passes: Forward passes that were made for it.
     """
 
     zeroed: float | None = None
@@ -84,3 +85,4 @@ class Enquiry:
     profile: tuple[Distinct, ...] = ()
     agreement: Agreement | None = None
     functions: tuple[FunctionTest, ...] = ()
+    passes: int = 0

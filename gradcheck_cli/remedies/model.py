@@ -52,7 +52,7 @@ REMEDIES = (
         "Deep Feedforward Neural Networks",
         causes="saturating-activation:3 saturated-output:5 softmax-saturation:3 small-init:1 depth:3 "
         "residual-scale:2 large-init:1 dead-relu:3 norm-depth:2 collapsed:3 over-smoothing:4 "
-        "no-residual:3 no-normalization:3",
+        "no-residual:3",
         tried=Tried.EDIT,
     ),
     remedy(
@@ -113,7 +113,7 @@ REMEDIES = (
         causes="saturating-activation:2 saturated-output:9 softmax-saturation:2 small-init:2 depth:2 "
         "residual-scale:3 large-init:2 input-scale:2 residual-growth:2 sum-aggregation:2 "
         "single-element-norm:2 lr-too-low:2 exp-underflow:1 norm-depth:3 collapsed:2 "
-        "over-smoothing:2 no-residual:2 no-normalization:1 unknown:1 kernel-bandwidth:2",
+        "over-smoothing:2 no-residual:2 unknown:1",
         tried=Tried.EDIT,
         codes={"convolutional": "nn.Sequential(nn.Conv2d(n, n, 3, padding=1), nn.GroupNorm(1, n), nn.ReLU())"},
         needs="saturated-output:hidden softmax-saturation:hidden input-scale:hidden lr-too-low:hidden unknown:hidden",
@@ -126,7 +126,7 @@ REMEDIES = (
         "k = torch.exp(-d / d.detach().median())",
         unless="where far things are meant not to count",
         source="Gretton et al. 2012, A Kernel Two-Sample Test, Journal of Machine Learning Research 13, section 8",
-        causes="exp-underflow:4 kernel-bandwidth:1",
+        causes="exp-underflow:4",
     ),
     remedy(
         "remove-norm",
@@ -147,7 +147,7 @@ REMEDIES = (
         source="He et al. 2015, arXiv:1512.03385; He et al. 2016, Identity Mappings in Deep Residual Networks, "
         "arXiv:1603.05027",
         causes="saturating-activation:4 small-init:3 depth:1 bptt-decay:7 norm-depth:1 collapsed:1 "
-        "over-smoothing:1 no-residual:1 no-normalization:2 unknown:2",
+        "over-smoothing:1 no-residual:1 unknown:2",
         tried=Tried.EDIT,
         needs="unknown:hidden",
     ),
@@ -301,8 +301,7 @@ REMEDIES = (
         "x = (x - mean) / std",
         unless="for ids and one-hot codes, which are no quantities",
         source="LeCun, Bottou, Orr and Müller 1998, Efficient BackProp",
-        causes="saturating-activation:6 input-scale:1 dead-relu:7 saturated-output:3 exp-underflow:3 "
-        "kernel-bandwidth:3",
+        causes="saturating-activation:6 input-scale:1 dead-relu:7 saturated-output:3 exp-underflow:3",
         tried=Tried.EDIT,
         needs="floating-inputs saturated-output:large-inputs",
     ),

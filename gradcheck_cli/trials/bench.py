@@ -74,6 +74,12 @@ class Bench:
         """What decides whether a copy learns: training as the user trains, else either plain recipe."""
         return (self.recipe,) if self.lr else PLAIN
 
+    def again(self, step: Step) -> Diagnosed[Evidence]:
+        """Another step measured and judged; the further passes that it took are charged."""
+        found = self.diagnose(step)
+        self.budget.charge(found.evidence.enquiry.passes)
+        return found
+
     def situation(self, finding: Finding) -> Situation:
         """What is known when remedies for a finding are planned."""
         return Situation(

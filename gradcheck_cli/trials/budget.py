@@ -39,6 +39,10 @@ class Budget:
         self._left -= passes
         return True
 
+    def charge(self, passes: int) -> None:
+        """Take passes that were made already, as far as any are left."""
+        self._left = max(self._left - passes, 0)
+
     def spend(self, passes: int) -> None:
         """Take so many passes.
 

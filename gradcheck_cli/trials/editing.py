@@ -60,7 +60,7 @@ def edited(bench: Bench, finding: Finding, remedy: Remedy) -> Edited:
     made = plan(remedy.id, bench.situation(finding))
     bench.budget.spend(1)
     step = _under(bench, made)
-    again = bench.diagnose(step)
+    again = bench.again(step)
     before, after = bench.diagnosed.read(finding), again.read(finding)
     outcome, note = measured_outcome(finding, bench.diagnosed.verdict.findings, again.verdict.findings, (before, after))
     trial = Trial(

@@ -86,7 +86,7 @@ def opening(bench: Bench, finding: Finding, recipe: Recipe) -> Opening | None:
     step = bench.untreated(recipe)
     if not math.isfinite(bench.without(recipe, LONGER)):
         return None
-    after = bench.diagnose(step).evidence
+    after = bench.again(step).evidence
     moved = {module: _moved(evidence, module, bench.model, step.target.model) for module in (*part, *peers)}
     return Opening(
         recipe=recipe,

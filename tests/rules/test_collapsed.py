@@ -30,7 +30,7 @@ def test_a_smooth_fall_is_told_by_its_factor_and_where_nothing_is_left() -> None
     found = only("GC207", collapsing(), enquiry=by_depth(*SMOOTH))
     assert (found.cause, found.doubt) == ("collapsed", None)
     assert found.message == (
-        "all samples become one: of what `layers.4` is given 1e-12 differs between samples, so `layers.0` .. "
+        "all samples become one: of what `layers.4` is given 1e-12 differs between them, so `layers.0` .. "
         "`layers.2` (3 layers) learn nothing about them"
     )
     assert found.why == (

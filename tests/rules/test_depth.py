@@ -227,7 +227,7 @@ def test_a_slow_layer_is_told_with_its_numbers_and_its_line() -> None:
     ("name", "cause"),
     [
         ("SigmoidBackward0", "saturating-activation"),
-        ("ExpBackward0", "saturating-activation"),
+        ("ExpBackward0", "exp-underflow"),
         ("SoftmaxBackward0", "softmax-saturation"),
         ("LogSoftmaxBackward0", "saturated-loss"),
     ],

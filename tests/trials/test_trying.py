@@ -53,7 +53,7 @@ def remedy(report: Report, name: str) -> Remedy:
         ("dead_relu_bias", "bias-init"),
         ("fifty_tanh_layers", "residual"),
         ("stacked_rnn_100_steps", "lstm"),
-        ("hypernetwork_large_scale", "mean-aggregation"),
+        ("hypernetwork_large_scale", "init"),
     ],
 )
 def test_the_remedy_of_the_textbook_fixes(case: str, cure: str) -> None:
@@ -160,6 +160,10 @@ def deep(calls: list[int] | None = None) -> tuple[nn.Module, tuple[Tensor, Tenso
     return Deep(*layers), (torch.randn(8, 16), torch.arange(8))
 
 
+FURTHER = 3
+"""Passes that the null predictions and the profile of a collapsed signal take."""
+
+
 def test_no_more_passes_are_taken_than_the_budget_holds() -> None:
     taken: dict[int, int] = {}
     for passes in (1, 45, 1000):
@@ -168,7 +172,8 @@ def test_no_more_passes_are_taken_than_the_budget_holds() -> None:
         report = gradcheck_cli.check(model, batch, loss=F.cross_entropy, try_budget=passes)
         taken[passes] = len(calls)
         assert gravest(report).code == "GC201"
-        assert taken[passes] <= passes + 2, "the measured pass, and one in which the calls are recorded"
+        further = 2 * FURTHER  # of the model as it is, and of the last copy that there were passes for
+        assert taken[passes] <= passes + 2 + further, "the measured pass, and one in which the calls are recorded"
         late = [r for r in gravest(report).remedies if r.trial.note == "no passes were left to try it"]
         assert bool(late) == (passes < 1000)
         assert any("--try-budget gives more" in note for note in report.notes) == bool(late)

@@ -18,7 +18,10 @@ def test_the_diagnosis_is_told_before_a_remedy_is_tried_and_after_each(tmp_path:
     told: list[Report] = []
     report = run_check(CheckSpec(model=str(tmp_path / "m.py"), try_budget=budget), on_diagnosed=told.append)
     remedies = sum(len(finding.remedies) for finding in report.findings)
-    assert len(told) == (1 + remedies if text == ILL and budget else 0)
+    if text == ILL and budget:
+        assert len(told) >= 1 + remedies, "what a trial finds nothing to act on for is left out in the end"
+    else:
+        assert not told
     assert all([f.code for f in early.findings] == [f.code for f in report.findings] for early in told)
     for early in told[:1]:
         assert all(remedy.trial.outcome == "not-tried" for f in early.findings for remedy in f.remedies)

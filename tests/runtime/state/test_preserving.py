@@ -258,7 +258,7 @@ class TestEverythingComesBack:
                 check(model, batch, step=lambda m, x: m(x).sum())
         finally:
             handle.remove()
-        assert fired == ["Linear"]
+        assert set(fired) == {"Linear"}
 
     def test_gradient_of_a_leaf_that_is_no_parameter(self) -> None:
         batch = torch.randn(3, 4, requires_grad=True)
