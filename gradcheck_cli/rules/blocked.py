@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck_cli.records.blockage import Reason
@@ -37,7 +38,7 @@ def dead_activation(evidence: Evidence) -> Diagnoses:
 
     A ReLU that is negative for all samples has a slope of exactly zero, and so does its weight's
     gradient: it cannot come back by itself. Counted per unit over the batch, never per element: half of
-    all elements are zero in a healthy layer.
+    all elements are zero in a healthy layer. A few units on a side branch can be off by chance: a note.
     """
     block = _blocked(evidence, Reason.RECTIFIER, lambda op: evidence.graph.stem(op) in RECTIFIERS)
     if block is None:
@@ -45,7 +46,18 @@ def dead_activation(evidence: Evidence) -> Diagnoses:
         return
     what = f"{named(block.layers)} {verb(block.layers, 'gets', 'get')} a gradient of exactly 0"
     message = f"every unit of {block.maker} is off for the whole batch, so {what}"
-    yield _told(evidence, block, "dead-relu", message)
+    found = _told(evidence, block, "dead-relu", message)
+    yield replace(found, severity=Severity.NOTE) if _may_be_chance(evidence, block) else found
+
+
+def _may_be_chance(evidence: Evidence, block: _Block) -> bool:
+    """Whether so few units can be off by chance, on a side branch: most layers learn by another way.
+
+    A squeeze of one unit, as of a channel attention, starts on the wrong side of 0 every other time.
+    """
+    lens = evidence.graph.lenses.get(block.op)
+    few = lens is not None and lens.units < evidence.thresholds.dead_units
+    return few and len(evidence.trainable) > len(block.layers)
 
 
 def _mostly_dead(evidence: Evidence) -> Diagnoses:

@@ -11,6 +11,7 @@ from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.blockage import Reason
 from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.group import Group
+from gradcheck_cli.records.ops import PRODUCTS
 from gradcheck_cli.rules.blaming import UNKNOWN, Blame, blamed, taken_in_words
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.saturated import saturated_cause
@@ -30,7 +31,7 @@ def vanishing_depth(evidence: Evidence) -> Diagnoses:
     decades were lost: activation slopes, weights, a closed gate, the scale of a branch. What took at least half of
     them, beside what a layer that is well loses too, is the cause; where nothing did, it is unknown. From half of the
     decades that make it ill on, and up to one beyond them, it is a suspicion: a copy is trained to see whether those
-    layers open.
+    layers open. So it is where a branch is small by what it learns itself.
     """
     limit = evidence.thresholds.slower_decades
     exact = _saturated_at(evidence)
@@ -81,7 +82,7 @@ def _behind(evidence: Evidence, slow: Sequence[int]) -> Diagnoses:
     behind = _log10(evidence.layers[worst].relative_gradient) - _log10(evidence.typical_relative_gradient)
     names = tuple(evidence.graph.path_of(m) for m in slow)
     told = _told_cause(evidence, account, groups, blame, verb(names, "its", "their"))
-    near = -behind < evidence.thresholds.slower_decades + 1
+    near = -behind < evidence.thresholds.slower_decades + 1 or _may_open(evidence, blame)
     yield Diagnosis(
         layers=names,
         cause=blame.cause,
@@ -98,6 +99,17 @@ def _behind(evidence: Evidence, slow: Sequence[int]) -> Diagnoses:
         },
         doubt=About.PART if near else None,
     )
+
+
+def _may_open(evidence: Evidence, blame: Blame) -> bool:
+    """Whether a branch is small by something that is learned, as a layer scale is, or a gate that starts at next to 0.
+
+    A small number that is written in the code stays what it is.
+    """
+    graph = evidence.graph
+    products = (f for f in blame.factors if graph.stem(f[0]) in PRODUCTS)
+    learned = sum(lost for op, lost in products if graph.weighted[op] or len(graph.op(op).edges) > 1)
+    return blame.cause == "residual-scale" and learned < blame.decades / 2
 
 
 _BLOCKS_A_BRANCH = frozenset(

@@ -58,8 +58,9 @@ def _explaining(evidence: Evidence) -> Iterator[Finding]:
             finding = _finding(evidence, rule, diagnosis)
             if (finding.severity is not Severity.NOTE or finding.opinion) and _is_explained(finding, explained):
                 continue
-            if finding.severity is not Severity.NOTE:
+            if finding.severity is not Severity.NOTE or finding.opinion:
                 explained |= dict.fromkeys(finding.layers, finding.cause)
+            if finding.severity is not Severity.NOTE:
                 silenced.update(rule.silences)
             yield finding
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.measurement import Lens
 from gradcheck_cli.records.ops import RECTIFIERS, VIEW_LIKE, plain_op
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
@@ -81,7 +82,8 @@ def single_element(evidence: Evidence) -> Diagnoses:
     """A softmax or a normalisation runs over a single element, so its output is a constant.
 
     The softmax of one number is 1 and the normalised value of one number is 0, whatever the number is:
-    nothing below it can learn. Usually the wrong `dim`, or a batch or spatial size of one.
+    nothing below it can learn. Usually the wrong `dim`, or a batch or spatial size of one. Where all below that has a
+    matrix learns by another way, it is a note.
     """
     for lens in evidence.measurement.lenses:
         if lens.length == 1 and lens.kind != "loss" and _is_constant(evidence, lens):
@@ -105,7 +107,9 @@ def _over_one_element(evidence: Evidence, lens: Lens) -> Diagnosis:
     below = _starved(evidence, lens.op) or ([op.module] if op.module >= 0 else [])
     layers = tuple(evidence.graph.path_of(m) for m in below)
     left = f"only rounding leaves it, {number(passed, 1)} of that" if passed else "nothing leaves it"
+    matters = op.total == 0 or any(evidence.graph.has_matrix(m) for m in below)
     return Diagnosis(
+        severity=None if matters else Severity.NOTE,
         layers=layers,
         cause="single-element-softmax" if softmax else "single-element-norm",
         message=f"a {'softmax' if softmax else 'normalisation'} over a single element puts out a constant, so "

@@ -22,6 +22,8 @@ OPEN = 2.0
 """Decades below its peers' from which on a part's relative gradient is open (THEORY.md, section 4d)."""
 KEEPS_UP = 1 / 3
 """Share of what its peers' weights move by that a part's weights move by where they keep up."""
+ENOUGH = 0.1
+"""Share of their size by which weights that take part move at most: peers that start at next to 0 move by far more."""
 STILL = 1e-3
 """Share of their size below which weights do not move; `LONGER` steps of Adam at 1e-3 move a weight of 1 by 0.1."""
 
@@ -36,12 +38,14 @@ class Opening:
 
     Attributes:
         recipe: How the copy was trained.
+        start: What `behind` was before.
         behind: Decades that the relative gradient of its slowest layer lies below the typical layer's; inf without one.
         moved: What the weights of its slowest layer moved by, over their L2 norm.
         peers: The median of the same over the other layers.
     """
 
     recipe: Recipe
+    start: float
     behind: float
     moved: float
     peers: float
@@ -49,7 +53,12 @@ class Opening:
     @property
     def opens(self) -> bool:
         """Whether the part takes part."""
-        return self.behind <= OPEN or (self.moves and self.moved >= KEEPS_UP * self.peers)
+        return self.behind <= OPEN or (self.moves and self.moved >= min(KEEPS_UP * self.peers, ENOUGH))
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether it is on its way: one gate opens after the other, and slow is not ill."""
+        return self.start - self.behind >= OPEN
 
     @property
     def moves(self) -> bool:
@@ -79,7 +88,8 @@ def opening(bench: Bench, finding: Finding, recipe: Recipe) -> Opening | None:
     paths = {evidence.layers[module].path for module in part}
     if not part or not peers:
         raise Unanswerable(f"no layer {'beside it' if part else 'of it'} is trained")
-    if _behind(evidence, paths) <= OPEN:
+    start = _behind(evidence, paths)
+    if start <= OPEN:
         raise Unanswerable("its gradient over its weights is like the others' from the start")
     bench.budget.spend(bench.cost(recipe, LONGER) + 1)
     bench.rewind()
@@ -90,6 +100,7 @@ def opening(bench: Bench, finding: Finding, recipe: Recipe) -> Opening | None:
     moved = {module: _moved(evidence, module, bench.model, step.target.model) for module in (*part, *peers)}
     return Opening(
         recipe=recipe,
+        start=start,
         behind=_behind(after, paths),
         moved=min(moved[module] for module in part),
         peers=median(moved[module] for module in peers),

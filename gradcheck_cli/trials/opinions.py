@@ -93,6 +93,10 @@ class Opinions:
                 shut += [found] if found is not None else []
         except Unanswerable as reason:
             return decided(finding, Decision.UNDECIDED, str(reason))
+        if on_its_way := [each for each in shut if each.is_opening]:
+            found = on_its_way[0]
+            told = f"it is opening: from {found.start:.1f} decades below its peers on, {found.told}"
+            return decided(replace(finding, remedies=()), Decision.UNDECIDED, told)
         if moving := [each for each in shut if each.moves]:
             return decided(finding, Decision.CONFIRMED, f"stays shut: {moving[0].told}")
         why = f"nothing moves: {shut[0].told}" if shut else "training it does not stay finite"

@@ -80,13 +80,20 @@ def test_numbers_are_those_of_training_written_out() -> None:
         (2.1, 0.0, 0.1, False),
         (math.inf, 0.034, 0.1, True),
         (math.inf, 0.033, 0.1, False),
+        (math.inf, 0.11, 1700.0, True),  # peers that start at next to 0
+        (math.inf, 0.09, 1700.0, False),
         (math.inf, 1e-5, 1e-5, False),
     ],
 )
 def test_what_opens_has_a_gradient_or_moves_as_its_peers_do(
     behind: float, moved: float, peers: float, opens: bool
 ) -> None:
-    assert Opening(recipe=PLAIN[0], behind=behind, moved=moved, peers=peers).opens is opens
+    assert Opening(recipe=PLAIN[0], start=6.0, behind=behind, moved=moved, peers=peers).opens is opens
+
+
+@pytest.mark.parametrize(("behind", "opening"), [(3.9, True), (4.1, False), (math.inf, False)])
+def test_what_comes_nearer_by_two_decades_is_on_its_way(behind: float, opening: bool) -> None:
+    assert Opening(recipe=PLAIN[0], start=6.0, behind=behind, moved=0.0, peers=0.1).is_opening is opening
 
 
 @pytest.mark.parametrize(
