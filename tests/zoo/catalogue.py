@@ -8,9 +8,13 @@ from . import (  # noqa: F401 - importing them fills the registry
     lightning_zoo,
     misc_zoo,
     monai_zoo,
+    more_transformers_zoo,
+    sequence_zoo,
+    timm_zoo,
     torch_zoo,
     transformers_media_zoo,
     transformers_zoo,
+    vision_zoo,
 )
 from .registry import ABSENT, REGISTRY, Architecture
 

@@ -26,11 +26,17 @@ class Architecture:
     library: str
     build: Build
     learning_rate: float = 1e-3  # with which AdamW proves that the model trains
+    published: bool = False  # at its published size, seconds a pass: for the sweep alone
 
 
 REGISTRY: dict[str, Architecture] = {}
 ABSENT: set[str] = set()  # the libraries that are not installed: their architectures are not registered
-PACKAGES = {"pytorch-crf": "torchcrf"}  # where the package is not called like the library
+PACKAGES = {  # where the package is not called like the library
+    "pytorch-crf": "torchcrf",
+    "s5-pytorch": "s5",
+    "itransformer": "iTransformer",
+    "neuraloperator": "neuralop",
+}
 
 
 def installed(library: str) -> bool:
@@ -38,7 +44,9 @@ def installed(library: str) -> bool:
     return find_spec(PACKAGES.get(library, library.replace("-", "_"))) is not None
 
 
-def architecture(name: str, library: str, learning_rate: float = 1e-3) -> Callable[[Build], Build]:
+def architecture(
+    name: str, library: str, learning_rate: float = 1e-3, published: bool = False
+) -> Callable[[Build], Build]:
     """Register a builder under a name if its library is installed; it runs with the seed set."""
 
     def register(build: Build) -> Build:
@@ -49,7 +57,7 @@ def architecture(name: str, library: str, learning_rate: float = 1e-3) -> Callab
         if name in REGISTRY:
             raise ValueError(f"two architectures are called {name}")
         if installed(library):
-            REGISTRY[name] = Architecture(name, library, seeded, learning_rate)
+            REGISTRY[name] = Architecture(name, library, seeded, learning_rate, published)
         else:
             ABSENT.add(library)
         return build
