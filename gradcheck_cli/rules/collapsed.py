@@ -59,7 +59,7 @@ def collapsed_signal(evidence: Evidence) -> Diagnoses:
     yield Diagnosis(
         layers=names,
         cause=cause,
-        message=f"all {between} become one: of what {named([evidence.graph.path_of(_head(evidence))])} is given "
+        message=f"all {between} become one: of what `{_head(evidence)}` is given "
         f"{number(spread, 1)} differs between them, so {named(names)} {verb(names, 'learns', 'learn')} nothing "
         "about them",
         why=why,
@@ -74,6 +74,14 @@ def collapsed_signal(evidence: Evidence) -> Diagnoses:
     )
 
 
+def collapse_in_words(evidence: Evidence) -> str:
+    """What a loss of the gradient looks like on the way forward, where samples become one; empty where they do not."""
+    if not evidence.collapsing:
+        return ""
+    spread, between = _left(evidence)
+    return f"; forward, only {number(spread, 1)} of what reaches `{_head(evidence)}` differs between {between}"
+
+
 def _left(evidence: Evidence) -> tuple[float, str]:
     """The share of the heads' input that differs, and between what it does."""
     if not evidence.collapsing_in_part:
@@ -84,8 +92,8 @@ def _left(evidence: Evidence) -> tuple[float, str]:
     )
 
 
-def _head(evidence: Evidence) -> int:
-    return evidence.graph.op(evidence.measurement.heads[0].op).module
+def _head(evidence: Evidence) -> str:
+    return evidence.graph.path_of(evidence.graph.op(evidence.measurement.heads[0].op).module)
 
 
 def _opens(evidence: Evidence) -> bool:

@@ -13,6 +13,7 @@ from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.group import Group
 from gradcheck_cli.records.ops import PRODUCTS
 from gradcheck_cli.rules.blaming import UNKNOWN, Blame, blamed, taken_in_words
+from gradcheck_cli.rules.collapsed import collapse_in_words
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.saturated import saturated_cause
 from gradcheck_cli.rules.shares import shares_of
@@ -88,7 +89,7 @@ def _behind(evidence: Evidence, slow: Sequence[int]) -> Diagnoses:
         cause=blame.cause,
         message=f"{named(names)} {verb(names, 'learns', 'learn')} up to {times(-behind)} slower than the typical "
         f"layer: {told}",
-        why=tally(evidence, account, evidence.graph.path_of(worst)),
+        why=tally(evidence, account, evidence.graph.path_of(worst)) + collapse_in_words(evidence),
         op=_first_blamed(evidence, blame),
         source=None if blame.factors else evidence.layers[worst].source,
         shares=shares_of(evidence, groups),
