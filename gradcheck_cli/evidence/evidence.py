@@ -171,12 +171,15 @@ class Evidence:
 
     @property
     def collapsing_in_part(self) -> bool:
-        """Whether samples differ in one position, or positions in one sample, by nothing, though not both."""
+        """Whether samples at one position, or the positions of one sample, are nearly the same, though not both.
+
+        What is exactly the same, as copies of one token are, was made so and did not become it.
+        """
         return self.collapsing and not self._nearly_the_same(whole=True)
 
     def _nearly_the_same(self, *, whole: bool) -> bool:
         heads = [h for h in self.measurement.heads if h.distinguishability is not None]
-        spreads = [(h.distinguishability if whole else h.apart, h.floor) for h in heads]
+        spreads = [(h.distinguishability if whole else h.apart or None, h.floor) for h in heads]
         least = self.thresholds.faint_distinguishability
         return bool(spreads) and all(
             spread is not None and spread < least and floor < least for spread, floor in spreads
