@@ -99,7 +99,7 @@ REMEDIES = (
         source="Gers, Schmidhuber and Cummins 2000, Learning to Forget; Tallec and Ollivier 2018, arXiv:1804.11188",
         causes="bptt-decay:3 gate-closed:1",
         tried=Tried.EDIT,
-        needs="gated",
+        needs="gated gate-closed:recurrent",
     ),
     # ---------------------------------------------------------------- architecture
     remedy(

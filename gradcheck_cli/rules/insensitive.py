@@ -91,7 +91,7 @@ def _one_answer(evidence: Evidence) -> Diagnoses:
         return  # where samples become one is told by depth
     found = found or _unexplained(evidence, layers)
     loss, mean, largest = evidence.measurement.loss, evidence.enquiry.mean, evidence.largest_elasticity
-    near = largest > evidence.thresholds.null_elasticity / 10
+    near = largest > evidence.thresholds.null_elasticity / 10 or _head_opens(evidence)
     yield Diagnosis(
         layers=tuple(evidence.graph.path_of(m) for m in layers),
         cause=found.cause,
@@ -104,6 +104,17 @@ def _one_answer(evidence: Evidence) -> Diagnoses:
         numbers={"loss": loss, "loss_of_one_answer": mean or 0.0, "largest_elasticity": largest, **found.numbers},
         doubt=About.WHOLE if near else None,
     )
+
+
+def _head_opens(evidence: Evidence) -> bool:
+    """Whether the layer that predicts is only small: at the size that layers start with, it would move the loss.
+
+    A head that starts at next to 0 is by design, as one at 0 is; a signal that has died does not reach it.
+    """
+    heads = {evidence.graph.op(head.op).module for head in evidence.measurement.heads}
+    matrices = (p for module in heads for p in evidence.graph.parameters_of(module) if len(p.shape) >= 2)
+    usual = (p.grad_norm * math.sqrt(p.shape[0]) for p in matrices if p.grad_norm)
+    return max(usual, default=0.0) > evidence.thresholds.usual_least * abs(evidence.measurement.loss)
 
 
 def _far_targets(evidence: Evidence) -> _Cause | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.judging import Reading
@@ -73,19 +74,31 @@ def learned(before: tuple[float, float] | None, after: tuple[float, float] | Non
     return start is not None and end is not None and end > max(start, 1 - LEARNED)
 
 
-def ranked(remedies: Sequence[Remedy], unit: float | None = None) -> tuple[Remedy, ...]:
+class Yardstick(NamedTuple):
+    """What trained losses are held against.
+
+    Attributes:
+        unit: A loss; losses that differ by less than a tenth of it are the same. None compares them as they are.
+        nothing: What no prediction costs. Another way of training that ends above it cures nothing.
+    """
+
+    unit: float | None = None
+    nothing: float | None = None
+
+
+def ranked(remedies: Sequence[Remedy], yardstick: Yardstick = Yardstick()) -> tuple[Remedy, ...]:  # noqa: B008 - frozen
     """The remedies, the best first; those that come to the same keep their order.
 
     First those that training confirms, then by outcome, then by the loss that training ends at.
 
     Args:
         remedies: In the order of their places for the cause.
-        unit: A loss; losses that differ by less than a tenth of it are the same. None compares them as they are.
+        yardstick: What trained losses are held against.
     """
 
     def key(remedy: Remedy) -> tuple[int, int, float]:
         trial = remedy.trial
-        return _tier(trial), RANK[trial.outcome], _share(trial, unit)
+        return _tier(trial, yardstick.nothing), RANK[trial.outcome], _share(trial, yardstick.unit)
 
     return tuple(sorted(remedies, key=key))
 
@@ -98,10 +111,12 @@ def trains_well(trial: Trial) -> bool:
     return trained < without and (without == math.inf or trained <= without - (1 - CLEARLY) * abs(without))
 
 
-def _tier(trial: Trial) -> int:
-    """0 where a good outcome is confirmed by training, 1 where it is not, 2 for the other outcomes."""
+def _tier(trial: Trial, nothing: float | None) -> int:
+    """0 where training confirms a good outcome, 1 where not, 2 for other outcomes, 3 for what treats the symptom."""
     if trial.outcome not in ("fixed", "helps"):
         return 2
+    if trial.of_training and nothing is not None and trial.loss_with is not None and trial.loss_with > nothing:
+        return 3
     return 0 if trains_well(trial) else 1
 
 

@@ -23,7 +23,7 @@ from gradcheck_cli.trials.calls import NothingToActOn, NotTriable, recorded_call
 from gradcheck_cli.trials.editing import Edited, confirmed, edited
 from gradcheck_cli.trials.habits import HABITS
 from gradcheck_cli.trials.opinions import Opinions, decided
-from gradcheck_cli.trials.outcome import ranked
+from gradcheck_cli.trials.outcome import Yardstick, ranked
 from gradcheck_cli.trials.practising import Practised, practised
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class _Ward:
         """
         now = finding
         tried = {remedy.id: remedy for remedy in finding.remedies}
-        unit = _unit(bench, finding)
+        yardstick = _yardstick(bench, finding)
         made: dict[str, Edited | Practised] = {}
         try:
             if finding.opinion is not None and not self._interrupted:
@@ -158,15 +158,15 @@ class _Ward:
                     tried[remedy.id] = self._tried(bench, finding, remedy, made)
                 except NothingToActOn as why:
                     _drop(bench, tried, remedy, str(why))
-                self._on_tried(finding, replace(now, remedies=ranked(list(tried.values()), unit)))
-            _confirm(bench, tried, made, unit)
-            now = replace(now, remedies=ranked(list(tried.values()), unit))
+                self._on_tried(finding, replace(now, remedies=ranked(list(tried.values()), yardstick)))
+            _confirm(bench, tried, made, yardstick)
+            now = replace(now, remedies=ranked(list(tried.values()), yardstick))
             if now.opinion is not None and now.opinion.decision is Decision.NOT_TRIED:
                 best = [made[r.id] for r in now.remedies if r.id in made]
                 now = self._decided(bench, now, lambda: opinions.treated(now, best), "the best remedies")
         except KeyboardInterrupt:
             self._interrupted = True
-            return replace(now, remedies=ranked(list(tried.values()), unit))
+            return replace(now, remedies=ranked(list(tried.values()), yardstick))
         return now
 
     def _decided(self, bench: Bench, finding: Finding, decide: Callable[[], Finding], under: str) -> Finding:
@@ -210,10 +210,12 @@ def _is_settled(finding: Finding) -> bool:
     return finding.severity is Severity.NOTE and finding.opinion is not None and bool(finding.opinion.told)
 
 
-def _unit(bench: Bench, finding: Finding) -> float | None:
-    """The loss that trained losses are held against: the model's own, unless it is the loss that exploded."""
+def _yardstick(bench: Bench, finding: Finding) -> Yardstick:
+    """What trained losses are held against: the model's own, and where that exploded what no prediction costs."""
     loss = abs(bench.diagnosed.evidence.measurement.loss)
-    return loss if finding.family is not Family.EXPLODING and 0 < loss < math.inf else None
+    if finding.family is Family.EXPLODING:
+        return Yardstick(nothing=bench.diagnosed.evidence.enquiry.zeroed)
+    return Yardstick(unit=loss if 0 < loss < math.inf else None)
 
 
 def _drop(bench: Bench, tried: dict[str, Remedy], remedy: Remedy, why: str) -> None:
@@ -224,11 +226,11 @@ def _drop(bench: Bench, tried: dict[str, Remedy], remedy: Remedy, why: str) -> N
         tried[remedy.id] = replace(remedy, trial=Trial(note=why))
 
 
-def _confirm(bench: Bench, tried: dict[str, Remedy], made: dict[str, Edited | Practised], unit: float | None) -> None:
+def _confirm(bench: Bench, tried: dict[str, Remedy], made: dict[str, Edited | Practised], yardstick: Yardstick) -> None:
     """Train for longer the first by its place that fixes the finding, then the best, until they stand it."""
     done: set[str] = set()
     while True:
-        best = ranked(list(tried.values()), unit)[:FINALISTS]
+        best = ranked(list(tried.values()), yardstick)[:FINALISTS]
         by_place = [r for r in tried.values() if r.trial.outcome == "fixed"][:1]
         waiting = [r for r in (*by_place, *best) if r.trial.outcome == "fixed" and r.id not in done]
         if not waiting:

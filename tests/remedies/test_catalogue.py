@@ -62,7 +62,8 @@ def test_what_is_shown_for_a_model_keeps_the_order_of_the_cause(cause: str) -> N
     [
         ("residual-growth", (), (), "residual-scaling"),
         ("residual-growth", (Trait.RESIDUAL,), ("residual-scaling",), ""),
-        ("gate-closed", (Trait.GATED,), ("forget-bias",), "lstm"),
+        ("gate-closed", (Trait.GATED, Trait.RECURRENT), ("forget-bias",), "lstm"),
+        ("gate-closed", (Trait.GATED,), ("bias-init",), "forget-bias"),
         ("bptt-decay", (Trait.RECURRENT, Trait.PLAIN_RECURRENT), ("lstm", "gru"), "forget-bias"),
         ("log-zero", (Trait.REGRESSION,), ("clamp",), "log-softmax"),
         ("dead-relu", (Trait.RECTIFIED_OUTPUT,), ("softplus", "leaky-relu"), "lower-scale"),

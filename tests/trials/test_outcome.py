@@ -13,6 +13,7 @@ from gradcheck_cli.records.judging import Reading
 from gradcheck_cli.records.report import Finding, Opinion, Remedy, Trial
 from gradcheck_cli.trials.outcome import (
     RANK,
+    Yardstick,
     gain,
     learned,
     measured_outcome,
@@ -89,7 +90,7 @@ def remedies(*trials: Trial) -> list[Remedy]:
 
 
 def order(trials: list[Trial], unit: float | None = None) -> list[int]:
-    return [int(remedy.id) for remedy in ranked(remedies(*trials), unit)]
+    return [int(remedy.id) for remedy in ranked(remedies(*trials), Yardstick(unit=unit))]
 
 
 def trained(outcome: str, loss: float, without: float = 3.0, **fields: Any) -> Trial:
@@ -117,6 +118,14 @@ def test_what_training_confirms_comes_before_what_only_measures_well() -> None:
 def test_a_better_recipe_alone_confirms_no_edit() -> None:
     recipe = trained("helps", 0.1, unit="loss after 20 steps")
     assert order([recipe, trained("fixed", 3.0)]) == [1, 0]
+
+
+def test_a_better_recipe_that_ends_above_no_prediction_comes_after_what_was_not_tried() -> None:
+    recipe = trained("helps", 50.0, math.inf, unit="loss after 20 steps")
+    waiting = Trial(note="it is a line of yours")
+    for nothing, first in ((1.0, 1), (100.0, 0)):
+        found = ranked(remedies(recipe, waiting), Yardstick(nothing=nothing))
+        assert found[0].id == str(first)
 
 
 def test_losses_that_are_close_leave_the_order_to_the_cause() -> None:

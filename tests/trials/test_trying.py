@@ -15,7 +15,7 @@ from gradcheck_cli.records.report import Finding, Remedy, Report, Trial
 from gradcheck_cli.reports.jsonfile import read_saved
 from gradcheck_cli.trials import budget, editing, trying
 from gradcheck_cli.trials.calls import NothingToActOn
-from gradcheck_cli.trials.outcome import ranked, trains_well
+from gradcheck_cli.trials.outcome import Yardstick, ranked, trains_well
 from gradcheck_cli.trials.training import LONGER
 from tests.corpus import CASES
 
@@ -68,7 +68,7 @@ def test_remedies_are_ranked_by_what_was_measured() -> None:
     report = treated("deep_sigmoid_mlp")
     remedies = gravest(report).remedies
     assert remedies[0].trial.outcome == "fixed" and trains_well(remedies[0].trial)
-    assert remedies == ranked(remedies, report.loss)
+    assert remedies == ranked(remedies, Yardstick(unit=report.loss))
 
 
 def test_what_cannot_be_tried_says_why() -> None:

@@ -1,4 +1,4 @@
-"""Score the tool on a set of models that it had not seen: `python -m tests.unseen.score verdicts [NAME ...]`.
+"""Score the tool on a set of models that it had not seen: `python -m tests.unseen.score verdicts_first [NAME ...]`.
 
 Each file is checked as a user would, by the command line. What is printed stands beside the first run's figures;
 `--write` records what is found now as the latest.

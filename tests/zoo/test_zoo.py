@@ -13,6 +13,12 @@ IN_CI = [a for a in ARCHITECTURES if a.name in SLICE]
 IN_SWEEP = [a for a in ARCHITECTURES if a.name not in SLICE]
 
 
+STARTS_ILL = {
+    "itransformer": "GC303",  # puts out 41 where the targets are 0.7; Adam mends it, and SGD at 1e-2 ends in NaN
+}
+"""What is rightly found in an architecture as its library initialises it."""
+
+
 @pytest.fixture(autouse=True)
 def _one_quiet_thread():
     threads = torch.get_num_threads()
@@ -28,10 +34,11 @@ def assert_healthy(architecture: Architecture) -> None:
 
     model, batch, step = architecture.build()
     report = check(model, batch, step=step)
+    starts_ill = STARTS_ILL.get(architecture.name)
     alarms = [
         f"  {f.code} {f.severity.value} ({f.cause}) {f.message} {f.why}"
         for f in report.findings
-        if f.severity.value in ("error", "warning")
+        if f.severity.value in ("error", "warning") and f.code != starts_ill
     ]
     assert not alarms, f"{architecture.name} trains, yet:\n" + "\n".join(alarms)
     assert report.status.value != "failed", report

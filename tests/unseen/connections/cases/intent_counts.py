@@ -1,0 +1,40 @@
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class IntentNet(nn.Module):
+    """Word counts of a message to one of thirty intents."""
+
+    def __init__(self, vocab=120, hidden=128, intents=30):
+        super().__init__()
+        self.fc1 = nn.Linear(vocab, hidden)
+        self.fc2 = nn.Linear(hidden, hidden)
+        self.out = nn.Linear(hidden, intents)
+        for m in (self.fc1, self.fc2, self.out):
+            nn.init.kaiming_normal_(m.weight)
+
+    def forward(self, counts):
+        h = F.relu(self.fc1(counts))
+        h = F.relu(self.fc2(h))
+        return F.softmax(self.out(h), dim=1)
+
+
+def build_model():
+    torch.manual_seed(520)
+    return IntentNet()
+
+
+def make_batch(n=240):
+    g = torch.Generator().manual_seed(521)
+    y = torch.randint(0, 30, (n,), generator=g)
+    rate = 3 * torch.rand(30, 120, generator=g) ** 2 * 20
+    return torch.poisson(rate[y], generator=g), y
+
+
+criterion = nn.CrossEntropyLoss()
+
+
+def compute_loss(model, batch):
+    counts, y = batch
+    return criterion(model(counts), y)
