@@ -53,7 +53,7 @@ def remedy(report: Report, name: str) -> Remedy:
         ("dead_relu_bias", "bias-init"),
         ("fifty_tanh_layers", "residual"),
         ("stacked_rnn_100_steps", "lstm"),
-        ("gin_scatter_sum", "mean-aggregation"),
+        ("deep_sets_sum_pool", "mean-aggregation"),
     ],
 )
 def test_the_remedy_of_the_textbook_fixes(case: str, cure: str) -> None:
