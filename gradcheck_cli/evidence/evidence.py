@@ -139,6 +139,12 @@ class Evidence:
     # -- judgements that several rules share
 
     @property
+    def predictor(self) -> str:
+        """The path of the layer that predicts, the first head."""
+        heads = self.measurement.heads
+        return self.graph.path_of(self.graph.op(heads[0].op).module) if heads else "the last layer"
+
+    @property
     def over_nothing(self) -> float | None:
         """L / L0: the loss over that of no prediction; None where that was not taken, or is not above 0."""
         zeroed = self.enquiry.zeroed

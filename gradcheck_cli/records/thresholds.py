@@ -228,6 +228,12 @@ class Thresholds:
         high=1.0,
     )
     dead_samples: float = _fixed("GC403", 16, "elements", "A unit seen on fewer can be 0 on all of them by chance.")
+    chance_units: float = _fixed(
+        "GC403",
+        3,  # a squeeze, whose input hardly differs between samples, has each unit off every other time
+        "units",
+        "Fewer than these are off for a whole batch by chance one time in four or more.",
+    )
     dead_units: float = _fixed("GC403", 8, "units", "Of fewer a share says nothing.")
     constant_passes: float = _fixed(
         "GC404", 1e-3, "ratio", "What rounding leaves at most of a gradient that is 0 by algebra."

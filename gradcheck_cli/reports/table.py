@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from gradcheck_cli.records.choices import Severity, Status
+from gradcheck_cli.records.choices import Decision, Severity, Status
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.reports.findings import finding_block, note_line
@@ -141,12 +141,18 @@ def _final(report: Report, style: Style) -> Text:
     return _text(" · ".join(parts), style, _STATUS_COLOR[report.status])
 
 
+_OPEN = (Decision.UNDECIDED, Decision.NOT_TRIED)
+
+
 def _verdict(report: Report) -> list[str]:
     layers = count_of(len(report.layers), "layer")
     if report.status is Status.FAILED:
         return ["could not be checked"]
     if report.status is Status.HEALTHY:
-        return ["no finding shown" if report.hidden else "healthy", layers]
+        open_ = sum(f.opinion is not None and f.opinion.decision in _OPEN for f in report.findings)
+        undecided = [f"{open_} undecided"] if open_ else []
+        clean = "nothing ill found" if undecided else "healthy"
+        return ["no finding shown" if report.hidden else clean, layers, *undecided]
     if report.status is Status.UNKNOWN:
         return ["unknown: no layer got a gradient that can be judged", layers]
     findings = serious(report)

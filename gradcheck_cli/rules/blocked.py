@@ -38,7 +38,7 @@ def dead_activation(evidence: Evidence) -> Diagnoses:
 
     A ReLU that is negative for all samples has a slope of exactly zero, and so does its weight's
     gradient: it cannot come back by itself. Counted per unit over the batch, never per element: half of
-    all elements are zero in a healthy layer. A few units on a side branch can be off by chance: a note.
+    all elements are zero in a healthy layer. One or two units on a side branch can be off by chance: a note.
     """
     block = _blocked(evidence, Reason.RECTIFIER, lambda op: evidence.graph.stem(op) in RECTIFIERS)
     if block is None:
@@ -56,7 +56,7 @@ def _may_be_chance(evidence: Evidence, block: _Block) -> bool:
     A squeeze of one unit, as of a channel attention, starts on the wrong side of 0 every other time.
     """
     lens = evidence.graph.lenses.get(block.op)
-    few = lens is not None and lens.units < evidence.thresholds.dead_units
+    few = lens is not None and lens.units < evidence.thresholds.chance_units
     return few and len(evidence.trainable) > len(block.layers)
 
 

@@ -19,7 +19,7 @@ from gradcheck_cli.records.ops import (
 )
 from gradcheck_cli.rules.insensitive import behind_gates
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import counted, named, number, times, verb
+from gradcheck_cli.rules.wording import counted, named, number, times
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
@@ -59,9 +59,8 @@ def collapsed_signal(evidence: Evidence) -> Diagnoses:
     yield Diagnosis(
         layers=names,
         cause=cause,
-        message=f"all {between} become one: of what `{_head(evidence)}` is given "
-        f"{number(spread, 1)} differs between them, so {named(names)} {verb(names, 'learns', 'learn')} nothing "
-        "about them",
+        message=f"all {between} become the same on their way up: only {number(spread, 1)} of what "
+        f"`{evidence.predictor}` gets still differs between them, so {named(names)} cannot learn to tell them apart",
         why=why,
         op=op,
         source=None if op is not None else fall.below.source,
@@ -79,7 +78,7 @@ def collapse_in_words(evidence: Evidence) -> str:
     if not evidence.collapsing:
         return ""
     spread, between = _left(evidence)
-    return f"; forward, only {number(spread, 1)} of what reaches `{_head(evidence)}` differs between {between}"
+    return f"; forward, only {number(spread, 1)} of what reaches `{evidence.predictor}` differs between {between}"
 
 
 def _left(evidence: Evidence) -> tuple[float, str]:
@@ -90,10 +89,6 @@ def _left(evidence: Evidence) -> tuple[float, str]:
         (h.apart or 0.0, f"{h.between} of a sample" if h.between == "positions" else h.between)
         for h in evidence.measurement.heads
     )
-
-
-def _head(evidence: Evidence) -> str:
-    return evidence.graph.path_of(evidence.graph.op(evidence.measurement.heads[0].op).module)
 
 
 def _opens(evidence: Evidence) -> bool:
@@ -137,7 +132,7 @@ def _cause(evidence: Evidence, fall: _Fall) -> tuple[str, str, int | None]:
     """The cause, in words, and the op to blame where it is one."""
     above, below = (evidence.graph.path_of(d.module) for d in (fall.above, fall.below))
     if fall.at_once:
-        told = f"it falls {times(fall.decades)} between `{above}` and `{below}`"
+        told = f"the share that differs gets {times(fall.decades)} smaller between `{above}` and `{below}`"
         for cause, stems, words in _FLAT:
             op = _between(evidence, fall, stems)
             if op is not None:
@@ -145,9 +140,10 @@ def _cause(evidence: Evidence, fall: _Fall) -> tuple[str, str, int | None]:
         return "collapsed", told, None
     each = fall.decades / fall.steps
     start, end = fall.above.distinguishability, fall.below.distinguishability
+    steps = counted(fall.steps, "weight matrix", "weight matrices")
     told = (
-        f"it falls {times(each)} at each of {counted(fall.steps, 'product')} of a weight, from {number(start, 2)} at "
-        f"`{above}` to {number(end, 1)} at `{below}`"
+        f"the share that differs gets {times(each)} smaller at each of {steps}, from {number(start, 2)} at `{above}` "
+        f"to {number(end, 1)} at `{below}`"
     )
     cause, words = _by_depth(evidence)
     return cause, f"{told}{words}", None
@@ -156,13 +152,13 @@ def _cause(evidence: Evidence, fall: _Fall) -> tuple[str, str, int | None]:
 def _by_depth(evidence: Evidence) -> tuple[str, str]:
     """What stands behind most weights and makes samples one a little at each."""
     if 2 * len(_mixing(evidence)) >= len(evidence.enquiry.profile):
-        return "over-smoothing", ": each layer takes a mean over neighbours, and their means over theirs"
+        return "over-smoothing", ", since each layer averages neighbours"
     merged = any(len(senders) > 1 for senders in evidence.graph.senders)
     if not merged and _share(evidence, ATTENTION_PRODUCTS) >= 0.5:
-        return "no-residual", ": each attention averages what it is given, and nothing leads past it"
+        return "no-residual", ", since each attention averages what it is given, and nothing leads past it"
     for cause, stems, words in _BY_DEPTH:
         if _share(evidence, stems) >= 0.5:
-            return cause, f": {words}"
+            return cause, f", since {words}"
     return "collapsed", ""
 
 

@@ -88,7 +88,9 @@ def _far_from_nothing(evidence: Evidence) -> Found | None:
         return None
     if over < math.sqrt(evidence.thresholds.loss_over_zeroed):
         return None
-    message = f"the output explodes: the loss is {number(loss)}, and no prediction at all costs {number(zeroed)}"
+    message = (
+        f"the loss explodes: it is {number(loss)}, and with `{evidence.predictor}` at 0 it would be {number(zeroed)}"
+    )
     return message, {"loss": loss, "loss_of_nothing": zeroed}, False
 
 

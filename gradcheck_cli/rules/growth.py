@@ -156,7 +156,7 @@ _BLAME = {
     "residual-growth": "every residual branch adds to the stream and nothing scales it back",
     "sum-aggregation": "sums over many elements grow with their number, where means would not",
     "recurrent-gain": "each step back multiplies the gradient",
-    "norm-depth": "normalisations divide by next to nothing, at one layer after the other",
+    "norm-depth": "each normalisation divides by less than 1, at one layer after the other",
     "custom-backward": "a custom Function's own backward makes it larger",
     UNKNOWN: "no single kind of factor wins half of the decades",
 }

@@ -68,11 +68,12 @@ def loss_scale(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
 
 def told_apart(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
     """What share of the head's input differs between samples."""
-    found = [h.distinguishability for h in evidence.measurement.heads if h.distinguishability is not None]
+    heads = [h for h in evidence.measurement.heads if h.distinguishability is not None]
+    found = [min(h.distinguishability or 0.0, h.apart or math.inf) for h in heads]
     if not found or max(found) <= 0:
         return None
     badness = math.log10(evidence.thresholds.faint_distinguishability / max(found))
-    return Reading(value=max(found), unit="of the signal differs between samples", badness=max(badness, 0.0))
+    return Reading(value=max(found), unit="share that differs", badness=max(badness, 0.0))
 
 
 def largest_gradient(evidence: Evidence, layers: Sequence[str]) -> Reading | None:

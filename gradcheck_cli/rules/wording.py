@@ -21,9 +21,9 @@ def verb(things: Sequence[object], one: str, many: str) -> str:
     return one if len(things) == 1 else many
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 weight`, `12 weights`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def counted(count: int, noun: str, nouns: str = "") -> str:
+    """`1 weight`, `12 weights`; `nouns` is a plural that an s does not make."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {nouns or f'{noun}s'}"
 
 
 def joined(parts: Sequence[str]) -> str:

@@ -70,7 +70,8 @@ def edited(bench: Bench, finding: Finding, remedy: Remedy) -> Edited:
         unit=before.unit if before else "",
         note="; ".join(filter(None, (note, *_changes(made, bench.model, step.target.model)))),
     )
-    start = again.evidence.measurement.loss
+    # The lower of the two: a copy that starts far worse than the model has learnt nothing by coming back.
+    start = min(again.evidence.measurement.loss, bench.diagnosed.evidence.measurement.loss, key=abs)
     if outcome in ("fixed", "helps") and made.loss_scale == 1.0:  # a scale is undone before the step
         trial = _compared(bench, trial, made, start)
     if outcome in ("fixed", "helps") and (made.edits or made.targets is not None):

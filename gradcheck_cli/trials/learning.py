@@ -58,10 +58,10 @@ class Learning:
 
     @property
     def told(self) -> str:
-        """Where it ended, in words that read after "end at"."""
+        """Where it ended, in words that read after "end at a loss of"."""
         if self.end is None:
-            return f"{self.loss:.3g}" if math.isfinite(self.loss) else "a loss that is not finite"
-        return f"{self.end[0]:.3g}, where one answer for every sample costs {self.end[1]:.3g}"
+            return f"{self.loss:.3g}" if math.isfinite(self.loss) else "no finite number"
+        return f"{self.end[0]:.3g} (one answer for all costs {self.end[1]:.3g})"
 
 
 def chance(bench: Bench, step: Step) -> tuple[float, float] | None:

@@ -112,14 +112,15 @@ def decided(finding: Finding, decision: Decision, told: str) -> Finding:
 
 
 def _confirmed(finding: Finding, remedy: Remedy, without: Learning, found: Learning) -> Finding:
-    told = f"{LONGER} steps of {without.recipe.name} end at {without.told}; with `{remedy.title}` at {found.told}"
+    end = f"{LONGER} steps of {without.recipe.name} end at a loss of {without.told}"
+    told = f"{end}; with `{remedy.title}` at {found.told}"
     first = (remedy, *(other for other in finding.remedies if other.id != remedy.id))
     return decided(replace(finding, remedies=first), Decision.CONFIRMED, told)
 
 
 def _ended(learnings: Sequence[Learning]) -> str:
     """Where copies without a remedy end."""
-    return f"{LONGER} steps " + ", and ".join(f"of {one.recipe.name} end at {one.told}" for one in learnings)
+    return f"{LONGER} steps " + ", and ".join(f"of {one.recipe.name} end at a loss of {one.told}" for one in learnings)
 
 
 def _best(ends: Sequence[tuple[Learning, Remedy]]) -> str:

@@ -86,7 +86,7 @@ def test_a_layer_that_is_steep_is_a_suspicion_told_by_what_was_measured() -> Non
 def test_any_loss_is_held_against_that_of_no_prediction(loss: float, zeroed: float, found: About | None) -> None:
     told = only("GC303", chain([0.5] * 3, loss=loss), enquiry=Enquiry(zeroed=zeroed))
     assert told.doubt is found
-    assert told.message.startswith("the output explodes: the loss is") and told.numbers["loss_of_nothing"] == zeroed
+    assert told.message.startswith("the loss explodes: it is") and told.numbers["loss_of_nothing"] == zeroed
 
 
 @pytest.mark.parametrize(("loss", "zeroed"), [(20.0, 1.0), (-1e6, 1.0), (1.0, -1e-6), (1.0, 0.0)])

@@ -40,7 +40,7 @@ def test_a_copy_is_held_against_its_own_chance(recipe: int) -> None:
     assert start is not None and start[0] == pytest.approx(start[1], rel=1e-3), "one answer for every sample"
     found = untreated(bench, PLAIN[recipe], start)
     assert found.end == trained(deep(), recipe) and not found.learned
-    assert found.told == f"{found.end[0]:.3g}, where one answer for every sample costs {found.end[1]:.3g}"
+    assert found.told == f"{found.end[0]:.3g} (one answer for all costs {found.end[1]:.3g})"
 
 
 def test_under_a_remedy_the_edited_copy_learns() -> None:
@@ -83,7 +83,7 @@ def test_a_loss_that_is_not_finite_has_no_chance_at_the_end() -> None:
     bench = bench_of(step_of(nn.Linear(8, 8), BATCH, loss), keeps=True)
     found = untreated(bench, PLAIN[1], (2.0, 2.0))
     assert (found.end, found.loss, found.learned) == (None, math.inf, False)
-    assert found.told == "a loss that is not finite"
+    assert found.told == "no finite number"
 
 
 def test_without_a_chance_at_the_end_the_loss_is_told() -> None:

@@ -87,7 +87,9 @@ def test_what_trains_only_with_its_remedy_is_confirmed_and_ill(doubt: Doubt) -> 
     assert (report.status, report.exit_code, found.severity) == (Status.ILL, 1, Severity.ERROR)
     assert opinion_of(found).decision is Decision.CONFIRMED
     assert all(layer.status == found.code for layer in report.layers if layer.path in found.layers)
-    assert opinion_of(found).told.startswith("100 steps of Adam(0.001) end at 2.3, where one answer for every sample")
+    assert opinion_of(found).told.startswith(
+        "100 steps of Adam(0.001) end at a loss of 2.3 (one answer for all costs 2.3)"
+    )
     assert f"with `{found.remedies[0].title}` at 0.0" in opinion_of(found).told
     assert found.remedies[0].trial.outcome == "fixed"
 
@@ -99,7 +101,10 @@ def test_where_no_remedy_helps_nothing_is_decided(doubt: Doubt, monkeypatch: pyt
     opinion = opinion_of(report.findings[0])
     assert (report.status, report.exit_code, opinion.decision) == (Status.HEALTHY, 0, Decision.UNDECIDED)
     assert opinion.told.endswith("; no remedy that was tried helps")
-    assert "of Adam(0.001) end at 2.3, where" in opinion.told and "of SGD(0.01) end at 2.3, where" in opinion.told
+    assert (
+        "of Adam(0.001) end at a loss of 2.3 (" in opinion.told
+        and "of SGD(0.01) end at a loss of 2.3 (" in opinion.told
+    )
 
 
 @pytest.mark.parametrize(
