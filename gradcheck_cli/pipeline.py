@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli import __version__
 from gradcheck_cli.evidence import Evidence, gather
-from gradcheck_cli.records.choices import Decision, Severity
+from gradcheck_cli.records.batchwise import apportioned, is_ill
+from gradcheck_cli.records.choices import Decision
 from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.judging import Choice, Diagnosed
 from gradcheck_cli.records.measurement import Measurement
@@ -23,7 +24,10 @@ from gradcheck_cli.records.training import Training
 from gradcheck_cli.records.traits import traits_of_family
 from gradcheck_cli.records.verdict import exit_code, gravest_first, status_of, with_status
 from gradcheck_cli.remedies import remedies_for
-from gradcheck_cli.rules import BY_CODE, judge, questions, read
+from gradcheck_cli.rules import BY_CODE, judge, questions, read, steps_wanted
+
+if TYPE_CHECKING:
+    from gradcheck_cli.trials import Budget
 
 Stage = Callable[..., None]
 """Told what is being done, and where it can be counted how far: (stage, done, of)."""
@@ -56,7 +60,7 @@ def examine(
     started: float,
     on_diagnosed: Callable[[Report], None] = lambda report: None,
 ) -> Report:
-    """Probe a loaded target, judge what was measured, and try what might cure it.
+    """Probe a loaded target, judge what was measured on each batch, and try what might cure it.
 
     `on_diagnosed` is given the report as it stands before the trials, and again after each of them.
 
@@ -66,56 +70,113 @@ def examine(
     import torch
 
     from gradcheck_cli.probe import chance
-    from gradcheck_cli.trials import Reporting, try_remedies
+    from gradcheck_cli.trials import INTERRUPTED, Budget, Reporting, try_remedies
 
     autocast = getattr(torch, spec.autocast) if spec.autocast else None
     steps = [Step(target=target, batch=batch, seed=spec.seed, autocast=autocast) for batch in target.batches]
     loaded = time.perf_counter()
     measured = [_measured(step, on_stage) for step in steps]
-    on_stage("judging")
-    diagnosed = judged(
-        steps[0],
-        measured[0],
-        thresholds=spec.thresholds,
-        training=Training(lr=spec.lr, optimizer=spec.optimizer, norms=tuple(map(gradient_norm, measured))),
-        drift=spec.drift,
-        choice=Choice(select=spec.select, ignore=spec.ignore, waivers=spec.waivers),
-    )
+    budget = Budget(spec.try_budget)
+    diagnosed, unstepped = _diagnosed(steps, measured, spec, budget, on_stage)
     known = time.perf_counter()
-    verdict, measurement = diagnosed.verdict, measured[0]
+    told = apportioned([each.verdict.findings for each in diagnosed])
 
-    def report(findings: tuple[Finding, ...], untried: tuple[str, ...] = ()) -> Report:
-        findings = gravest_first(_told(finding, spec) for finding in findings)
-        layers = with_status(diagnosed.evidence.layers.values(), findings)
+    def report(untried: tuple[str, ...] = ()) -> Report:
+        findings = gravest_first(_told(f, spec) for findings in told for f in findings if f is not None)
+        layers = with_status(diagnosed[0].evidence.layers.values(), findings)
         return Report(
             name=target.name,
             status=status_of(findings, layers),
             exit_code=exit_code(findings, spec.fail_on),
-            loss=measurement.loss,
-            loss_source=target.loss_source or measurement.loss_source,
+            loss=measured[0].loss,
+            loss_source=target.loss_source or measured[0].loss_source,
             target=_described(target),
             versions=_versions(torch.__version__),
             findings=findings,
-            hidden=verdict.hidden,
-            waived=verdict.waived,
+            hidden=max(each.verdict.hidden for each in diagnosed),
+            waived=tuple(dict.fromkeys(waived for each in diagnosed for waived in each.verdict.waived)),
             layers=layers,
-            series=diagnosed.evidence.paths.ledger.series,
-            notes=(*measurement.remarks, *_too_few(target, spec), *untried),
+            series=diagnosed[0].evidence.paths.ledger.series,
+            notes=tuple(dict.fromkeys((*measured[0].remarks, *_too_few(target, spec), *unstepped, *untried))),
             seconds={
                 "load": loaded - started,
-                **measurement.seconds,
+                **measured[0].seconds,
                 "trials": time.perf_counter() - known,
                 "total": time.perf_counter() - started,
             },
         )
 
-    ill = [f for f in verdict.findings if _is_ill(f) and BY_CODE[f.code].triable]
-    if not ill or not spec.try_budget:
-        return report(verdict.findings)
-    on_diagnosed(report(verdict.findings))
+    def told_of(place: int, findings: tuple[Finding, ...]) -> Report:
+        told[place] = [None if was is None else now for was, now in zip(told[place], findings, strict=True)]
+        return report()
+
+    triable = [tuple(f for f in findings if f and is_ill(f) and BY_CODE[f.code].triable) for findings in told]
+    if not any(triable) or not spec.try_budget:
+        return report()
+    on_diagnosed(report())
     again = partial(diagnose, thresholds=spec.thresholds)
-    reporting = Reporting(stage=on_stage, tried=lambda findings: on_diagnosed(report(findings)))
-    return report(*try_remedies(steps[0], spec, diagnosed, again, chance, ill, reporting))
+    notes: list[str] = []
+    for place, ill in enumerate(triable):
+        one = _as_told(diagnosed[place], told[place])
+        reporting = Reporting(
+            stage=on_stage,
+            tried=lambda findings, place=place: on_diagnosed(told_of(place, findings)),  # type: ignore[misc]
+        )
+        findings, why = try_remedies(steps[place], spec, one, again, chance, ill, reporting, budget)
+        told_of(place, findings)
+        notes += why
+        if INTERRUPTED in why:
+            break
+    return report(tuple(notes))
+
+
+def _diagnosed(
+    steps: Sequence[Step], measured: Sequence[Measurement], spec: CheckSpec, budget: Budget, on_stage: Stage
+) -> tuple[list[Diagnosed[Evidence]], tuple[str, ...]]:
+    """Each batch judged, with --lr also by the first update on a copy, and why no update was simulated."""
+    from gradcheck_cli.trials import first_update
+
+    norms = tuple(map(gradient_norm, measured))
+    choice = Choice(select=spec.select, ignore=spec.ignore, waivers=spec.waivers)
+    diagnosed, notes = [], []
+    for place, (step, one) in enumerate(zip(steps, measured, strict=True)):
+        training = Training(lr=spec.lr, optimizer=spec.optimizer, norms=norms if place == 0 else ())
+        if spec.lr is not None and math.isfinite(one.loss) and math.isfinite(norms[place]):
+            on_stage("simulating the first update")
+            stepped, why = first_update(step, training, one.seconds)
+            training = replace(training, stepped=stepped)
+            notes += [why] if why else []
+            budget.charge(stepped.passes if stepped else 0)
+        on_stage("judging")
+        drift = spec.drift if place == 0 else None
+        found = judged(step, one, thresholds=spec.thresholds, training=training, drift=drift, choice=choice)
+        diagnosed.append(found if place else _stepped_on(step, found, choice, budget, on_stage))
+    return diagnosed, tuple(notes)
+
+
+def _stepped_on(
+    step: Step, diagnosed: Diagnosed[Evidence], choice: Choice, budget: Budget, on_stage: Stage
+) -> Diagnosed[Evidence]:
+    """Judged again after more updates on copies, where nothing is ill, the rules want them and the budget has them."""
+    from gradcheck_cli.trials import first_updates
+
+    evidence = diagnosed.evidence
+    wanted = 0 if any(map(is_ill, diagnosed.verdict.findings)) else steps_wanted(evidence)
+    if not wanted or not budget.take(2 * (wanted + 1)):
+        return diagnosed
+    on_stage("simulating the first updates")
+    again = partial(diagnose, thresholds=evidence.thresholds)
+    later = first_updates(step, evidence.training, wanted, again)
+    if later is None or evidence.training.stepped is None:
+        return diagnosed
+    training = replace(evidence.training, stepped=replace(evidence.training.stepped, later=later))
+    return _judged(replace(evidence, training=training), choice)
+
+
+def _as_told(diagnosed: Diagnosed[Evidence], told: Sequence[Finding | None]) -> Diagnosed[Evidence]:
+    """The same with its findings as they are told, where they are."""
+    findings = tuple(now or was for now, was in zip(told, diagnosed.verdict.findings, strict=True))
+    return replace(diagnosed, verdict=replace(diagnosed.verdict, findings=findings))
 
 
 def diagnose(step: Step, *, thresholds: Thresholds = Thresholds()) -> Diagnosed[Evidence]:  # noqa: B008 - frozen
@@ -150,6 +211,10 @@ def judged(
     evidence = gather(measurement, training=training, thresholds=thresholds, drift=drift)
     if asked := questions(evidence):
         evidence = evidence.enlarged(enquire(step, measurement, asked))
+    return _judged(evidence, choice)
+
+
+def _judged(evidence: Evidence, choice: Choice) -> Diagnosed[Evidence]:
     verdict = judge(evidence, choice)
     verdict = replace(verdict, findings=tuple(_with_remedies(f, evidence) for f in verdict.findings))
     return Diagnosed(evidence=evidence, verdict=verdict, read=partial(read, evidence))
@@ -172,11 +237,6 @@ def _measured(step: Step, on_stage: Stage) -> Measurement:
         raise explain_forward_error(step.target.model, error) from error
 
 
-def _is_ill(finding: Finding) -> bool:
-    """Whether it is an illness, or the suspicion of one."""
-    return finding.severity is not Severity.NOTE or finding.opinion is not None
-
-
 def _told(finding: Finding, spec: CheckSpec) -> Finding:
     """A suspicion that was not tried, with the reason; nothing is ill for its size or for want of a budget."""
     opinion = finding.opinion
@@ -187,7 +247,7 @@ def _told(finding: Finding, spec: CheckSpec) -> Finding:
 
 
 def _with_remedies(finding: Finding, evidence: Evidence) -> Finding:
-    if not _is_ill(finding):
+    if not is_ill(finding):
         return finding
     code = finding.source.code if finding.source else ""
     traits = evidence.traits | traits_of_family(finding.family)

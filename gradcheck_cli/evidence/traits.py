@@ -127,6 +127,10 @@ def _plain_recurrent(evidence: Evidence) -> bool:
     return bool(_kinds(evidence) & _CELLS) or (_recurrent(evidence) and not _gated(evidence))
 
 
+def _low_weights(evidence: Evidence) -> bool:
+    return any(p.dtype in ("float16", "bfloat16") for p in evidence.measurement.parameters if p.requires_grad)
+
+
 _LOOKS: Mapping[Trait, Callable[[Evidence], bool]] = {
     Trait.HIDDEN: _hidden,
     Trait.CONVOLUTIONAL: lambda e: bool(_stems(e) & {"Convolution", "ConvolutionOverrideable"}),
@@ -140,6 +144,7 @@ _LOOKS: Mapping[Trait, Callable[[Evidence], bool]] = {
     Trait.RECURRENT: _recurrent,
     Trait.BATCH_NORMALISED: lambda e: any("BatchNorm" in stem for stem in _stems(e)),
     Trait.FLOATING_INPUTS: lambda e: bool(_input_scales(e)),
+    Trait.LOW_WEIGHTS: _low_weights,
     Trait.LARGE_INPUTS: lambda e: any(rms > e.thresholds.large_input for rms in _input_scales(e)),
 }
 """What says whether a measurement shows each of them."""

@@ -266,6 +266,31 @@ class Thresholds:
         "ratio",
         "The same, for a step that is too small.",
     )
+    raised_loss: float = _movable(
+        "GC603",
+        0.1,  # of 150 healthy models under Adam at 1e-3 only those whose loss is next to 0 get worse at all
+        "ratio",
+        "Rise of a batch's loss by its own update, over that loss, from which it is a suspicion.",
+    )
+    raised_far: float = _fixed(
+        "GC603",
+        1e4,  # a healthy one whose targets are of 1e-3 rises 7,000 times under Adam at 1e-2, and trains
+        "ratio",
+        "The same, from which nothing need decide it.",
+    )
+    moved_share: float = _fixed(
+        "GC605",
+        0.01,  # a healthy net in bfloat16 moves 9 % under SGD at 1e-2, all others nearly all
+        "share",
+        "Share of the weights with a gradient that the first update moves, below which it moves nothing.",
+    )
+    warmup_steps: float = _fixed("GC606", 10, "steps", "How many updates a copy takes at the full rate.")
+    norms_on_the_way: float = _fixed(
+        "GC606",
+        12,  # six encoder layers; a pre-norm network has one
+        "normalisations",
+        "From so many on the strongest path of a layer a copy takes these updates.",
+    )
     clip_norms: float = _fixed("GC611", 4, "batches", "From so many gradient norms on a clipping threshold is told.")
     clip_quantile: float = _fixed("GC611", 0.9, "share", "Share of the batches that stay below that threshold.")
     fitted: float = _fixed(

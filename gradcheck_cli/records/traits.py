@@ -28,7 +28,9 @@ class Trait(Enum):
     OTHER_LOSS = "nothing tells of what kind its loss is"
     FLOATING_INPUTS = "its inputs are quantities"
     LARGE_INPUTS = "and they are large"
+    LOW_WEIGHTS = "its weights are of a low precision"
     VANISHING = "the gradient of the finding vanishes"
+    UPDATED = "what fails is the update, not the gradient"
 
 
 Traits: TypeAlias = frozenset[Trait]
@@ -46,4 +48,6 @@ def named(words: str) -> Traits:
 
 def traits_of_family(family: Family) -> Traits:
     """What the gradient of a finding does."""
+    if family is Family.DYNAMICS:
+        return frozenset((Trait.UPDATED,))
     return frozenset((Trait.VANISHING,)) if family in (Family.VANISHING, Family.NO_GRADIENT) else frozenset()

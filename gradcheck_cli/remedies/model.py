@@ -250,7 +250,7 @@ REMEDIES = (
         source="Bottou 2012, Stochastic Gradient Descent Tricks; Goodfellow, Bengio and Courville 2016, Deep Learning, "
         "section 8.3",
         causes="saturated-output:7 softmax-saturation:4 loss-scale:2 dead-relu:6 nan-parameter:2 "
-        "lr-too-high:1 norm-depth:5 unknown:3",
+        "lr-too-high:1 norm-depth:5 no-warmup:2 unknown:3",
         tried=Tried.TRAINING,
         never="saturated-output:vanishing softmax-saturation:vanishing dead-relu:vanishing unknown:vanishing",
     ),
@@ -261,7 +261,7 @@ REMEDIES = (
         "torch.optim.AdamW(model.parameters(), lr=1e-3)",
         unless="where only some layers are slow: find out first why their gradient is small",
         source="Smith 2015, arXiv:1506.01186",
-        causes="lr-too-low:1",
+        causes="lr-too-low:1 update-moves-nothing:2",
     ),
     remedy(
         "update-baseline",
@@ -279,7 +279,7 @@ REMEDIES = (
         "torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=500)",
         unless="where the loss explodes at any rate: the scale is to be mended",
         source="Goyal et al. 2017, arXiv:1706.02677; Xiong et al. 2020, arXiv:2002.04745",
-        causes="large-init:5 residual-growth:3 lr-too-high:2 norm-depth:4",
+        causes="large-init:5 residual-growth:3 lr-too-high:2 norm-depth:4 no-warmup:1",
         tried=Tried.TRAINING,
     ),
     remedy(
@@ -337,8 +337,9 @@ REMEDIES = (
         'scaler = torch.amp.GradScaler("cuda")',
         unless="with bfloat16, which has float32's range",
         source="Micikevicius et al. 2017, arXiv:1710.03740; torch.amp: https://docs.pytorch.org/docs/stable/amp.html",
-        causes="fp16-overflow:3 fp16-underflow:1",
+        causes="fp16-overflow:3 fp16-underflow:2",
         tried=Tried.EDIT,
+        never="fp16-underflow:updated",
     ),
     remedy(
         "mean-aggregation",

@@ -13,7 +13,7 @@ REMEDIES = (
         'torch.autocast("cuda", dtype=torch.bfloat16)',
         unless="where the hardware lacks it, or 8 bits of precision are too few",
         source="Kalamkar et al. 2019, arXiv:1905.12322",
-        causes="fp16-overflow:1 fp16-underflow:2",
+        causes="fp16-overflow:1 fp16-underflow:3",
         tried=Tried.EDIT,
     ),
     remedy(
@@ -23,8 +23,18 @@ REMEDIES = (
         'with torch.autocast("cuda", enabled=False): y = op(x.float())',
         unless="for whole models where memory is short",
         source="PyTorch docs, autocast op reference: https://docs.pytorch.org/docs/stable/amp.html",
-        causes="exp-overflow:5 degenerate-eigenvalues:3 fp16-overflow:2 fp16-underflow:3",
+        causes="exp-overflow:5 degenerate-eigenvalues:3 fp16-overflow:2 fp16-underflow:4 update-moves-nothing:1",
         tried=Tried.EDIT,
+        needs="update-moves-nothing:low-weights",
+        variants={
+            "updated": {
+                "title": "keep the weights in float32",
+                "detail": "They take up updates that a low precision rounds away; under autocast the layers still "
+                "compute in it.",
+                "code": "model.float()  # and torch.autocast around the forward pass",
+                "source": "Micikevicius et al. 2017, arXiv:1710.03740, section 3.1",
+            }
+        },
     ),
     # ---------------------------------------------------------------- numerics
     remedy(
@@ -35,7 +45,18 @@ REMEDIES = (
         "torch.log(x + 1e-8)  # or torch.sqrt(x + 1e-8), y / (x + 1e-8)",
         unless="where values below zero come in: it does not make them positive",
         source="Higham 2002, Accuracy and Stability of Numerical Algorithms, chapter 1",
-        causes="small-denominator:1 log-zero:3 sqrt-zero:1 pow-domain:3 zero-div-zero:1",
+        causes="small-denominator:1 log-zero:3 sqrt-zero:1 pow-domain:3 zero-div-zero:1 fp16-underflow:1",
+        needs="fp16-underflow:updated",
+        variants={
+            "updated": {
+                "title": "an eps for Adam that float16 can hold",
+                "detail": "1e-8 is 0 in float16, and Adam then divides by 0 where a gradient is small; 1e-4 is not.",
+                "code": "torch.optim.Adam(model.parameters(), eps=1e-4)",
+                "unless": "where the weights can be kept in float32, which is safer still",
+                "source": "PyTorch docs, torch.optim.Adam: "
+                "https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html",
+            }
+        },
     ),
     remedy(
         "clamp",

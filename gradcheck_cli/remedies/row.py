@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
 
 from gradcheck_cli.records.report import Remedy
 from gradcheck_cli.records.traits import Trait, Traits, named
@@ -41,7 +42,8 @@ class Condition:
 class Row:
     """One remedy: its words, the causes that it serves, each with its place among their remedies, and its trial.
 
-    `conditions` have to be met for it to be shown; `codes` holds the line to paste where a model has a trait.
+    `conditions` have to be met for it to be shown; `codes` holds the line to paste where a model has a trait, and
+    `variants` the remedy in other words where it acts on something else.
     """
 
     remedy: Remedy
@@ -49,13 +51,17 @@ class Row:
     tried: Tried
     conditions: tuple[Condition, ...] = ()
     codes: Mapping[Trait, str] = field(default_factory=dict)
+    variants: Mapping[Trait, Remedy] = field(default_factory=dict)
 
     def applies(self, cause: str, traits: Traits) -> bool:
         """Whether it can do anything for a model with these traits."""
         return all(condition.met(cause, traits) for condition in self.conditions)
 
     def worded(self, traits: Traits) -> Remedy:
-        """The remedy with the line that fits such a model."""
+        """The remedy in the words, and with the line, that fit such a model."""
+        for trait, variant in self.variants.items():
+            if trait in traits:
+                return variant
         code = next((code for trait, code in self.codes.items() if trait in traits), self.remedy.code)
         return replace(self.remedy, code=code)
 
@@ -73,6 +79,7 @@ def remedy(
     needs: str = "",
     never: str = "",
     codes: Mapping[str, str] | None = None,
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Row:
     """One row.
 
@@ -89,17 +96,21 @@ def remedy(
             asked for one cause only.
         never: What it must not have, written alike.
         codes: By trait, the line to paste where the model has it; the first that fits.
+        variants: By trait, the fields of the remedy that read otherwise where the model has it; the first that fits.
 
     Raises:
         KeyError: There is no such trait.
     """
     pairs = (each.split(":") for each in causes.split())
+    made = Remedy(id=name, title=title, detail=detail, code=code, unless=unless, source=source)
+    others = ((each, replace(made, **words)) for keys, words in (variants or {}).items() for each in named(keys))
     return Row(
-        remedy=Remedy(id=name, title=title, detail=detail, code=code, unless=unless, source=source),
+        remedy=made,
         causes={cause: int(place) for cause, place in pairs},
         tried=tried,
         conditions=(*_conditions(needs, wanted=True), *_conditions(never, wanted=False)),
         codes={trait: line for words, line in (codes or {}).items() for trait in named(words)},
+        variants=dict(others),
     )
 
 

@@ -5,6 +5,7 @@ from gradcheck_cli.rules.choosing import chosen, fits_a_rule, no_such_rule, patt
 from gradcheck_cli.rules.judge import judge, read
 from gradcheck_cli.rules.rule import Rule
 from gradcheck_cli.rules.table import BY_CODE, RULES
+from gradcheck_cli.rules.updates import steps_wanted
 
 __all__ = [
     "BY_CODE",
@@ -17,4 +18,5 @@ __all__ = [
     "patterns",
     "questions",
     "read",
+    "steps_wanted",
 ]

@@ -47,10 +47,26 @@ def _moves(evidence: Evidence, cause: str, ratios: Mapping[int, float], by: str)
         cause=cause,
         message=f"one step changes {named(names)} by {by} times the norm of {verb(names, 'its', 'their')} weights",
         why=f"{training.optimizer.value} at lr {number(training.lr or 0.0)} moves the typical layer by "
-        f"{number(typical, 2)} times its norm, where about 0.001 is usual",
+        f"{number(typical, 2)} times its norm, where about 0.001 is usual{_measured(evidence)}",
         source=evidence.layers[next(iter(ratios))].source,
         numbers={"lr": training.lr or 0.0, "typical_update_ratio": typical, "largest": max(ratios.values())},
     )
+
+
+def descent(evidence: Evidence) -> tuple[float, float] | None:
+    """The loss of the batch before and after the first update; None where it cannot be held against itself.
+
+    That is without a simulated update, or where the same pass on a copy came to another loss than it was measured at.
+    """
+    stepped, loss = evidence.training.stepped, evidence.measurement.loss
+    if stepped is None or not math.isclose(stepped.before, loss, rel_tol=1e-3):
+        return None
+    return stepped.before, stepped.after
+
+
+def _measured(evidence: Evidence) -> str:
+    found = descent(evidence)
+    return f"; the loss of this very batch goes from {number(found[0])} to {number(found[1])}" if found else ""
 
 
 def _update_ratios(evidence: Evidence) -> dict[int, float]:
@@ -77,9 +93,9 @@ def converged(evidence: Evidence) -> Diagnoses:
     deviation, and a loss clearly below that of one answer for every sample. A check of gradient flow says more on a
     model before training, or on data it has not seen.
     """
-    fitted = _fitted(evidence)
-    if fitted is not None and (evidence.enquiry.mean is None or evidence.has_learned):
-        what, numbers = fitted
+    found = fitted(evidence)
+    if found is not None and (evidence.enquiry.mean is None or evidence.has_learned):
+        what, numbers = found
         yield Diagnosis(
             cause="converged",
             message=f"this batch is learned already: {what}",
@@ -88,7 +104,7 @@ def converged(evidence: Evidence) -> Diagnoses:
         )
 
 
-def _fitted(evidence: Evidence) -> tuple[str, dict[str, float | int | str]] | None:
+def fitted(evidence: Evidence) -> tuple[str, dict[str, float | int | str]] | None:
     """What is left of the loss or the error, in words and numbers; None where it is not next to nothing."""
     limit, chance, left = evidence.thresholds.fitted, evidence.references.chance, evidence.references.unexplained
     if chance is not None:

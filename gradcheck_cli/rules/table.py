@@ -23,6 +23,7 @@ from gradcheck_cli.rules import (
     saturated,
     softmaxes,
     throughtime,
+    updates,
 )
 from gradcheck_cli.rules.rule import Diagnoses, Rule
 
@@ -249,7 +250,25 @@ RULES: tuple[Rule, ...] = (
         readings.saturated("softmax"),
         triable=True,
     ),
-    _rule("GC601", "step-too-large", _ERROR, "lr-too-high", dynamics.step_too_large),
+    _rule(
+        "GC604",
+        "step-not-finite",
+        _ERROR,
+        "fp16-underflow lr-too-high",
+        updates.step_not_finite,
+        silences=("GC601", "GC603", "GC605", "GC606"),
+    ),
+    _rule(
+        "GC605",
+        "step-moves-nothing",
+        _ERROR,
+        "update-moves-nothing",
+        updates.step_moves_nothing,
+        silences=("GC602",),
+    ),
+    _rule("GC601", "step-too-large", _ERROR, "lr-too-high", dynamics.step_too_large, silences=("GC603",)),
+    _rule("GC603", "step-raises-loss", _ERROR, "lr-too-high", updates.step_raises_loss, triable=True),
+    _rule("GC606", "no-warmup", _WARNING, "no-warmup", updates.no_warmup, triable=True),
     _rule("GC602", "step-too-small", _WARNING, "lr-too-low", dynamics.step_too_small),
     _rule("GC620", "gradient-drift", _WARNING, "drift", drift.gradient_drift),
     _rule("GC611", "clip-threshold", _NOTE, "clip-threshold", dynamics.clip_threshold),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -15,11 +15,13 @@ from gradcheck_cli.target.forward import overrides
 from gradcheck_cli.target.importing import Imports, UserModule
 from gradcheck_cli.target.moving import is_sequence
 from gradcheck_cli.target.references import is_data_file, parse_object
-from gradcheck_cli.target.sampling import take
+from gradcheck_cli.target.sampling import read
 from gradcheck_cli.target.usercode import user_code
 
+_ONE_BATCH = ("batch", "make_batch", "get_batch", "build_batch", "create_batch", "example_batch", "sample_batch")
+"""What is called so holds one batch."""
 BATCH_NAMES = (
-    *("batch", "make_batch", "get_batch", "build_batch", "create_batch", "example_batch", "sample_batch"),
+    *_ONE_BATCH,
     *("loader", "train_loader", "dataloader", "data_loader", "train_dataloader", "train_dl"),
     *("make_loader", "get_loader", "get_dataloader", "make_dataloader", "get_train_loader", "build_loader"),
     *("dataset", "train_dataset", "train_set", "trainset", "make_dataset", "get_dataset", "data", "get_data"),
@@ -34,8 +36,21 @@ _PAIRS = (
 )
 
 
-def load_batches(spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Module) -> tuple[list[Any], str]:
-    """Return the batches and, in words, where they came from.
+class Found(NamedTuple):
+    """Batches, and in words where they came from.
+
+    `whole` is the list that they are the items of, where that may be one batch itself; None elsewhere. `named_one`
+    says whether it has a name of one batch.
+    """
+
+    batches: list[Any]
+    origin: str
+    whole: list[Any] | None = None
+    named_one: bool = False
+
+
+def load_batches(spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Module) -> Found:
+    """Return the batches and where they came from.
 
     Raises:
         UsageError: An option cannot be understood.
@@ -43,28 +58,30 @@ def load_batches(spec: CheckSpec, imports: Imports, source: UserModule, model: n
         UserCodeError: The user's code raised while it made a batch.
     """
     if spec.inputs:
-        return described_batches(spec, model), ", ".join(spec.inputs)
-    batches, origin = _batches(spec, imports, source, model)
+        return Found(described_batches(spec, model), ", ".join(spec.inputs))
+    found = _batches(spec, imports, source, model)
     if spec.target is None:
-        return batches, origin
+        return found
     target = target_tensor(spec)
-    return [_with_target(batch, target) for batch in batches], f"{origin}, target {spec.target}"
+    return Found([_with_target(batch, target) for batch in found.batches], f"{found.origin}, target {spec.target}")
 
 
-def _batches(spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Module) -> tuple[list[Any], str]:
+def _batches(spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Module) -> Found:
     if spec.batch is not None and is_data_file(spec.batch):
-        return file_batches(spec, spec.batch, model)
+        return Found(*file_batches(spec, spec.batch, model))
     if spec.batch is not None:
         reference = parse_object(spec.batch, "--batch")
         holder = imports.get(reference) if reference.location else source
-        return _taken(holder.get(reference.name), spec.batches, f"`{reference.name}` in {holder.label}")
+        label = f"`{reference.name}` in {holder.label}"
+        return _taken(holder.get(reference.name), spec.batches, label, reference.name)
     if overrides(model, "train_dataloader"):
         return _taken(_lightning_loader(model), spec.batches, f"train_dataloader() of {type(model).__name__}")
     return _discovered(source, spec.batches, model)
 
 
-def _taken(value: Any, count: int, label: str) -> tuple[list[Any], str]:
-    return take(value, count, label), label
+def _taken(value: Any, count: int, label: str, name: str = "") -> Found:
+    batches, whole = read(value, count, label)
+    return Found(batches, label, whole, name in _ONE_BATCH)
 
 
 def _lightning_loader(model: nn.Module) -> Any:
@@ -76,15 +93,15 @@ def _lightning_loader(model: nn.Module) -> Any:
         return model.train_dataloader()  # type: ignore[operator]
 
 
-def _discovered(source: UserModule, count: int, model: nn.Module) -> tuple[list[Any], str]:
+def _discovered(source: UserModule, count: int, model: nn.Module) -> Found:
     for name in BATCH_NAMES:
         value = source.find(name)
         if _is_data(value):
-            return _taken(value, count, f"`{name}` in {source.label}")
+            return _taken(value, count, f"`{name}` in {source.label}", name)
     for inputs, target in _PAIRS:
         pair = (source.find(inputs), source.find(target))
         if all(hasattr(value, "shape") for value in pair):
-            return [pair], f"`{inputs}`, `{target}` in {source.label}"
+            return Found([pair], f"`{inputs}`, `{target}` in {source.label}")
     raise TargetError(
         f"no batch is found in {source.label}",
         hint=f"Define batch() there, returning (inputs, target); or name one: --batch FILE; or draw one: "

@@ -87,6 +87,15 @@ def has_training_step(model: nn.Module) -> bool:
     return step is not None and not _is_lightnings(step) and (takes(step, None, 0) or takes(step, None))
 
 
+def uses(model: nn.Module, name: str) -> bool:
+    """Whether the model's training step names `name` itself, or a method of the model's that it names does."""
+    code = getattr(getattr(model, "training_step", None), "__code__", None)
+    if code is None:
+        return True  # it cannot be read
+    methods = (getattr(getattr(type(model), other, None), "__code__", None) for other in code.co_names)
+    return any(name in each.co_names for each in (code, *methods) if each is not None)
+
+
 def _is_lightnings(method: Any) -> bool:
     """Whether a hook is the base class's own, which does nothing."""
     return str(getattr(method, "__module__", "")).split(".")[0] in ("lightning", "pytorch_lightning")

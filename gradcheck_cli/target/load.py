@@ -10,23 +10,21 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from gradcheck_cli.errors import TargetError, UsageError
 from gradcheck_cli.records.choices import Mode
 from gradcheck_cli.records.spec import CheckSpec, Target
 from gradcheck_cli.runtime.state import drawing, seed_everything
-from gradcheck_cli.target.accepts import arrange
 from gradcheck_cli.target.batches import load_batches
 from gradcheck_cli.target.construction import Constructions, watched_construction
 from gradcheck_cli.target.devices import cast, parse_device
-from gradcheck_cli.target.explain import explain_forward_error
-from gradcheck_cli.target.forward import ModelForward, StepForward, has_training_step, training_step
+from gradcheck_cli.target.forward import ModelForward, StepForward, has_training_step, training_step, uses
 from gradcheck_cli.target.importing import Imports, UserModule
 from gradcheck_cli.target.locating import located, start, started_here
 from gradcheck_cli.target.losses import as_loss, as_step, found_loss, found_step, named_loss
 from gradcheck_cli.target.models import build_model, check_model, pick_model
 from gradcheck_cli.target.moving import batch_size, move
+from gradcheck_cli.target.reading import as_taken, materialised
 from gradcheck_cli.target.references import parse_model, parse_object
 from gradcheck_cli.target.sampling import take
 from gradcheck_cli.target.settings import parse_settings
@@ -65,13 +63,15 @@ def _loaded(spec: CheckSpec) -> Target:
     check_model(model)
     _place(model, device, spec)
     seed_everything(spec.seed)
-    batches, origin = load_batches(spec, built.imports, built.source, model)
-    batches = _moved(batches, device, getattr(torch, spec.dtype) if spec.dtype else None, origin)
-    _materialise(model, batches[0])
+    found = load_batches(spec, built.imports, built.source, model)
+    moved = partial(_moved, device=device, dtype=getattr(torch, spec.dtype) if spec.dtype else None, label=found.origin)
+    found = found._replace(batches=moved(found.batches), whole=moved(found.whole) if found.whole is not None else None)
     forward = _forward(spec, built)
     _place_loss(forward, device)
+    batches, reading = as_taken(found, model, forward, spec.seed)
+    materialised(model, forward, batches[0])
     loss = forward.source or "the model's own, or guessed"
-    picked = (f"model: {built.picked}", f"batch: {origin}", f"loss: {loss}")
+    picked = (f"model: {built.picked}", f"batch: {found.origin}{reading}", f"loss: {loss}")
     return Target(
         name=built.name,
         model=model,
@@ -155,32 +155,24 @@ def _moved(batches: list[Any], device: torch.device, dtype: torch.dtype | None, 
         return [move(batch, device, dtype) for batch in batches]
 
 
-@torch.no_grad()
-def _materialise(model: nn.Module, batch: Any) -> None:
-    """Run a lazy model once: its parameters have no shape before the first forward pass."""
-    if not any(is_lazy(parameter) for parameter in model.parameters()):
-        return
-    try:
-        call = arrange(model, batch, hand_over=False)
-        model(*call.args, **call.kwargs)
-    except BaseException as exc:
-        raise explain_forward_error(model, exc) from exc
-
-
 def _forward(spec: CheckSpec, built: _Built) -> Forward:
-    """Explicit first; then the model's own training step; then what its file holds."""
+    """Explicit first; then what its file holds; then the model's own training step.
+
+    A loss of the file's that the training step itself calls is not all that the step does.
+    """
     if spec.step is not None:
         value, label = _referenced(spec.step, "--step", built)
         return StepForward(as_step(value, label), f"given: {spec.step}")
     if spec.loss is not None:
         return ModelForward(_given_loss(spec.loss, built), f"given: {spec.loss}")
-    if has_training_step(built.model):
-        return StepForward(training_step, f"{type(built.model).__name__}.training_step")
+    own = has_training_step(built.model)
     step, loss = found_step(built.source), found_loss(built.source)
     if step is not None:
         return StepForward(step[1], f"found: {step[0]} in {built.source.label}")
-    if loss is not None:
+    if loss is not None and not (own and uses(built.model, loss[0])):
         return ModelForward(loss[1], f"found: {loss[0]} in {built.source.label}")
+    if own:
+        return StepForward(training_step, f"{type(built.model).__name__}.training_step")
     return ModelForward()
 
 

@@ -28,11 +28,22 @@ def take(value: Any, count: int, label: str) -> list[Any]:
         TargetError: It is empty, is no batch, or is a function that needs arguments.
         UserCodeError: The user's code raised while it made a batch.
     """
+    return read(value, count, label)[0]
+
+
+def read(value: Any, count: int, label: str) -> tuple[list[Any], list[Any] | None]:
+    """As `take`, and the list itself where it may be one batch as well as a list of them; else None.
+
+    Raises:
+        TargetError: As `take`.
+        UserCodeError: As `take`.
+    """
     with user_code(f"reading a batch from {label}"):
-        batches = list(itertools.islice(_batches(_called(value, label), label), count))
+        held = _called(value, label)
+        batches = list(itertools.islice(_batches(held, label), count))
     if not batches:
         raise TargetError(f"{label} is empty: it gave no batch", hint=_empty_hint(value))
-    return batches
+    return batches, held if _is_list_of_batches(held) else None
 
 
 def _called(value: Any, label: str) -> Any:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
+from torch import nn
+
+from gradcheck_cli.runtime import tensors
+
+LARGEST = 2 * 2**30
+"""Bytes of parameters and buffers up to which a model is copied."""
 CLOCK = 60.0
 """Seconds after which no trial is begun, whatever is left: only a safety stop, which says that it struck."""
 
@@ -51,3 +58,13 @@ class Budget:
         """
         if not self.take(passes):
             raise OutOfBudget
+
+
+def too_costly(model: nn.Module, seconds: Mapping[str, float]) -> str:
+    """Why not even the first trial is begun, from how long a pass took; empty where it is."""
+    with tensors.untouched():
+        size = sum(tensors.numel(t) * t.dtype.itemsize for t in (*model.parameters(), *model.buffers()))
+    if size > LARGEST:
+        return f"a copy of the model takes {size / 2**30:.1f} GB"
+    one = seconds["forward"] + seconds["backward"]
+    return f"one pass takes {one:.0f} s, and trials are ended after {CLOCK:g} s" if 3 * one > CLOCK else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -64,7 +64,7 @@ def train(
         Exception: Whatever the user's code raises.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = _KINDS[recipe.optimizer](parameters, lr=recipe.lr, **_options(recipe))
+    optimizer = optimizer_of(recipe, parameters)
     seed_everything(step.seed)
     put_back = keeping(step.batch)  # a forward pass may write into its inputs
     losses: list[float] = []
@@ -72,8 +72,7 @@ def train(
         on_step()
         put_back()
         optimizer.zero_grad()
-        with torch.autocast(parameters[0].device.type, dtype=step.autocast, enabled=step.autocast is not None):
-            loss = eagerly(lambda: step.target.forward(model, step.batch)).loss
+        loss = loss_of(step, model)
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1]):
             return math.inf
@@ -86,6 +85,22 @@ def train(
         optimizer.step()
         _shrink(parameters, rate * recipe.decay, rate * recipe.l1)
     return sum(losses[-3:]) / 3
+
+
+def optimizer_of(recipe: Recipe, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
+    """The recipe's optimiser, without any weight decay of its own."""
+    return _KINDS[recipe.optimizer](parameters, lr=recipe.lr, **_options(recipe))
+
+
+def loss_of(step: Step, model: nn.Module) -> Tensor:
+    """The loss of a step on `model`.
+
+    Raises:
+        Exception: Whatever the user's code raises.
+    """
+    device = next(p.device.type for p in model.parameters() if p.requires_grad)
+    with torch.autocast(device, dtype=step.autocast, enabled=step.autocast is not None):
+        return eagerly(lambda: step.target.forward(model, step.batch)).loss
 
 
 def _options(recipe: Recipe) -> dict[str, float]:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-from torch import nn
 
 from gradcheck_cli.records.choices import Decision, Family, Severity
 from gradcheck_cli.records.judging import Diagnosed
 from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.records.spec import CheckSpec, Step
-from gradcheck_cli.runtime import tensors
 from gradcheck_cli.runtime.copies import NotIndependent
 from gradcheck_cli.runtime.passes import RaisedByUser, cut_off
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.trials.bench import Bench
-from gradcheck_cli.trials.budget import CLOCK, LATE, Budget, OutOfBudget
+from gradcheck_cli.trials.budget import LATE, Budget, OutOfBudget, too_costly
 from gradcheck_cli.trials.calls import NothingToActOn, NotTriable, recorded_calls
 from gradcheck_cli.trials.editing import Edited, confirmed, edited
 from gradcheck_cli.trials.habits import HABITS
@@ -30,11 +27,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
     from gradcheck_cli.trials.bench import Chance, Diagnose
 
-LARGEST = 2 * 2**30
-"""Bytes of parameters and buffers up to which a model is copied."""
 FINALISTS = 2
 """The best remedies of a finding, which are trained for longer."""
-_INTERRUPTED = "the trials of remedies were interrupted"
+INTERRUPTED = "the trials of remedies were interrupted"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,17 +53,18 @@ def try_remedies(
     chance: Chance,
     ill: Sequence[Finding],
     reporting: Reporting,
+    budget: Budget | None = None,
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """All findings, those that are `ill` with their remedies tried on copies of the model and ranked, and notes.
 
-    Those of them that are suspicions are decided by training, which may change how grave they are. Trials take
-    `spec.try_budget` passes at most, in the order of the findings and of their remedies. The model comes back as it
-    was. An interrupt ends the trials and keeps what is known.
+    Those of them that are suspicions are decided by training, which may change how grave they are. Trials take what is
+    left of `budget`, else `spec.try_budget` passes at most, in the order of the findings and of their remedies. The
+    model comes back as it was. An interrupt ends the trials and keeps what is known.
     """
     findings, evidence = diagnosed.verdict.findings, diagnosed.evidence
     if not ill or spec.try_budget <= 0:
         return findings, ()
-    if why := _too_costly(step.target.model, evidence.measurement.seconds):
+    if why := too_costly(step.target.model, evidence.measurement.seconds):
         return tuple(_untried(f, why) for f in findings), (f"no remedy was tried: {why}",)
     tried = {id(f): f for f in findings}
     step = replace(step, batch=cut_off(step.batch))
@@ -88,7 +84,7 @@ def try_remedies(
                 calls=recorded_calls(step, evidence.measurement),
                 optimizer=spec.optimizer,
                 lr=spec.lr,
-                budget=Budget(spec.try_budget),
+                budget=budget or Budget(spec.try_budget),
                 beat=ward.beat,
                 rewind=state.restore,
                 keeps=any(finding.opinion for finding in ill),
@@ -97,21 +93,11 @@ def try_remedies(
             for finding in ill:
                 tried[id(finding)] = ward.treated(bench, opinions, finding)
     except KeyboardInterrupt:
-        return findings, (_INTERRUPTED,)
+        return findings, (INTERRUPTED,)
     except BaseException as error:
         why = _told(error)
         return tuple(_untried(tried[id(f)], why) for f in findings), (f"no remedy was tried: {why}",)
     return tuple(tried[id(f)] for f in findings), ward.notes(bench.budget)
-
-
-def _too_costly(model: nn.Module, seconds: Mapping[str, float]) -> str:
-    """Why not even the first trial is begun; empty where it is."""
-    with tensors.untouched():
-        size = sum(tensors.numel(t) * t.dtype.itemsize for t in (*model.parameters(), *model.buffers()))
-    if size > LARGEST:
-        return f"a copy of the model takes {size / 2**30:.1f} GB"
-    one = seconds["forward"] + seconds["backward"]
-    return f"one pass takes {one:.0f} s, and trials are ended after {CLOCK:g} s" if 3 * one > CLOCK else ""
 
 
 class _Ward:
@@ -132,7 +118,7 @@ class _Ward:
     def notes(self, budget: Budget) -> tuple[str, ...]:
         """What was left out, and whether another run may come farther."""
         if self._interrupted:
-            return (_INTERRUPTED,)
+            return (INTERRUPTED,)
         if budget.struck:
             return (f"trials were ended by the clock after {budget.clock:g} s: another run may try more, or fewer",)
         left = f"{self._late} remedies were not tried within {budget.passes} passes; --try-budget gives more"

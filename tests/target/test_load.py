@@ -160,3 +160,25 @@ def test_a_live_batch_follows_the_model_and_is_not_altered():
     assert target.batches[0] is not batch
     assert target.batches[0]["input"] is batch["input"]
     assert target.forward(target.model, target.batches[0]).loss.dtype is torch.float64
+
+
+LIT = """
+class Lit(nn.Linear):
+    def __init__(self): super().__init__(3, 2)
+    def training_step(self, batch, batch_idx): return self.share(batch[0]).mean()
+    def share(self, x): return {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "more", "source"),
+    [
+        ("self(x)", "", "Lit.training_step"),
+        ("self(x)", "def compute_loss(m, b): return m(b[0]).pow(2).mean()", "found: compute_loss in user.py"),
+        ("self(x)", "def step(m, b): return m(b[0]).pow(2).mean()", "found: step in user.py"),
+        ("self(x)", "criterion = nn.CrossEntropyLoss()", "found: criterion in user.py"),
+        ("criterion(self(x), x)", "def criterion(o, y): return o", "Lit.training_step"),
+    ],
+)
+def test_what_a_file_says_of_its_loss_beats_the_models_own_step(load, body, more, source):
+    assert load(BATCH + LIT.format(body=body) + more).loss_source == source

@@ -13,14 +13,14 @@ import torch
 from torch import nn
 
 import gradcheck_cli
-from gradcheck_cli import pipeline
+from gradcheck_cli import pipeline, trials
 from gradcheck_cli.evidence import Evidence
 from gradcheck_cli.records.choices import About, Decision, Severity, Status
 from gradcheck_cli.records.report import Finding, Opinion, Report
 from gradcheck_cli.reports.jsonfile import read_saved, render_report
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.rules.rule import Diagnosis, Rule
-from gradcheck_cli.trials import editing, trying
+from gradcheck_cli.trials import budget, editing
 from gradcheck_cli.trials.budget import Budget, OutOfBudget
 from gradcheck_cli.trials.opinions import Opinions, decided
 from tests.corpus import CASES
@@ -126,14 +126,14 @@ def test_what_is_not_tried_is_no_illness(doubt: Doubt, passes: int, told: str) -
 
 def test_a_model_too_large_to_copy_is_no_illness(doubt: Doubt, monkeypatch: pytest.MonkeyPatch) -> None:
     doubt(About.WHOLE)
-    monkeypatch.setattr(trying, "LARGEST", 1000)
+    monkeypatch.setattr(budget, "LARGEST", 1000)
     report = checked("dead_relu_bias")
     assert report.exit_code == 0 and "a copy of the model takes" in opinion_of(report.findings[0]).told
 
 
 def test_a_clock_that_strikes_is_told(doubt: Doubt, monkeypatch: pytest.MonkeyPatch) -> None:
     doubt(About.WHOLE)
-    monkeypatch.setattr(trying, "Budget", lambda passes: Budget(passes, clock=0.0))
+    monkeypatch.setattr(trials, "Budget", lambda passes: Budget(passes, clock=0.0))
     told = opinion_of(checked("dead_relu_bias").findings[0]).told
     assert told == "the clock ended the trials after 0 s: another run may decide"
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import gradcheck_cli
+from gradcheck_cli import trials
 from gradcheck_cli.records.report import Finding, Remedy, Report, Trial
 from gradcheck_cli.reports.jsonfile import read_saved
 from gradcheck_cli.trials import budget, editing, trying
@@ -193,21 +194,21 @@ def test_how_fast_a_pass_is_changes_nothing() -> None:
 
 
 def test_a_clock_that_strikes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trying, "Budget", lambda passes: budget.Budget(passes, clock=0.0))
+    monkeypatch.setattr(trials, "Budget", lambda passes: budget.Budget(passes, clock=0.0))
     model, batch = deep()
     report = gradcheck_cli.check(model, batch, loss=F.cross_entropy, try_budget=1000)
     assert "trials were ended by the clock after 0 s: another run may try more, or fewer" in report.notes
 
 
 def test_a_pass_that_takes_too_long_begins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trying, "CLOCK", 1e-6)
+    monkeypatch.setattr(budget, "CLOCK", 1e-6)
     model, batch = deep()
     report = gradcheck_cli.check(model, batch, loss=F.cross_entropy, try_budget=1000)
     assert gravest(report).code == "GC201" and "no remedy was tried: one pass takes 0 s" in report.notes[-1]
 
 
 def test_a_model_too_large_to_copy_begins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trying, "LARGEST", 1000)
+    monkeypatch.setattr(budget, "LARGEST", 1000)
     report = treated("deep_sigmoid_mlp")
     assert gravest(report).code == "GC201" and "a copy of the model takes" in report.notes[-1]
 
