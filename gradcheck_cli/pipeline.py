@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli import __version__
 from gradcheck_cli.evidence import Evidence, gather
 from gradcheck_cli.records.batchwise import apportioned, is_ill
-from gradcheck_cli.records.choices import Decision
+from gradcheck_cli.records.choices import Decision, Family
 from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.judging import Choice, Diagnosed
 from gradcheck_cli.records.measurement import Measurement
@@ -161,7 +161,8 @@ def _stepped_on(
     from gradcheck_cli.trials import first_updates
 
     evidence = diagnosed.evidence
-    wanted = 0 if any(map(is_ill, diagnosed.verdict.findings)) else steps_wanted(evidence)
+    ill = any(is_ill(f) and f.family is not Family.DYNAMICS for f in diagnosed.verdict.findings)
+    wanted = 0 if ill else steps_wanted(evidence)
     if not wanted or not budget.take(2 * (wanted + 1)):
         return diagnosed
     on_stage("simulating the first updates")

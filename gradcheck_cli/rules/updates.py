@@ -113,7 +113,7 @@ def no_warmup(evidence: Evidence) -> Diagnoses:
         cause="no-warmup",
         message=f"{later.steps} steps of {evidence.training.optimizer.value} at the full rate of {number(lr)} make it "
         f"ill: {first.message}",
-        why=f"after as many steps at {number(lr / 10)} nothing is ill and the loss is {number(later.loss_slow)}, where "
+        why=f"after as many steps at {number(lr / 10)} it is not, and the loss is {number(later.loss_slow)}, where "
         f"it is {number(later.loss)}: {first.code}, {first.why}",
         source=first.source,
         numbers={"lr": lr, "steps": later.steps, "loss": later.loss, "loss_slow": later.loss_slow, "then": first.code},

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli.records.batchwise import is_ill
-from gradcheck_cli.records.choices import Family
+from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.spec import Step
 from gradcheck_cli.records.stepped import Later, Moved, Stepped
@@ -62,8 +62,7 @@ def first_updates(step: Step, training: Training, steps: int, diagnose: Diagnose
             slow, others = _after(step, replace(recipe, lr=_SLOW * recipe.lr), steps, diagnose)
     except Exception:
         return None
-    codes = {finding.code for finding in others}
-    return Later(steps, loss, slow, tuple(finding for finding in ill if finding.code not in codes))
+    return Later(steps, loss, slow, tuple(finding for finding in ill if not _as_bad(finding, others)))
 
 
 def _recipe(training: Training) -> Recipe:
@@ -80,6 +79,12 @@ def _after(step: Step, recipe: Recipe, steps: int, diagnose: Diagnose) -> tuple[
     found = diagnose(replace(step, target=replace(step.target, model=model))).verdict.findings
     families = (Family.VANISHING, Family.NO_GRADIENT)
     return loss, tuple(f for f in found if is_ill(f) and f.family in families)
+
+
+def _as_bad(finding: Finding, others: tuple[Finding, ...]) -> bool:
+    """Whether one of the others names the same cause, and is no mere suspicion where the finding is none."""
+    alike = [other for other in others if other.cause == finding.cause]
+    return any(finding.severity is Severity.NOTE or other.severity is not Severity.NOTE for other in alike)
 
 
 def _stepped(step: Step, recipe: Recipe) -> Stepped:

@@ -21,4 +21,5 @@ def test_there_is_none_of_another_name() -> None:
 
 @pytest.mark.parametrize("family", Family)
 def test_a_gradient_vanishes_in_two_families(family: Family) -> None:
-    assert bool(traits_of_family(family)) == (family in (Family.VANISHING, Family.NO_GRADIENT))
+    assert (Trait.VANISHING in traits_of_family(family)) == (family in (Family.VANISHING, Family.NO_GRADIENT))
+    assert (Trait.UPDATED in traits_of_family(family)) == (family is Family.DYNAMICS)
