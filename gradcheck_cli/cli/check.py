@@ -132,12 +132,12 @@ def check(
     batches: Annotated[
         int,
         typer.Option(
-            min=1, metavar="N", help="Batches to run; 4 or more give a clipping threshold.", rich_help_panel=RUN
+            min=1, metavar="N", help="Batches to judge; 4 or more give a clipping threshold.", rich_help_panel=RUN
         ),
     ] = 1,
     lr: Annotated[
         float | None,
-        typer.Option("--lr", metavar="RATE", help="Learning rate, to judge the size of a step.", rich_help_panel=RUN),
+        typer.Option("--lr", metavar="RATE", help="Learning rate, to judge the first update.", rich_help_panel=RUN),
     ] = None,
     optimizer: Annotated[Optimizer, typer.Option(help="Whose step --lr means.", rich_help_panel=RUN)] = Optimizer.SGD,
     seed: Annotated[

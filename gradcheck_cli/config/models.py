@@ -190,9 +190,9 @@ class Options(_Model):
     mode: Mode | None = None
     """Mode of the model; as the code left it with `keep`."""
     batches: Annotated[int, Field(ge=1)] | None = None
-    """Batches to run; 4 or more give a clipping threshold."""
+    """Batches to judge; 4 or more give a clipping threshold."""
     lr: Annotated[float, Field(gt=0)] | None = None
-    """Learning rate, to judge the size of a step."""
+    """Learning rate, to judge the first update."""
     optimizer: Optimizer | None = None
     """Whose step `lr` means."""
     trust_pickle: bool | None = None

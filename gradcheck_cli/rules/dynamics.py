@@ -30,10 +30,10 @@ def step_too_large(evidence: Evidence) -> Diagnoses:
 def step_too_small(evidence: Evidence) -> Diagnoses:
     """With this learning rate the typical layer moves by less than a millionth of itself a step.
 
-    Told only where --lr was given, and judged as in GC601.
+    Told only where --lr was given, and judged as in GC601. What is learned already has little left to move for.
     """
     ratios = _update_ratios(evidence)
-    if ratios and median(ratios.values()) < evidence.thresholds.smallest_update:
+    if ratios and not is_learned(evidence) and median(ratios.values()) < evidence.thresholds.smallest_update:
         slow = {m: ratio for m, ratio in ratios.items() if ratio < evidence.thresholds.smallest_update}
         yield _moves(evidence, "lr-too-low", slow, f"at most {number(max(slow.values()), 1)}")
 
@@ -102,6 +102,12 @@ def converged(evidence: Evidence) -> Diagnoses:
             why="gradients shrink with the loss, so small ones are no fault; layers are still compared with each other",
             numbers=numbers,
         )
+
+
+def is_learned(evidence: Evidence) -> bool:
+    """Whether gradients are small because the batch is learned, as far as it can be."""
+    learned = evidence.has_learned and evidence.largest_elasticity < evidence.thresholds.usual_least
+    return learned or fitted(evidence) is not None
 
 
 def fitted(evidence: Evidence) -> tuple[str, dict[str, float | int | str]] | None:

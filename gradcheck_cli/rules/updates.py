@@ -9,7 +9,7 @@ from gradcheck_cli.records.ops import NORMALIZATIONS
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.stepped import Moved, Stepped
 from gradcheck_cli.records.traits import Trait
-from gradcheck_cli.rules.dynamics import descent, fitted
+from gradcheck_cli.rules.dynamics import descent, is_learned
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import counted, named, number, verb
 
@@ -52,7 +52,7 @@ def step_moves_nothing(evidence: Evidence) -> Diagnoses:
     driven = [p for p in _parameters(evidence) if p.driven]
     of, moved = sum(p.driven for p in driven), sum(p.moved for p in driven)
     least = evidence.thresholds.moved_share
-    if not driven or moved >= least * of or fitted(evidence) is not None:
+    if not driven or moved >= least * of or is_learned(evidence):
         return
     still = [p for p in driven if p.moved < least * p.driven]
     layers = _layers(evidence, still)
@@ -78,7 +78,7 @@ def step_raises_loss(evidence: Evidence) -> Diagnoses:
     of ten thousand or is no longer finite. Told only where --lr was given.
     """
     found = descent(evidence)
-    if found is None or fitted(evidence) is not None:
+    if found is None or is_learned(evidence):
         return
     before, after = found
     limits, rise = evidence.thresholds, (after - before) / abs(before) if before else 0.0

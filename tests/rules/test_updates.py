@@ -90,6 +90,18 @@ def test_in_float32_only_the_rate_is_to_blame() -> None:
     assert [remedy.id for remedy in finding.remedies] == ["higher-lr"]
 
 
+def test_a_model_at_its_optimum_has_nothing_to_move_for() -> None:
+    x = torch.randn(64, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    y = x.sum(1, keepdim=True) + torch.randn(64, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    model = nn.Linear(4, 1).double()
+    solution = torch.linalg.lstsq(torch.cat([x, torch.ones(64, 1)], 1), y).solution
+    with torch.no_grad():
+        model.weight.copy_(solution[:4].T)
+        model.bias.copy_(solution[4])
+    report = check(model, (x, y), loss="mse_loss", lr=1e-2)
+    assert [f.code for f in report.findings if f.severity.value != "note"] == []
+
+
 # --------------------------------------------------------------------------- a loss that rises
 
 
