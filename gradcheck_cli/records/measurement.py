@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gradcheck_cli.records.comparison import Comparison
 from gradcheck_cli.records.ops import stem
 from gradcheck_cli.records.source import SourceLine
 
@@ -278,6 +279,7 @@ class Measurement:
     remarks: tuple[str, ...]
     seconds: Mapping[str, float]
     heads: tuple[Head, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     origin: Origin | None = None
     nan_buffers: tuple[str, ...] = ()
     roundings: tuple[Rounding, ...] = ()

@@ -145,6 +145,12 @@ class Thresholds:
         "ratio",
         "First loss over that of no prediction, with the head's parameters at 0.",
     )
+    unreachable_share: float = _fixed(
+        "GC209", 0.05, "share", "Targets that may lie outside of what the output can be; of more training decides."
+    )
+    clipped_share: float = _fixed(
+        "GC407", 0.95, "share", "Terms of a loss that may be clamped flat; of more training decides."
+    )
     # ------------------------------------------------------------ samples that become one
     collapsed_distinguishability: float = _movable(
         "GC207",

@@ -28,6 +28,7 @@ class Trait(Enum):
     OTHER_LOSS = "nothing tells of what kind its loss is"
     FLOATING_INPUTS = "its inputs are quantities"
     LARGE_INPUTS = "and they are large"
+    UNREACHED = "its targets lie outside of what its output can be"
     VANISHING = "the gradient of the finding vanishes"
 
 
