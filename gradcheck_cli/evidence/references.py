@@ -74,11 +74,14 @@ class References:
 
     @cached_property
     def chance(self) -> tuple[float, float] | None:
-        """(loss per sample, chance) of the worst cross entropy: chance is ln C for C classes."""
+        """(loss per sample, chance) of the worst cross entropy: chance is ln C for C classes.
+
+        One below 0 is none: it was given no log-probabilities.
+        """
         found = [
             (lens.per_sample, math.log(lens.length))
             for lens in self.graph.measurement.lenses
-            if lens.per_sample is not None and math.isfinite(lens.per_sample) and lens.length and lens.length > 1
+            if lens.per_sample is not None and 0 <= lens.per_sample < math.inf and lens.length and lens.length > 1
         ]
         return max(found, key=lambda pair: pair[0] / pair[1], default=None)
 

@@ -155,7 +155,7 @@ class Comparisons:
 
     def _is_of_each(self, name: str, values: Sequence[Any], raw: Raw) -> bool:
         """Whether a function acts on each element alike, rather than by a mask over pairs."""
-        others = [v for v in values if isinstance(v, Tensor) and v.is_floating_point() and self._known(v) is not raw]
+        others = [v for v in values if isinstance(v, Tensor) and v.is_floating_point() and self._known(v) is None]
         return name in ELEMENTWISE_CALLS and not (raw.outer and any(tuple(v.shape) == raw.shape for v in others))
 
     def release(self) -> None:

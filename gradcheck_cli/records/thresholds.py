@@ -210,6 +210,9 @@ class Thresholds:
         "ratio",
         "RMS of a regression's first output over that of its targets.",
     )
+    uneven_columns: float = _fixed(
+        "GC212", 1e4, "ratio", "RMS of the largest column of the inputs over that of the median one."
+    )
     square_overflows: float = _fixed(
         "GC304",
         1.8e19,  # the square root of the largest float32

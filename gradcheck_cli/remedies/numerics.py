@@ -251,6 +251,16 @@ REMEDIES = (
     ),
     # ---------------------------------------------------------------- data
     remedy(
+        "shuffle",
+        "shuffle the samples",
+        "A batch of one class, or of one sample again and again, pulls every output to one answer.",
+        "DataLoader(data, batch_size=64, shuffle=True)",
+        unless="where the order carries information, as in a stream",
+        source="Bottou 2012, Stochastic Gradient Descent Tricks; PyTorch docs, torch.utils.data: "
+        "https://docs.pytorch.org/docs/stable/data.html",
+        causes="unshuffled-batches:1",
+    ),
+    remedy(
         "label-fix",
         "bring the labels into the range of the loss",
         "A cross entropy of yes and no takes 0 to 1: divide masks by 255, map -1 to 0, count classes from 0.",
@@ -267,7 +277,8 @@ REMEDIES = (
         "x = torch.nan_to_num(x)  # or drop the rows: x[x.isfinite().all(-1)]",
         unless="inside the model, where it hides the next fault",
         source="PyTorch docs, torch.nan_to_num: https://docs.pytorch.org/docs/stable/generated/torch.nan_to_num.html",
-        causes="input-scale:3 log-negative:3 zero-variance:3 ctc-infeasible:2 nan-input:1 inf-input:1",
+        causes="input-scale:3 constant-target:1 unshuffled-batches:2 "
+        "log-negative:3 zero-variance:3 ctc-infeasible:2 nan-input:1 inf-input:1",
     ),
     remedy(
         "input-check",
