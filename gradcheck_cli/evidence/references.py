@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gradcheck_cli.evidence.graph import OpGraph
-from gradcheck_cli.records.ops import MEANS_AND_SUMS, kind_of
+from gradcheck_cli.records.comparison import Comparison
+from gradcheck_cli.records.ops import DIFFERENCE_CALLS, DISTANCE_CALLS, MEANS_AND_SUMS, kind_of
 
 _DIFFERENCES = frozenset(("Abs", "Pow", "Mul"))
 """What makes a loss of a difference: |output - target|, or its square."""
@@ -46,6 +47,11 @@ class References:
         same = output.numel == target.numel and output.rms is not None and target.rms is not None
         return (output.rms or 0.0, target.rms or 0.0) if same else None
 
+    @cached_property
+    def distances(self) -> tuple[Comparison, ...]:
+        """The comparisons that measure a distance from each output to a target of its own."""
+        return tuple(c for c in self.graph.measurement.comparisons if _measures(c))
+
     @property
     def ends_in_difference(self) -> bool:
         """Whether the loss is a mean or sum of |output - target| or its square, written with plain ops."""
@@ -68,11 +74,14 @@ class References:
 
     @cached_property
     def chance(self) -> tuple[float, float] | None:
-        """(loss per sample, chance) of the worst cross entropy: chance is ln C for C classes."""
+        """(loss per sample, chance) of the worst cross entropy: chance is ln C for C classes.
+
+        One below 0 is none: it was given no log-probabilities.
+        """
         found = [
             (lens.per_sample, math.log(lens.length))
             for lens in self.graph.measurement.lenses
-            if lens.per_sample is not None and math.isfinite(lens.per_sample) and lens.length and lens.length > 1
+            if lens.per_sample is not None and 0 <= lens.per_sample < math.inf and lens.length and lens.length > 1
         ]
         return max(found, key=lambda pair: pair[0] / pair[1], default=None)
 
@@ -80,3 +89,10 @@ class References:
     def unexplained(self) -> float | None:
         """RMS error of the worst regression over its target's standard deviation."""
         return max((lens.unexplained for lens in self.graph.measurement.lenses if lens.unexplained), default=None)
+
+
+def _measures(found: Comparison) -> bool:
+    """Whether it is a distance; the labels of a discriminator or a margin, one number for all, are written too."""
+    same = found.output.count == found.target.count
+    written = found.function in DIFFERENCE_CALLS and found.averaged and found.target.most > found.target.least
+    return same and (found.function in DISTANCE_CALLS or written)

@@ -145,6 +145,9 @@ _LOOKS: Mapping[Trait, Callable[[Evidence], bool]] = {
     Trait.BATCH_NORMALISED: lambda e: any("BatchNorm" in stem for stem in _stems(e)),
     Trait.FLOATING_INPUTS: lambda e: bool(_input_scales(e)),
     Trait.LOW_WEIGHTS: _low_weights,
+    Trait.UNREACHED: lambda e: any(
+        (c.outside or 0.0) >= e.thresholds.unreachable_share for c in e.references.distances
+    ),
     Trait.LARGE_INPUTS: lambda e: any(rms > e.thresholds.large_input for rms in _input_scales(e)),
 }
 """What says whether a measurement shows each of them."""

@@ -62,6 +62,11 @@ class Observed:
         return {key: length for key, length in norms if length is not None}
 
     @cached_property
+    def position(self) -> Mapping[Any, int]:
+        """The index of each node."""
+        return {node: i for i, node in enumerate(self.graph.nodes)}
+
+    @cached_property
     def unread(self) -> tuple[str, ...]:
         """The names of the parameters that are left out."""
         return tuple(name for name, p in self.model.named_parameters() if id(p) not in self.weights)
@@ -97,6 +102,7 @@ def settled(seen: Observed) -> Measurement:
         remarks=(*seen.remarks, *_left_out(seen.unread)),
         seconds=seen.seconds,
         heads=seen.heads,
+        comparisons=seen.tracer.comparisons.settled(seen.position, seen.sources.line),
     )
 
 
@@ -143,7 +149,7 @@ def _scalars(seen: Observed, parameter: Tensor) -> list[Scalar]:
 
 
 def _modules(seen: Observed) -> tuple[ModuleMeasurement, ...]:
-    position = {node: i for i, node in enumerate(seen.graph.nodes)}
+    position = seen.position
     outputs = seen.tracer.outputs
     squares = settle([o.norm for found in outputs.values() for o in found])
     numbers = iter(squares)
@@ -252,7 +258,7 @@ def _nonfinite(parameter: Tensor) -> int:
 
 
 def _module(
-    index: int, path: str, kind: str, tracer: Tracer, norms: list[float], position: dict[Any, int]
+    index: int, path: str, kind: str, tracer: Tracer, norms: list[float], position: Mapping[Any, int]
 ) -> ModuleMeasurement:
     outputs = tracer.outputs.get(index, [])
     numel = sum(o.numel for o in outputs)

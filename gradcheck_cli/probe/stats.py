@@ -35,6 +35,8 @@ def _stats(name: str, tensor: Tensor) -> TensorStats:
         rms = length / values.numel() ** 0.5
         if values.is_floating_point():
             std = float(values.double().std(correction=0))
+    finite = values.is_floating_point() and not nan and not inf
+    widest, column = _widest(values) if finite else (None, -1)
     return TensorStats(
         name=name,
         shape=tensors.shape(tensor),
@@ -45,4 +47,32 @@ def _stats(name: str, tensor: Tensor) -> TensorStats:
         nan_count=nan,
         inf_count=inf,
         first_bad=first,
+        widest=widest,
+        column=column,
+        alike=finite and _are_alike(values),
     )
+
+
+_ROWS = 1024
+"""Rows that the scale of a column is taken from."""
+_FEW = 4
+"""Of fewer rows, or columns, nothing is said."""
+
+
+def _widest(values: Tensor) -> tuple[float | None, int]:
+    """The RMS of the largest column over that of the median one, of those that are not all 0; and its index."""
+    if values.dim() != 2 or min(values.shape) < _FEW:
+        return None, -1
+    rows = values[:: max(1, len(values) // _ROWS)].double()
+    scales = rows.square().mean(0).sqrt()
+    some = scales[scales > 0]
+    if len(some) < _FEW:
+        return None, -1
+    return float(scales.max() / some.median()), int(scales.argmax())
+
+
+def _are_alike(values: Tensor) -> bool:
+    """Whether there are a few rows at least, and all are the same: the first two tell, nearly always."""
+    if values.dim() < 2 or len(values) < _FEW or not values.numel():
+        return False
+    return bool((values[1] == values[0]).all()) and bool((values == values[:1]).all())

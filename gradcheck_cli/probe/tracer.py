@@ -23,7 +23,8 @@ from torch._C._autograd import _get_sequence_nr
 from torch.nn.modules import module as module_hooks
 from torch.overrides import TorchFunctionMode
 
-from gradcheck_cli.records.ops import CHOOSING, CONVOLUTION_CALLS, LEAVING, PRODUCT_CALLS
+from gradcheck_cli.probe.comparisons import Comparisons
+from gradcheck_cli.records.ops import CHOOSING, CONVOLUTION_CALLS, LEAVING, LOSS_CALLS, PRODUCT_CALLS
 from gradcheck_cli.runtime.norms import Scalar, norm
 from gradcheck_cli.runtime.state import State, function_name, written
 from gradcheck_cli.runtime.trees import tensors_in
@@ -52,6 +53,7 @@ class Tracer(TorchFunctionMode):
         self.calls: list[int] = []
         self.outputs: dict[int, list[_Output]] = {}
         self.cuts: list[RawCut] = []
+        self.comparisons = Comparisons()
         self._state = state
         self._root = model if outputs else None
         self._stack = [-1]
@@ -139,6 +141,8 @@ class Tracer(TorchFunctionMode):
         before = _get_sequence_nr()
         result = func(*args, **(kwargs or {}))
         after = _get_sequence_nr()
+        if self._root is not None and (self._stack[-1] < 0 or name in LOSS_CALLS):
+            self.comparisons.note(name, args, kwargs, result, lambda: self._frames.user_place(sys._getframe()))
         if name in PRODUCT_CALLS:
             self._products.append((before, after))
             self._shapes.append(_shape_of_first(args))
@@ -236,6 +240,7 @@ class Tracer(TorchFunctionMode):
         """Let go of nodes and values; counts and places stay."""
         self.outputs.clear()
         self.cuts.clear()
+        self.comparisons.release()
         self._cut_values.clear()
         self._fed.clear()
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gradcheck_cli.records.comparison import Comparison
 from gradcheck_cli.records.ops import stem
 from gradcheck_cli.records.source import SourceLine
 
@@ -187,7 +188,9 @@ class Origin:
 class TensorStats:
     """A tensor of the batch, the output or the target, in numbers.
 
-    `first_bad` is the index of the first NaN, or of the first Inf where there is no NaN.
+    `first_bad` is the index of the first NaN, or of the first Inf where there is no NaN. `widest` is the RMS of the
+    largest column of a table over that of the median one, and `column` its index; `alike` says whether all rows are the
+    same.
     """
 
     name: str
@@ -199,6 +202,9 @@ class TensorStats:
     nan_count: int = 0
     inf_count: int = 0
     first_bad: tuple[int, ...] = ()
+    widest: float | None = None
+    column: int = -1
+    alike: bool = False
 
     @property
     def is_floating(self) -> bool:
@@ -278,6 +284,7 @@ class Measurement:
     remarks: tuple[str, ...]
     seconds: Mapping[str, float]
     heads: tuple[Head, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     origin: Origin | None = None
     nan_buffers: tuple[str, ...] = ()
     roundings: tuple[Rounding, ...] = ()

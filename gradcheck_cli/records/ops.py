@@ -196,11 +196,13 @@ CHOOSING = _set("topk sort max min median kthvalue mode aminmax unique")
 
 # ---------------------------------------------------------------- functions that a trial can act on
 
+SIGMOID_CALLS = _set("sigmoid sigmoid_")
 SQUASHING_CALLS = _set("sigmoid sigmoid_ tanh tanh_ hardtanh hardsigmoid softsign logsigmoid")
 RELU_CALLS = _set("relu relu_ threshold clamp_min")
 RECTIFYING_CALLS = RELU_CALLS | _set("relu6 clamp")
 SMOOTH_CALLS = _set("leaky_relu elu selu gelu silu mish softplus")
 ACTIVATION_CALLS = SQUASHING_CALLS | RECTIFYING_CALLS | SMOOTH_CALLS
+CLAMPING_CALLS = _set("clamp clip")
 CONVOLUTION_CALLS = _set("conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d")
 MATMUL_CALLS = _set("matmul __matmul__ mm")
 WEIGHTED_CALLS = CONVOLUTION_CALLS | MATMUL_CALLS | _set("linear")
@@ -213,3 +215,26 @@ FACTOR_CALLS = _set("mul mul_ __mul__ __rmul__ div __truediv__ add add_")
 NORM_CALLS = _set("layer_norm batch_norm instance_norm group_norm rms_norm normalize")
 SOFTMAX_CALLS = _set("softmax log_softmax")
 EXPONENTIAL_CALLS = _set("exp exp_ exp2 expm1")
+
+# ---------------------------------------------------------------- functions that compare an output with a target
+
+DISTANCE_CALLS = _set("mse_loss l1_loss smooth_l1_loss huber_loss")
+"""Losses that broadcast what they compare."""
+LOGARITHM_CALLS = _set("nll_loss kl_div")
+"""Losses that take the logarithms of probabilities."""
+PROBABILITY_CALLS = _set("binary_cross_entropy binary_cross_entropy_with_logits")
+"""Losses whose targets are probabilities."""
+LOSS_CALLS = DISTANCE_CALLS | LOGARITHM_CALLS | PROBABILITY_CALLS
+DIFFERENCE_CALLS = _set("sub __sub__ __rsub__ rsub subtract")
+WEIGHING_CALLS = _set("mul __mul__ __rmul__ multiply")
+COMPARING_CALLS = LOSS_CALLS | DIFFERENCE_CALLS | WEIGHING_CALLS
+MEAN_CALLS = _set("mean sum")
+VIEWING_CALLS = _set("view reshape flatten squeeze unsqueeze ravel contiguous float double to")
+ELEMENTWISE_CALLS = (
+    DIFFERENCE_CALLS
+    | WEIGHING_CALLS
+    | CLAMPING_CALLS
+    | _set("clamp_min clamp_max relu")
+    | _set("pow __pow__ square abs neg __neg__ sqrt add __add__ __radd__ div __truediv__ where cosh log log1p")
+)
+"""What makes a loss of a difference, element by element; an exp makes a kernel of it."""

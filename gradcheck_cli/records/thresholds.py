@@ -145,6 +145,12 @@ class Thresholds:
         "ratio",
         "First loss over that of no prediction, with the head's parameters at 0.",
     )
+    unreachable_share: float = _fixed(
+        "GC209", 0.05, "share", "Targets that may lie outside of what the output can be; of more training decides."
+    )
+    clipped_share: float = _fixed(
+        "GC407", 0.95, "share", "Terms of a loss that may be clamped flat; of more training decides."
+    )
     # ------------------------------------------------------------ samples that become one
     collapsed_distinguishability: float = _movable(
         "GC207",
@@ -203,6 +209,9 @@ class Thresholds:
         30.0,  # the first squared error is a thousand times that of predicting nothing
         "ratio",
         "RMS of a regression's first output over that of its targets.",
+    )
+    uneven_columns: float = _fixed(
+        "GC212", 1e4, "ratio", "RMS of the largest column of the inputs over that of the median one."
     )
     square_overflows: float = _fixed(
         "GC304",

@@ -29,6 +29,7 @@ class Trait(Enum):
     FLOATING_INPUTS = "its inputs are quantities"
     LARGE_INPUTS = "and they are large"
     LOW_WEIGHTS = "its weights are of a low precision"
+    UNREACHED = "its targets lie outside of what its output can be"
     VANISHING = "the gradient of the finding vanishes"
     UPDATED = "what fails is the update, not the gradient"
 

@@ -50,10 +50,11 @@ REMEDIES = (
         unless="where slopes are small by nature, as a sigmoid's: it sets the start only",
         source="He et al. 2015, arXiv:1502.01852; Glorot and Bengio 2010, Understanding the Difficulty of Training "
         "Deep Feedforward Neural Networks",
-        causes="saturating-activation:3 saturated-output:5 softmax-saturation:3 small-init:1 depth:3 "
+        causes="saturating-activation:3 saturated-output:6 softmax-saturation:3 small-init:1 depth:3 "
         "residual-scale:2 large-init:1 dead-relu:3 norm-depth:2 collapsed:3 over-smoothing:4 "
         "no-residual:3",
         tried=Tried.EDIT,
+        never="saturated-output:unreached",
     ),
     remedy(
         "orthogonal-init",
@@ -86,8 +87,9 @@ REMEDIES = (
         "nn.init.constant_(layer.bias, 0.1)",
         unless="where one large step pushed them there: lower the learning rate first",
         source="Goodfellow, Bengio and Courville 2016, Deep Learning, section 8.4",
-        causes="saturating-activation:7 saturated-output:6 gate-closed:2 dead-relu:4",
+        causes="saturating-activation:7 saturated-output:7 gate-closed:2 dead-relu:4",
         tried=Tried.EDIT,
+        never="saturated-output:unreached",
     ),
     remedy(
         "forget-bias",
@@ -110,13 +112,14 @@ REMEDIES = (
         "nn.Sequential(nn.Linear(n, n), nn.LayerNorm(n), nn.ReLU())",
         unless="after the last layer, or over a single element",
         source="Ioffe and Szegedy 2015, arXiv:1502.03167; Ba, Kiros and Hinton 2016, arXiv:1607.06450",
-        causes="saturating-activation:2 saturated-output:9 softmax-saturation:2 small-init:2 depth:2 "
+        causes="saturating-activation:2 saturated-output:10 softmax-saturation:2 small-init:2 depth:2 "
         "residual-scale:3 large-init:2 input-scale:2 residual-growth:2 sum-aggregation:2 "
         "single-element-norm:2 lr-too-low:2 exp-underflow:1 norm-depth:3 collapsed:2 "
         "over-smoothing:2 no-residual:2 unknown:1",
         tried=Tried.EDIT,
         codes={"convolutional": "nn.Sequential(nn.Conv2d(n, n, 3, padding=1), nn.GroupNorm(1, n), nn.ReLU())"},
         needs="saturated-output:hidden softmax-saturation:hidden input-scale:hidden lr-too-low:hidden unknown:hidden",
+        never="saturated-output:unreached",
     ),
     remedy(
         "lower-scale",
@@ -162,6 +165,18 @@ REMEDIES = (
         causes="small-init:4 residual-scale:1 residual-growth:1",
         tried=Tried.EDIT,
         needs="residual",
+    ),
+    remedy(
+        "output-layer",
+        "an output that reaches the targets",
+        "A sigmoid ends at 0 and 1 and a ReLU begins at 0. Targets beyond that drive it to its end, where the slope is "
+        "0; a plain linear output reaches all.",
+        "return self.out(h)  # without the activation",
+        unless="where the targets can be scaled into its range instead",
+        source="Goodfellow, Bengio and Courville 2016, Deep Learning, section 6.2.2",
+        causes="saturated-output:1",
+        tried=Tried.EDIT,
+        needs="saturated-output:unreached",
     ),
     remedy(
         "fewer-layers",
@@ -249,7 +264,7 @@ REMEDIES = (
         unless="where the gradient is already gone: it does not bring it back",
         source="Bottou 2012, Stochastic Gradient Descent Tricks; Goodfellow, Bengio and Courville 2016, Deep Learning, "
         "section 8.3",
-        causes="saturated-output:7 softmax-saturation:4 loss-scale:2 dead-relu:6 nan-parameter:2 "
+        causes="saturated-output:8 softmax-saturation:4 loss-scale:2 dead-relu:6 nan-parameter:2 "
         "lr-too-high:1 norm-depth:5 no-warmup:2 unknown:3",
         tried=Tried.TRAINING,
         never="saturated-output:vanishing softmax-saturation:vanishing dead-relu:vanishing unknown:vanishing",
@@ -301,9 +316,10 @@ REMEDIES = (
         "x = (x - mean) / std",
         unless="for ids and one-hot codes, which are no quantities",
         source="LeCun, Bottou, Orr and Müller 1998, Efficient BackProp",
-        causes="saturating-activation:6 input-scale:1 dead-relu:7 saturated-output:3 exp-underflow:3",
+        causes="saturating-activation:6 input-scale:1 dead-relu:7 saturated-output:4 exp-underflow:3",
         tried=Tried.EDIT,
         needs="floating-inputs saturated-output:large-inputs",
+        never="saturated-output:unreached",
     ),
     remedy(
         "target-normalization",
@@ -313,7 +329,7 @@ REMEDIES = (
         "y = (y - y_mean) / y_std",
         unless="for classes and probabilities",
         source="Bishop 1995, Neural Networks for Pattern Recognition",
-        causes="saturated-output:8 saturated-loss:3 target-scale:1 loss-scale:4",
+        causes="saturated-output:9 saturated-loss:3 target-scale:1 loss-scale:4",
         tried=Tried.EDIT,
         needs="saturated-output:regression saturated-loss:regression loss-scale:regression",
     ),
@@ -325,10 +341,11 @@ REMEDIES = (
         "logits = logits / logits.detach().std()",
         unless="where the logits are right and the model is sure",
         source="Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1",
-        causes="saturated-output:2 saturated-loss:4 softmax-saturation:1 exp-overflow:4 fp16-overflow:4 "
+        causes="saturated-output:3 saturated-loss:4 softmax-saturation:1 exp-overflow:4 fp16-overflow:4 "
         "exp-underflow:2",
         tried=Tried.EDIT,
         codes={"softmax": "scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])"},
+        never="saturated-output:unreached",
     ),
     remedy(
         "loss-scaling",

@@ -110,12 +110,14 @@ REMEDIES = (
         unless="on probabilities: they take raw logits",
         source="PyTorch docs, torch.nn.BCEWithLogitsLoss: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html",
-        causes="saturated-loss:1 double-softmax:2 exp-overflow:1 log-zero:1 saturated-output:1",
+        causes="saturated-loss:1 double-softmax:2 exp-overflow:1 log-zero:1 saturated-output:2 missing-log:1 "
+        "unbounded-loss:1",
         codes={
             "cross-entropy": "loss = F.cross_entropy(logits, target)  # or F.log_softmax(logits, dim=-1)",
             "binary": "loss = F.binary_cross_entropy_with_logits(logits, target)",
         },
-        needs="cross-entropy|binary|other-loss saturated-output:cross-entropy|binary double-softmax:cross-entropy",
+        needs="cross-entropy|binary|other-loss saturated-output:cross-entropy|binary double-softmax:cross-entropy "
+        "saturated-loss:cross-entropy|binary",
     ),
     remedy(
         "remove-softmax",
@@ -126,10 +128,22 @@ REMEDIES = (
         unless="where the loss takes probabilities",
         source="PyTorch docs, torch.nn.CrossEntropyLoss: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
-        causes="double-softmax:1 single-element-softmax:2",
+        causes="double-softmax:1 single-element-softmax:2 missing-log:2",
         tried=Tried.EDIT,
         needs="softmax",
         codes={"binary": "loss = F.binary_cross_entropy_with_logits(logits, target)"},
+    ),
+    remedy(
+        "remove-sigmoid",
+        "hand the loss raw logits",
+        "binary_cross_entropy_with_logits applies sigmoid itself. Of a second one it gets 0.5 to 0.73 only, so it can "
+        "never say no: use the sigmoid for predictions only.",
+        "loss = F.binary_cross_entropy_with_logits(logits, target)  # or binary_cross_entropy on the sigmoid",
+        unless="where the loss takes probabilities",
+        source="PyTorch docs, torch.nn.BCEWithLogitsLoss: "
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html",
+        causes="double-sigmoid:1",
+        tried=Tried.EDIT,
     ),
     remedy(
         "softmax-dim",
@@ -243,9 +257,40 @@ REMEDIES = (
         unless="where this batch has nothing to learn from",
         source="PyTorch docs, torch.nn.CrossEntropyLoss, ignore_index: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
-        causes="saturated-loss:2 non-differentiable-op:3 masked-loss:2 empty-reduction:2 saturated-output:4",
+        causes="saturated-loss:2 non-differentiable-op:3 masked-loss:2 empty-reduction:2 saturated-output:5",
+    ),
+    remedy(
+        "shape-fix",
+        "give output and target one shape",
+        "(N, 1) against (N,) makes (N, N): every output is compared with every target. Squeeze the one or view the "
+        "other, and let an assert keep it so.",
+        "loss = F.mse_loss(output.squeeze(-1), target)  # or target.view_as(output)",
+        unless="where all pairs are meant: write x[:, None] - y[None, :], so that it shows",
+        source="PyTorch docs, broadcasting semantics: https://docs.pytorch.org/docs/stable/notes/broadcasting.html",
+        causes="broadcast:1",
+        tried=Tried.EDIT,
     ),
     # ---------------------------------------------------------------- data
+    remedy(
+        "shuffle",
+        "shuffle the samples",
+        "A batch of one class, or of one sample again and again, pulls every output to one answer.",
+        "DataLoader(data, batch_size=64, shuffle=True)",
+        unless="where the order carries information, as in a stream",
+        source="Bottou 2012, Stochastic Gradient Descent Tricks; PyTorch docs, torch.utils.data: "
+        "https://docs.pytorch.org/docs/stable/data.html",
+        causes="unshuffled-batches:1",
+    ),
+    remedy(
+        "label-fix",
+        "bring the labels into the range of the loss",
+        "A cross entropy of yes and no takes 0 to 1: divide masks by 255, map -1 to 0, count classes from 0.",
+        "target = (target > 0).float()",
+        unless="where they are amounts: then a regression loss fits",
+        source="PyTorch docs, torch.nn.BCEWithLogitsLoss: "
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html",
+        causes="label-range:1",
+    ),
     remedy(
         "data-cleaning",
         "clean the data",
@@ -253,7 +298,8 @@ REMEDIES = (
         "x = torch.nan_to_num(x)  # or drop the rows: x[x.isfinite().all(-1)]",
         unless="inside the model, where it hides the next fault",
         source="PyTorch docs, torch.nan_to_num: https://docs.pytorch.org/docs/stable/generated/torch.nan_to_num.html",
-        causes="log-negative:3 zero-variance:3 ctc-infeasible:2 nan-input:1 inf-input:1",
+        causes="constant-target:1 unshuffled-batches:2 log-negative:3 zero-variance:3 ctc-infeasible:2 nan-input:1 "
+        "inf-input:1",
     ),
     remedy(
         "input-check",

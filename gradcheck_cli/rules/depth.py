@@ -14,6 +14,7 @@ from gradcheck_cli.records.group import Group
 from gradcheck_cli.records.ops import PRODUCTS
 from gradcheck_cli.rules.blaming import UNKNOWN, Blame, blamed, taken_in_words
 from gradcheck_cli.rules.collapsed import collapse_in_words
+from gradcheck_cli.rules.inputs import column_in_words
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.saturated import saturated_cause
 from gradcheck_cli.rules.shares import shares_of
@@ -144,13 +145,18 @@ def _saturated(evidence: Evidence, layers: Sequence[int], exact: Mapping[int, in
     op = min(exact.values())
     maker = evidence.graph.maker_of(op)
     names = tuple(evidence.graph.path_of(m) for m in layers)
+    cause = saturated_cause(evidence, op)
+    large = ""
+    if cause == "input-scale":
+        scale = number(max(evidence.references.input_scales))
+        large = f"; the inputs' RMS is {scale}, and layers are initialised for about 1{column_in_words(evidence)}"
     left = "a gradient of exactly 0" if set(layers) <= set(exact) else "next to no gradient"
     return Diagnosis(
         layers=names,
-        cause=saturated_cause(evidence, op),
+        cause=cause,
         message=f"{named(names)} {verb(names, 'gets', 'get')} {left}: {maker} is saturated for every input",
         why=f"a gradient of norm {number(evidence.graph.op(op).total, 2)} arrives at {maker}, whose slope is 0 in this "
-        "precision",
+        f"precision{large}",
         op=op,
         numbers={"layers": len(names)},
     )

@@ -22,6 +22,7 @@ from gradcheck_cli.records.ops import (
 from gradcheck_cli.records.report import Share
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.rules.blaming import SCALE_OF_THE_LOSS, UNKNOWN, WEIGHTS, Blame, Factor, is_true, largest, sorted_out
+from gradcheck_cli.rules.inputs import column_in_words
 from gradcheck_cli.rules.shares import shares_of
 from gradcheck_cli.rules.tally import tally
 from gradcheck_cli.rules.wording import number, times
@@ -166,7 +167,8 @@ def growth_in_words(evidence: Evidence, cause: str) -> str:
     """The cause of a growth with the numbers that show it."""
     if cause == "input-scale":
         scale = number(max(evidence.references.input_scales))
-        return f"the inputs are too large: their RMS is {scale}, and layers are initialised for about 1"
+        column = column_in_words(evidence)
+        return f"the inputs are too large: their RMS is {scale}, and layers are initialised for about 1{column}"
     if cause == "small-denominator":
         return _division_in_words(evidence)
     told = _seen_growth(evidence)

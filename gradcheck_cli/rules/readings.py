@@ -66,6 +66,12 @@ def loss_scale(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
     return Reading(value=ratio, unit=unit, badness=max(math.log10(ratio), 0.0)) if ratio > 0 else None
 
 
+def out_of_reach(evidence: Evidence, layers: Sequence[str]) -> Reading:
+    """The largest share of targets that the output cannot be."""
+    value = max((c.outside or 0.0 for c in evidence.references.distances), default=0.0)
+    return Reading(value=value, unit="of the targets out of reach", badness=5 * value)
+
+
 def told_apart(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
     """What share of the head's input differs between samples."""
     heads = [h for h in evidence.measurement.heads if h.distinguishability is not None]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.measurement import Lens
 from gradcheck_cli.records.ops import EXPONENTIALS, SOFTMAXES, SQUASHING
+from gradcheck_cli.rules.inputs import column_in_words
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import named, number, percent, verb
 
@@ -29,13 +30,16 @@ def saturated_layer(evidence: Evidence) -> Diagnoses:
     large = inputs > evidence.thresholds.large_input
     names = tuple(evidence.graph.path_of(m) for m in sorted(layers))
     working = percent(1 - (lens.saturated or 0.0), 1)
+    column = column_in_words(evidence)
     why = f"{working} of its elements have a slope above a hundredth of the largest"
     yield Diagnosis(
         layers=names,
         cause="input-scale" if large else "saturating-activation",
         message=f"{percent(lens.saturated or 0.0)} of what {named(names)} {verb(names, 'puts', 'put')} out "
         f"saturates {evidence.graph.maker_of(lens.op)}",
-        why=f"{why}; the inputs' RMS is {number(inputs)}, and layers are initialised for about 1" if large else why,
+        why=f"{why}; the inputs' RMS is {number(inputs)}, and layers are initialised for about 1{column}"
+        if large
+        else why,
         op=lens.op,
         numbers={"saturated_share": lens.saturated or 0.0, "input_rms": inputs},
     )
@@ -62,4 +66,20 @@ def saturated_cause(evidence: Evidence, op: int) -> str:
         return "exp-underflow"
     if evidence.graph.gates(op):
         return "gate-closed"
-    return "saturating-activation" if evidence.paths.weights_above(op) else "saturated-output"
+    if not evidence.paths.weights_above(op):
+        return "saturated-output"
+    return "input-scale" if _reads_large_inputs(evidence, op) else "saturating-activation"
+
+
+def _reads_large_inputs(evidence: Evidence, op: int) -> bool:
+    """Whether inputs that are too large come to an op through a single layer."""
+    if max(evidence.references.input_scales, default=0.0) <= evidence.thresholds.large_input:
+        return False
+    below, seen, layers = [op], {op}, set[int]()
+    while below and len(layers) < 2:
+        index = below.pop()
+        layers.update((evidence.graph.op(index).module,) if evidence.graph.weighted[index] else ())
+        new = {edge.to for edge in evidence.graph.op(index).edges} - seen
+        seen |= new
+        below.extend(new)
+    return len(layers) == 1

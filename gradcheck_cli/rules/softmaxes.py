@@ -67,7 +67,7 @@ def double_softmax(evidence: Evidence) -> Diagnoses:
         if below.stem == inner:
             passed = below.edges[0].norm / below.total if below.edges and below.total else 0.0
             yield Diagnosis(
-                cause="double-softmax",
+                cause="double-sigmoid" if inner == "Sigmoid" else "double-softmax",
                 message=f"the loss applies {plain_op(op.name)} to the output of a {inner.lower()}: it gets "
                 "probabilities where it takes logits",
                 why=f"the gradient is squeezed twice: {number(passed, 2)} of what leaves the loss gets past "

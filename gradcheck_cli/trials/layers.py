@@ -10,12 +10,14 @@ from typing import Any
 from gradcheck_cli.records.ops import (
     ACTIVATION_CALLS,
     ADDITION_CALLS,
+    EXPONENTIAL_CALLS,
     FACTOR_CALLS,
     MATMUL_CALLS,
     NORM_CALLS,
     NORMALIZATIONS,
     RECTIFYING_CALLS,
     RELU_CALLS,
+    SIGMOID_CALLS,
     SMOOTH_CALLS,
     SOFTMAX_CALLS,
     SQUASHING_CALLS,
@@ -179,6 +181,31 @@ def remove_softmax(situation: Situation) -> Plan:
     if situation.finding.cause == "single-element-softmax":  # of one logit, a sigmoid is the probability that was meant
         return Plan(edits=(situation.swap(calls, "sigmoid"),))
     return Plan(edits=(Edit(function=edits.skip, arguments={"places": situation.places(calls)}),))
+
+
+def remove_sigmoid(situation: Situation) -> Plan:
+    """The sigmoid between the last layer and the loss left out."""
+    calls = [c for c in situation.calls if c.name in SIGMOID_CALLS and not situation.evidence.is_hidden(c.op)]
+    some(calls, "the sigmoid is called outside the model's modules", NotTriable)
+    return Plan(edits=(Edit(function=edits.skip, arguments={"places": situation.places(calls)}),))
+
+
+def output_layer(situation: Situation) -> Plan:
+    """The activation between the last layer and the loss left out."""
+    names = ACTIVATION_CALLS | SOFTMAX_CALLS | EXPONENTIAL_CALLS
+    last = [c for c in situation.calls if c.name in names and not situation.evidence.is_hidden(c.op)]
+    calls = [c for c in last if situation.finding.op == situation.evidence.graph.op(c.op).name]
+    some(calls, "the last activation is called outside the model's modules", NotTriable)
+    return Plan(edits=(Edit(function=edits.skip, arguments={"places": situation.places(calls)}),))
+
+
+def shape_fix(situation: Situation) -> Plan:
+    """The output in the shape of its targets."""
+    found = (c for c in situation.evidence.measurement.comparisons if c.averaged and c.broadcasts)
+    one = next((c for c in found if c.output.count == c.target.count), None)
+    if one is None:
+        raise NotTriable("it changes your code in a way that only you can choose")
+    return Plan(edits=(Edit(function=edits.reshape_output, arguments={"shape": one.target.shape}),))
 
 
 def softmax_dim(situation: Situation) -> Plan:

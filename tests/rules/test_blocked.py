@@ -120,7 +120,7 @@ def test_a_hinge_that_is_satisfied_and_a_batch_that_is_fitted_are_not() -> None:
     fitted = Lens(op=0, kind="loss", output_rms=2.0, target_rms=2.0)
     assert ill(nothing_learns("ClampMinBackward0", 0.0)) == []
     assert ill(nothing_learns("MulBackward0", 0.0, lenses=(fitted,))) == []
-    assert ill(nothing_learns("ClampMinBackward0", 3.0)) == [("GC405", "masked-loss")]
+    assert ill(nothing_learns("ClampMinBackward0", 3.0)) == [("GC407", "saturated-loss")]
 
 
 def test_one_layer_with_a_gradient_is_enough_to_say_that_the_batch_was_not_masked() -> None:

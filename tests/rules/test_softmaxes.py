@@ -70,7 +70,7 @@ def twice(*names: str) -> Measurement:
 )
 def test_probabilities_where_the_loss_takes_logits(names: tuple[str, ...], inner: str) -> None:
     found = only("GC205", twice(*names))
-    assert (found.cause, found.op) == ("double-softmax", len(names))
+    assert (found.cause, found.op) == (f"double-{inner}", len(names))
     assert f"to the output of a {inner}" in found.message
     assert found.numbers == {"passed": pytest.approx(0.1)}
 

@@ -1,0 +1,216 @@
+"""GC208, GC209, GC210 and GC407: a loss that compares the wrong things, or what it cannot bring together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.records.choices import About, Severity
+from gradcheck_cli.records.comparison import Comparison
+from gradcheck_cli.records.ops import (
+    BOUNDED,
+    LOGARITHM_CALLS,
+    PROBABILITY_CALLS,
+    WEIGHING_CALLS,
+    kind_of,
+    plain_op,
+)
+from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
+from gradcheck_cli.rules.wording import named, number, percent
+
+if TYPE_CHECKING:
+    from gradcheck_cli.evidence import Evidence
+
+
+def broadcast_loss(evidence: Evidence) -> Diagnoses:
+    """Outputs of shape (N, 1) and targets of shape (N,) broadcast to (N, N): every output meets every target.
+
+    Nothing raises, and the loss falls, to what answering the mean of the targets costs: each output is drawn to all
+    of them alike. Read from the shapes in the code of the loss, where a mean or a sum over all pairs is all that
+    becomes of them. Distances between all pairs, or a mask over pairs, are meant.
+    """
+    for found in evidence.measurement.comparisons:
+        if not (found.averaged and found.broadcasts) or not _differ(found):
+            continue
+        shapes = f"{_shape(found.output.shape)} and {_shape(found.target.shape)} broadcast to {_shape(found.shape)}"
+        weighing = found.function in WEIGHING_CALLS
+        what = (
+            "every output is multiplied with every weight" if weighing else "every output is compared with every target"
+        )
+        left = (
+            "the mean of the weights is all that counts"
+            if weighing
+            else "answering their mean is all that it can learn"
+        )
+        yield Diagnosis(
+            severity=Severity.NOTE if weighing and found.target.least >= 0 else None,
+            cause="broadcast",
+            message=f"the loss mixes its samples: {what}, since the shapes {shapes}",
+            why=f"{math.prod(found.shape):,} pairs are averaged where {found.output.count:,} were meant, and {left}",
+            op=_blamed(found),
+            source=found.source,
+            numbers={"outputs": found.output.count, "pairs": math.prod(found.shape)},
+        )
+        return
+
+
+def _differ(found: Comparison) -> bool:
+    """Whether the targets are not all the same, as the labels of a discriminator are, which meet all outputs alike."""
+    return found.target.most > found.target.least
+
+
+def unreachable_targets(evidence: Evidence) -> Diagnoses:
+    """Targets lie outside of what the last activation can put out.
+
+    A sigmoid ends at 0 and 1, a tanh at -1 and 1, a ReLU begins at 0. Where all targets of a squared or absolute error
+    lie outside, every output is driven to the same end, where the slope is 0. Where only some do, training decides.
+    Labels of a cross entropy of yes and no outside of 0 to 1 make a loss without a floor.
+    """
+    for found in evidence.measurement.comparisons:
+        if found.function in PROBABILITY_CALLS and (found.target.least < -_EPS or found.target.most > 1 + _EPS):
+            yield _labels(found)
+            return
+    for found in evidence.references.distances:
+        share = found.outside or 0.0
+        if share < evidence.thresholds.unreachable_share:
+            continue
+        targets = f"from {number(found.target.least)} to {number(found.target.most)}"
+        outputs = f"from {number(found.output.least)} to {number(found.output.most)}"
+        maker = (
+            evidence.graph.maker_of(_maker(evidence, found)) if found.op >= 0 else plain_op(f"{found.made_by}Backward0")
+        )
+        yield Diagnosis(
+            layers=tuple(evidence.graph.path_of(m) for m in evidence.layers if evidence.graph.has_matrix(m)),
+            cause="saturated-output",
+            message=f"the output cannot reach {'any' if share == 1 else percent(share)} of the targets: {maker} puts out {_bounds(found)}, and "
+            f"the targets run {targets}",
+            why=f"the outputs run {outputs} now, and the loss drives them to the end of what they can be",
+            op=_maker(evidence, found) if found.op >= 0 else None,
+            source=None if found.op >= 0 else found.source,
+            numbers={
+                "unreachable_share": share,
+                "target_least": found.target.least,
+                "target_most": found.target.most,
+                "output_least": found.output.least,
+                "output_most": found.output.most,
+            },
+            doubt=None if share == 1 else About.WHOLE,
+        )
+        return
+
+
+_EPS = 1e-3
+"""By how much labels may lie beyond 0 or 1 by rounding."""
+
+
+def _labels(found: Comparison) -> Diagnosis:
+    return Diagnosis(
+        cause="label-range",
+        message=f"{found.function} takes labels from 0 to 1, and those of this batch run from "
+        f"{number(found.target.least)} to {number(found.target.most)}",
+        why="outside of that range the loss has no floor: it falls for ever as the output grows",
+        op=_blamed(found),
+        source=found.source,
+        numbers={"target_least": found.target.least, "target_most": found.target.most},
+    )
+
+
+def missing_log(evidence: Evidence) -> Diagnoses:
+    """A loss that takes log-probabilities is given probabilities, or scores that were never normalised.
+
+    `nll_loss` and `kl_div` take what `log_softmax` puts out. Of probabilities they give -p, whose gradient is gone
+    once a wrong class is sure; of raw scores a loss without a floor.
+    """
+    for found in evidence.measurement.comparisons:
+        if found.function not in LOGARITHM_CALLS:
+            continue
+        kind = kind_of(f"{found.made_by}Backward0")
+        given = {"Softmax": "softmax", "Sigmoid": "sigmoid"}.get(found.made_by)
+        if given is None and not (kind == "weight" and found.output.most > 0):
+            continue
+        what = f"the output of a {given}" if given else "scores that no log_softmax has normalised"
+        yield Diagnosis(
+            cause="missing-log" if given else "unbounded-loss",
+            message=f"the loss, {found.function}, takes log-probabilities and gets {what}",
+            why=f"what it gets runs from {number(found.output.least)} to {number(found.output.most)}, and "
+            f"log-probabilities are never above 0; the loss is {number(evidence.measurement.loss)}",
+            op=_maker(evidence, found) if found.op >= 0 else found.function,
+            source=found.source,
+            numbers={"least": found.output.least, "most": found.output.most},
+        )
+        return
+
+
+def flat_loss(evidence: Evidence) -> Diagnoses:
+    """The loss is clamped where it is flat: every term lies beyond the bounds, so every gradient is exactly 0.
+
+    `clamp` hands no gradient on where it cuts off. A hinge of 0 is left alone: there every sample is right already.
+    Where nearly all terms are cut off, training decides.
+    """
+    layers = [m for m, layer in evidence.layers.items() if layer.status == "ok" and evidence.graph.has_matrix(m)]
+    if not layers:
+        return
+    stops = _stops(evidence)
+    all_zero = not any(evidence.layers[m].grad_norm for m in layers)
+    if all_zero and stops and all(_is_outer_clamp(evidence, op) for op in stops) and evidence.measurement.loss != 0:
+        yield _clamped(evidence, layers, stops[0], 1.0)
+        return
+    for found in evidence.measurement.comparisons:
+        if found.averaged and found.clipped >= evidence.thresholds.clipped_share and not all_zero:
+            yield _clamped(evidence, layers, found.op if found.op >= 0 else None, found.clipped)
+            return
+
+
+def _clamped(evidence: Evidence, layers: Sequence[int], op: int | None, share: float) -> Diagnosis:
+    names = tuple(evidence.graph.path_of(m) for m in layers)
+    loss = evidence.measurement.loss
+    every = share == 1
+    terms = "all its terms" if every else f"{percent(share)} of its terms"
+    left = "every gradient is exactly 0" if every else f"{named(names)} learn from {percent(1 - share, 1)} of them"
+    arrives = evidence.graph.op(op).total if op is not None else 0.0
+    why = f"a gradient of norm {number(arrives, 2)} arrives at the clamp{' and nothing leaves it' if every else ''}"
+    return Diagnosis(
+        layers=names,
+        cause="saturated-loss",
+        message=f"the loss is clamped flat: {terms} lie beyond the bounds, so {left}",
+        why=f"the loss is {number(loss)}; {why}",
+        op=op,
+        numbers={"clamped_share": share, "loss": loss},
+        doubt=None if every else About.WHOLE,
+    )
+
+
+def _stops(evidence: Evidence) -> list[int]:
+    """The ops that a gradient reaches and that none leaves."""
+    return [
+        index
+        for index, op in enumerate(evidence.measurement.ops)
+        if op.total > 0 and op.edges and not any(edge.norm for edge in op.edges)
+    ]
+
+
+def _is_outer_clamp(evidence: Evidence, op: int) -> bool:
+    return evidence.graph.stem(op) in BOUNDED and evidence.graph.op(op).module < 0
+
+
+def _maker(evidence: Evidence, found: Comparison) -> int:
+    """The op that made the output, behind what compares it and views."""
+    op = found.op
+    while evidence.graph.op(op).edges and evidence.graph.stem(op) != found.made_by:
+        op = evidence.graph.op(op).edges[0].to
+    return op
+
+
+def _blamed(found: Comparison) -> int | str:
+    return found.op if found.op >= 0 else found.function
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def _bounds(found: Comparison) -> str:
+    if math.isinf(found.high):
+        return f"{number(found.low)} at least"
+    return f"{number(found.high)} at most" if math.isinf(found.low) else f"{number(found.low)} to {number(found.high)}"
