@@ -228,6 +228,10 @@ class Thresholds:
         high=1.0,
     )
     dead_samples: float = _fixed("GC403", 16, "elements", "A unit seen on fewer can be 0 on all of them by chance.")
+    partly_dead: float = _fixed("GC415", 0.5, "share", "Share of units at zero from which on they are told of.")
+    idle_share: float = _fixed(
+        "GC409", 0.25, "share", "Share of all weights that modules which are never called hold at least, to be odd."
+    )
     dead_units: float = _fixed("GC403", 8, "units", "Of fewer a share says nothing.")
     constant_passes: float = _fixed(
         "GC404", 1e-3, "ratio", "What rounding leaves at most of a gradient that is 0 by algebra."

@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 _EVERYTHING = ("GC",)
 """Where values are not finite, nothing else can be judged."""
-_COLLAPSE = ("GC207",)
+_ALIKE = ("GC410", "GC415")
+"""Where samples have become alike, or outgrown the biases, a unit is on for all of them or for none."""
+_COLLAPSE = ("GC207", *_ALIKE)
 """The same loss of signal, seen on its way forward."""
-_EXPLOSIONS = ("GC3",)
+_EXPLOSIONS = ("GC3", *_ALIKE)
 """A loss that exploded is what a weight that explodes looks like from above."""
 _FORWARD_CAUSES = (
     "log-zero log-negative sqrt-zero exp-overflow zero-div-zero masked-softmax-row empty-reduction masked-loss "
@@ -106,6 +108,14 @@ RULES: tuple[Rule, ...] = (
         triable=True,
     ),
     _rule(
+        "GC407",
+        "no-gradient",
+        _ERROR,
+        "graph-cut non-differentiable-op not-in-loss",
+        cuts.no_gradient,
+        silences=("GC401", "GC406", "GC409", "GC413"),
+    ),
+    _rule(
         "GC401",
         "graph-cut",
         _ERROR,
@@ -125,6 +135,15 @@ RULES: tuple[Rule, ...] = (
         triable=True,
     ),
     _rule(
+        "GC408",
+        "zero-product",
+        _ERROR,
+        "zero-product",
+        blocked.zero_product,
+        readings.without_gradient,
+        triable=True,
+    ),
+    _rule(
         "GC402",
         "step-function",
         _ERROR,
@@ -137,12 +156,21 @@ RULES: tuple[Rule, ...] = (
         "GC403",
         "dead-activation",
         _ERROR,
-        "dead-relu",
+        "dead-relu dead-surrogate saturated-output",
         blocked.dead_activation,
         readings.without_gradient,
         triable=True,
     ),
-    _rule("GC405", "masked-loss", _ERROR, "masked-loss", blocked.masked_loss, readings.without_gradient, triable=True),
+    _rule(
+        "GC405",
+        "masked-loss",
+        _ERROR,
+        "masked-loss saturated-loss",
+        blocked.masked_loss,
+        readings.without_gradient,
+        triable=True,
+        silences=("GC412",),
+    ),
     _rule(
         "GC302",
         "exploding-time",
@@ -230,6 +258,7 @@ RULES: tuple[Rule, ...] = (
         collapsed.collapsed_signal,
         readings.told_apart,
         triable=True,
+        silences=_ALIKE,
     ),
     _rule(
         "GC206",
@@ -249,6 +278,8 @@ RULES: tuple[Rule, ...] = (
         readings.saturated("softmax"),
         triable=True,
     ),
+    _rule("GC410", "linear-rectifier", _WARNING, "dead-relu", blocked.linear_rectifier, triable=True),
+    _rule("GC409", "idle-module", _WARNING, "not-in-loss", cuts.idle_module, triable=True),
     _rule("GC601", "step-too-large", _ERROR, "lr-too-high", dynamics.step_too_large),
     _rule("GC602", "step-too-small", _WARNING, "lr-too-low", dynamics.step_too_small),
     _rule("GC620", "gradient-drift", _WARNING, "drift", drift.gradient_drift),
@@ -257,8 +288,9 @@ RULES: tuple[Rule, ...] = (
     _rule("GC211", "cancelled", _NOTE, "cancelled", cancelling.cancelled),
     _rule("GC411", "by-design-zero", _NOTE, "by-design-zero", blocked.by_design_zero),
     _rule("GC412", "masked", _NOTE, "masked", blocked.masked_rows),
-    _rule("GC413", "unused", _NOTE, "unused", cuts.unused),
+    _rule("GC413", "unused", _NOTE, "unused detached", cuts.unused),
     _rule("GC414", "frozen", _NOTE, "frozen", cuts.frozen),
+    _rule("GC415", "partly-dead", _NOTE, "partly-dead", blocked.partly_dead),
 )
 BY_CODE = {rule.code: rule for rule in RULES}
 """Every rule by its code."""
