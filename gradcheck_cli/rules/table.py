@@ -12,6 +12,7 @@ from gradcheck_cli.rules import (
     cancelling,
     collapsed,
     cuts,
+    dead,
     depth,
     drift,
     dynamics,
@@ -23,6 +24,7 @@ from gradcheck_cli.rules import (
     saturated,
     softmaxes,
     throughtime,
+    unused,
 )
 from gradcheck_cli.rules.rule import Diagnoses, Rule
 
@@ -157,7 +159,7 @@ RULES: tuple[Rule, ...] = (
         "dead-activation",
         _ERROR,
         "dead-relu dead-surrogate saturated-output",
-        blocked.dead_activation,
+        dead.dead_activation,
         readings.without_gradient,
         triable=True,
     ),
@@ -278,8 +280,16 @@ RULES: tuple[Rule, ...] = (
         readings.saturated("softmax"),
         triable=True,
     ),
-    _rule("GC410", "linear-rectifier", _WARNING, "dead-relu", blocked.linear_rectifier, triable=True),
-    _rule("GC409", "idle-module", _WARNING, "not-in-loss", cuts.idle_module, triable=True),
+    _rule(
+        "GC410",
+        "linear-rectifier",
+        _WARNING,
+        "dead-relu",
+        dead.linear_rectifier,
+        triable=True,
+        silences=("GC415",),
+    ),
+    _rule("GC409", "idle-module", _WARNING, "not-in-loss", unused.idle_module, triable=True),
     _rule("GC601", "step-too-large", _ERROR, "lr-too-high", dynamics.step_too_large),
     _rule("GC602", "step-too-small", _WARNING, "lr-too-low", dynamics.step_too_small),
     _rule("GC620", "gradient-drift", _WARNING, "drift", drift.gradient_drift),
@@ -288,9 +298,9 @@ RULES: tuple[Rule, ...] = (
     _rule("GC211", "cancelled", _NOTE, "cancelled", cancelling.cancelled),
     _rule("GC411", "by-design-zero", _NOTE, "by-design-zero", blocked.by_design_zero),
     _rule("GC412", "masked", _NOTE, "masked", blocked.masked_rows),
-    _rule("GC413", "unused", _NOTE, "unused detached", cuts.unused),
-    _rule("GC414", "frozen", _NOTE, "frozen", cuts.frozen),
-    _rule("GC415", "partly-dead", _NOTE, "partly-dead", blocked.partly_dead),
+    _rule("GC413", "unused", _NOTE, "unused detached", unused.unused),
+    _rule("GC414", "frozen", _NOTE, "frozen", unused.frozen),
+    _rule("GC415", "partly-dead", _NOTE, "partly-dead", dead.partly_dead),
 )
 BY_CODE = {rule.code: rule for rule in RULES}
 """Every rule by its code."""
