@@ -11,6 +11,7 @@ from gradcheck_cli.records.blockage import Blockage, Reason
 from gradcheck_cli.records.ops import (
     DIVISIONS,
     LEAF,
+    MATRIX_PRODUCTS,
     NORMALIZATIONS,
     PRODUCTS,
     RECTIFIERS,
@@ -36,11 +37,46 @@ class Blocking:
             parameters = [p for p in parameters if len(p.shape) >= 2]
         return next((p.names[0] for p in parameters if p.weight_norm == 0 and (p.grad_norm or 0) > 0), None)
 
+    def factors(self, op: int) -> tuple[str, ...]:
+        """The parameters that are all zero and close each other for good: one in each factor of this product.
+
+        The gradient of either is a multiple of the other, so that none of them ever moves. () where it is not so.
+        """
+        if self.graph.stem(op) not in PRODUCTS | MATRIX_PRODUCTS:
+            return ()
+        closed = [edge.to for edge in self.graph.op(op).edges if edge.norm == 0]
+        found = [self._zero_below(to) for to in closed] if len(closed) > 1 else []
+        names = tuple(dict.fromkeys(name for name in found if name))
+        return names if all(found) and len(names) > 1 else ()
+
+    def _zero_below(self, op: int) -> str:
+        """A parameter that is all zero and gets a gradient of exactly zero, by ways on which no gradient comes."""
+        ops, parameters = self.graph.measurement.ops, self.graph.measurement.parameters
+        stack, seen = [op], {op}
+        while stack and len(seen) < _FAR:
+            index = stack.pop()
+            if index in self.graph.leaf_parameter:
+                found = parameters[self.graph.leaf_parameter[index]]
+                if found.weight_norm == 0 and found.grad_norm == 0:
+                    return found.names[0]
+            elif not ops[index].total > 0:
+                below = [edge.to for edge in ops[index].edges if edge.to not in seen]  # a weight comes after its bias
+                seen.update(below)
+                stack.extend(below)
+        return ""
+
     def reason(self, op: int) -> Reason:
         """Why an op that received a gradient sends none."""
-        stem, lens = self.graph.stem(op), self.graph.lenses.get(op)
         if self.opening(op) is not None:
             return Reason.OPENS
+        if self.factors(op):
+            return Reason.PRODUCT
+        if is_custom(self.graph.op(op).name):
+            return Reason.SURROGATE if self.graph.op(op).module >= 0 else Reason.MASKED
+        return self._by_name(op)
+
+    def _by_name(self, op: int) -> Reason:
+        stem, lens = self.graph.stem(op), self.graph.lenses.get(op)
         if stem in STEP_FUNCTIONS:
             return Reason.STEP
         if stem in RECTIFIERS and self.graph.op(op).module >= 0:
@@ -95,4 +131,6 @@ class Blocking:
         return frozenset(starved)
 
 
+_FAR = 1000
+"""Ops below a product among which a factor that is all zero is looked for."""
 _NOTHING = Blockage()

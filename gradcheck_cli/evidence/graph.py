@@ -134,6 +134,28 @@ class OpGraph:
                     behind.setdefault(parameters[index].module, {})[place] = cut
         return {module: tuple(cuts.values()) for module, cuts in behind.items()}
 
+    @cached_property
+    def lost_alone(self) -> Mapping[int, tuple[Cut, ...]]:
+        """The same for layers of which another parameter learns, where a matrix that does not is behind the cut."""
+        learning = [m for m in self.cuts if any(p.grad_norm is not None for p in self.parameters_of(m))]
+        alone = {m: tuple(c for c in self.cuts[m] if self.matrices_behind(c, m)) for m in learning}
+        return {module: cuts for module, cuts in alone.items() if cuts}
+
+    def matrices_behind(self, cut: Cut, module: int) -> tuple[ParameterMeasurement, ...]:
+        """The matrices of a layer that lie behind a cut and get no gradient."""
+        behind = (self.measurement.parameters[i] for i in cut.parameters)
+        return tuple(
+            p for p in behind if p.module == module and p.requires_grad and p.grad_norm is None and len(p.shape) >= 2
+        )
+
+    @cached_property
+    def read(self) -> frozenset[int]:
+        """The modules of whose parameters a value left the graph, rather than what a layer computed with them."""
+        parameters, cuts = self.measurement.parameters, self.measurement.cuts
+        owners = [(parameters[i].module, cut) for cut in cuts for i in cut.parameters]
+        computed = {module for module, cut in owners if not cut.leaf and self.measurement.modules[module].calls}
+        return frozenset(module for module, _ in owners) - computed
+
     # -- modules
 
     @cached_property
@@ -163,6 +185,11 @@ class OpGraph:
         """The nearest module below an op that owns parameters; the op's own module where there is none."""
         below = self._owner_below[op]
         return below if below >= 0 else self.op(op).module
+
+    def built_at(self, module: int) -> SourceLine | None:
+        """The user's line that built a module, if it was seen."""
+        built = self.measurement.modules[module].built
+        return self.measurement.sources[built] if built >= 0 else None
 
     def path_of(self, module: int) -> str:
         """A module's dotted name, with its class for the root."""

@@ -74,8 +74,10 @@ def tested(call: Application) -> tuple[float | None, float] | None:
 
 def _compared(pairs: list[tuple[float, float]]) -> tuple[float | None, float]:
     given, measured = (median(map(abs, side)) for side in zip(*pairs, strict=True))
-    if not (given and measured):
+    if not measured:
         return None, 0.0
+    if not given:
+        return -math.inf, 0.0
     norms = math.prod(math.hypot(*side) for side in zip(*pairs, strict=True))
     return math.log10(given / measured), sum(a * b for a, b in pairs) / norms
 

@@ -17,6 +17,7 @@ from gradcheck_cli.records.ops import CHANNELED, stem
 from gradcheck_cli.runtime.norms import Scalar, norm
 
 _SAMPLE = 1 << 16
+_MANY = 0.5  # share of dead units from which on it matters what the others do
 _SATURATED = 0.01  # of the largest slope that the function has
 
 
@@ -27,6 +28,7 @@ class Reading(NamedTuple):
     slope: Scalar | None = None
     saturated: Scalar | None = None
     dead: Scalar | None = None
+    always: Scalar | None = None
     output_rms: Scalar | None = None
     target_rms: Scalar | None = None
     per_sample: Scalar | None = None
@@ -36,7 +38,7 @@ class Reading(NamedTuple):
     length: int | None = None
 
 
-MEASURED = ("slope", "saturated", "dead", "output_rms", "target_rms", "per_sample", "unexplained")
+MEASURED = ("slope", "saturated", "dead", "always", "output_rms", "target_rms", "per_sample", "unexplained")
 """The fields of a Reading that may still be on their device."""
 
 
@@ -94,7 +96,10 @@ def _rectified(active: Tensor, channels: bool) -> Reading:
         return Reading("activation", slope=(active > 0).float().mean(), units=active.numel(), samples=1)
     units, few = active.shape[unit], _sample(active)
     slope = torch.count_nonzero(few > 0) / few.numel()
-    return Reading("activation", slope=slope, dead=_dead(active, unit), units=units, samples=active.numel() // units)
+    dead = _dead(active, unit)
+    always = _always(active, unit) if isinstance(dead, Tensor) or dead >= _MANY else None
+    samples = active.numel() // units
+    return Reading("activation", slope=slope, dead=dead, always=always, units=units, samples=samples)
 
 
 def _dead(active: Tensor, unit: int) -> Scalar:
@@ -107,6 +112,12 @@ def _dead(active: Tensor, unit: int) -> Scalar:
         return 0.0
     dead = torch.count_nonzero(active.index_select(unit, silent).amax(dim=others) <= 0)
     return int(dead) / active.shape[unit]
+
+
+def _always(active: Tensor, unit: int) -> Scalar:
+    """The share of units that are positive everywhere."""
+    others = [d for d in range(active.dim()) if d != unit]
+    return (active.amin(dim=others) > 0).float().mean()
 
 
 def _softmax(node: Any, channels: bool) -> Reading:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from gradcheck_cli.errors import GradcheckError, ProbeError, StateError
+from gradcheck_cli.errors import GradcheckError, StateError
 from gradcheck_cli.probe import lenses
 from gradcheck_cli.probe.heads import Weights, along_one_axis, distinguishability, heads
 from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch
@@ -157,6 +157,7 @@ class _Probe:
             tracer=self.tracer,
             sources=self.sources,
             built=self.target.built,
+            derived=self.target.derived,
             figures=self.figures,
             readings=self.readings,
             remarks=tuple(self.remarks),
@@ -213,11 +214,8 @@ class _Probe:
             stack.enter_context(mode)
             stack.enter_context(torch.enable_grad())  # the pass may leave them off
             result = eagerly(lambda: self.target.forward(self.model, self.batch))
-        if result.loss.grad_fn is None:
-            raise ProbeError(
-                "the loss requires no gradient: the forward pass switches gradients off",
-                hint="Look for torch.set_grad_enabled(False) on the way to the loss.",
-            )
+        if result.loss.grad_fn is None:  # no way leads back from it, which is what there is to be told
+            result = replace(result, loss=result.loss.detach().clone().requires_grad_() * 1.0)
         if lifted:
             self.remarks.append(f"{len(lifted)} checkpointed blocks were run without checkpointing, to see their ops")
         return result

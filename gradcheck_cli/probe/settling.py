@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from gradcheck_cli.probe.parameters import GradientFigures
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.spectrum import recurrent
 from gradcheck_cli.probe.stats import stats_of
-from gradcheck_cli.probe.tracer import Tracer
+from gradcheck_cli.probe.tracer import RawCut, Tracer
 from gradcheck_cli.records.measurement import (
     Cut,
     Edge,
@@ -28,7 +28,7 @@ from gradcheck_cli.records.measurement import (
     ParameterMeasurement,
 )
 from gradcheck_cli.records.ops import LEAF
-from gradcheck_cli.records.spec import Pass
+from gradcheck_cli.records.spec import Derived, Pass
 from gradcheck_cli.runtime import tensors
 from gradcheck_cli.runtime.graph import Graph
 from gradcheck_cli.runtime.norms import Scalar, settle
@@ -54,6 +54,7 @@ class Observed:
     seconds: Mapping[str, float]
     built: Mapping[str, tuple[str, int]]
     heads: tuple[Head, ...]
+    derived: tuple[Derived, ...] = ()
 
     @cached_property
     def weights(self) -> Mapping[int, Scalar]:
@@ -154,10 +155,7 @@ def _modules(seen: Observed) -> tuple[ModuleMeasurement, ...]:
     squares = settle([o.norm for found in outputs.values() for o in found])
     numbers = iter(squares)
     norms = {index: [next(numbers) for _ in found] for index, found in outputs.items()}
-    return tuple(
-        _module(i, path, type(module).__name__, seen.tracer, norms.get(i, []), position)
-        for i, (path, module) in enumerate(seen.tracer.modules)
-    )
+    return tuple(_module(seen, i, norms.get(i, []), position) for i in range(len(seen.tracer.modules)))
 
 
 def _lenses(seen: Observed) -> tuple[Lens, ...]:
@@ -184,17 +182,42 @@ def _lenses(seen: Observed) -> tuple[Lens, ...]:
 
 def _cuts(seen: Observed) -> tuple[Cut, ...]:
     reached = set(seen.graph.nodes)
+    learns = {id(leaf) for leaf in seen.leaves.values()} | set(seen.figures)
     numbers = {key: i for i, key in enumerate(_readable(seen))}
     modules = [module for _, module in seen.tracer.modules]
     cuts: dict[tuple[Any, ...], Cut] = {}
     for raw in seen.tracer.cuts:
-        behind = _parameters_behind(raw, reached, numbers, modules)
+        if raw.leaf is not None:
+            behind = _leaf_behind(raw, seen, numbers, learns)
+        else:
+            behind = _parameters_behind(raw, reached, numbers, modules)
         if behind:
             source = seen.sources.line(raw.place)
             key = (raw.op, raw.module, source, behind)
             used = raw.used or (key in cuts and cuts[key].used)
-            cuts[key] = Cut(op=raw.op, module=raw.module, source=source, parameters=behind, used=used)
-    return tuple(cuts.values())
+            leaf = raw.leaf is not None
+            cuts[key] = Cut(op=raw.op, module=raw.module, source=source, parameters=behind, used=used, leaf=leaf)
+    return (*_derived(seen, numbers, learns), *cuts.values())
+
+
+def _derived(seen: Observed, numbers: Mapping[int, int], learns: set[int]) -> Iterator[Cut]:
+    """Parameters that were made of others when the model was built, where the copy learns and they do not."""
+    modules = {path: i for i, (path, _) in enumerate(seen.tracer.modules)}
+    named = dict(seen.model.named_parameters(remove_duplicate=False))
+    for made in seen.derived:
+        sources = [id(named[name]) for name in made.sources if name in named]
+        behind = tuple(sorted(numbers[key] for key in sources if key in numbers and key not in learns))
+        if behind and made.name in named and id(named[made.name]) in learns:
+            owner = modules.get(made.name.rpartition(".")[0], 0)
+            source = seen.sources.at(made.file, made.line)
+            yield Cut(op="Parameter", module=owner, source=source, parameters=behind, used=True, leaf=True)
+
+
+def _leaf_behind(raw: RawCut, seen: Observed, numbers: Mapping[int, int], learns: set[int]) -> tuple[int, ...]:
+    """The parameter whose value was read, where it neither gets a gradient nor is written to in the pass."""
+    key = id(raw.leaf)
+    lost = key in numbers and key not in learns
+    return (numbers[key],) if lost and raw.leaf is not None and not seen.tracer.is_written(raw.leaf) else ()
 
 
 def _parameters_behind(
@@ -257,18 +280,19 @@ def _nonfinite(parameter: Tensor) -> int:
     return 0 if found is None else int((~torch.isfinite(found)).sum())
 
 
-def _module(
-    index: int, path: str, kind: str, tracer: Tracer, norms: list[float], position: Mapping[Any, int]
-) -> ModuleMeasurement:
-    outputs = tracer.outputs.get(index, [])
+def _module(seen: Observed, index: int, norms: list[float], position: Mapping[Any, int]) -> ModuleMeasurement:
+    path, module = seen.tracer.modules[index]
+    outputs = seen.tracer.outputs.get(index, [])
     numel = sum(o.numel for o in outputs)
     total = sum(n * n for n in norms) ** 0.5 if all(n < 1e150 for n in norms) else float("inf")
     return ModuleMeasurement(
         path=path,
-        kind=kind,
-        calls=tracer.calls[index],
+        kind=type(module).__name__,
+        calls=seen.tracer.calls[index],
         output_rms=total / numel**0.5 if numel else None,
         output_ops=tuple(position[o.node] for o in outputs if o.node in position),
+        training=module.training,
+        built=seen.built_at(index) if not seen.tracer.calls[index] else -1,
     )
 
 

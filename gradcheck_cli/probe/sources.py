@@ -34,6 +34,10 @@ class SourceTable:
         """The index of a line that built a module."""
         return self._indexed(self._line(file, number))
 
+    def at(self, file: str, number: int) -> SourceLine:
+        """A line by its file and number."""
+        return self._line(file, number)
+
     def line(self, place: Place | None) -> SourceLine | None:
         """The line at `place`."""
         return None if place is None else self._resolve(place)

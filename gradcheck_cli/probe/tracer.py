@@ -24,7 +24,15 @@ from torch.nn.modules import module as module_hooks
 from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.probe.comparisons import Comparisons
-from gradcheck_cli.records.ops import CHOOSING, CONVOLUTION_CALLS, LEAVING, LOSS_CALLS, PRODUCT_CALLS
+from gradcheck_cli.records.ops import (
+    CHOOSING,
+    CONVOLUTION_CALLS,
+    LEAVING,
+    LOSS_CALLS,
+    PRODUCT_CALLS,
+    SHAPE_ONLY_CALLS,
+    SHAPED_CALLS,
+)
 from gradcheck_cli.runtime.norms import Scalar, norm
 from gradcheck_cli.runtime.state import State, function_name, written
 from gradcheck_cli.runtime.trees import tensors_in
@@ -57,6 +65,10 @@ class Tracer(TorchFunctionMode):
         self._state = state
         self._root = model if outputs else None
         self._stack = [-1]
+        self._grad_at_entry = [True]
+        self._switched_off_at: list[Place | None] = [None]
+        self._writes: set[int] = set()
+        self._learnable = {id(p) for p in model.parameters() if p.requires_grad}
         self._module_events: list[tuple[int, int]] = []
         self._place_events: list[tuple[int, Place | None]] = []
         self._products: list[tuple[int, int]] = []
@@ -102,6 +114,7 @@ class Tracer(TorchFunctionMode):
         if index is None:
             return
         self._stack.append(index)
+        self._note_entry(torch.is_grad_enabled())
         self.calls[index] += 1
         self._module_events.append((_get_sequence_nr(), index))
         if self._cut_values:
@@ -117,7 +130,9 @@ class Tracer(TorchFunctionMode):
         if index is None or index not in self._stack:
             return
         while self._stack.pop() != index:  # a call inside was interrupted
-            pass
+            self._forget_entry()
+        off = self._switched_off_at[-1]
+        self._forget_entry()
         sequence = _get_sequence_nr()
         self._module_events.append((sequence, self._stack[-1]))
         if isinstance(module, nn.RNNBase):
@@ -127,7 +142,18 @@ class Tracer(TorchFunctionMode):
             with torch._C.DisableTorchFunction():
                 self.outputs.setdefault(index, []).extend(_Output(t) for t in tensors_in(output) if _is_measurable(t))
         if not torch.is_grad_enabled() and any(p.requires_grad for p in module._parameters.values() if p is not None):
-            self._note_no_grad(index, output)
+            self._note_no_grad(index, output, off)
+
+    def _note_entry(self, grad: bool) -> None:
+        """Whether a module is called with gradients on; a tower without is known by the line that calls it."""
+        above = self._switched_off_at[-1]
+        off = None if grad else (above or self._frames.user_place(sys._getframe(1)))
+        self._grad_at_entry.append(grad)
+        self._switched_off_at.append(off)
+
+    def _forget_entry(self) -> None:
+        self._grad_at_entry.pop()
+        self._switched_off_at.pop()
 
     # -- ops
 
@@ -138,6 +164,7 @@ class Tracer(TorchFunctionMode):
         target = written(name, args, kwargs)
         if target is not None:
             self._state.before_write(target)
+            self._note_write(target)
         before = _get_sequence_nr()
         result = func(*args, **(kwargs or {}))
         after = _get_sequence_nr()
@@ -157,7 +184,7 @@ class Tracer(TorchFunctionMode):
                 self._note_joining(args)
             if name in CHOOSING:
                 self._note_choice(name, args, result)
-        elif isinstance(result, Tensor) or name in LEAVING:
+        elif isinstance(result, Tensor) or name in LEAVING or (self._cut_values and isinstance(result, (tuple, list))):
             self._follow(name, args, kwargs or {}, result)
         return result
 
@@ -176,19 +203,52 @@ class Tracer(TorchFunctionMode):
     def _follow(self, name: str, args: Any, kwargs: dict[str, Any], result: Any) -> None:
         """An op that made no node: its inputs' graph, if they had one, ends here."""
         inputs = [t for t in _flat((*args, *kwargs.values())) if isinstance(t, Tensor)]
+        made = [t for t in _flat((result,)) if isinstance(t, Tensor)]
         with torch._C.DisableTorchFunction():
-            if isinstance(result, Tensor) and result.requires_grad and torch.is_grad_enabled():
+            if torch.is_grad_enabled() and any(t.requires_grad for t in made):
                 return
             label = name if torch.is_grad_enabled() else "no_grad"
             cuts = [self._cut(label, node) for t in inputs if (node := _node_of(t)) is not None]
+            if name not in SHAPE_ONLY_CALLS and (read := self._leaves_read(name, inputs)):
+                cuts += [self._cut(label, None, leaf=leaf) for leaf in read if leaf is not result]
         if self._cut_values:
             cuts += [index for t in inputs for index in self._cuts_in(t)]
-        if isinstance(result, Tensor):
-            if cuts:
-                self._mark(result, cuts)
-        elif name != "item":  # an array may come back as a tensor that nothing links to this one
+        if label == "no_grad" and cuts:
+            self._note_mixing(cuts, inputs)
+        if made:
+            for tensor in made if cuts else ():
+                if id(tensor) not in self._learnable:
+                    self._mark(tensor, cuts)
+        elif name in LEAVING and name != "item":  # an array may come back as a tensor that nothing links to this one
             for index in cuts:
                 self.cuts[index].used = True
+
+    def _leaves_read(self, name: str, inputs: list[Tensor]) -> list[Tensor]:
+        """The parameters whose values an op without a node reads, where what it makes may have been meant to learn.
+
+        A tower that is called with gradients off is told by its modules; so is what reads another tower's.
+        """
+        if not torch.is_grad_enabled() and not self._grad_at_entry[-1]:
+            return []
+        read = inputs[:1] if name in SHAPED_CALLS else inputs
+        return [t for t in read if id(t) in self._learnable]
+
+    def _note_mixing(self, cuts: list[int], inputs: list[Tensor]) -> None:
+        """Under no_grad, what is computed of data is a target; what is computed of parameters alone is a weight."""
+        if any(id(t) not in self._learnable and not self._cuts_in(t) and t.is_floating_point() for t in inputs):
+            for index in cuts:
+                self.cuts[index].mixed = True
+
+    def _note_write(self, target: Any) -> None:
+        """A parameter that the pass writes to learns in another way, as a codebook by moving averages does."""
+        with torch._C.DisableTorchFunction():
+            for tensor in _flat((target,)):
+                if isinstance(tensor, Tensor) and (memory := _memory(tensor)) is not None:
+                    self._writes.add(memory)
+
+    def is_written(self, tensor: Tensor) -> bool:
+        """Whether the forward pass wrote to a tensor, or to another that shares its memory."""
+        return _memory(tensor) in self._writes
 
     def _note_choice(self, name: str, args: Any, result: Any) -> None:
         """topk and its kin hand on a gradient through the values, but none through the indexes."""
@@ -199,14 +259,22 @@ class Tracer(TorchFunctionMode):
                 if isinstance(tensor, Tensor) and not tensor.requires_grad and args[0].grad_fn is not None:
                     self._mark(tensor, [self._cut(name, args[0].grad_fn)])
 
-    def _note_no_grad(self, index: int, output: Any) -> None:
-        cut = self._cut("no_grad", None, index)
+    def _note_no_grad(self, index: int, output: Any, place: Place | None) -> None:
+        cut = self._cut("no_grad", None, index, place=place)
         for tensor in tensors_in(output):
             self._mark(tensor, [cut])
 
-    def _cut(self, op: str, node: Any, module: int | None = None) -> int:
-        place = self._frames.user_place(sys._getframe())
-        self.cuts.append(RawCut(op, self._stack[-1] if module is None else module, place, node))
+    def _cut(
+        self,
+        op: str,
+        node: Any,
+        module: int | None = None,
+        *,
+        leaf: Tensor | None = None,
+        place: Place | None = None,
+    ) -> int:
+        place = place or self._frames.user_place(sys._getframe())
+        self.cuts.append(RawCut(op, self._stack[-1] if module is None else module, place, node, leaf))
         return len(self.cuts) - 1
 
     def _mark(self, tensor: Tensor, cuts: list[int]) -> None:
@@ -232,7 +300,8 @@ class Tracer(TorchFunctionMode):
             self._note_use(tensors)
         elif self._stack[-1] >= 0:
             for index in {i for t in tensors for i in self._cuts_in(t)}:
-                self.cuts[index].used |= self.cuts[index].op != "no_grad"
+                cut = self.cuts[index]
+                cut.used |= cut.op != "no_grad" or (cut.leaf is not None and not cut.mixed)
 
     # -- after the pass
 
@@ -292,9 +361,9 @@ def _shape_of_first(args: tuple[Any, ...]) -> tuple[int, ...]:
 class RawCut:
     """A place where a value left the graph, before it is known whose gradient that cost."""
 
-    def __init__(self, op: str, module: int, place: Place | None, node: Any) -> None:
-        self.op, self.module, self.place, self.node = op, module, place, node
-        self.used = False
+    def __init__(self, op: str, module: int, place: Place | None, node: Any, leaf: Tensor | None = None) -> None:
+        self.op, self.module, self.place, self.node, self.leaf = op, module, place, node, leaf
+        self.used = self.mixed = False
 
 
 class _Output:
@@ -310,6 +379,14 @@ def _is_measurable(tensor: Tensor) -> bool:
     """Floating, and one plain tensor: not a batch of them under vmap, nor a nested one."""
     wrapped = torch._C._functorch.is_functorch_wrapped_tensor(tensor) or tensor.is_nested
     return not wrapped and (tensor.is_floating_point() or tensor.is_complex())
+
+
+def _memory(tensor: Tensor) -> int | None:
+    """Where a tensor's memory begins; None where it has none of its own."""
+    try:
+        return tensor.untyped_storage().data_ptr() or None
+    except (RuntimeError, NotImplementedError):
+        return None
 
 
 def _node_of(tensor: Tensor) -> Any:

@@ -14,11 +14,13 @@ class Reason(IntEnum):
     """
 
     OPENS = 0
-    STEP = 1
-    RECTIFIER = 2
-    SINGLE = 3
-    SATURATED = 4
-    MASKED = 5
+    PRODUCT = 1
+    STEP = 2
+    RECTIFIER = 3
+    SURROGATE = 4
+    SINGLE = 5
+    SATURATED = 6
+    MASKED = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,8 @@ class Agreement(NamedTuple):
 class FunctionTest(NamedTuple):
     """The backward of a custom Function against differences of its forward, over a few directions.
 
-    `decades` is log10 of the norm of what the backward gives over that of the differences: 0 where they agree, None
-    where the forward does not move at all. `alike` is their cosine.
+    `decades` is log10 of the norm of what the backward gives over that of the differences: 0 where they agree, -inf
+    where the backward gives exactly nothing, None where the forward does not move at all. `alike` is their cosine.
     """
 
     op: int

@@ -77,7 +77,8 @@ class ModuleMeasurement:
     """One module of the model.
 
     `path` is its dotted name ("" for the root). `calls` counts its forward passes; `output_rms` is the RMS of its
-    floating outputs, `output_ops` the indexes of the ops that made them.
+    floating outputs, `output_ops` the indexes of the ops that made them. `built` is the index into
+    `Measurement.sources` of the line that built it, -1 where that was not seen.
     """
 
     path: str
@@ -85,6 +86,8 @@ class ModuleMeasurement:
     calls: int
     output_rms: float | None
     output_ops: tuple[int, ...]
+    training: bool = True
+    built: int = -1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +100,7 @@ class Lens:
         slope: Mean absolute slope of an activation; None for the others.
         saturated: Share of elements whose slope is below a hundredth of the function's largest.
         dead: Share of units (features or channels) whose slope is exactly 0 over the whole batch.
+        always: Share of units whose slope is not 0 anywhere in the batch; None where few are dead.
         units: How many units there are; 1 where they are not told apart.
         samples: How many elements each unit was seen on.
         length: The length a softmax or a normalisation runs over.
@@ -110,6 +114,7 @@ class Lens:
     slope: float | None = None
     saturated: float | None = None
     dead: float | None = None
+    always: float | None = None
     units: int = 0
     samples: int = 0
     length: int | None = None
@@ -123,8 +128,10 @@ class Lens:
 class Cut:
     """A place where the forward pass left the graph although its input required a gradient.
 
-    `parameters` are the indexes of those that lie behind it and that no other path reaches; `used` says
-    whether what came out went on into another layer, rather than into a metric or a target.
+    `op` is "Parameter" where a constructor made a parameter, which `module` owns, of the values of others. `parameters`
+    are the indexes of those that lie behind it and that no other path reaches; `used` says whether what came out went
+    on into another layer, rather than into a metric or a target; `leaf` whether it was the parameter's own value that
+    left, rather than what was computed of it and of other things.
     """
 
     op: str
@@ -132,6 +139,7 @@ class Cut:
     source: SourceLine | None
     parameters: tuple[int, ...]
     used: bool
+    leaf: bool = False
 
 
 class Element(NamedTuple):

@@ -189,6 +189,13 @@ CHOICES = _set(
     "multinomial bernoulli topk sort max min median kthvalue mode",
 )
 """What has no derivative; a dunder is written as the tracer writes it."""
+SHAPE_ONLY_CALLS = _set(
+    "zeros_like ones_like empty_like full_like rand_like randn_like randint_like new_zeros new_ones new_empty new_full",
+    "new_tensor new_empty_strided requires_grad_ result_type broadcast_tensors is_floating_point",
+)
+"""What reads the shape, the dtype or the device of what it is given, and none of its values."""
+SHAPED_CALLS = _set("type_as expand_as view_as reshape_as to")
+"""What reads the values of its first argument only."""
 LEAVING = _set("item tolist numpy __array_")
 """What returns no tensor, so that it cannot be followed further."""
 CHOOSING = _set("topk sort max min median kthvalue mode aminmax unique")

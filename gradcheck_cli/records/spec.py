@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
 from gradcheck_cli.records.drift import Drift
@@ -87,6 +87,18 @@ class Step:
     autocast: torch.dtype | None = None
 
 
+class Derived(NamedTuple):
+    """A parameter that was made of the values of others when the model was built, all by their dotted names.
+
+    `file` and `line` say where.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    file: str
+    line: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
     """A loaded model with its batches and the way from one to a loss.
@@ -94,7 +106,8 @@ class Target:
     `forward(model, batch)` runs one forward pass, on this model or on a copy of it.
     `picked` says in one line each how model, batch and loss were found; `root` is the folder against
     which source files are shown. `loss_source` is empty where only the forward pass can tell. `built` holds
-    the file and line that built a module, by its dotted name, as far as it was seen.
+    the file and line that built a module, by its dotted name, as far as it was seen, and `derived` the parameters that
+    were made of others.
     """
 
     name: str
@@ -106,3 +119,4 @@ class Target:
     root: str
     batch_size: int | None = None
     built: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    derived: tuple[Derived, ...] = ()

@@ -149,7 +149,7 @@ class Thresholds:
         "GC209", 0.05, "share", "Targets that may lie outside of what the output can be; of more training decides."
     )
     clipped_share: float = _fixed(
-        "GC407", 0.95, "share", "Terms of a loss that may be clamped flat; of more training decides."
+        "GC416", 0.95, "share", "Terms of a loss that may be clamped flat; of more training decides."
     )
     # ------------------------------------------------------------ samples that become one
     collapsed_distinguishability: float = _movable(
@@ -242,6 +242,10 @@ class Thresholds:
         3,  # a squeeze, whose input hardly differs between samples, has each unit off every other time
         "units",
         "Fewer than these are off for a whole batch by chance one time in four or more.",
+    )
+    partly_dead: float = _fixed("GC415", 0.5, "share", "Share of units at zero from which on they are told of.")
+    idle_share: float = _fixed(
+        "GC409", 0.25, "share", "Share of all weights that modules which are never called hold at least, to be odd."
     )
     dead_units: float = _fixed("GC403", 8, "units", "Of fewer a share says nothing.")
     constant_passes: float = _fixed(

@@ -52,7 +52,7 @@ REMEDIES = (
         "Deep Feedforward Neural Networks",
         causes="saturating-activation:3 saturated-output:6 softmax-saturation:3 small-init:1 depth:3 "
         "residual-scale:2 large-init:1 dead-relu:3 norm-depth:2 collapsed:3 over-smoothing:4 "
-        "no-residual:3",
+        "no-residual:3 zero-product:1 dead-surrogate:3",
         tried=Tried.EDIT,
         never="saturated-output:unreached",
     ),
@@ -115,7 +115,7 @@ REMEDIES = (
         causes="saturating-activation:2 saturated-output:10 softmax-saturation:2 small-init:2 depth:2 "
         "residual-scale:3 large-init:2 input-scale:2 residual-growth:2 sum-aggregation:2 "
         "single-element-norm:2 lr-too-low:2 exp-underflow:1 norm-depth:3 collapsed:2 "
-        "over-smoothing:2 no-residual:2 unknown:1",
+        "over-smoothing:2 no-residual:2 unknown:1 dead-surrogate:2",
         tried=Tried.EDIT,
         codes={"convolutional": "nn.Sequential(nn.Conv2d(n, n, 3, padding=1), nn.GroupNorm(1, n), nn.ReLU())"},
         needs="saturated-output:hidden softmax-saturation:hidden input-scale:hidden lr-too-low:hidden unknown:hidden",

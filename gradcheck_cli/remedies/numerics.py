@@ -230,6 +230,37 @@ REMEDIES = (
         causes="graph-cut:2 non-differentiable-op:1",
     ),
     remedy(
+        "use-parameter",
+        "compute with the parameter itself, in forward()",
+        "A copy, `.data`, or a parameter made of others in the constructor has their values of that moment and no way "
+        "back to them. What is computed of parameters belongs into forward(), without no_grad.",
+        "w = torch.tanh(self.raw)  # in forward(), not in __init__()",
+        unless="where the value is meant to stand still: register a buffer, so that it shows",
+        source="PyTorch docs, torch.nn.Parameter: "
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html",
+        causes="graph-cut:3 not-in-loss:2",
+    ),
+    remedy(
+        "use-module",
+        "call the module and use what it returns",
+        "What is built and never called, or whose output the loss leaves out, stays as it was initialised.",
+        "h = self.context(h)  # in forward()",
+        unless="where it belongs to another loss or stage: freeze it, or build it there",
+        source="PyTorch docs, modules: https://docs.pytorch.org/docs/stable/notes/modules.html",
+        causes="not-in-loss:1",
+    ),
+    remedy(
+        "surrogate",
+        "a surrogate with a slope where the values lie",
+        "A box around the threshold passes nothing outside of it. A wider one, or one with tails such as a fast "
+        "sigmoid or an arctangent, reaches units that are far from firing; so does a lower threshold.",
+        "grad = grad_output / (1 + 10 * (v - threshold).abs()) ** 2",
+        unless="where the input is too weak to make any unit fire: raise its scale first",
+        source="Neftci, Mostafa and Zenke 2019, Surrogate Gradient Learning in Spiking Neural Networks, "
+        "arXiv:1901.09948",
+        causes="dead-surrogate:1",
+    ),
+    remedy(
         "straight-through",
         "a straight-through estimator",
         "Keeps the hard value forward and passes the gradient of the soft one back, for quantisation and discrete "

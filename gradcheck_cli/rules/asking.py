@@ -6,6 +6,7 @@ import math
 from statistics import median
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.records.blockage import Reason
 from gradcheck_cli.records.enquiry import Questions
 from gradcheck_cli.records.ops import is_custom
 
@@ -46,6 +47,11 @@ def _blamed_functions(evidence: Evidence) -> list[int]:
     """The custom Functions that take or add as many decades as make a layer's slowness a suspicion."""
     most = evidence.thresholds.slower_decades / 2
     blamed: dict[int, float] = {}
+    for module in evidence.zero_layers:
+        blockage = evidence.blocking.of(module)
+        first = blockage.first[Reason.SURROGATE]
+        if blockage.reason is Reason.SURROGATE and first is not None:
+            blamed[first] = math.inf
     for index, above in enumerate(evidence.paths.ledger.parent):
         if above >= 0 and is_custom(evidence.graph.op(above).name):
             decades = evidence.paths.factor(index)

@@ -6,11 +6,13 @@ of them, it is unknown.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from gradcheck_cli.records.enquiry import FunctionTest
 from gradcheck_cli.records.group import Group
 from gradcheck_cli.records.ops import (
     BOUNDED,
@@ -180,7 +182,7 @@ _FAR_BELOW = ", which is next to 0 as what goes in is far below 0"
 
 def _tested(evidence: Evidence, op: int) -> str:
     """What differences of a custom Function's forward say of its backward, where they were taken."""
-    found = next((test for test in evidence.enquiry.functions if test.op == op and test.decades is not None), None)
+    found = next((test for test in evidence.enquiry.functions if test.op == op and _tells(test)), None)
     if found is None:
         return ""
     return (
@@ -216,3 +218,8 @@ def _leads_to_sigmoid(evidence: Evidence, index: int) -> bool:
             return False
         index = op.edges[0].to
     return False
+
+
+def _tells(test: FunctionTest) -> bool:
+    """Whether both the forward and the backward of a Function gave something to compare."""
+    return test.decades is not None and math.isfinite(test.decades)

@@ -1,4 +1,4 @@
-"""GC208, GC209, GC210 and GC407: a loss that compares the wrong things, or what it cannot bring together."""
+"""GC208, GC209, GC210 and GC416: a loss that compares the wrong things, or what it cannot bring together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.records.choices import About, Severity
 from gradcheck_cli.records.comparison import Comparison
 from gradcheck_cli.records.ops import (
-    BOUNDED,
     LOGARITHM_CALLS,
     PROBABILITY_CALLS,
     WEIGHING_CALLS,
@@ -17,7 +16,7 @@ from gradcheck_cli.records.ops import (
     plain_op,
 )
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named, number, percent
+from gradcheck_cli.rules.wording import named, number, percent, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
@@ -83,8 +82,8 @@ def unreachable_targets(evidence: Evidence) -> Diagnoses:
         yield Diagnosis(
             layers=tuple(evidence.graph.path_of(m) for m in evidence.layers if evidence.graph.has_matrix(m)),
             cause="saturated-output",
-            message=f"the output cannot reach {'any' if share == 1 else percent(share)} of the targets: {maker} puts out {_bounds(found)}, and "
-            f"the targets run {targets}",
+            message=f"the output cannot reach {'any' if share == 1 else percent(share)} of the targets: {maker} puts "
+            f"out {_bounds(found)}, and the targets run {targets}",
             why=f"the outputs run {outputs} now, and the loss drives them to the end of what they can be",
             op=_maker(evidence, found) if found.op >= 0 else None,
             source=None if found.op >= 0 else found.source,
@@ -142,56 +141,32 @@ def missing_log(evidence: Evidence) -> Diagnoses:
         return
 
 
-def flat_loss(evidence: Evidence) -> Diagnoses:
-    """The loss is clamped where it is flat: every term lies beyond the bounds, so every gradient is exactly 0.
+def clamped_loss(evidence: Evidence) -> Diagnoses:
+    """Nearly all terms of the loss lie beyond the bounds of a clamp, which hands no gradient on where it cuts off.
 
-    `clamp` hands no gradient on where it cuts off. A hinge of 0 is left alone: there every sample is right already.
-    Where nearly all terms are cut off, training decides.
+    The layers learn from the few that are left: training decides. Where no term is left at all it is GC405.
     """
-    layers = [m for m, layer in evidence.layers.items() if layer.status == "ok" and evidence.graph.has_matrix(m)]
-    if not layers:
-        return
-    stops = _stops(evidence)
-    all_zero = not any(evidence.layers[m].grad_norm for m in layers)
-    if all_zero and stops and all(_is_outer_clamp(evidence, op) for op in stops) and evidence.measurement.loss != 0:
-        yield _clamped(evidence, layers, stops[0], 1.0)
-        return
+    layers = [m for m, layer in evidence.layers.items() if layer.grad_norm and evidence.graph.has_matrix(m)]
     for found in evidence.measurement.comparisons:
-        if found.averaged and found.clipped >= evidence.thresholds.clipped_share and not all_zero:
-            yield _clamped(evidence, layers, found.op if found.op >= 0 else None, found.clipped)
+        if layers and found.averaged and found.clipped >= evidence.thresholds.clipped_share:
+            yield _clamped(evidence, layers, found)
             return
 
 
-def _clamped(evidence: Evidence, layers: Sequence[int], op: int | None, share: float) -> Diagnosis:
-    names = tuple(evidence.graph.path_of(m) for m in layers)
-    loss = evidence.measurement.loss
-    every = share == 1
-    terms = "all its terms" if every else f"{percent(share)} of its terms"
-    left = "every gradient is exactly 0" if every else f"{named(names)} learn from {percent(1 - share, 1)} of them"
+def _clamped(evidence: Evidence, layers: Sequence[int], found: Comparison) -> Diagnosis:
+    names, loss = tuple(evidence.graph.path_of(m) for m in layers), evidence.measurement.loss
+    op = found.op if found.op >= 0 else None
     arrives = evidence.graph.op(op).total if op is not None else 0.0
-    why = f"a gradient of norm {number(arrives, 2)} arrives at the clamp{' and nothing leaves it' if every else ''}"
     return Diagnosis(
         layers=names,
         cause="saturated-loss",
-        message=f"the loss is clamped flat: {terms} lie beyond the bounds, so {left}",
-        why=f"the loss is {number(loss)}; {why}",
+        message=f"the loss is clamped flat: {percent(found.clipped)} of its terms lie beyond the bounds, so "
+        f"{named(names)} {verb(names, 'learns', 'learn')} from {percent(1 - found.clipped, 1)} of them",
+        why=f"the loss is {number(loss)}; a gradient of norm {number(arrives, 2)} arrives at the clamp",
         op=op,
-        numbers={"clamped_share": share, "loss": loss},
-        doubt=None if every else About.WHOLE,
+        numbers={"clamped_share": found.clipped, "loss": loss},
+        doubt=About.WHOLE,
     )
-
-
-def _stops(evidence: Evidence) -> list[int]:
-    """The ops that a gradient reaches and that none leaves."""
-    return [
-        index
-        for index, op in enumerate(evidence.measurement.ops)
-        if op.total > 0 and op.edges and not any(edge.norm for edge in op.edges)
-    ]
-
-
-def _is_outer_clamp(evidence: Evidence, op: int) -> bool:
-    return evidence.graph.stem(op) in BOUNDED and evidence.graph.op(op).module < 0
 
 
 def _maker(evidence: Evidence, found: Comparison) -> int:

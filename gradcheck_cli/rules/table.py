@@ -12,6 +12,7 @@ from gradcheck_cli.rules import (
     cancelling,
     collapsed,
     cuts,
+    dead,
     depth,
     drift,
     dynamics,
@@ -25,6 +26,7 @@ from gradcheck_cli.rules import (
     saturated,
     softmaxes,
     throughtime,
+    unused,
     updates,
 )
 from gradcheck_cli.rules.rule import Diagnoses, Rule
@@ -35,9 +37,11 @@ if TYPE_CHECKING:
 _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 _EVERYTHING = ("GC",)
 """Where values are not finite, nothing else can be judged."""
-_COLLAPSE = ("GC207",)
+_ALIKE = ("GC410", "GC415")
+"""Where samples have become alike, or outgrown the biases, a unit is on for all of them or for none."""
+_COLLAPSE = ("GC207", *_ALIKE)
 """The same loss of signal, seen on its way forward."""
-_EXPLOSIONS = ("GC3",)
+_EXPLOSIONS = ("GC3", *_ALIKE)
 """A loss that exploded is what a weight that explodes looks like from above."""
 _FORWARD_CAUSES = (
     "log-zero log-negative sqrt-zero exp-overflow zero-div-zero masked-softmax-row empty-reduction masked-loss "
@@ -109,6 +113,14 @@ RULES: tuple[Rule, ...] = (
         triable=True,
     ),
     _rule(
+        "GC407",
+        "no-gradient",
+        _ERROR,
+        "graph-cut non-differentiable-op not-in-loss",
+        cuts.no_gradient,
+        silences=("GC401", "GC406", "GC409", "GC413"),
+    ),
+    _rule(
         "GC401",
         "graph-cut",
         _ERROR,
@@ -128,6 +140,15 @@ RULES: tuple[Rule, ...] = (
         triable=True,
     ),
     _rule(
+        "GC408",
+        "zero-product",
+        _ERROR,
+        "zero-product",
+        blocked.zero_product,
+        readings.without_gradient,
+        triable=True,
+    ),
+    _rule(
         "GC402",
         "step-function",
         _ERROR,
@@ -140,13 +161,22 @@ RULES: tuple[Rule, ...] = (
         "GC403",
         "dead-activation",
         _ERROR,
-        "dead-relu",
-        blocked.dead_activation,
+        "dead-relu dead-surrogate saturated-output",
+        dead.dead_activation,
         readings.without_gradient,
         triable=True,
     ),
-    _rule("GC407", "flat-loss", _ERROR, "saturated-loss", losses.flat_loss, readings.without_gradient, triable=True),
-    _rule("GC405", "masked-loss", _ERROR, "masked-loss", blocked.masked_loss, readings.without_gradient, triable=True),
+    _rule(
+        "GC405",
+        "masked-loss",
+        _ERROR,
+        "masked-loss saturated-loss",
+        blocked.masked_loss,
+        readings.without_gradient,
+        triable=True,
+        silences=("GC412",),
+    ),
+    _rule("GC416", "clamped-loss", _ERROR, "saturated-loss", losses.clamped_loss, triable=True),
     _rule("GC208", "broadcast-loss", _ERROR, "broadcast", losses.broadcast_loss, triable=True),
     _rule(
         "GC209",
@@ -245,6 +275,7 @@ RULES: tuple[Rule, ...] = (
         collapsed.collapsed_signal,
         readings.told_apart,
         triable=True,
+        silences=_ALIKE,
     ),
     _rule(
         "GC206",
@@ -266,6 +297,16 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule("GC212", "uneven-columns", _WARNING, "input-scale", inputs.uneven_columns, triable=True),
     _rule("GC213", "constant-data", _WARNING, "unshuffled-batches constant-target", inputs.constant_data),
+    _rule(
+        "GC410",
+        "linear-rectifier",
+        _WARNING,
+        "dead-relu",
+        dead.linear_rectifier,
+        triable=True,
+        silences=("GC415",),
+    ),
+    _rule("GC409", "idle-module", _WARNING, "not-in-loss", unused.idle_module, triable=True),
     _rule(
         "GC604",
         "step-not-finite",
@@ -292,8 +333,9 @@ RULES: tuple[Rule, ...] = (
     _rule("GC211", "cancelled", _NOTE, "cancelled", cancelling.cancelled),
     _rule("GC411", "by-design-zero", _NOTE, "by-design-zero", blocked.by_design_zero),
     _rule("GC412", "masked", _NOTE, "masked", blocked.masked_rows),
-    _rule("GC413", "unused", _NOTE, "unused", cuts.unused),
-    _rule("GC414", "frozen", _NOTE, "frozen", cuts.frozen),
+    _rule("GC413", "unused", _NOTE, "unused detached", unused.unused),
+    _rule("GC414", "frozen", _NOTE, "frozen", unused.frozen),
+    _rule("GC415", "partly-dead", _NOTE, "partly-dead", dead.partly_dead),
 )
 BY_CODE = {rule.code: rule for rule in RULES}
 """Every rule by its code."""

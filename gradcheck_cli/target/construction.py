@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
+from gradcheck_cli.records.spec import Derived
 from gradcheck_cli.target.usercode import is_users
 
 
@@ -20,6 +21,7 @@ class Constructions:
 
     def __init__(self) -> None:
         self._places: dict[int, tuple[weakref.ref[nn.Module], str, int]] = {}
+        self._made: list[tuple[weakref.ref[nn.Parameter], tuple[weakref.ref[nn.Parameter], ...], str, int]] = []
 
     def note(self, module: nn.Module, frame: FrameType | None) -> None:
         """Remember the innermost line of the user's at or above `frame` that is not the module's own constructor."""
@@ -27,6 +29,23 @@ class Constructions:
             frame = frame.f_back
         if frame is not None:
             self._places[id(module)] = (weakref.ref(module), frame.f_code.co_filename, frame.f_lineno)
+
+    def note_parameter(self, made: nn.Parameter, data: Tensor, frame: FrameType | None) -> None:
+        """Remember a parameter whose values were computed from others: making it one cuts it off from them."""
+        sources = tuple(weakref.ref(leaf) for leaf in _leaves(data) if isinstance(leaf, nn.Parameter))
+        while frame is not None and not is_users(frame.f_code.co_filename):
+            frame = frame.f_back
+        if sources and frame is not None:
+            self._made.append((weakref.ref(made), sources, frame.f_code.co_filename, frame.f_lineno))
+
+    def derived(self, model: nn.Module) -> Iterator[Derived]:
+        """The model's parameters that were made of other ones of its own."""
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        for made, sources, file, line in self._made:
+            found = tuple(names[id(s)] for ref in sources if (s := ref()) is not None and id(s) in names)
+            own = made()
+            if own is not None and id(own) in names and found:
+                yield Derived(names[id(own)], found, file, line)
 
     def of(self, model: nn.Module) -> Mapping[str, tuple[str, int]]:
         """File and line of the model's modules by their dotted names."""
@@ -37,18 +56,41 @@ class Constructions:
 @contextmanager
 def watched_construction() -> Iterator[Constructions]:
     """Note every module that is built inside."""
-    noted, original = Constructions(), nn.Module.__init__
+    noted, original, parameter = Constructions(), nn.Module.__init__, nn.Parameter.__new__
 
     @functools.wraps(original)
     def watched(self: nn.Module, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         noted.note(self, sys._getframe(1))
 
+    @functools.wraps(parameter)
+    def making(cls: Any, data: Any = None, *args: Any, **kwargs: Any) -> Any:
+        made = parameter(cls, data, *args, **kwargs)
+        if isinstance(data, Tensor) and data.grad_fn is not None:
+            noted.note_parameter(made, data, sys._getframe(1))
+        return made
+
     nn.Module.__init__ = watched  # type: ignore[method-assign]
+    nn.Parameter.__new__ = staticmethod(making)  # type: ignore[method-assign]
     try:
         yield noted
     finally:
         nn.Module.__init__ = original  # type: ignore[method-assign]
+        nn.Parameter.__new__ = staticmethod(parameter)  # type: ignore[method-assign]
+
+
+def _leaves(tensor: Tensor) -> Iterator[Tensor]:
+    """The leaves of the graph that a tensor hangs from."""
+    stack = [tensor.grad_fn]
+    seen = {tensor.grad_fn}
+    while stack:
+        node = stack.pop()
+        if (leaf := getattr(node, "variable", None)) is not None:
+            yield leaf
+        for child, _ in node.next_functions if node is not None else ():
+            if child is not None and child not in seen:
+                seen.add(child)
+                stack.append(child)
 
 
 def _constructs(frame: FrameType, module: nn.Module) -> bool:

@@ -82,6 +82,7 @@ def _loaded(spec: CheckSpec) -> Target:
         root=str(root),
         batch_size=batch_size(batches[0]),
         built=built.constructions.of(model),
+        derived=tuple(built.constructions.derived(model)),
     )
 
 

@@ -135,10 +135,10 @@ def main_tensor(output: Any) -> Any:
 
 
 def check_loss(loss: Any, source: str) -> torch.Tensor:
-    """Return `loss` if it is a scalar that a backward pass can start from.
+    """Return `loss` if it is a scalar that could be minimised; a rule tells of one that no way leads back from.
 
     Raises:
-        ProbeError: It is not a tensor, not a scalar, not floating point, or has no graph behind it.
+        ProbeError: It is not a tensor, not a scalar, or not floating point.
     """
     if not isinstance(loss, torch.Tensor):
         raise ProbeError(
@@ -153,11 +153,6 @@ def check_loss(loss: Any, source: str) -> torch.Tensor:
     if not loss.is_floating_point():
         raise ProbeError(
             f"the loss ({source}) is {_dtype(loss)}, which has no gradient", hint="It must be a real float."
-        )
-    if torch.is_grad_enabled() and loss.grad_fn is None:  # torch.tensor(x, requires_grad=True) has none either
-        raise ProbeError(
-            f"the loss ({source}) requires no gradient: nothing connects it to the parameters",
-            hint="Look for .detach(), .item(), argmax, NumPy or torch.no_grad() on the way to the loss.",
         )
     return loss
 

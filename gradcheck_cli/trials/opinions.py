@@ -15,6 +15,9 @@ from gradcheck_cli.trials.opening import Opening, Unanswerable, opening
 from gradcheck_cli.trials.outcome import gain
 from gradcheck_cli.trials.training import LONGER, Recipe
 
+STUCK = 0.01
+"""Share of Lm by which a copy that learned nothing ends below it at most. That alone proves nothing, since slow is not
+ill; beside a module that was built for the task and is not called, it does."""
 MOST = 3
 """Remedies of a suspicion under which copies are trained for longer, the best first."""
 
@@ -55,6 +58,8 @@ class Opinions:
                 ends.append((found, treatment.remedy))
         if any(remedy.trial.note == LATE for remedy in finding.remedies):
             raise OutOfBudget
+        if finding.cause == "not-in-loss" and all(map(_is_stuck, self._untreated.values())):
+            return decided(finding, Decision.CONFIRMED, _ended(list(self._untreated.values())))
         told = f"{_ended(list(self._untreated.values()))}; {_best(ends) if ends else 'no remedy that was tried helps'}"
         return decided(finding, Decision.UNDECIDED, told)
 
@@ -116,6 +121,12 @@ def _confirmed(finding: Finding, remedy: Remedy, without: Learning, found: Learn
     told = f"{end}; with `{remedy.title}` at {found.told}"
     first = (remedy, *(other for other in finding.remedies if other.id != remedy.id))
     return decided(replace(finding, remedies=first), Decision.CONFIRMED, told)
+
+
+def _is_stuck(found: Learning) -> bool:
+    """Whether training came to no more than one answer for every sample."""
+    share = gain(found.end)
+    return share is not None and share < STUCK
 
 
 def _ended(learnings: Sequence[Learning]) -> str:

@@ -35,7 +35,12 @@ def measured_outcome(
     codes = {f.code for f in before}
     new = sorted({f.code for f in after if f.severity is not Severity.NOTE} - codes)
     if not any(f.code == finding.code and (f.severity is not Severity.NOTE or f.opinion) for f in after):
-        return ("worse", f"it brings {', '.join(new)} instead") if new else ("fixed", "")
+        if new:
+            return "worse", f"it brings {', '.join(new)} instead"
+        was, now = numbers
+        if was is not None and now is not None and now.badness >= was.badness > 0:  # told in another way, as a note
+            return "no-effect", ""
+        return "fixed", ""
     was, now = numbers
     if was is None or now is None:
         return "no-effect", ""

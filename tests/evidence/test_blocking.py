@@ -55,7 +55,11 @@ def test_an_expand_is_no_exponential_and_is_not_saturated() -> None:
 @pytest.mark.parametrize("name", ["SignBackward", "SigmoidBackward", "ReluBackward", "MineBackward"])
 def test_a_custom_function_is_not_taken_for_the_op_of_torch_that_is_called_alike(name: str) -> None:
     blockage = blocked(name).blocking.of(1)
-    assert (blockage.reason, blockage.custom) == (Reason.MASKED, 1)
+    assert (blockage.reason, blockage.custom) == (Reason.SURROGATE, 1)
+
+
+def test_a_custom_function_outside_the_model_is_a_loss_and_no_unit() -> None:
+    assert blocked("MineBackward", -1).blocking.of(1).reason is Reason.MASKED
 
 
 def test_a_clamp_outside_the_model_is_a_loss_that_is_clipped_and_no_dead_rectifier() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -186,8 +187,8 @@ def test_a_forward_of_steps_does_not_move(many: int) -> None:
     assert found[0] is None
 
 
-def test_a_backward_that_gives_nothing_has_no_decades() -> None:
-    assert functions.tested(application(Closed, x())) == (None, 0.0)
+def test_a_backward_that_gives_nothing_lies_infinitely_far_below_its_forward() -> None:
+    assert functions.tested(application(Closed, x())) == (-math.inf, 0.0)
 
 
 def test_what_raises_on_values_that_it_has_not_seen_is_left_out() -> None:

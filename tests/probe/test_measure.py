@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from gradcheck_cli.errors import ProbeError
 from gradcheck_cli.probe import measure
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.runtime.passes import RaisedByUser
@@ -170,9 +169,10 @@ def test_an_interruption_is_no_error_of_the_users() -> None:
         measured(regression(), step=step)
 
 
-def test_a_loss_without_a_graph_is_an_error_of_the_probe() -> None:
-    with pytest.raises(ProbeError, match="requires no gradient"):
-        measured(regression(), step=lambda model, batch: model(batch[0]).detach().sum())
+def test_a_loss_without_a_graph_is_measured_and_reaches_no_parameter() -> None:
+    found = measured(regression(), step=lambda model, batch: model(batch[0]).detach().sum())
+    assert [p.grad_norm for p in found.parameters] == [None, None]
+    assert [(cut.op, cut.parameters) for cut in found.cuts] == [("detach", (0, 1))]
 
 
 def test_a_gradient_of_the_input_is_measured_and_given_back() -> None:

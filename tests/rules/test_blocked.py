@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.enquiry import Enquiry, FunctionTest
 from gradcheck_cli.records.measurement import Lens
 from gradcheck_cli.records.thresholds import Thresholds
 from tests.measurements import LEAF, judged, measurement, module, op, parameter
@@ -42,8 +46,16 @@ def test_gradients_that_end_at_an_expand_or_a_mask_are_a_note_and_nothing_is_sat
 
 
 @pytest.mark.parametrize("name", ["SignBackward", "ReluBackward", "SigmoidBackward"])
-def test_a_custom_function_that_sends_zero_is_not_taken_for_torchs_op_of_that_name(name: str) -> None:
-    assert codes(chain([0.5, 0.0, 0.5], name)) == [("GC412", "masked")]
+def test_a_custom_function_that_sends_zero_is_a_surrogate_and_not_torchs_op_of_that_name(name: str) -> None:
+    assert ill(chain([0.5, 0.0, 0.5], name)) == [("GC403", "dead-surrogate")]
+
+
+def test_a_custom_function_whose_forward_moves_is_no_unit_that_is_off() -> None:
+    """A gradient that is reversed times 0, as domain adaptation starts, is a note as it was."""
+    found = chain([0.5, 0.0, 0.5], "ReverseBackward")
+    moves = Enquiry(functions=(FunctionTest(4, -math.inf, 0.0),))
+    assert diagnoses("GC403", found, enquiry=moves) == []
+    assert [d.cause for d in diagnoses("GC412", found, enquiry=moves)] == ["masked"]
 
 
 def test_what_a_step_function_blocks_is_told_with_what_arrives_there() -> None:
@@ -120,7 +132,10 @@ def test_a_hinge_that_is_satisfied_and_a_batch_that_is_fitted_are_not() -> None:
     fitted = Lens(op=0, kind="loss", output_rms=2.0, target_rms=2.0)
     assert ill(nothing_learns("ClampMinBackward0", 0.0)) == []
     assert ill(nothing_learns("MulBackward0", 0.0, lenses=(fitted,))) == []
-    assert ill(nothing_learns("ClampMinBackward0", 3.0)) == [("GC407", "saturated-loss")]
+
+
+def test_a_loss_that_is_clamped_for_the_whole_batch_is_flat_and_not_masked() -> None:
+    assert codes(nothing_learns("ClampMinBackward0", 3.0)) == [("GC405", "saturated-loss")]
 
 
 def test_one_layer_with_a_gradient_is_enough_to_say_that_the_batch_was_not_masked() -> None:
@@ -146,3 +161,75 @@ def test_a_gate_of_zero_that_learns_is_a_note() -> None:
     (note,) = judged(found).findings
     assert (note.code, note.severity, note.layers) == ("GC411", Severity.NOTE, ("branch",))
     assert note.message == "`branch` gets no gradient yet: `gate` is all 0 now and moves with the first step"
+
+
+# --------------------------------------------------------------------------- two factors of zero
+
+
+def product(*, left: float, right: float, gradient: float = 0.0):
+    """left(x) * right(x), of weights of these norms; `gradient` arrives at the left one."""
+    return measurement(
+        op("MseLossBackward0", 1.0, (1, 0.5), module=-1),
+        op("MulBackward0", 0.5, (2, gradient), (4, 0.0)),
+        op("MmBackward0", gradient, (3, gradient), module=1),
+        op(LEAF, gradient),
+        op("MmBackward0", 0.0, (5, 0.0), module=2),
+        op(LEAF, 0.0),
+        parameters=[
+            parameter("left.weight", op=3, grad=gradient, weight_norm=left, active_weight_norm=left, module=1),
+            parameter("right.weight", op=5, grad=0.0, weight_norm=right, active_weight_norm=right, module=2),
+        ],
+        modules=[module("", "Net"), module("left"), module("right")],
+    )
+
+
+def test_two_factors_that_are_both_zero_never_open() -> None:
+    found = only("GC408", product(left=0.0, right=0.0))
+    assert (found.cause, found.layers, found.op) == ("zero-product", ("left", "right"), 1)
+    assert found.message.startswith("`left.weight` and `right.weight` are all 0 and multiply each other")
+
+
+@pytest.mark.parametrize("found", [product(left=0.0, right=1.0, gradient=0.3), product(left=1.0, right=1.0)])
+def test_one_factor_of_zero_opens_and_factors_that_are_not_zero_are_masked_at_most(found) -> None:
+    assert diagnoses("GC408", found) == []
+
+
+def test_a_trunk_behind_several_blockers_is_told_once() -> None:
+    """A mask nearer to the loss hides nothing of a rectifier that is off."""
+    found = measurement(
+        op("MseLossBackward0", 1.0, (1, 0.5), (2, 0.5), module=-1),
+        op("MaskedFillBackward0", 0.5, (3, 0.0)),
+        op("ReluBackward0", 0.5, (3, 0.0)),
+        op("MmBackward0", 0.0, (4, 0.0), module=1),
+        op(LEAF, 0.0),
+        parameters=[parameter("trunk.weight", op=4, grad=0.0, module=1)],
+        modules=[module("", "Net"), module("trunk")],
+    )
+    assert only("GC403", found).layers == ("trunk",)
+    assert diagnoses("GC412", found) == []
+
+
+# --------------------------------------------------------------------------- units that are off
+
+
+@pytest.mark.parametrize("always", [0.4, 0.1])
+def test_half_of_the_units_off_is_a_note_and_an_illness_where_nothing_else_bends(always: float) -> None:
+    lens = replace(mostly_dead(0.6), always=always)
+    found = measurement(
+        op("MseLossBackward0", 1.0, (1, 0.5), module=-1),
+        op("ReluBackward0", 0.5, (2, 0.3)),
+        op("MmBackward0", 0.5, (3, 0.5), module=1),
+        op(LEAF, 0.5),
+        parameters=[parameter("body.weight", op=3, grad=0.5, module=1)],
+        modules=[module("", "Net"), module("body")],
+        lenses=(lens,),
+    )
+    linear = always == 0.4
+    assert [(d.layers, d.cause) for d in diagnoses("GC410", found)] == [(("body",), "dead-relu")] * linear
+    (told,) = (f for f in judged(found).findings if f.code in ("GC410", "GC415"))
+    assert told.severity is (Severity.WARNING if linear else Severity.NOTE)
+    assert {k: told.evidence[k] for k in ("dead_units", "units", "samples")} == {
+        "dead_units": 19,
+        "units": 32,
+        "samples": 64,
+    }

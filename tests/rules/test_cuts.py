@@ -125,3 +125,75 @@ def test_a_frozen_layer() -> None:
     assert (finding.code, finding.severity, finding.layers) == ("GC414", Severity.NOTE, ("layers.0",))
     assert finding.why == "training does not change its 16 parameters"
     assert verdict.layers[0].status == "frozen"
+
+
+def test_a_tower_under_no_grad_that_nothing_learns_from_is_one_note() -> None:
+    found = chain([0.5] * 3)
+    for index in range(2):
+        found = unreached(found, index)
+    cuts = tuple(replace(cut("no_grad", i, line=i, used=False), module=i + 1) for i in range(2))
+    (note,) = judged(replace(found, cuts=cuts)).findings
+    assert (note.code, note.cause, note.layers) == ("GC413", "detached", ("layers.0", "layers.1"))
+    assert note.message == "`layers.0` and `layers.1` ran under `no_grad()` only"
+
+
+def test_a_tower_in_eval_mode_beside_layers_in_train_mode_is_asleep_on_purpose() -> None:
+    found = replace(unreached(chain([0.5] * 2), 0), cuts=(replace(cut("no_grad", 0), module=1),))
+    assert codes(found) == [("GC401", "graph-cut")]
+    modules = (found.modules[0], replace(found.modules[1], training=False), found.modules[2])
+    assert codes(replace(found, modules=modules)) == [("GC413", "detached")]
+
+
+# --------------------------------------------------------------------------- one matrix of a layer
+
+
+def with_sibling(*cuts: Cut, shape: tuple[int, ...] = (4, 4)) -> Measurement:
+    """A layer that learns, with another parameter of it that no gradient reaches."""
+    found = chain([0.5, 0.5], cuts=cuts)
+    return replace(
+        found, parameters=(*found.parameters, parameter("layers.0.other", op=None, grad=None, module=1, shape=shape))
+    )
+
+
+def test_a_matrix_whose_value_is_used_is_judged_alone() -> None:
+    (finding,) = judged(with_sibling(replace(cut("Parameter", 2), leaf=True))).findings
+    assert (finding.code, finding.layers, finding.cause) == ("GC401", ("layers.0",), "graph-cut")
+    assert finding.message == "`layers.0.other` cannot learn: `nn.Parameter()` cuts it off from the loss"
+    assert finding.why.startswith("its value was used, and it has no gradient")
+
+
+@pytest.mark.parametrize("found", [with_sibling(), with_sibling(cut("detach", 2, used=False))])
+def test_a_matrix_that_this_batch_never_reads_or_only_measures_is_none(found: Measurement) -> None:
+    assert codes(found) == []
+
+
+def test_a_vector_alone_is_none() -> None:
+    assert codes(with_sibling(cut("detach", 2), shape=(4,))) == []
+
+
+# --------------------------------------------------------------------------- no gradient at all
+
+
+def test_no_parameter_with_a_gradient_is_the_clearest_illness() -> None:
+    found = unreached(unreached(chain([0.5] * 2, cuts=(cut("detach", 0, 1, used=False),)), 0), 1)
+    (finding,) = judged(found).findings
+    assert (finding.code, finding.severity, finding.cause) == ("GC407", Severity.ERROR, "graph-cut")
+    assert finding.layers == ("layers.0", "layers.1")
+    assert "`detach()` cuts the loss off from them" in finding.message
+
+
+def test_where_no_cut_was_seen_the_loss_does_without_the_model() -> None:
+    found = unreached(chain([0.5]), 0)
+    assert codes(found) == [("GC407", "not-in-loss")]
+
+
+# --------------------------------------------------------------------------- built and never called
+
+
+@pytest.mark.parametrize(("numel", "code"), [(16, "GC409"), (2, "GC413")])
+def test_a_module_that_is_never_called_is_suspected_by_its_share_of_the_weights(numel: int, code: str) -> None:
+    found = unreached(chain([0.5, 0.5]), 0, numel=numel)
+    modules = (found.modules[0], replace(found.modules[1], path="context", calls=0), found.modules[2])
+    (finding,) = judged(replace(found, modules=modules)).findings
+    assert (finding.code, finding.severity) == (code, Severity.NOTE)
+    assert bool(finding.opinion) is (code == "GC409")

@@ -120,7 +120,7 @@ def test_what_a_loss_over_classes_is_given(
 @pytest.mark.parametrize(
     ("target", "loss", "expected"),
     [
-        (50 + Y, lambda o, t: ((o[:, 0] - t).clamp(-1, 1) ** 2).mean(), [("GC407", "saturated-loss")]),
+        (50 + Y, lambda o, t: ((o[:, 0] - t).clamp(-1, 1) ** 2).mean(), [("GC405", "saturated-loss")]),
         (Y, lambda o, t: ((o[:, 0] - t).clamp(-1, 1) ** 2).mean(), []),
         (torch.ones(64), lambda o, t: F.relu(-9 - o[:, 0] * t).mean(), []),  # every margin is kept
     ],
@@ -157,9 +157,9 @@ def test_a_loss_of_which_most_is_clamped_is_a_suspicion() -> None:
         "modules": [module("", "Net"), module("net")],
     }
     most = measurement(*ops, comparisons=(comparison((8,), (8,), (8,), clipped=0.97, averaged=True),), **layers)
-    assert only("GC407", most).doubt is About.WHOLE
+    assert only("GC416", most).doubt is About.WHOLE
     half = measurement(*ops, comparisons=(comparison((8,), (8,), (8,), clipped=0.5, averaged=True),), **layers)
-    assert diagnoses("GC407", half) == []
+    assert diagnoses("GC416", half) == []
 
 
 def test_weights_of_the_samples_that_lose_their_samples_are_a_note() -> None:

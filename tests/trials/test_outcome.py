@@ -45,6 +45,7 @@ def number(badness: float) -> Reading:
     ("left", "before", "after", "outcome"),
     [
         ([], 8, 1, "fixed"),
+        ([], 8, 8, "no-effect"),  # told in another way, and no better
         ([SICK], 8, 5, "helps"),
         ([SICK], 8, 7.8, "no-effect"),
         ([SICK], 8, 9, "worse"),
