@@ -65,10 +65,10 @@ def _loaded(spec: CheckSpec) -> Target:
     seed_everything(spec.seed)
     found = load_batches(spec, built.imports, built.source, model)
     moved = partial(_moved, device=device, dtype=getattr(torch, spec.dtype) if spec.dtype else None, label=found.origin)
-    found = found._replace(batches=moved(found.batches), whole=moved(found.whole) if found.whole is not None else None)
+    found = found._replace(batches=moved(found.batches))
     forward = _forward(spec, built)
     _place_loss(forward, device)
-    batches, reading = as_taken(found, model, forward, spec.seed)
+    batches, reading = as_taken(found, model, forward, spec.seed, moved)
     materialised(model, forward, batches[0])
     loss = forward.source or "the model's own, or guessed"
     picked = (f"model: {built.picked}", f"batch: {found.origin}{reading}", f"loss: {loss}")

@@ -22,22 +22,37 @@ from gradcheck_cli.target.forward import ModelForward, StepForward, training_ste
 _WHOLE, _ITEM = ", its list taken as one batch", ", an item of its list taken as a batch"
 
 
-def as_taken(found: Found, model: nn.Module, forward: ModelForward | StepForward, seed: int) -> tuple[list[Any], str]:
+def as_taken(
+    found: Found,
+    model: nn.Module,
+    forward: ModelForward | StepForward,
+    seed: int,
+    moved: Callable[[list[Any]], list[Any]] = lambda batches: batches,
+) -> tuple[list[Any], str]:
     """The batches as the step takes them and, where a list can be read in two ways, which way was taken.
 
     How the step's own code reads its batch, then the name, say which way is tried first; the other one is taken where
-    only that runs. The model comes back as it was.
+    only that runs. The model comes back as it was. `moved` brings a list to the model's device, where it is tried.
     """
     if found.whole is None:
         return found.batches, ""
-    one = found.whole if isinstance(forward, StepForward) else (found.whole,)
-    readings = [([one], _WHOLE), (found.batches, _ITEM if found.named_one else "")]
+
+    def one() -> list[Any]:
+        assert found.whole is not None
+        whole = moved(found.whole)
+        return [whole if isinstance(forward, StepForward) else (whole,)]
+
+    readings = [(one, _WHOLE), (lambda: found.batches, _ITEM if found.named_one else "")]
     if not _begins_whole(found, model, forward):
         readings.reverse()
-    for batches, told in readings:
+    first: tuple[list[Any], str] | None = None
+    for read, told in readings:
+        batches = read()
         if _runs(model, forward, batches[0], seed):
             return batches, told
-    return readings[0]
+        first = first or (batches, told)
+    assert first is not None
+    return first
 
 
 def materialised(model: nn.Module, forward: Callable[[nn.Module, Any], Pass], batch: Any) -> None:

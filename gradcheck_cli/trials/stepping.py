@@ -44,7 +44,7 @@ def first_update(step: Step, training: Training, seconds: Mapping[str, float]) -
             return _stepped(step, _recipe(training)), ""
     except NotIndependent as reason:
         return None, f"the first update was not simulated: {reason}"
-    except Exception as error:  # the user's code, or an optimiser that does not take such a gradient
+    except (Exception, SystemExit) as error:  # the user's code, or an optimiser that takes no such gradient
         return None, f"the first update was not simulated: {type(error).__name__}: {error}".splitlines()[0][:160]
 
 
@@ -60,7 +60,7 @@ def first_updates(step: Step, training: Training, steps: int, diagnose: Diagnose
             loss, ill = _after(step, recipe, steps, diagnose)
             state.restore()
             slow, others = _after(step, replace(recipe, lr=_SLOW * recipe.lr), steps, diagnose)
-    except Exception:
+    except (Exception, SystemExit):
         return None
     return Later(steps, loss, slow, tuple(finding for finding in ill if not _as_bad(finding, others)))
 

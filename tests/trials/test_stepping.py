@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from gradcheck_cli import check
 from gradcheck_cli.pipeline import diagnose
 from gradcheck_cli.records.choices import Optimizer
 from gradcheck_cli.records.spec import Step
@@ -98,3 +99,21 @@ def test_more_updates_are_taken_on_two_copies():
     assert later.steps == 10 and later.findings == ()
     assert later.loss < later.loss_slow
     assert all(torch.equal(a, b) for a, b in zip(before.values(), model.state_dict().values(), strict=True))
+
+
+class Leaves(nn.Linear):
+    """Works in the pass that is measured, and exits in the next one."""
+
+    passes = 0
+
+    def forward(self, x):
+        Leaves.passes += 1
+        if Leaves.passes > 1:
+            raise SystemExit(3)
+        return super().forward(x)
+
+
+def test_a_model_that_exits_later_costs_only_the_update():
+    report = check(Leaves(4, 1), batch(), loss="mse_loss", lr=1e-3)
+    assert report.exit_code == 0
+    assert "the first update was not simulated: SystemExit: 3" in report.notes
