@@ -32,6 +32,7 @@ from gradcheck_cli.records.ops import (
     PRODUCT_CALLS,
     SHAPE_ONLY_CALLS,
     SHAPED_CALLS,
+    TARGETED_CALLS,
 )
 from gradcheck_cli.runtime.norms import Scalar, norm
 from gradcheck_cli.runtime.state import State, function_name, written
@@ -181,7 +182,7 @@ class Tracer(TorchFunctionMode):
             self._place_events.append((before, self._frames.user_place(sys._getframe())))
             self._place_events.append((after, None))
             if self._cut_values:
-                self._note_joining(args)
+                self._note_joining(name, args)
             if name in CHOOSING:
                 self._note_choice(name, args, result)
         elif isinstance(result, Tensor) or name in LEAVING or (self._cut_values and isinstance(result, (tuple, list))):
@@ -292,7 +293,7 @@ class Tracer(TorchFunctionMode):
                 for index in self._cuts_in(tensor):
                     self.cuts[index].used = True
 
-    def _note_joining(self, args: tuple[Any, ...]) -> None:
+    def _note_joining(self, name: str, args: tuple[Any, ...]) -> None:
         """A cut value meets the graph again. With a parameter it was meant to be learned from; so it was
         inside the model, unless it was computed under no_grad as the target networks of BYOL and DQN are."""
         tensors = [t for t in _flat(args) if isinstance(t, Tensor)]
@@ -301,6 +302,8 @@ class Tracer(TorchFunctionMode):
         elif self._stack[-1] >= 0:
             for index in {i for t in tensors for i in self._cuts_in(t)}:
                 cut = self.cuts[index]
+                if cut.leaf is not None and (name.endswith("_loss") or name in TARGETED_CALLS):
+                    continue  # a target that stands still, such as the centres of clusters
                 cut.used |= cut.op != "no_grad" or (cut.leaf is not None and not cut.mixed)
 
     # -- after the pass

@@ -194,6 +194,8 @@ SHAPE_ONLY_CALLS = _set(
     "new_tensor new_empty_strided requires_grad_ result_type broadcast_tensors is_floating_point",
 )
 """What reads the shape, the dtype or the device of what it is given, and none of its values."""
+TARGETED_CALLS = _set("cross_entropy kl_div binary_cross_entropy binary_cross_entropy_with_logits")
+"""Losses whose name does not end in `_loss`: what they compare with is a target."""
 SHAPED_CALLS = _set("type_as expand_as view_as reshape_as to")
 """What reads the values of its first argument only."""
 LEAVING = _set("item tolist numpy __array_")

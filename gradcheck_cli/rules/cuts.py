@@ -92,7 +92,8 @@ def _cut_off(evidence: Evidence, cuts: Mapping[int, Cut]) -> Diagnosis:
     return Diagnosis(
         layers=layers,
         cause=_cause(cut),
-        message=f"{named(lost)} cannot learn: {_shown(cut.op)} cuts {verb(lost, 'it', 'them')} off from the loss",
+        message=f"{named(lost, 'parameters' if alone else 'layers')} cannot learn: {_shown(cut.op)} cuts "
+        f"{verb(lost, 'it', 'them')} off from the loss",
         why=f"{ran} no gradient: the only way to the loss leads through {_shown(cut.op)}, which no gradient passes",
         op=cut.op,
         source=cut.source,
@@ -131,7 +132,24 @@ def asleep_layers(evidence: Evidence) -> frozenset[int]:
     training = any(modules[m].training for m in evidence.layers)
     known = {m for m in quiet if m not in graph.cuts or (training and not modules[m].training)}
     learning = {_under_any_parent(evidence, m) for m, layer in evidence.layers.items() if layer.status == "ok"}
-    return frozenset(known | {m for m in quiet if _under_any_parent(evidence, m) in learning})
+    return frozenset(
+        known | {m for m in quiet if _under_any_parent(evidence, m) in learning} | _called_without(evidence)
+    )
+
+
+def _called_without(evidence: Evidence) -> set[int]:
+    """The layers of a tower that is called with all its parameters detached at once, as a critic is for its actor."""
+    parameters = evidence.measurement.parameters
+    taken: dict[_Knife, set[int]] = defaultdict(set)
+    for cut in evidence.measurement.cuts:
+        if cut.leaf and cut.op in ("detach", "data"):
+            taken[_knife(cut)].update(cut.parameters)
+    found: set[int] = set()
+    for indexes in taken.values():
+        owners = {parameters[i].module for i in indexes}
+        whole = {m for m in owners if len(evidence.graph.owned[m]) > 1 and indexes >= {*evidence.graph.owned[m]}}
+        found |= whole if len(whole) > 1 else set()
+    return found
 
 
 def _owners(evidence: Evidence, cut: Cut) -> set[int]:

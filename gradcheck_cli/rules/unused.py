@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import About
+from gradcheck_cli.records.measurement import ParameterMeasurement
 from gradcheck_cli.rules.cuts import asleep_layers, behind_custom, cut_layers
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import counted, named, percent, verb
@@ -19,6 +20,9 @@ _LEADS_NOWHERE = (
 )
 
 
+_SKIPPED_PARAMETER = (
+    "the module ran without it: right for a mask token that this batch does not need, and a mistake elsewhere"
+)
 _READ = "its value went into something that no gradient comes back from: a metric, or a cut that costs it its gradient"
 _ASLEEP = (
     "nothing trains it: right for a teacher, a target network or a pretrained tower, and requires_grad_(False) says so"
@@ -28,24 +32,36 @@ _ASLEEP = (
 def unused(evidence: Evidence) -> Diagnoses:
     """A layer that can learn was not used for this loss: it was not called, or its output went nowhere.
 
-    So it is with a layer that ran under no_grad on purpose, as a teacher does.
+    So it is with a layer that ran without gradients on purpose, as a teacher does.
     """
     asleep = asleep_layers(evidence)
     cut = {*cut_layers(evidence), *behind_custom(evidence), *asleep, *_idle_share(evidence)}
     by: dict[str, list[str]] = defaultdict(list)
     for module, layer in evidence.layers.items():
         if module not in cut and layer.status in ("unused", "none"):
-            by["read" if module in evidence.graph.read else layer.status].append(evidence.graph.path_of(module))
-    idle, read, lost = (tuple(by[kind]) for kind in ("unused", "read", "none"))
+            path = evidence.graph.path_of(module)
+            if module in evidence.graph.read:
+                by["read"].append(path)
+            elif layer.status == "none" and evidence.measurement.modules[module].output_ops:
+                by["beside"].append(path)  # what it puts out does reach the loss, without them
+            else:
+                by[layer.status].append(path)
+    idle, read, beside, lost = (tuple(by[kind]) for kind in ("unused", "read", "beside", "none"))
     if idle:
         yield _note("unused", idle, f"{named(idle)} {verb(idle, 'was', 'were')} not called", _SKIPPED)
     if read:
         yield _note("unused", read, f"the values of {named(read)} were read, and not learned from", _READ)
+    if beside:
+        names = tuple(
+            p.names[0] for m in evidence.layers for p in _own(evidence, m) if evidence.layers[m].path in beside
+        )
+        told = f"{named(names, 'parameters')} {verb(names, 'was', 'were')} not used for this loss"
+        yield _note("unused", beside, told, _SKIPPED_PARAMETER)
     if lost:
         yield _note("unused", lost, f"{named(lost)} ran, but the output does not reach the loss", _LEADS_NOWHERE)
     if asleep:
         layers = tuple(evidence.graph.path_of(m) for m in sorted(asleep))
-        yield _note("detached", layers, f"{named(layers)} ran under `no_grad()` only", _ASLEEP)
+        yield _note("detached", layers, f"{named(layers)} ran without gradients only", _ASLEEP)
 
 
 def idle_module(evidence: Evidence) -> Diagnoses:
@@ -86,6 +102,10 @@ def _idle_share(evidence: Evidence) -> tuple[int, ...]:
     own = sum(p.numel for m in idle for p in graph.parameters_of(m) if p.requires_grad)
     whole = sum(p.numel for p in evidence.measurement.parameters if p.requires_grad)
     return idle if own >= evidence.thresholds.idle_share * whole > 0 else ()
+
+
+def _own(evidence: Evidence, module: int) -> list[ParameterMeasurement]:
+    return [p for p in evidence.graph.parameters_of(module) if p.requires_grad]
 
 
 def _list_of(path: str) -> str:

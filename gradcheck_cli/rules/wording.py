@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 
 
-def named(layers: Sequence[str]) -> str:
+def named(layers: Sequence[str], what: str = "layers") -> str:
     """The layers as a message names them: one, two, or from the first to the last.
 
     In backticks, so that a layer called `first` reads as a name; "`convs.0` .. `convs.6` (7 layers)".
     """
     if len(layers) <= 2:
         return " and ".join(f"`{layer}`" for layer in layers)
-    return f"`{layers[0]}` .. `{layers[-1]}` ({len(layers)} layers)"
+    return f"`{layers[0]}` .. `{layers[-1]}` ({len(layers)} {what})"
 
 
 def verb(things: Sequence[object], one: str, many: str) -> str:

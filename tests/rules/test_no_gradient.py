@@ -163,6 +163,56 @@ def test_a_teacher_under_no_grad_is_one_note() -> None:
     assert (note.code, note.layers) == ("GC413", ("teacher.0", "teacher.2"))
 
 
+class Clustered(nn.Module):
+    """Features that are drawn to the nearest of some centres, which something else moves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.body, self.centres = nn.Linear(8, 4), nn.Parameter(torch.randn(5, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.body(x)
+        with torch.no_grad():
+            nearest = torch.cdist(z, self.centres).argmin(1)
+        return F.mse_loss(z, self.centres.detach()[nearest])
+
+
+def test_a_parameter_that_is_only_a_target_stands_still_on_purpose() -> None:
+    assert ill(report_on(Clustered(), lambda model, batch: model(batch[0]))) == []
+
+
+def test_a_critic_that_is_called_with_all_its_parameters_detached_is_asleep_on_purpose() -> None:
+    torch.manual_seed(3)
+    critic = nn.Sequential(nn.Linear(9, 16), nn.ReLU(), nn.Linear(16, 1))
+    model = nn.ModuleDict({"actor": plain(), "critic": critic})
+
+    def step(model: Any, batch: Any) -> Tensor:
+        held = {name: p.detach() for name, p in model["critic"].named_parameters()}
+        seen = torch.cat([batch[0], model["actor"](batch[0])], 1)
+        return -torch.func.functional_call(model["critic"], held, (seen,)).mean()
+
+    report = report_on(model, step)
+    assert ill(report) == []
+    assert [(f.cause, f.layers) for f in report.findings if f.code == "GC413"] == [
+        ("detached", ("critic.0", "critic.2"))
+    ]
+
+
+class Masking(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.token, self.out = nn.Parameter(torch.zeros(1, 8)), nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(x)
+
+
+def test_a_mask_token_that_this_batch_does_not_need_is_told_as_what_it_is() -> None:
+    (note,) = report_on(Masking()).findings
+    assert (note.code, note.message) == ("GC413", "`token` was not used for this loss")
+
+
 # --------------------------------------------------------------------------- made of others, once
 
 CELL = """
