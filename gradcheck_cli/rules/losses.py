@@ -74,6 +74,7 @@ def unreachable_targets(evidence: Evidence) -> Diagnoses:
         share = found.outside or 0.0
         if share < evidence.thresholds.unreachable_share:
             continue
+        some = "any" if share == 1 else percent(share)
         targets = f"from {number(found.target.least)} to {number(found.target.most)}"
         outputs = f"from {number(found.output.least)} to {number(found.output.most)}"
         maker = (
@@ -82,8 +83,8 @@ def unreachable_targets(evidence: Evidence) -> Diagnoses:
         yield Diagnosis(
             layers=tuple(evidence.graph.path_of(m) for m in evidence.layers if evidence.graph.has_matrix(m)),
             cause="saturated-output",
-            message=f"the output cannot reach {'any' if share == 1 else percent(share)} of the targets: {maker} puts "
-            f"out {_bounds(found)}, and the targets run {targets}",
+            message=f"the output cannot reach {some} of the targets: {maker} puts out {_bounds(found)}, and "
+            f"the targets run {targets}",
             why=f"the outputs run {outputs} now, and the loss drives them to the end of what they can be",
             op=_maker(evidence, found) if found.op >= 0 else None,
             source=None if found.op >= 0 else found.source,
