@@ -139,6 +139,15 @@ class Evidence:
     # -- judgements that several rules share
 
     @property
+    def has_grown(self) -> bool:
+        """Whether some layer puts out far more than the others.
+
+        Held against the median, not the first: embeddings start at 0.02, and the norm behind them puts out 1.
+        """
+        scales = [layer.activation_rms for layer in self.layers.values() if layer.activation_rms]
+        return bool(scales) and max(scales) > self.thresholds.usual_growth * median(scales)
+
+    @property
     def predictor(self) -> str:
         """The path of the layer that predicts, the first head."""
         heads = self.measurement.heads

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from statistics import median
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.blockage import Reason
@@ -36,11 +35,8 @@ def _is_odd(evidence: Evidence, largest: float) -> bool:
     No loss counts as large by itself: verdicts are free of its scale.
     """
     limits, references = evidence.thresholds, evidence.references
-    scales = [layer.activation_rms for layer in evidence.layers.values() if layer.activation_rms]
-    # Held against the median, not the first: embeddings start at 0.02, and the norm behind them puts out 1.
-    grown = bool(scales) and max(scales) > limits.usual_growth * median(scales)
     most = limits.usual_most if references.is_one_term else limits.unknown_most
-    return not limits.usual_least < largest < most or grown
+    return not limits.usual_least < largest < most or evidence.has_grown
 
 
 def _blamed_functions(evidence: Evidence) -> list[int]:

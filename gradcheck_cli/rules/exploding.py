@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import About
+from gradcheck_cli.rules.blaming import UNKNOWN
 from gradcheck_cli.rules.growth import growth_cause, growth_in_words, growth_place, growth_shares, largest_gradient
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import named, number, percent, verb
@@ -19,7 +20,8 @@ def exploding_loss(evidence: Evidence) -> Diagnoses:
 
     A classifier that knows nothing has a loss of ln C for C classes; one of 476 on ten classes is an
     explosion before any gradient is looked at. A regression starts within the scale of its targets. Any other loss is
-    held against that of no prediction, with the parameters of the layer that predicts at 0.
+    held against that of no prediction, with the parameters of the layer that predicts at 0; where nothing is seen to
+    grow that is a suspicion, since terms of both signs may only happen to cancel in it.
     """
     found = _far_from_chance(evidence) or _far_from_target(evidence) or _far_from_nothing(evidence)
     if found is None:
@@ -27,7 +29,8 @@ def exploding_loss(evidence: Evidence) -> Diagnoses:
     message, numbers, target_scale = found
     cause = "target-scale" if target_scale else growth_cause(evidence)
     over = evidence.over_nothing
-    near = numbers.keys() == _OF_NOTHING and over is not None and over < evidence.thresholds.loss_over_zeroed
+    low = over is not None and over < evidence.thresholds.loss_over_zeroed
+    near = numbers.keys() == _OF_NOTHING and (low or (cause == UNKNOWN and not evidence.has_grown))
     layer = largest_gradient(evidence)
     yield Diagnosis(
         layers=tuple(evidence.graph.path_of(m) for m in evidence.trainable),

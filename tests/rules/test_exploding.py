@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from gradcheck_cli.records.choices import About, Severity
 from gradcheck_cli.records.enquiry import Agreement, Enquiry
 from gradcheck_cli.records.measurement import Lens
 from gradcheck_cli.records.thresholds import Thresholds
-from tests.measurements import judged, measurement, op, parameter
+from tests.measurements import judged, measurement, module, op, parameter
 from tests.rules.chains import BODY, chain, codes, deep, diagnoses, only
 
 GROWING = (("MmBackward0", 1e6),)
@@ -82,11 +83,17 @@ def test_a_layer_that_is_steep_is_a_suspicion_told_by_what_was_measured() -> Non
     assert judged(deep(*GROWING)).findings[0].severity is Severity.NOTE
 
 
-@pytest.mark.parametrize(("loss", "zeroed", "found"), [(2e3, 1.0, None), (200.0, 1.0, About.WHOLE)])
+@pytest.mark.parametrize(("loss", "zeroed", "found"), [(2e3, 1.0, About.WHOLE), (200.0, 1.0, About.WHOLE)])
 def test_any_loss_is_held_against_that_of_no_prediction(loss: float, zeroed: float, found: About | None) -> None:
     told = only("GC303", chain([0.5] * 3, loss=loss), enquiry=Enquiry(zeroed=zeroed))
     assert told.doubt is found
     assert told.message.startswith("the loss explodes: it is") and told.numbers["loss_of_nothing"] == zeroed
+
+
+def test_an_explosion_is_certain_where_something_grows() -> None:
+    scales = [module("", "Net"), *(module(f"layers.{i}", output_rms=10.0 ** (3 * i)) for i in range(3))]
+    found = replace(chain([0.5] * 3, loss=2e3), modules=tuple(scales))
+    assert only("GC303", found, enquiry=Enquiry(zeroed=1.0)).doubt is None
 
 
 @pytest.mark.parametrize(("loss", "zeroed"), [(20.0, 1.0), (-1e6, 1.0), (1.0, -1e-6), (1.0, 0.0)])
