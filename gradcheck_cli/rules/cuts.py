@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.measurement import Cut, ParameterMeasurement
-from gradcheck_cli.records.ops import CHOICES, plain_op
+from gradcheck_cli.records.ops import CHOICES, LEAVING, plain_op
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import counted, named, number, verb
@@ -59,7 +60,8 @@ def graph_cut(evidence: Evidence) -> Diagnoses:
 
     The usual knives are `.detach()`, `.data`, `torch.tensor(x)`, a trip through numpy, `no_grad` around
     a part that should learn, a parameter made of others in a constructor, and choices such as argmax or
-    comparisons, which have no derivative. One matrix is enough, where the rest of its layer is well.
+    comparisons, which have no derivative. One matrix is enough, where the rest of its layer is well. A single number
+    that is kept as a parameter and read as a plain one is a note: many such are settings.
     """
     behind: dict[_Knife, dict[int, Cut]] = defaultdict(dict)
     asleep = asleep_layers(evidence)
@@ -89,7 +91,9 @@ def _cut_off(evidence: Evidence, cuts: Mapping[int, Cut]) -> Diagnosis:
     ran = verb(lost, "it ran and has", "they ran and have")
     if all(each.leaf for each in cuts.values()):
         ran = verb(lost, "its value was used, and it has", "their values were used, and they have")
+    numbers_only = all(not p.shape for m in cuts for p in graph.parameters_of(m))
     return Diagnosis(
+        severity=Severity.NOTE if numbers_only and cut.op in LEAVING else None,
         layers=layers,
         cause=_cause(cut),
         message=f"{named(lost, 'parameters' if alone else 'layers')} cannot learn: {_shown(cut.op)} cuts "

@@ -65,6 +65,7 @@ def insensitive(evidence: Evidence) -> Diagnoses:
         source=None if found.op is not None else evidence.layers[layers[0]].source,
         numbers=found.numbers,
         shares=found.shares,
+        doubt=About.WHOLE if found.cause == "residual-scale" else None,
     )
 
 

@@ -50,17 +50,22 @@ def _ill(findings: tuple[Finding, ...]) -> int:
 def _explaining(evidence: Evidence) -> Iterator[Finding]:
     """Findings in the order of the table, less the consequences of those before them."""
     explained: dict[str, str] = {}  # by layer, the cause
+    suspected: dict[str, str] = {}  # likewise, of suspicions, which explain no more than others
     silenced: set[str] = set()
     for rule in RULES:
         if any(rule.code.startswith(prefix) for prefix in silenced):
             continue
         for diagnosis in rule.check(evidence):
             finding = _finding(evidence, rule, diagnosis)
-            if (finding.severity is not Severity.NOTE or finding.opinion) and _is_explained(finding, explained):
+            ill = finding.severity is not Severity.NOTE
+            if (ill or finding.opinion) and _is_explained(finding, explained):
                 continue
-            if finding.severity is not Severity.NOTE or finding.opinion:
+            if finding.opinion and _is_explained(finding, suspected):
+                continue
+            if finding.opinion:
+                suspected |= dict.fromkeys(finding.layers, finding.cause)
+            if ill:
                 explained |= dict.fromkeys(finding.layers, finding.cause)
-            if finding.severity is not Severity.NOTE:
                 silenced.update(rule.silences)
             yield finding
 
