@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,24 +15,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from gradcheck_cli.errors import GradcheckError, ProbeError, StateError
+from gradcheck_cli.errors import GradcheckError, ProbeError, StateError, UserCodeError
 from gradcheck_cli.probe import lenses
 from gradcheck_cli.probe.heads import Weights, along_one_axis, distinguishability, heads
-from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch
+from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch, origin_of
 from gradcheck_cli.probe.parameters import GradientFigures, figures
+from gradcheck_cli.probe.poison import NOBODY, Source, Sources, first, is_contested
 from gradcheck_cli.probe.prechecks import require_parameters, statistics_never_taken
 from gradcheck_cli.probe.precision import roundings
-from gradcheck_cli.probe.settling import Observed, settled
+from gradcheck_cli.probe.settling import Observed, settled, without_scale
 from gradcheck_cli.probe.sources import SourceTable
-from gradcheck_cli.probe.tracer import Tracer
-from gradcheck_cli.records.measurement import Head, Measurement, Op, Origin
-from gradcheck_cli.records.spec import Pass, Target
+from gradcheck_cli.probe.tracer import LOOKING_ON, Tracer
+from gradcheck_cli.records.measurement import Entry, Head, Measurement, Origin
+from gradcheck_cli.records.ops import VIEWS, stem
+from gradcheck_cli.records.spec import LossScale, Pass, Target
 from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
 from gradcheck_cli.runtime.copies import NotIndependent
 from gradcheck_cli.runtime.graph import Graph
-from gradcheck_cli.runtime.passes import RaisedByUser, low_precision, run_backward
+from gradcheck_cli.runtime.passes import RaisedByUser, in_a_line, low_precision, run_backward, scaled
 from gradcheck_cli.runtime.state import State, WriteWatch, preserved, seed_everything
-from gradcheck_cli.runtime.tensors import is_finite, untouched, values
+from gradcheck_cli.runtime.tensors import is_finite, untouched
+from gradcheck_cli.runtime.trees import named_tensors
 
 
 def measure(
@@ -56,7 +59,12 @@ def measure(
     try:
         with preserved(target.model, batch, getattr(target.forward, "loss", None)) as state:
             probe = _Probe(target, batch, state)
-            return probe.run(seed, autocast, on_stage)
+            while True:
+                measured = probe.run(seed, autocast, on_stage)
+                if not probe.would_skip(measured):
+                    return measured
+                probe.release()
+                probe = probe.backed_off()
     except GradcheckError:
         raise
     except BaseException as error:
@@ -76,7 +84,7 @@ def _is_ours(error: BaseException) -> bool:
     if isinstance(error, (RecursionError, MemoryError)):
         return False  # they end wherever the last straw happened to fall
     frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
-    while frames and frames[-1].co_name in ("__torch_function__", "__torch_dispatch__", "apply"):
+    while frames and frames[-1].co_name in LOOKING_ON:
         frames.pop()  # the probe looks on while the user's op raises
     return bool(frames) and frames[-1].co_filename.startswith(_OURS)
 
@@ -84,7 +92,10 @@ def _is_ours(error: BaseException) -> bool:
 class _Probe:
     """The working state of one measurement."""
 
-    def __init__(self, target: Target, batch: Any, state: State) -> None:
+    def __init__(
+        self, target: Target, batch: Any, state: State, scale: LossScale | None = None, skipped: int = 0
+    ) -> None:
+        self.scale, self.skipped = scale, skipped
         self.target, self.batch, self.model = target, batch, target.model
         self.tracer = Tracer(target.model, state)
         self.sources = SourceTable(target.root)
@@ -100,6 +111,34 @@ class _Probe:
         if self.graph is not None:
             self.graph.release()
 
+    @property
+    def factor(self) -> float:
+        """What the loss is multiplied by before the backward pass, and every gradient divided by after it."""
+        return 1.0 if self.scale is None else self.scale.factor
+
+    def would_skip(self, measured: Measurement) -> bool:
+        """Whether a GradScaler would skip this step, because a gradient overflows at its scale, and then halve it."""
+        return self.factor > 1 and math.isfinite(measured.loss) and _is_poisoned(measured)
+
+    def backed_off(self) -> _Probe:
+        """The same once more, from the beginning, with the scale that comes next."""
+        assert self.scale is not None
+        factor = max(self.factor * self.scale.backoff, 1.0)
+        self.state.restore()
+        return _Probe(self.target, self.batch, self.state, replace(self.scale, factor=factor), self.skipped + 1)
+
+    def _told_of_scale(self, measured: Measurement, first: float) -> Iterator[str]:
+        if first != 1:
+            yield f"a GradScaler multiplies the loss by {first:,.6g}; that is taken out of every number"
+        if self.skipped and not _is_poisoned(measured):
+            steps = "step" if self.skipped == 1 else f"{self.skipped} steps"
+            yield (
+                f"at that scale a gradient overflows: the GradScaler would skip the first {steps}, settle at "
+                f"{self.factor:,.6g}, and train on"
+            )
+        elif self.skipped:
+            yield "a gradient is not finite at any scale that the GradScaler would come to"
+
     def run(self, seed: int, autocast: torch.dtype | None, on_stage: Callable[[str], None]) -> Measurement:
         if self._prepared():
             self.remarks.append(
@@ -107,7 +146,18 @@ class _Probe:
             )
         started = time.perf_counter()
         on_stage("forward")
-        result = self._forward(seed, autocast, self.tracer, self.tracer)
+        try:
+            result = self._forward(seed, autocast, self.tracer, self.tracer)
+        except BaseException as error:
+            if (raised := _by_user(error)) is None:
+                raise
+            on_stage("looking for the first non-finite value")
+            stopped = self._stopped(raised, seed, autocast)
+            if stopped is None:
+                raise
+            return stopped
+        first_factor = result.scale.factor if result.scale is not None else 1.0
+        self.scale = self.scale or result.scale
         forward_done = time.perf_counter()
         on_stage("backward")
         graph = self.graph = Graph(result.loss.grad_fn)
@@ -116,7 +166,7 @@ class _Probe:
             found = tuple(self._heads(graph))
         extra = _stash_gradients(leaves.values(), self.model)
         try:
-            self._backward(result.loss, graph, leaves)
+            self._backward(scaled(result.loss, self.factor), graph, leaves)
         finally:
             for tensor, grad in extra:
                 tensor.grad = grad
@@ -125,6 +175,10 @@ class _Probe:
         seconds = {"forward": forward_done - started, "backward": backward_done - forward_done}
         with untouched():
             measured = settled(self._observed(result, graph, leaves, found, seconds))
+        if self.would_skip(measured):
+            return measured
+        measured = without_scale(measured, self.factor)
+        measured = replace(measured, remarks=(*measured.remarks, *self._told_of_scale(measured, first_factor)))
         return self._explained(measured, seed, autocast, on_stage)
 
     def _heads(self, graph: Graph) -> Iterator[Head]:
@@ -186,15 +240,15 @@ class _Probe:
         """Run passes again for what one pass cannot tell: where NaN and Inf come from, what a low precision loses."""
         if not math.isfinite(measured.loss):
             on_stage("looking for the first non-finite value")
-            buffers, origin = _nan_buffers(self.model), self._forward_origin(seed, autocast)
-            return replace(measured, nan_buffers=buffers, origin=origin)
+            return self._forward_explained(measured, seed, autocast)
         blamed = measured.culprit
         if blamed is not None:
             on_stage("looking for the values behind a non-finite gradient")
-            measured = replace(measured, origin=self._backward_origin(seed, autocast, measured.ops, blamed))
+            measured = self._backward_explained(measured, blamed, seed, autocast)
         elif any(m.output_rms is not None and not math.isfinite(m.output_rms) for m in measured.modules):
             on_stage("looking for the first non-finite value")
-            measured = replace(measured, origin=self._forward_origin(seed, autocast))
+            search, _ = self._searched(seed, autocast)
+            measured = replace(measured, origin=origin_of(first(search.made), self.sources))
         if low_precision(self.model, autocast) is not None:
             on_stage("comparing with float32")
             measured = self._with_roundings(measured, seed, autocast)
@@ -222,18 +276,65 @@ class _Probe:
             self.remarks.append(f"{len(lifted)} checkpointed blocks were run without checkpointing, to see their ops")
         return result
 
-    def _forward_origin(self, seed: int, autocast: torch.dtype | None) -> Origin | None:
-        """Replay the forward pass op by op up to the first op that made a non-finite value."""
+    def _searched(
+        self, seed: int, autocast: torch.dtype | None, *, data: bool = True
+    ) -> tuple[OriginSearch, Pass | BaseException]:
+        """Replay the forward pass op by op: who made what is not finite, and what it ended in.
+
+        With `data` False, NaN and Inf of the batch, the parameters and the buffers are 0.
+        """
         self._rewind()
-        tracer = Tracer(self.model, self.state, outputs=False)  # its norms would be searched too
-        search = OriginSearch(tracer)
-        self._forward(seed, autocast, tracer, search)
-        return search.origin(self.sources)
+        search = OriginSearch(Tracer(self.model, self.state, outputs=False))  # its norms would be searched too
+        for kind, tensors in self._standing().items():
+            if data:
+                search.knows(kind, tensors)
+            else:
+                _filled(tensors, self.state)
+        try:
+            return search, self._forward(seed, autocast, search.tracer, search.searching())
+        except (Exception, SystemExit) as error:
+            if _is_ours(error):
+                raise
+            return search, error
+
+    def _standing(self) -> Mapping[str, Sequence[tuple[str, Tensor]]]:
+        """All that was there before the pass, by its kind."""
+        return {
+            "batch": tuple(named_tensors(self.batch, "batch")),
+            "parameter": tuple(self.model.named_parameters()),
+            "buffer": tuple(self.model.named_buffers()),
+        }
+
+    def _forward_explained(self, measured: Measurement, seed: int, autocast: torch.dtype | None) -> Measurement:
+        search, ended = self._searched(seed, autocast)
+        behind = search.behind(ended.loss) if isinstance(ended, Pass) else search.made
+        return self._blamed(measured, behind or search.made, seed, autocast)
+
+    def _blamed(self, measured: Measurement, behind: Sources, seed: int, autocast: torch.dtype | None) -> Measurement:
+        """With what is to blame: an op, or a value that was there before."""
+        if is_contested(behind):  # do the ops need what was there before?
+            search, ended = self._searched(seed, autocast, data=False)
+            alone = search.behind(ended.loss) if isinstance(ended, Pass) else search.behind_error(ended)
+            behind = alone or frozenset(source for source in behind if source.kind)
+            self._rewind()
+        return _with_blame(measured, first(behind), self.sources)
+
+    def _stopped(self, raised: BaseException, seed: int, autocast: torch.dtype | None) -> Measurement | None:
+        """What is known of a pass that stopped for values that are not finite; None where they are not the reason."""
+        search, ended = self._searched(seed, autocast)
+        behind = NOBODY if isinstance(ended, Pass) else search.behind_error(_by_user(ended) or ended)
+        source = first(behind)
+        if source is None or source.weak:
+            return None
+        nothing = Pass(loss=torch.full((), math.nan))
+        with untouched():
+            measured = settled(self._observed(nothing, Graph(None), {}, (), {"forward": 0.0, "backward": 0.0}))
+        return self._blamed(replace(measured, stopped=in_a_line(raised)), behind, seed, autocast)
 
     def _with_roundings(self, measured: Measurement, seed: int, autocast: torch.dtype | None) -> Measurement:
         self._rewind()
         try:
-            found = roundings(self.target, self.batch, seed, autocast, self._rewind)
+            found = roundings(self.target, self.batch, seed, autocast, self._rewind, self.factor)
             return replace(measured, roundings=found)
         except NotIndependent as reason:
             return replace(measured, remarks=(*measured.remarks, f"not compared with float32: {reason}"))
@@ -243,20 +344,42 @@ class _Probe:
             told = f"not compared with float32: a copy of the model in float32 raised {type(error).__name__}"
             return replace(measured, remarks=(*measured.remarks, told))
 
-    def _backward_origin(
-        self, seed: int, autocast: torch.dtype | None, ops: tuple[Op, ...], blamed: int
-    ) -> Origin | None:
-        """Run both passes again to see what the blamed node had saved; None where they took another way."""
-        self._rewind()
-        result = self._forward(seed, autocast, Tracer(self.model, self.state, outputs=False), nullcontext())
+    def _backward_explained(
+        self, measured: Measurement, blamed: int, seed: int, autocast: torch.dtype | None
+    ) -> Measurement:
+        """Run both passes again to see what the blamed node had saved, and who made it."""
+        search, result = self._searched(seed, autocast)
+        backward = self._looked_at(measured, blamed, search, result) if isinstance(result, Pass) else None
+        if backward is None:  # under a search torch may go another way
+            self._rewind()
+            result = self._forward(seed, autocast, Tracer(self.model, self.state, outputs=False), nullcontext())
+            backward = self._looked_at(measured, blamed, None, result)
+        if backward is None:
+            return measured
+        found = backward.origin(measured.ops, self.sources)
+        source = first(backward.behind)
+        made = origin_of(source, self.sources)
+        if source is None or source.weak or (not source.kind and (made is None or _is_same(found, made))):
+            return replace(measured, origin=found)
+        told = self._blamed(measured, backward.behind, seed, autocast)
+        if told.entry is not None and told.entry.origin is None:  # it went straight into the op
+            return replace(told, entry=replace(told.entry, origin=found))
+        if told.origin is not None and found is not None:
+            return replace(told, origin=replace(told.origin, unwanted=found.unwanted))
+        return told
+
+    def _looked_at(
+        self, measured: Measurement, blamed: int, search: OriginSearch | None, result: Pass
+    ) -> BackwardSearch | None:
+        """Look at the blamed node while a backward pass runs through it; None where the graph is another one."""
         graph = Graph(result.loss.grad_fn)
         extra = _stash_gradients(graph.leaves().values(), self.model)
         try:
-            if graph.names != [op.name for op in ops]:
+            if not _is_alike(graph.names, [op.name for op in measured.ops]):
                 return None
-            search = BackwardSearch(graph, blamed)
-            run_backward(result.loss, self.batch)
-            return search.origin(ops, self.sources)
+            backward = BackwardSearch(graph, blamed, search)
+            run_backward(scaled(result.loss, self.factor), self.batch)
+            return backward
         finally:
             graph.release()
             for tensor, grad in extra:
@@ -306,10 +429,49 @@ class _Probe:
         return {i: look(i) for i, name in enumerate(graph.names) if name in lenses.LENSES}
 
 
-def _nan_buffers(model: nn.Module) -> tuple[str, ...]:
-    """The buffers that hold NaN; one whose values torch does not show is not named."""
-    found = {name: values(buffer) for name, buffer in model.named_buffers() if is_finite(buffer) is False}
-    return tuple(name for name, held in found.items() if held is not None and bool(held.isnan().any()))
+def _by_user(error: BaseException) -> BaseException | None:
+    """What the user's code raised, if it may be for a value: neither ours, nor an interrupt, nor for want of room."""
+    if isinstance(error, GradcheckError):
+        cause = error.__cause__
+        return cause if isinstance(error, UserCodeError) and cause is not None else None
+    if isinstance(error, (KeyboardInterrupt, GeneratorExit, RecursionError, MemoryError)) or _is_ours(error):
+        return None
+    return error
+
+
+def _is_alike(names: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two graphs are the same, but for by which name a view goes."""
+    return len(names) == len(others) and all(
+        one == other or (stem(one) in VIEWS and stem(other) in VIEWS) for one, other in zip(names, others, strict=True)
+    )
+
+
+def _is_poisoned(measured: Measurement) -> bool:
+    return any(p.nan_count or p.inf_count for p in measured.parameters)
+
+
+def _is_same(found: Origin | None, made: Origin) -> bool:
+    """Whether a node's own op made what it had saved: exp saves its result."""
+    return found is not None and (found.op, found.module, found.source) == (made.op, made.module, made.source)
+
+
+def _with_blame(measured: Measurement, source: Source | None, table: SourceTable) -> Measurement:
+    found = origin_of(source, table)
+    if source is None or not source.kind:
+        return replace(measured, origin=found)
+    return replace(
+        measured, entry=Entry(kind=source.kind, name=source.name, produced=source.value, origin=found), origin=None
+    )
+
+
+def _filled(tensors: Iterable[tuple[str, Tensor]], state: State) -> None:
+    """0 for what is not finite; a rewind brings it back."""
+    with untouched():
+        for _, tensor in tensors:
+            if is_finite(tensor) is False:
+                with suppress(Exception):  # a sub-class may refuse
+                    state.before_write(tensor)
+                    tensor.data.nan_to_num_(0.0, 0.0, 0.0)
 
 
 def _device_type(model: nn.Module) -> str:

@@ -23,6 +23,20 @@ class RaisedByUser(Exception):
         self.error = error
 
 
+_LONGEST_LINE = 160
+
+
+def in_a_line(error: BaseException) -> str:
+    """An exception's class and the beginning of its message; never raises."""
+    kind = type(error).__name__
+    try:
+        text = next(iter(str(error).strip().splitlines()), "")
+    except Exception:  # a broken __str__
+        return kind
+    short = text if len(text) <= _LONGEST_LINE else text[:_LONGEST_LINE] + " ..."
+    return f"{kind}: {short}" if short else kind
+
+
 def low_precision(model: nn.Module, autocast: torch.dtype | None) -> torch.dtype | None:
     """The low precision in which gradients of this model are computed, if any are."""
     if autocast is not None:
@@ -43,6 +57,11 @@ def run_backward(loss: Tensor, batch: Any = None) -> None:
         torch.autograd.backward(torch.autograd.graph.get_gradient_edge(loss), retain_graph=keep)
     else:
         loss.backward(retain_graph=keep)
+
+
+def scaled(loss: Tensor, factor: float) -> Tensor:
+    """The loss times a loss scale, as a GradScaler takes it."""
+    return loss if factor == 1 else loss * torch.tensor(factor, device=loss.device)
 
 
 def hangs_from_a_graph(batch: Any) -> bool:

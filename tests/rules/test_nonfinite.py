@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.measurement import Element, Measurement, Operand, Origin
+from gradcheck_cli.records.measurement import Element, Entry, Measurement, Operand, Origin
 from tests.measurements import LEAF, judged, measurement, module, op, parameter, stats
 from tests.rules.chains import LINE, chain, codes, diagnoses, only
 
@@ -69,9 +69,26 @@ def test_several_are_counted_and_one_that_nothing_reads_is_left_alone() -> None:
     assert diagnoses("GC102", replace(found, parameters=tuple(idle))) == []
 
 
-def test_a_buffer_that_is_not_finite() -> None:
-    found = only("GC102", chain([0.5], loss=math.nan, nan_buffers=("norm.running_var", "a", "b")))
-    assert found.message == "the buffer `norm.running_var` holds NaN, and so do 2 more"
+@pytest.mark.parametrize(("produced", "cause"), [("nan", "nan-parameter"), ("inf", "inf-buffer")])
+def test_a_buffer_that_is_not_finite(produced: str, cause: str) -> None:
+    entry = Entry(kind="buffer", name="layers.0.running_var", produced=produced)
+    found = only("GC102", chain([0.5], loss=math.nan, entry=entry))
+    assert (found.cause, found.layers) == (cause, ("layers.0",))
+    assert found.message.startswith("the buffer `layers.0.running_var` holds ")
+
+
+def test_nan_in_the_batch_that_harms_nothing_is_a_note() -> None:
+    (found,) = diagnoses("GC101", replace(chain([0.5]), inputs=(stats("batch.0", nan_count=2),)))
+    assert found.severity is Severity.NOTE
+    assert "none of it reaches" in found.why
+
+
+def test_nan_in_the_batch_takes_no_blame_for_an_op() -> None:
+    harmed = replace(
+        chain([0.5], loss=math.nan), inputs=(stats("batch.0", nan_count=2),), origin=origin("log", operand(0.0, 1.0))
+    )
+    assert [d.severity for d in diagnoses("GC101", harmed)] == [Severity.NOTE]
+    assert ("GC103", "log-zero") in codes(harmed)
 
 
 # --------------------------------------------------------------------------- forward
