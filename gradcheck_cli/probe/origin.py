@@ -41,7 +41,7 @@ class OriginSearch(TorchDispatchMode):
         self._made: list[Source] = []
         self._read: Sources = NOBODY
         self._refused: Sources = NOBODY
-        self._derived: dict[int, int] = {}
+        self._derived: dict[int, tuple[int, str]] = {}
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
 
     def knows(self, kind: str, tensors: Iterable[tuple[str, Tensor]]) -> None:
@@ -157,14 +157,21 @@ class OriginSearch(TorchDispatchMode):
         """Which node's backward makes the node of this op, inside torch.autograd.grad."""
         node = _running_node()
         if node is not None:
-            self._derived.setdefault(_get_sequence_nr() - 1, node._sequence_nr())
+            self._derived.setdefault(_get_sequence_nr() - 1, (node._sequence_nr(), node.name()))
 
-    def taken_of(self, sequence: int) -> int:
-        """The sequence number of the op whose gradient the node of this one belongs to; its own where it is none."""
-        seen = {sequence}
-        while (below := self._derived.get(sequence)) is not None and below not in seen:
-            seen.add(sequence := below)
-        return sequence
+    def inside(self, found: Origin, sequence: int, table: SourceTable) -> Origin:
+        """An op of the backward pass by the op whose gradient it belongs to, where torch.autograd.grad made its node.
+
+        `sequence` is that of its node.
+        """
+        op, seen = "", {sequence}
+        while self.tracer.is_derived(sequence) and (below := self._derived.get(sequence)) and below[0] not in seen:
+            sequence, op = below
+            seen.add(sequence)
+        if not op:
+            return found
+        source = table.line(self.tracer.place_at(sequence)) or found.source
+        return replace(found, op=plain_op(op), module=self.tracer.module_at(sequence), source=source, derived=True)
 
     def note_read(self, tensors: Iterable[Tensor]) -> None:
         """Values of these tensors left torch, so that Python may decide by them."""
@@ -251,6 +258,7 @@ class BackwardSearch:
 
     def __init__(self, graph: Graph, index: int, search: OriginSearch | None = None) -> None:
         self._index, self._node, self._search = index, graph.nodes[index], search
+        self._sequence = self._node._sequence_nr()
         self.behind: Sources = NOBODY
         self._incoming: list[Tensor | None] = []
         self._saved: list[tuple[str, Any]] = []
@@ -295,7 +303,8 @@ class BackwardSearch:
             return None
         op = ops[self._index]
         line = sources.lines()[op.source] if op.source >= 0 else None
-        return Origin(op=plain_op(op.name), node=self._index, module=op.module, source=line, **self._found)
+        found = Origin(op=plain_op(op.name), node=self._index, module=op.module, source=line, **self._found)
+        return found if self._search is None else self._search.inside(found, self._sequence, sources)
 
 
 def _inputs(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -335,8 +344,14 @@ def _floating(tree: Any) -> Iterator[Tensor]:
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    return bool(torch.isfinite(tensor).all())
+    try:
+        return bool(torch.isfinite(tensor).all())
+    except (RuntimeError, NotImplementedError):  # a dtype or a layout that torch cannot ask
+        return True
 
 
 def _holds_nan(tensor: Tensor) -> bool:
-    return bool(torch.isnan(tensor).any())
+    try:
+        return bool(torch.isnan(tensor).any())
+    except (RuntimeError, NotImplementedError):
+        return False

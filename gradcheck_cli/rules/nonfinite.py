@@ -163,7 +163,9 @@ def nonfinite_forward(evidence: Evidence) -> Diagnoses:
     if stopped := _stopping(evidence):
         message = f"{origin.op} puts out {_elements(origin)}{stopped}"
     else:
-        message = f"the loss is {number(loss)}: {origin.op} puts out {_elements(origin)}, and is the first op to do so"
+        what = f"the gradient of {origin.op}, taken by autograd.grad," if origin.derived else f"{origin.op} puts out"
+        is_ = " is" if origin.derived else ""
+        message = f"the loss is {number(loss)}: {what}{is_} {_elements(origin)}, and is the first op to do so"
     yield _made_by(evidence, origin, message)
 
 
@@ -231,15 +233,17 @@ def _sent_by(evidence: Evidence, index: int, poisoned: tuple[str, ...]) -> Diagn
     cause = backward_cause(evidence, index, origin)
     sent = "NaN" if any(math.isnan(edge.norm) for edge in op.edges) else "Inf"
     harm = f"which poisons the gradient of {named(poisoned)}" if poisoned else "but reaches no parameter"
+    inside = origin is not None and origin.derived
+    what = f"{origin.op}, taken by autograd.grad and differentiated," if origin and inside else plain_op(op.name)
     return Diagnosis(
         severity=None if poisoned else Severity.WARNING,
         layers=poisoned,
         cause=cause,
-        message=f"the gradient of {plain_op(op.name)} is {_elements(origin) if origin else sent}, {harm}",
+        message=f"the gradient of {what} is {_elements(origin) if origin else sent}, {harm}",
         why=_in_words(cause, origin)
         if origin
         else f"a gradient of norm {number(op.total, 2)} went in and {sent} came out",
-        op=index,
+        op=origin.op if origin and inside else index,
         source=origin.source if origin else None,
         numbers={"incoming_norm": op.total, "layers": len(poisoned)} | (_range(origin) if origin else {}),
     )
