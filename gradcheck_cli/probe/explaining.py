@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gradcheck_cli.errors import GradcheckError, UserCodeError
+from gradcheck_cli.errors import GradcheckError, ProbeError, TargetError, UserCodeError
 from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch, origin_of
 from gradcheck_cli.probe.poison import NOBODY, Source, Sources, first, is_contested
 from gradcheck_cli.probe.sources import SourceTable
@@ -98,7 +98,7 @@ class Explainer:
         search, ended = self._searched()
         behind = NOBODY if isinstance(ended, Pass) else search.behind_error(by_user(ended) or ended)
         source = first(behind)
-        if source is None or source.weak:
+        if source is None or source.weak or (isinstance(raised, GradcheckError) and source.kind):
             return None
         return self._blamed(replace(nothing(), stopped=in_a_line(raised)), behind)
 
@@ -161,7 +161,12 @@ def is_ours(error: BaseException) -> bool:
 
 
 def by_user(error: BaseException) -> BaseException | None:
-    """What the user's code raised, if it may be for a value: neither ours, nor an interrupt, nor for want of room."""
+    """What the user's code raised, if it may be for a value: neither ours, nor an interrupt, nor for want of room.
+
+    A step that returns no loss counts as one that raised: it may have left a batch out.
+    """
+    if isinstance(error, (ProbeError, TargetError)):
+        return error
     if isinstance(error, GradcheckError):
         cause = error.__cause__
         return cause if isinstance(error, UserCodeError) and cause is not None else None

@@ -183,6 +183,8 @@ class OriginSearch(TorchDispatchMode):
 
     def behind_error(self, error: BaseException) -> Sources:
         """Who made the values for which the pass stopped: an op refused them, or the user's code saw them."""
+        if isinstance(error, RuntimeError) and _ANOMALY in str(error):  # a mode of the user's looked on
+            return self.made
         return self._refused or (self._read if _is_deliberate(error) else NOBODY)
 
     @property
@@ -220,6 +222,7 @@ class _Leaving(TorchFunctionMode):
             self._search.calls.pop()
 
 
+_ANOMALY = "returned nan values in its"
 _NEVER_WRITTEN = ("empty", "new_empty")
 _HANDING_ON = frozenset("clone cat stack index index_select gather alias contiguous resolve_conj".split())
 """What copies values as they are: no news of where one came in."""

