@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,22 +16,22 @@ from torch.nn.parameter import is_lazy
 
 from gradcheck_cli.errors import GradcheckError, StateError
 from gradcheck_cli.probe import lenses
+from gradcheck_cli.probe.explaining import Explainer, by_user, is_ours, stashed_gradients
 from gradcheck_cli.probe.heads import Weights, along_one_axis, distinguishability, heads
-from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch
 from gradcheck_cli.probe.parameters import GradientFigures, figures
 from gradcheck_cli.probe.prechecks import require_parameters, statistics_never_taken
 from gradcheck_cli.probe.precision import roundings
-from gradcheck_cli.probe.settling import Observed, settled
+from gradcheck_cli.probe.settling import Observed, settled, without_scale
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import Tracer
-from gradcheck_cli.records.measurement import Head, Measurement, Op, Origin
-from gradcheck_cli.records.spec import Pass, Target
+from gradcheck_cli.records.measurement import Head, Measurement
+from gradcheck_cli.records.spec import LossScale, Pass, Target
 from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
 from gradcheck_cli.runtime.copies import NotIndependent
 from gradcheck_cli.runtime.graph import Graph
-from gradcheck_cli.runtime.passes import RaisedByUser, low_precision, run_backward
+from gradcheck_cli.runtime.passes import RaisedByUser, low_precision, run_backward, scaled
 from gradcheck_cli.runtime.state import State, WriteWatch, preserved, seed_everything
-from gradcheck_cli.runtime.tensors import is_finite, untouched, values
+from gradcheck_cli.runtime.tensors import untouched
 
 
 def measure(
@@ -56,11 +55,16 @@ def measure(
     try:
         with preserved(target.model, batch, getattr(target.forward, "loss", None)) as state:
             probe = _Probe(target, batch, state)
-            return probe.run(seed, autocast, on_stage)
+            while True:
+                measured = probe.run(seed, autocast, on_stage)
+                if not probe.would_skip(measured):
+                    return measured
+                probe.release()
+                probe = probe.backed_off()
     except GradcheckError:
         raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) or _is_ours(error):
+        if isinstance(error, KeyboardInterrupt) or is_ours(error):
             raise
         raise RaisedByUser(error) from error
     finally:
@@ -68,23 +72,13 @@ def measure(
             probe.release()  # only now has the model let go of what it kept of its outputs
 
 
-_OURS = tuple(str(Path(__file__).parent.parent / stage) for stage in ("probe", "runtime"))
-
-
-def _is_ours(error: BaseException) -> bool:
-    """Whether an error comes from the probe's own code rather than from the user's under it."""
-    if isinstance(error, (RecursionError, MemoryError)):
-        return False  # they end wherever the last straw happened to fall
-    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
-    while frames and frames[-1].co_name in ("__torch_function__", "__torch_dispatch__", "apply"):
-        frames.pop()  # the probe looks on while the user's op raises
-    return bool(frames) and frames[-1].co_filename.startswith(_OURS)
-
-
 class _Probe:
     """The working state of one measurement."""
 
-    def __init__(self, target: Target, batch: Any, state: State) -> None:
+    def __init__(
+        self, target: Target, batch: Any, state: State, scale: LossScale | None = None, skipped: int = 0
+    ) -> None:
+        self.scale, self.skipped = scale, skipped
         self.target, self.batch, self.model = target, batch, target.model
         self.tracer = Tracer(target.model, state)
         self.sources = SourceTable(target.root)
@@ -100,6 +94,34 @@ class _Probe:
         if self.graph is not None:
             self.graph.release()
 
+    @property
+    def factor(self) -> float:
+        """What the loss is multiplied by before the backward pass, and every gradient divided by after it."""
+        return 1.0 if self.scale is None else self.scale.factor
+
+    def would_skip(self, measured: Measurement) -> bool:
+        """Whether a GradScaler would skip this step, because a gradient overflows at its scale, and then halve it."""
+        return self.factor > 1 and math.isfinite(measured.loss) and _is_poisoned(measured)
+
+    def backed_off(self) -> _Probe:
+        """The same once more, from the beginning, with the scale that comes next."""
+        assert self.scale is not None
+        factor = max(self.factor * self.scale.backoff, 1.0)
+        self.state.restore()
+        return _Probe(self.target, self.batch, self.state, replace(self.scale, factor=factor), self.skipped + 1)
+
+    def _told_of_scale(self, measured: Measurement, first: float) -> Iterator[str]:
+        if first != 1:
+            yield f"a GradScaler multiplies the loss by {first:,.6g}; that is taken out of every number"
+        if self.skipped and not _is_poisoned(measured):
+            steps = "step" if self.skipped == 1 else f"{self.skipped} steps"
+            yield (
+                f"at that scale a gradient overflows: the GradScaler would skip the first {steps}, settle at "
+                f"{self.factor:,.6g}, and train on"
+            )
+        elif self.skipped:
+            yield "a gradient is not finite at any scale that the GradScaler would come to"
+
     def run(self, seed: int, autocast: torch.dtype | None, on_stage: Callable[[str], None]) -> Measurement:
         if self._prepared():
             self.remarks.append(
@@ -107,16 +129,27 @@ class _Probe:
             )
         started = time.perf_counter()
         on_stage("forward")
-        result = self._forward(seed, autocast, self.tracer, self.tracer)
+        try:
+            result = self._forward(seed, autocast, self.tracer, self.tracer)
+        except BaseException as error:
+            if (raised := by_user(error)) is None:
+                raise
+            on_stage("looking for the first non-finite value")
+            stopped = self._explainer(seed, autocast).of_an_exception(raised, self._nothing)
+            if stopped is None:
+                raise
+            return stopped
+        first_factor = result.scale.factor if result.scale is not None else 1.0
+        self.scale = self.scale or result.scale
         forward_done = time.perf_counter()
         on_stage("backward")
         graph = self.graph = Graph(result.loss.grad_fn)
         leaves = graph.leaves()
         with untouched():
             found = tuple(self._heads(graph))
-        extra = _stash_gradients(leaves.values(), self.model)
+        extra = stashed_gradients(leaves.values(), self.model)
         try:
-            self._backward(result.loss, graph, leaves)
+            self._backward(scaled(result.loss, self.factor), graph, leaves)
         finally:
             for tensor, grad in extra:
                 tensor.grad = grad
@@ -125,6 +158,10 @@ class _Probe:
         seconds = {"forward": forward_done - started, "backward": backward_done - forward_done}
         with untouched():
             measured = settled(self._observed(result, graph, leaves, found, seconds))
+        if self.would_skip(measured):
+            return measured
+        measured = without_scale(measured, self.factor)
+        measured = replace(measured, remarks=(*measured.remarks, *self._told_of_scale(measured, first_factor)))
         return self._explained(measured, seed, autocast, on_stage)
 
     def _heads(self, graph: Graph) -> Iterator[Head]:
@@ -185,21 +222,38 @@ class _Probe:
         self, measured: Measurement, seed: int, autocast: torch.dtype | None, on_stage: Callable[[str], None]
     ) -> Measurement:
         """Run passes again for what one pass cannot tell: where NaN and Inf come from, what a low precision loses."""
+        explainer = self._explainer(seed, autocast)
         if not math.isfinite(measured.loss):
             on_stage("looking for the first non-finite value")
-            buffers, origin = _nan_buffers(self.model), self._forward_origin(seed, autocast)
-            return replace(measured, nan_buffers=buffers, origin=origin)
+            return explainer.of_the_loss(measured)
         blamed = measured.culprit
         if blamed is not None:
             on_stage("looking for the values behind a non-finite gradient")
-            measured = replace(measured, origin=self._backward_origin(seed, autocast, measured.ops, blamed))
+            measured = explainer.of_a_gradient(measured, blamed)
         elif any(m.output_rms is not None and not math.isfinite(m.output_rms) for m in measured.modules):
             on_stage("looking for the first non-finite value")
-            measured = replace(measured, origin=self._forward_origin(seed, autocast))
+            measured = explainer.of_a_layer(measured)
         if low_precision(self.model, autocast) is not None:
             on_stage("comparing with float32")
             measured = self._with_roundings(measured, seed, autocast)
         return measured
+
+    def _explainer(self, seed: int, autocast: torch.dtype | None) -> Explainer:
+        return Explainer(
+            model=self.model,
+            batch=self.batch,
+            state=self.state,
+            sources=self.sources,
+            factor=self.factor,
+            rewind=self._rewind,
+            forward=partial(self._forward, seed, autocast),
+        )
+
+    def _nothing(self) -> Measurement:
+        """What is measured of a pass that stopped before there was a loss."""
+        seconds = {"forward": 0.0, "backward": 0.0}
+        with untouched():
+            return settled(self._observed(Pass(loss=torch.full((), math.nan)), Graph(None), {}, (), seconds))
 
     def _forward(
         self, seed: int, autocast: torch.dtype | None, tracer: Tracer, mode: AbstractContextManager[Any]
@@ -220,18 +274,10 @@ class _Probe:
             self.remarks.append(f"{len(lifted)} checkpointed blocks were run without checkpointing, to see their ops")
         return result
 
-    def _forward_origin(self, seed: int, autocast: torch.dtype | None) -> Origin | None:
-        """Replay the forward pass op by op up to the first op that made a non-finite value."""
-        self._rewind()
-        tracer = Tracer(self.model, self.state, outputs=False)  # its norms would be searched too
-        search = OriginSearch(tracer)
-        self._forward(seed, autocast, tracer, search)
-        return search.origin(self.sources)
-
     def _with_roundings(self, measured: Measurement, seed: int, autocast: torch.dtype | None) -> Measurement:
         self._rewind()
         try:
-            found = roundings(self.target, self.batch, seed, autocast, self._rewind)
+            found = roundings(self.target, self.batch, seed, autocast, self._rewind, self.factor)
             return replace(measured, roundings=found)
         except NotIndependent as reason:
             return replace(measured, remarks=(*measured.remarks, f"not compared with float32: {reason}"))
@@ -240,25 +286,6 @@ class _Probe:
         except Exception as error:  # the user's code, in a precision that it was not written for
             told = f"not compared with float32: a copy of the model in float32 raised {type(error).__name__}"
             return replace(measured, remarks=(*measured.remarks, told))
-
-    def _backward_origin(
-        self, seed: int, autocast: torch.dtype | None, ops: tuple[Op, ...], blamed: int
-    ) -> Origin | None:
-        """Run both passes again to see what the blamed node had saved; None where they took another way."""
-        self._rewind()
-        result = self._forward(seed, autocast, Tracer(self.model, self.state, outputs=False), nullcontext())
-        graph = Graph(result.loss.grad_fn)
-        extra = _stash_gradients(graph.leaves().values(), self.model)
-        try:
-            if graph.names != [op.name for op in ops]:
-                return None
-            search = BackwardSearch(graph, blamed)
-            run_backward(result.loss, self.batch)
-            return search.origin(ops, self.sources)
-        finally:
-            graph.release()
-            for tensor, grad in extra:
-                tensor.grad = grad
 
     def _backward(self, loss: Tensor, graph: Graph, leaves: dict[int, Tensor]) -> None:
         # A parameter outside the graph still gets a gradient where a custom Function runs a backward of its own.
@@ -304,20 +331,9 @@ class _Probe:
         return {i: look(i) for i, name in enumerate(graph.names) if name in lenses.LENSES}
 
 
-def _nan_buffers(model: nn.Module) -> tuple[str, ...]:
-    """The buffers that hold NaN; one whose values torch does not show is not named."""
-    found = {name: values(buffer) for name, buffer in model.named_buffers() if is_finite(buffer) is False}
-    return tuple(name for name, held in found.items() if held is not None and bool(held.isnan().any()))
+def _is_poisoned(measured: Measurement) -> bool:
+    return any(p.nan_count or p.inf_count for p in measured.parameters)
 
 
 def _device_type(model: nn.Module) -> str:
     return next((p.device.type for p in model.parameters()), "cpu")
-
-
-def _stash_gradients(leaves: Any, model: nn.Module) -> list[tuple[Tensor, Tensor | None]]:
-    """Leaves that are not the model's parameters keep their `.grad` too."""
-    own = {id(p) for p in model.parameters()}
-    extra = [(leaf, leaf.grad) for leaf in leaves if id(leaf) not in own]
-    for leaf, _ in extra:
-        leaf.grad = None
-    return extra

@@ -16,18 +16,23 @@ from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.runtime.checkpointing import eagerly
 from gradcheck_cli.runtime.copies import independent_copy
 from gradcheck_cli.runtime.norms import settle
-from gradcheck_cli.runtime.passes import LOW, low_precision, run_backward
+from gradcheck_cli.runtime.passes import LOW, low_precision, run_backward, scaled
 from gradcheck_cli.runtime.state import seed_everything
 
 
 def roundings(
-    target: Target, batch: Any, seed: int, autocast: torch.dtype | None, rewind: Callable[[], None]
+    target: Target,
+    batch: Any,
+    seed: int,
+    autocast: torch.dtype | None,
+    rewind: Callable[[], None],
+    scale: float = 1.0,
 ) -> tuple[Rounding, ...]:
     """For each parameter, the share of its gradient that is lost in low precision; () where all is float32.
 
     An element is lost where it is exactly 0 although the same pass in float32 gives another value, and subnormal
     where it is below the dtype's smallest normal number and so has fewer digits. Both passes run on copies, and
-    `rewind` puts the batch back between them.
+    `rewind` puts the batch back between them. Both begin at `scale` times the loss, as under a GradScaler.
 
     Raises:
         NotIndependent: A copy of the model shares something with it.
@@ -36,9 +41,9 @@ def roundings(
     dtype = low_precision(target.model, autocast)
     if dtype is None:
         return ()
-    low = _gradients(target, independent_copy(target.model), batch, seed, autocast)
+    low = _gradients(target, independent_copy(target.model), batch, seed, autocast, scale)
     rewind()
-    full = _gradients(target, independent_copy(target.model).float(), tree_map(_widened, batch), seed, None)
+    full = _gradients(target, independent_copy(target.model).float(), tree_map(_widened, batch), seed, None, scale)
     names = [name for name in low if name in full]
     numbers = iter(settle([s for name in names for s in _compared(low[name], full[name], torch.finfo(dtype))]))
     return tuple(
@@ -57,7 +62,7 @@ def roundings(
 
 
 def _gradients(
-    target: Target, model: nn.Module, batch: Any, seed: int, autocast: torch.dtype | None
+    target: Target, model: nn.Module, batch: Any, seed: int, autocast: torch.dtype | None, scale: float
 ) -> Mapping[str, Tensor]:
     for parameter in model.parameters():
         parameter.grad = None
@@ -66,7 +71,7 @@ def _gradients(
         if autocast is not None:
             stack.enter_context(torch.autocast(next(model.parameters()).device.type, dtype=autocast))
         result = eagerly(lambda: target.forward(model, batch))
-    run_backward(result.loss, batch)
+    run_backward(scaled(result.loss, scale), batch)
     return {name: p.grad for name, p in model.named_parameters() if p.grad is not None and not p.grad.is_sparse}
 
 

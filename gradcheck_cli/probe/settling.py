@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -105,6 +105,25 @@ def settled(seen: Observed) -> Measurement:
         heads=seen.heads,
         comparisons=seen.tracer.comparisons.settled(seen.position, seen.sources.line),
     )
+
+
+def without_scale(measured: Measurement, factor: float) -> Measurement:
+    """With every gradient divided by what the loss was multiplied by before the backward pass."""
+    if factor == 1:
+        return measured
+    ops = (
+        op._replace(total=op.total / factor, edges=tuple(edge._replace(norm=edge.norm / factor) for edge in op.edges))
+        for op in measured.ops
+    )
+    parameters = (
+        replace(p, grad_norm=_over(p.grad_norm, factor), grad_max=_over(p.grad_max, factor))
+        for p in measured.parameters
+    )
+    return replace(measured, ops=tuple(ops), parameters=tuple(parameters))
+
+
+def _over(value: float | None, factor: float) -> float | None:
+    return None if value is None else value / factor
 
 
 def _left_out(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,7 +14,10 @@ from gradcheck_cli.runtime.trees import named_tensors
 
 
 def stats_of(tree: Any, name: str) -> tuple[TensorStats, ...]:
-    """The figures of every tensor in `tree`; integers have no RMS, since they are names, not amounts."""
+    """The figures of every tensor in `tree`; integers have no RMS, since they are names, not amounts.
+
+    RMS and spread are those of the finite elements: a gap is no amount either.
+    """
     return tuple(_stats(path, tensor) for path, tensor in named_tensors(tree, name))
 
 
@@ -32,9 +35,13 @@ def _stats(name: str, tensor: Tensor) -> TensorStats:
             nan, inf = int(values.isnan().sum()), int(values.isinf().sum())
             wrong = values.isnan() if nan else values.isinf()
             first = tuple(wrong.nonzero()[0].tolist()) if wrong.any() else ()  # a norm may overflow by itself
-        rms = length / values.numel() ** 0.5
-        if values.is_floating_point():
-            std = float(values.double().std(correction=0))
+        known = values[values.isfinite()] if nan or inf else values
+        if nan or inf:
+            (length,) = settle([norm(known)])
+        if known.numel():
+            rms = length / known.numel() ** 0.5
+        if known.numel() and known.is_floating_point():
+            std = float(known.double().std(correction=0))
     finite = values.is_floating_point() and not nan and not inf
     widest, column = _widest(values) if finite else (None, -1)
     return TensorStats(

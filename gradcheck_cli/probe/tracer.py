@@ -45,6 +45,9 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib"
 _LAST_FED = 4
 """Frozen layers whose input is kept until the forward pass is over: predictions are made by the last ones."""
 
+LOOKING_ON = ("__torch_function__", "__torch_dispatch__", "apply")
+"""Functions of the probe's that stand between the user's code and an op."""
+
 Place = tuple[CodeType, int]
 """A code object and the offset of an instruction in it: a line that is looked up only when needed."""
 
@@ -434,7 +437,7 @@ class _FrameFilter:
             kind = self._kind(code.co_filename)
             if kind == "user":
                 return code, frame.f_lasti
-            if kind == "ours":
+            if kind == "ours" and code.co_name not in LOOKING_ON:
                 break
             if kind == "library" and library is None:
                 library = code, frame.f_lasti

@@ -178,7 +178,8 @@ class Origin:
         count: Elements of what it put out that are not finite, of `numel`.
         operands: What went in; for the backward pass what it had saved.
         unwanted: Share of the bad elements whose incoming gradient is exactly 0: what came out there was not asked
-            for. None for the forward pass.
+            for. None for the forward pass, but where the gradient of another op met what it had made.
+        derived: Whether the op's gradient made it, inside torch.autograd.grad; `operands` are what the op had saved.
     """
 
     op: str
@@ -190,6 +191,21 @@ class Origin:
     numel: int
     operands: tuple[Operand, ...]
     unwanted: float | None = None
+    derived: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A value that was not finite before the pass, and that reached the loss, a gradient or an exception.
+
+    `kind` is "batch", "parameter" or "buffer", `name` that of the tensor, `produced` "nan" or "inf"; `origin` is the
+    op by which it came in.
+    """
+
+    kind: str
+    name: str
+    produced: str
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -274,8 +290,8 @@ class Measurement:
     """One instrumented forward and backward pass, in plain numbers.
 
     `ops` is ordered from the loss down: every op stands before the ops that it sends gradients to. `loss_source` says
-    where the forward pass took its loss from. `nan_buffers` names the buffers that hold NaN, looked at only where the
-    loss is not finite.
+    where the forward pass took its loss from. `entry` is looked for only where the loss or a gradient is not finite.
+    `stopped` is the exception that ended the pass before there was a loss, which then counts as NaN.
     """
 
     loss: float
@@ -294,7 +310,8 @@ class Measurement:
     heads: tuple[Head, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     origin: Origin | None = None
-    nan_buffers: tuple[str, ...] = ()
+    entry: Entry | None = None
+    stopped: str = ""
     roundings: tuple[Rounding, ...] = ()
 
     @property

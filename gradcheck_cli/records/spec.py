@@ -63,18 +63,28 @@ class CheckSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LossScale:
+    """What a GradScaler multiplies the loss by, and what it multiplies that by where a gradient overflows."""
+
+    factor: float
+    backoff: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Pass:
     """What one forward pass returned: a scalar loss with a graph behind it, and what it compared.
 
     `output` and `target` are None where only the user's step function knows them.
 
-    `loss_source` says where the loss came from, such as "guessed: cross_entropy".
+    `loss_source` says where the loss came from, such as "guessed: cross_entropy". `scale` is that of a GradScaler
+    which the loss was multiplied by; `loss` is without it.
     """
 
     loss: torch.Tensor
     output: Any = None
     target: Any = None
     loss_source: str = ""
+    scale: LossScale | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

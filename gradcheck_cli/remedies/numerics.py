@@ -187,7 +187,7 @@ REMEDIES = (
         unless="where a constant column can be dropped",
         source="PyTorch docs, torch.nn.LayerNorm, eps: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html",
-        causes="small-denominator:3 zero-variance:1",
+        causes="small-denominator:3 zero-variance:1 inf-buffer:1",
     ),
     remedy(
         "jitter",
@@ -350,6 +350,6 @@ REMEDIES = (
         unless="as a habit: a skipped step hides the cause",
         source="PyTorch docs, clip_grad_norm_, error_if_nonfinite: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html",
-        causes="nan-parameter:1",
+        causes="nan-parameter:1 inf-buffer:2",
     ),
 )

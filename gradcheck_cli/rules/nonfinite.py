@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.measurement import Origin
+from gradcheck_cli.records.measurement import Entry, Origin, ParameterMeasurement, TensorStats
 from gradcheck_cli.records.ops import LOGARITHMS, WRITERS, plain_op
 from gradcheck_cli.rules.origins import backward_cause, forward_cause, values_of
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
@@ -21,70 +22,150 @@ def nonfinite_input(evidence: Evidence) -> Diagnoses:
 
     Nothing that follows is the model's fault: every layer that the value reaches is poisoned. Look at
     the data: missing values read as NaN, a division by a zero standard deviation, a log of zero counts.
-    Inf that harmed neither the loss nor a gradient, as in an attention mask, is left alone.
+    What harms neither the loss nor a gradient, as NaN for a label that is not known and is masked, is a note;
+    Inf of that kind, as in an attention mask, is left alone.
     """
-    measurement = evidence.measurement
-    harmed = not math.isfinite(measurement.loss) or any(p.nan_count or p.inf_count for p in measurement.parameters)
-    for stats in (*measurement.inputs, *measurement.targets):
-        if stats.nan_count or (stats.inf_count and harmed):
-            first = f", the first at {list(stats.first_bad)}" if stats.first_bad else ""
+    entry = evidence.measurement.entry
+    held = [s for s in (*evidence.measurement.inputs, *evidence.measurement.targets) if s.nan_count or s.inf_count]
+    reached = [stats for stats in held if _reaches(evidence, stats)]
+    if reached:
+        stats = reached[0]
+        nan = entry.produced == "nan" if entry is not None else bool(stats.nan_count)
+        yield Diagnosis(
+            cause="nan-input" if nan else "inf-input",
+            message=f"{_holding(stats)}{_stopping(evidence)}",
+            why="the data is not finite before the model has seen it" + _coming_in(entry),
+            op=entry.origin.op if entry is not None and entry.origin is not None else None,
+            source=entry.origin.source if entry is not None and entry.origin is not None else None,
+            numbers=_amounts(stats),
+        )
+        return
+    for stats in held:
+        if stats.nan_count:
             yield Diagnosis(
-                cause="nan-input" if stats.nan_count else "inf-input",
-                message=f"`{stats.name}` holds {_counts(stats.nan_count, stats.inf_count)} among {stats.numel:,} "
-                f"values{first}",
-                why="the data is not finite before the model has seen it",
-                numbers={"nan": stats.nan_count, "inf": stats.inf_count, "values": stats.numel},
+                severity=Severity.NOTE,
+                cause="nan-input",
+                message=_holding(stats),
+                why="none of it reaches the loss or a gradient, as where a mask leaves it out"
+                if not _is_harmed(evidence)
+                else "it is not what makes the loss or the gradients non-finite",
+                numbers=_amounts(stats),
             )
             return
 
 
+def _is_harmed(evidence: Evidence) -> bool:
+    measurement = evidence.measurement
+    return not math.isfinite(measurement.loss) or any(p.nan_count or p.inf_count for p in measurement.parameters)
+
+
+def _reaches(evidence: Evidence, stats: TensorStats) -> bool:
+    """Whether a tensor that is not finite is to blame; where no search told, it is."""
+    entry = evidence.measurement.entry
+    if entry is not None:
+        return entry.kind == "batch" and entry.name == stats.name
+    return _is_harmed(evidence) and evidence.measurement.origin is None
+
+
+def _holding(stats: TensorStats) -> str:
+    first = f", the first at {list(stats.first_bad)}" if stats.first_bad else ""
+    return f"`{stats.name}` holds {_counts(stats.nan_count, stats.inf_count)} among {stats.numel:,} values{first}"
+
+
+def _amounts(stats: TensorStats) -> dict[str, float | int | str]:
+    return {"nan": stats.nan_count, "inf": stats.inf_count, "values": stats.numel}
+
+
+def _coming_in(entry: Entry | None) -> str:
+    """By which op a value that was there before came in."""
+    if entry is None or entry.origin is None:
+        return ""
+    return f"; {entry.origin.op} takes it in and puts out {_elements(entry.origin)}"
+
+
+def _stopping(evidence: Evidence) -> str:
+    """The exception that a pass stopped with."""
+    stopped = evidence.measurement.stopped
+    return f", and then the code stopped with {stopped}" if stopped else ""
+
+
 def nonfinite_parameter(evidence: Evidence) -> Diagnoses:
-    """A parameter is NaN or Inf, or a buffer NaN, before the pass.
+    """A parameter or a buffer is NaN or Inf before the pass.
 
     An earlier step diverged, a checkpoint is damaged, or memory was never initialised. The gradient
-    cannot be judged until the weights are sound.
+    cannot be judged until the weights are sound. A buffer counts where its values reach the loss or a gradient.
     """
-    reached = not math.isfinite(evidence.measurement.loss)
-    bad = [p for p in evidence.measurement.parameters if p.weight_nonfinite and (reached or p.op is not None)]
+    entry = evidence.measurement.entry
+    if entry is not None and entry.kind == "buffer":
+        yield _held_by_buffer(evidence, entry)
+        return
+    bad = [p for p in evidence.measurement.parameters if p.weight_nonfinite and _is_to_blame(evidence, p)]
     if bad:
         more = f", and so {_do(len(bad) - 1)} more" if len(bad) > 1 else ""
         yield Diagnosis(
             layers=tuple(dict.fromkeys(evidence.graph.path_of(p.module) for p in bad)),
             cause="nan-parameter",
             message=f"`{bad[0].names[0]}` holds {bad[0].weight_nonfinite:,} NaN or Inf among {bad[0].numel:,} "
-            f"values{more}",
+            f"values{more}{_stopping(evidence)}",
             why="the weights were damaged before this pass, by an earlier step, a checkpoint or memory that was never "
-            "set",
+            "set" + (_coming_in(entry) if entry is not None and entry.name in bad[0].names else ""),
             numbers={"parameters": len(bad), "values": sum(p.weight_nonfinite for p in bad)},
         )
-    elif buffers := evidence.measurement.nan_buffers:
-        more = f", and so {_do(len(buffers) - 1)} more" if len(buffers) > 1 else ""
-        yield Diagnosis(
-            cause="nan-parameter",
-            message=f"the buffer `{buffers[0]}` holds NaN{more}",
-            why="it was damaged before this pass, as running statistics are by one bad batch",
-            numbers={"buffers": len(buffers)},
+
+
+def _is_to_blame(evidence: Evidence, parameter: ParameterMeasurement) -> bool:
+    """Whether a damaged parameter is: not where an op, or the batch, is known to be."""
+    entry = evidence.measurement.entry
+    if entry is not None:
+        return entry.kind == "parameter"
+    if evidence.measurement.origin is not None and evidence.measurement.origin.node < 0 and _is_harmed(evidence):
+        return False
+    return not math.isfinite(evidence.measurement.loss) or parameter.op is not None
+
+
+def _held_by_buffer(evidence: Evidence, entry: Entry) -> Diagnosis:
+    owner = entry.name.rpartition(".")[0]
+    nan = entry.produced == "nan"
+    return Diagnosis(
+        layers=(owner,) if owner else (),
+        cause="nan-parameter" if nan else "inf-buffer",
+        message=f"the buffer `{entry.name}` holds {'NaN' if nan else 'Inf'}{_stopping(evidence)}",
+        why=(
+            "it was damaged before this pass, as running statistics are by one bad batch, or never filled"
+            if nan
+            else "it was not finite before this pass, as the inverse of a spread that is 0"
         )
+        + _coming_in(entry),
+        op=entry.origin.op if entry.origin is not None else None,
+        source=entry.origin.source if entry.origin is not None else None,
+        numbers={"buffers": 1},
+    )
 
 
 def nonfinite_forward(evidence: Evidence) -> Diagnoses:
     """The loss is NaN or Inf although the batch and the parameters are finite.
 
-    The forward pass was run again op by op, and stopped at the first op whose inputs were finite and
-    whose output was not. Everything after that op only passes the value on.
+    The forward pass was run again op by op, and every value that is not finite was followed from the op that made it:
+    its inputs were finite and its output was not. What is named is the first of those that the loss was made from,
+    or, where the code stopped with an exception, that it had looked at. Everything after it only passes the value on.
     """
-    loss, origin = evidence.measurement.loss, evidence.measurement.origin
+    loss, origin, entry = evidence.measurement.loss, evidence.measurement.origin, evidence.measurement.entry
     if math.isfinite(loss):
         return
     if origin is None:
         yield Diagnosis(
-            cause="exp-overflow",
+            cause="exp-overflow" if entry is None else "nan-input" if entry.produced == "nan" else "inf-input",
             message=f"the loss is {number(loss)}",
-            why="run again op by op, no single op made it of finite values",
+            why="no single op made it" if entry is None else f"`{entry.name}` was not finite before the pass",
             numbers={"loss": loss},
         )
         return
-    message = f"the loss is {number(loss)}: {origin.op} puts out {_elements(origin)}, and is the first op to do so"
+    if stopped := _stopping(evidence):
+        message = f"{origin.op} puts out {_elements(origin)}{stopped}"
+    else:
+        what = f"the gradient of {origin.op}, taken by autograd.grad," if origin.derived else f"{origin.op} puts out"
+        is_ = " is" if origin.derived else ""
+        message = f"the loss is {number(loss)}: {what}{is_} {_elements(origin)}, and is the first op to do so"
     yield _made_by(evidence, origin, message)
 
 
@@ -110,14 +191,17 @@ def nonfinite_backward(evidence: Evidence) -> Diagnoses:
     """The loss is finite, but a gradient is NaN or Inf.
 
     The op that is named received a finite gradient and sent on one that is not: its derivative does not
-    exist or overflows at the values it saw. Layers below it are only poisoned by it.
+    exist or overflows at the values it saw. Where those were not finite already, as in a branch that the forward pass
+    dropped later, the op that made them is named. Layers below it are only poisoned by it.
     """
     if not math.isfinite(evidence.measurement.loss):
         return
     layers = evidence.layers.items()
     poisoned = tuple(evidence.graph.path_of(m) for m, layer in layers if layer.nan_count or layer.inf_count)
-    index = evidence.measurement.culprit
-    if index is not None:
+    index, origin = evidence.measurement.culprit, evidence.measurement.origin
+    if index is not None and origin is not None and origin.node < 0:
+        yield _met_by(evidence, index, origin, poisoned)
+    elif index is not None:
         yield _sent_by(evidence, index, poisoned)
     elif poisoned:
         yield Diagnosis(
@@ -129,20 +213,38 @@ def nonfinite_backward(evidence: Evidence) -> Diagnoses:
         )
 
 
+def _met_by(evidence: Evidence, index: int, origin: Origin, poisoned: tuple[str, ...]) -> Diagnosis:
+    """What an op made in the forward pass, and the gradient of another one met."""
+    op = evidence.graph.op(index)
+    harm = f"poisons the gradient of {named(poisoned)}" if poisoned else "reaches no parameter"
+    message = (
+        f"{origin.op} puts out {_elements(origin)}, which the loss does not show; "
+        f"the gradient of {plain_op(op.name)} meets it and {harm}"
+    )
+    made = _made_by(evidence, origin, message)
+    if backward_cause(evidence, index, origin) == "where-trap":  # as the op that meets it says
+        made = replace(made, cause="where-trap", why=_in_words("where-trap", origin))
+    numbers = {**made.numbers, "incoming_norm": op.total, "layers": len(poisoned)}
+    return replace(made, severity=None if poisoned else Severity.WARNING, layers=poisoned, numbers=numbers)
+
+
 def _sent_by(evidence: Evidence, index: int, poisoned: tuple[str, ...]) -> Diagnosis:
     op, origin = evidence.graph.op(index), evidence.measurement.origin
     cause = backward_cause(evidence, index, origin)
     sent = "NaN" if any(math.isnan(edge.norm) for edge in op.edges) else "Inf"
     harm = f"which poisons the gradient of {named(poisoned)}" if poisoned else "but reaches no parameter"
+    inside = origin is not None and origin.derived
+    what = f"{origin.op}, taken by autograd.grad and differentiated," if origin and inside else plain_op(op.name)
     return Diagnosis(
         severity=None if poisoned else Severity.WARNING,
         layers=poisoned,
         cause=cause,
-        message=f"the gradient of {plain_op(op.name)} is {_elements(origin) if origin else sent}, {harm}",
+        message=f"the gradient of {what} is {_elements(origin) if origin else sent}, {harm}",
         why=_in_words(cause, origin)
         if origin
         else f"a gradient of norm {number(op.total, 2)} went in and {sent} came out",
-        op=index,
+        op=origin.op if origin and inside else index,
+        source=origin.source if origin else None,
         numbers={"incoming_norm": op.total, "layers": len(poisoned)} | (_range(origin) if origin else {}),
     )
 
@@ -155,7 +257,7 @@ def hidden_nonfinite(evidence: Evidence) -> Diagnoses:
     attention scores or as the logarithm of a mask, is left alone.
     """
     origin = evidence.measurement.origin
-    if not math.isfinite(evidence.measurement.loss) or origin is None or origin.node >= 0:
+    if not math.isfinite(evidence.measurement.loss) or origin is None or origin.node >= 0 or _is_harmed(evidence):
         return
     if origin.op not in WRITERS | LOGARITHMS:
         message = f"{origin.op} puts out {_elements(origin)}, and neither the loss nor a gradient shows it"

@@ -53,6 +53,8 @@ _BACKWARD_CAUSES = (
     "zero-div-zero exp-overflow logsumexp-neginf degenerate-eigenvalues ctc-infeasible custom-backward "
     "small-denominator masked-loss fp16-overflow"
 )
+_MET_CAUSES = " ".join(dict.fromkeys(f"{_BACKWARD_CAUSES} {_FORWARD_CAUSES}".split()))
+"""A gradient may also meet what the forward pass had made."""
 _GROWTH_CAUSES = (
     "large-init input-scale residual-growth sum-aggregation small-denominator recurrent-gain norm-depth "
     "custom-backward unknown"
@@ -90,9 +92,16 @@ def _rule(
 # In the order in which causes are looked for: what stands above explains away what stands below.
 RULES: tuple[Rule, ...] = (
     _rule("GC101", "nonfinite-input", _ERROR, "nan-input inf-input", nonfinite.nonfinite_input, silences=_EVERYTHING),
-    _rule("GC102", "nonfinite-parameter", _ERROR, "nan-parameter", nonfinite.nonfinite_parameter, silences=_EVERYTHING),
+    _rule(
+        "GC102",
+        "nonfinite-parameter",
+        _ERROR,
+        "nan-parameter inf-buffer",
+        nonfinite.nonfinite_parameter,
+        silences=_EVERYTHING,
+    ),
     _rule("GC103", "nonfinite-forward", _ERROR, _FORWARD_CAUSES, nonfinite.nonfinite_forward, silences=_EVERYTHING),
-    _rule("GC104", "nonfinite-backward", _ERROR, _BACKWARD_CAUSES, nonfinite.nonfinite_backward, silences=_EVERYTHING),
+    _rule("GC104", "nonfinite-backward", _ERROR, _MET_CAUSES, nonfinite.nonfinite_backward, silences=_EVERYTHING),
     _rule("GC105", "hidden-nonfinite", _WARNING, _FORWARD_CAUSES, nonfinite.hidden_nonfinite, silences=_EVERYTHING),
     _rule(
         "GC501",

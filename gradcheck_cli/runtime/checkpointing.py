@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import wraps
 from typing import Any, TypeVar
 
 import torch
@@ -47,9 +48,37 @@ def checkpointing_lifted() -> Iterator[list[str]]:
 
 def eagerly(function: Callable[[], T]) -> T:
     """Call `function` with torch.compile switched off, so that a compiled model shows its ops."""
-    if "torch._dynamo" not in sys.modules:  # nothing was compiled, and the import takes a second
-        return function()
-    if not hasattr(torch.compiler, "set_stance"):  # torch before 2.6
+    loaded = "torch._dynamo" in sys.modules
+    if loaded and not hasattr(torch.compiler, "set_stance"):  # torch before 2.6
         return torch._dynamo.disable(function)()  # type: ignore[no-any-return]
-    with torch.compiler.set_stance("force_eager"):  # also of a part that insists on its full graph
+    with ExitStack() as stack:
+        if loaded:
+            stack.enter_context(_stance())
+        else:  # nothing was compiled yet, and the import takes a second
+            stack.enter_context(_switched_off_when_needed(stack))
         return function()
+
+
+def _stance() -> AbstractContextManager[Any]:
+    """Inside, what was compiled runs as it was written, also a part that insists on its full graph."""
+    return torch.compiler.set_stance("force_eager") if hasattr(torch.compiler, "set_stance") else nullcontext()
+
+
+@contextmanager
+def _switched_off_when_needed(stack: ExitStack) -> Iterator[None]:
+    """Inside, the first torch.compile switches itself off, until `stack` is closed."""
+    original = torch.compile
+
+    @wraps(original)
+    def compile(*args: Any, **kwargs: Any) -> Any:
+        compiled = original(*args, **kwargs)
+        if torch.compile is compile:
+            torch.compile = original
+            stack.enter_context(_stance())
+        return compiled
+
+    torch.compile = compile
+    try:
+        yield
+    finally:
+        torch.compile = original

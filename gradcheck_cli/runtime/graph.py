@@ -172,8 +172,10 @@ def _topological(root: Node) -> tuple[list[Node], list[list[tuple[int, int]]]]:
     """Nodes so that each stands before those it sends to, and the (slot, child) pairs of each.
 
     Sequence numbers would not do: nodes made by a double backward on a device's own thread have
-    another thread's numbers.
+    another thread's numbers. Nothing is under a pass that stopped before there was a loss.
     """
+    if root is None:
+        return [], []
     waiting: dict[Node, int] = {root: 0}
     stack = [root]
     while stack:

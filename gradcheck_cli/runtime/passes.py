@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.runtime.trees import tensors_in
 
@@ -21,6 +22,20 @@ class RaisedByUser(Exception):
     def __init__(self, error: BaseException) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+_LONGEST_LINE = 160
+
+
+def in_a_line(error: BaseException) -> str:
+    """An exception's class and the beginning of its message; never raises."""
+    kind = "no loss" if isinstance(error, GradcheckError) else type(error).__name__
+    try:
+        text = next(iter(str(error).strip().splitlines()), "")
+    except Exception:  # a broken __str__
+        return kind
+    short = text if len(text) <= _LONGEST_LINE else text[:_LONGEST_LINE] + " ..."
+    return f"{kind}: {short}" if short else kind
 
 
 def low_precision(model: nn.Module, autocast: torch.dtype | None) -> torch.dtype | None:
@@ -43,6 +58,11 @@ def run_backward(loss: Tensor, batch: Any = None) -> None:
         torch.autograd.backward(torch.autograd.graph.get_gradient_edge(loss), retain_graph=keep)
     else:
         loss.backward(retain_graph=keep)
+
+
+def scaled(loss: Tensor, factor: float) -> Tensor:
+    """The loss times a loss scale, as a GradScaler takes it."""
+    return loss if factor == 1 else loss * torch.tensor(factor, device=loss.device)
 
 
 def hangs_from_a_graph(batch: Any) -> bool:

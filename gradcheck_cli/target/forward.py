@@ -16,6 +16,7 @@ from gradcheck_cli.target.accepts import arrange
 from gradcheck_cli.target.calls import takes
 from gradcheck_cli.target.guess import described, guess_loss
 from gradcheck_cli.target.losses import check_loss, main_tensor, own_loss, step_loss, takes_tensors_only
+from gradcheck_cli.target.scaling import listening, unscaled
 from gradcheck_cli.target.usercode import user_code
 
 
@@ -36,8 +37,10 @@ class ModelForward:
         """
         call = arrange(model, batch, hand_over=self.loss is None)
         output = model(*call.args, **call.kwargs)
-        loss, source = self._loss(output, call.target)
-        return Pass(loss=check_loss(loss, source), output=output, target=call.target, loss_source=source)
+        with listening() as heard:
+            loss, source = self._loss(output, call.target)
+        loss, scale = unscaled(loss, heard)
+        return Pass(loss=check_loss(loss, source), output=output, target=call.target, loss_source=source, scale=scale)
 
     def _loss(self, output: Any, target: Any) -> tuple[Any, str]:
         if output is None and (self.loss is None or takes_tensors_only(self.loss)):
@@ -68,8 +71,10 @@ class StepForward:
         Raises:
             ProbeError: No backward pass can start from the loss. What the step raises passes through.
         """
-        returned = self.step(model, batch)
-        return Pass(loss=check_loss(step_loss(returned), self.source), loss_source=self.source)
+        with listening() as heard:
+            returned = self.step(model, batch)
+        loss, scale = unscaled(step_loss(returned), heard)
+        return Pass(loss=check_loss(loss, self.source), loss_source=self.source, scale=scale)
 
 
 def training_step(model: nn.Module, batch: Any) -> Any:

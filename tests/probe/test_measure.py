@@ -123,12 +123,17 @@ def test_checkpointed_blocks_are_run_without_and_that_is_said() -> None:
     assert [op.name for op in found.ops].count("AddmmBackward0") == 2
 
 
-def test_buffers_that_hold_nan_are_named_where_the_loss_is_not_finite() -> None:
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_buffer_that_reaches_the_loss_is_told_with_the_op_that_takes_it_in(bad: float) -> None:
     model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1)).eval()
     model[1].num_batches_tracked.fill_(1)
-    model[1].running_mean[0] = math.nan
-    assert measured(model, loss="mse_loss").nan_buffers == ("1.running_mean",)
-    assert measured(model.train(), loss="mse_loss").nan_buffers == ()
+    model[1].running_mean[0] = bad
+    found = measured(model, loss="mse_loss")
+    assert found.entry is not None and found.origin is None
+    assert (found.entry.kind, found.entry.name) == ("buffer", "1.running_mean")
+    assert found.entry.produced == ("nan" if math.isnan(bad) else "inf")
+    assert found.entry.origin is not None and "batch_norm" in found.entry.origin.op
+    assert measured(model.train(), loss="mse_loss").entry is None
 
 
 class Raising(torch.autograd.Function):

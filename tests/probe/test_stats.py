@@ -90,3 +90,10 @@ def test_the_batch_is_not_altered() -> None:
     tensor = torch.tensor([1.0, NAN], requires_grad=True)
     one(tensor)
     assert tensor.grad is None and tensor.grad_fn is None
+
+
+def test_gaps_leave_the_rms_and_the_spread_of_the_others() -> None:
+    found = one(torch.tensor([3.0, NAN, -3.0, -INF]))
+    assert (found.rms, found.std) == (pytest.approx(3.0), pytest.approx(3.0))
+    nothing = one(torch.tensor([NAN, NAN]))
+    assert (nothing.rms, nothing.std) == (None, None)

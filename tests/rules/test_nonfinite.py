@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.measurement import Element, Measurement, Operand, Origin
+from gradcheck_cli.records.measurement import Element, Entry, Measurement, Operand, Origin
 from tests.measurements import LEAF, judged, measurement, module, op, parameter, stats
 from tests.rules.chains import LINE, chain, codes, diagnoses, only
 
@@ -69,9 +69,26 @@ def test_several_are_counted_and_one_that_nothing_reads_is_left_alone() -> None:
     assert diagnoses("GC102", replace(found, parameters=tuple(idle))) == []
 
 
-def test_a_buffer_that_is_not_finite() -> None:
-    found = only("GC102", chain([0.5], loss=math.nan, nan_buffers=("norm.running_var", "a", "b")))
-    assert found.message == "the buffer `norm.running_var` holds NaN, and so do 2 more"
+@pytest.mark.parametrize(("produced", "cause"), [("nan", "nan-parameter"), ("inf", "inf-buffer")])
+def test_a_buffer_that_is_not_finite(produced: str, cause: str) -> None:
+    entry = Entry(kind="buffer", name="layers.0.running_var", produced=produced)
+    found = only("GC102", chain([0.5], loss=math.nan, entry=entry))
+    assert (found.cause, found.layers) == (cause, ("layers.0",))
+    assert found.message.startswith("the buffer `layers.0.running_var` holds ")
+
+
+def test_nan_in_the_batch_that_harms_nothing_is_a_note() -> None:
+    (found,) = diagnoses("GC101", replace(chain([0.5]), inputs=(stats("batch.0", nan_count=2),)))
+    assert found.severity is Severity.NOTE
+    assert "none of it reaches" in found.why
+
+
+def test_nan_in_the_batch_takes_no_blame_for_an_op() -> None:
+    harmed = replace(
+        chain([0.5], loss=math.nan), inputs=(stats("batch.0", nan_count=2),), origin=origin("log", operand(0.0, 1.0))
+    )
+    assert [d.severity for d in diagnoses("GC101", harmed)] == [Severity.NOTE]
+    assert ("GC103", "log-zero") in codes(harmed)
 
 
 # --------------------------------------------------------------------------- forward
@@ -188,3 +205,42 @@ def test_what_is_not_finite_and_shows_nowhere_is_a_warning_unless_it_was_written
 def test_where_the_loss_is_infinite_nothing_else_is_judged() -> None:
     found = chain([1e-3] * 5, loss=math.nan, origin=origin("log", operand(0.0, 1.0)))
     assert [code for code, _ in codes(found)] == ["GC103"]
+
+
+# --------------------------------------------------------------------------- how it is told
+
+
+def test_an_exception_is_told_after_the_op() -> None:
+    found = only(
+        "GC103", chain([0.5], loss=math.nan, origin=origin("log", operand(-1.0, 1.0)), stopped="ValueError: x")
+    )
+    assert found.message == "log puts out NaN at 3 of 16 elements, and then the code stopped with ValueError: x"
+
+
+def test_a_value_that_was_there_before_is_told_with_where_it_came_in() -> None:
+    entry = Entry(kind="batch", name="batch.0", produced="nan", origin=origin("sub", operand(0.0, 1.0)))
+    found = only("GC101", chain([0.5], loss=math.nan, inputs=(stats("batch.0", nan_count=1),), entry=entry))
+    assert (found.op, found.source) == ("sub", LINE)
+    assert "sub takes it in and puts out NaN" in found.why
+
+
+def spoiled(**fields: Any) -> Measurement:
+    """A chain in whose second op a gradient stops being finite."""
+    found = chain([0.5, 0.5])
+    ops = list(found.ops)
+    ops[1] = ops[1]._replace(edges=(ops[1].edges[0]._replace(norm=math.nan), *ops[1].edges[1:]))
+    return replace(found, ops=tuple(ops), parameters=tuple(replace(p, nan_count=4) for p in found.parameters), **fields)
+
+
+def test_what_the_forward_pass_made_and_dropped_is_told_with_the_op_that_met_it() -> None:
+    found = only("GC104", spoiled(origin=origin("log", operand(-1.0, 1.0))))
+    assert (found.op, found.cause, found.source) == ("log", "log-negative", LINE)
+    assert found.message.startswith("log puts out NaN at 3 of 16 elements, which the loss does not show; ")
+    assert found.layers == ("layers.0", "layers.1")
+
+
+def test_an_op_inside_autograd_grad_is_told_by_its_name() -> None:
+    inside = origin("sqrt", operand(0.0, 1.0), node=1, derived=True)
+    assert only("GC104", spoiled(origin=inside)).op == "sqrt"
+    forward = only("GC103", chain([0.5], loss=math.nan, origin=replace(inside, node=-1)))
+    assert "the gradient of sqrt, taken by autograd.grad, is NaN" in forward.message

@@ -79,3 +79,13 @@ def test_a_function_is_called_eagerly_with_its_result_and_its_error() -> None:
 
     with pytest.raises(ValueError, match="of the user"):
         eagerly(fails)
+
+
+def test_what_the_function_itself_compiles_runs_as_it_was_written():
+    def step() -> Tensor:
+        doubled = torch.compile(lambda x: torch.relu(x) * 2, fullgraph=True)
+        return doubled(torch.ones(2, requires_grad=True)).sum()
+
+    before = torch.compile
+    assert {"MulBackward0", "ReluBackward0"} <= set(Graph(eagerly(step).grad_fn).names)
+    assert torch.compile is before
