@@ -56,7 +56,7 @@ CHANCE = Lens(op=0, kind="loss", per_sample=476.0, length=10)
 @pytest.mark.parametrize(
     ("found", "told"),
     [
-        (chain([1e-3] * 5, loss=math.nan, origin=ORIGIN, inputs=(stats("x", nan_count=1),)), ["GC101"]),
+        (chain([1e-3] * 5, loss=math.nan, origin=ORIGIN, inputs=(stats("x", nan_count=1),)), ["GC103", "GC101"]),
         (chain([1e-3] * 5, loss=math.nan, origin=ORIGIN), ["GC103"]),
         (deep(("MmBackward0", 1e6)), ["GC301"]),
         (deep(("MmBackward0", 1e6), lenses=(CHANCE,)), ["GC303"]),
