@@ -117,6 +117,15 @@ def told(found: Mapping[str, int]) -> str:
     return f"{ill} ({told}), false alarms on {found['false alarms']} of {found['healthy']} healthy"
 
 
+def rows(name: str, kept: Mapping[str, Any]) -> list[str]:
+    """The two rows of a set in the README's table: what the first run came to, and the latest."""
+    return [
+        f"| {name} | {when} | {f['found']} of {f['ill']} | {f['culprit']} | {f['cause']} | {f['first remedy']} | "
+        f"{f['false alarms']} of {f['healthy']} |"
+        for when, f in (("first run", kept["first"]["figures"]), ("now", kept["latest"]["figures"]))
+    ]
+
+
 def main() -> int:
     """Check the cases of a set; exit 1 if one comes out worse than it did last."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unseen.score import HERE, checked, figures, judged, labels_of
+from tests.unseen.score import HERE, checked, figures, judged, labels_of, rows
 
 SETS = sorted(path.parent for path in HERE.glob("*/labels.yaml"))
 QUICK = 4
@@ -48,6 +48,13 @@ def test_every_case_is_labelled_and_scored(folder: Path) -> None:
     kept = json.loads((folder / "figures.json").read_text(encoding="ascii"))
     for run in kept.values():
         assert set(run["cases"]) == set(labels)
+
+
+@pytest.mark.parametrize("folder", SETS, ids=lambda folder: folder.name)
+def test_the_readme_shows_both_figures(folder: Path) -> None:
+    readme = (HERE.parents[1] / "README.md").read_text(encoding="utf-8")
+    for row in rows(folder.name, json.loads((folder / "figures.json").read_text(encoding="ascii"))):
+        assert row in readme
 
 
 LABEL = {
