@@ -248,8 +248,8 @@ def _told(finding: Finding, spec: CheckSpec) -> Finding:
 
 
 def _with_remedies(finding: Finding, evidence: Evidence) -> Finding:
-    if not is_ill(finding):
-        return finding
+    if not is_ill(finding) or (finding.family is Family.NONFINITE and finding.cause == "unknown"):
+        return finding  # nothing that is borrowed from other ops
     code = finding.source.code if finding.source else ""
     traits = evidence.traits | traits_of_family(finding.family)
     return replace(finding, remedies=remedies_for(finding.cause, finding.op, code, traits))
