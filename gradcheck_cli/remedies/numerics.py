@@ -79,7 +79,7 @@ REMEDIES = (
         unless="where a clamp is enough",
         source="JAX FAQ, Gradients contain NaN where using where: https://docs.jax.dev/en/latest/faq.html",
         causes="sqrt-zero:2 pow-domain:2 acos-boundary:2 zero-div-zero:2 zero-times-inf:2 where-trap:1 "
-        "logsumexp-neginf:3 small-denominator:4 log-zero:5 log-negative:4 exp-overflow:6 zero-norm:3",
+        "logsumexp-neginf:3 small-denominator:5 log-zero:5 log-negative:4 exp-overflow:6 zero-norm:3",
     ),
     remedy(
         "mask-fix",
@@ -137,6 +137,16 @@ REMEDIES = (
             "binary": "loss = F.binary_cross_entropy_with_logits(logits, target)",
         },
         needs="cross-entropy|binary|other-loss saturated-output:cross-entropy|binary double-softmax:cross-entropy",
+    ),
+    remedy(
+        "softmax",
+        "subtract the maximum before exp",
+        "A softmax does not change where its scores are shifted, and exp of what is at most 0 cannot overflow; "
+        "torch.softmax does it by itself.",
+        "p = torch.softmax(scores, dim=-1)  # by segments: (scores - scores.max()).exp()",
+        unless="where exp is no part of a softmax",
+        source="Higham 2002, Accuracy and Stability of Numerical Algorithms, chapter 1",
+        causes="exp-overflow:7",
     ),
     remedy(
         "remove-softmax",
