@@ -14,7 +14,9 @@ from gradcheck_cli.records.guard import Carried, Guard
 from gradcheck_cli.records.ops import DECOMPOSITIONS, is_custom, plain_op
 from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.remedies.calling import from_outside
+from gradcheck_cli.remedies.catalogue import ROWS
 from gradcheck_cli.remedies.rewriting import calls, rewritten
+from gradcheck_cli.remedies.row import Tried
 
 _FLOORS = ("1e-8", "1e-12", "1e-6", "1e-4", "1e-20", "1e-37")
 _DOMAINS = {
@@ -154,8 +156,10 @@ def carried_into(finding: Finding, ladders: Mapping[str, Sequence[Guard]], carri
     rest = _outside(rest, finding)
     fused = [r for r in finding.remedies[:1] if r.id in _FUSED]
     rest = [r for r in rest if r not in fused]
-    if not (fused or first or rest):
-        return replace(finding, remedies=tuple(replace(r, trial=Trial(note=_FAILED)) for r in finding.remedies))
+    failed = [replace(r, trial=Trial(note=_FAILED)) for r in finding.remedies if kept.get(r.id, r) is None]
+    habits = [r for r in rest if ROWS[r.id].tried is Tried.TRAINING]
+    if not first:  # what did not do in this line may do before it: rather than a way of training
+        return replace(finding, remedies=(*fused, *(r for r in rest if r not in habits), *failed, *habits))
     return replace(finding, remedies=(*fused, *sorted(first, key=lambda r: r.trial.outcome != "fixed"), *rest))
 
 
@@ -194,7 +198,7 @@ def _fits(remedy: str, finding: Finding) -> bool:
 _FUSED_WITH = {"log-softmax": ("exp", "log", "softmax", "sigmoid"), "softmax": ("exp",), "xlogy": ("log",)}
 _FUSED = ("log-softmax", "softmax")
 """They change nothing that is healthy, and are first only where there is a softmax to be fused."""
-_FAILED = "carried out in this line it does not cure, or changes healthy values"
+_FAILED = "carried out in this line it does not cure, or changes healthy values: guard what it is made of"
 
 
 def _told(remedy: Remedy, ladder: Sequence[Guard], carried: Carried | None) -> Remedy | None:
