@@ -23,7 +23,7 @@ from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.records.training import Training
 from gradcheck_cli.records.traits import traits_of_family
 from gradcheck_cli.records.verdict import exit_code, gravest_first, status_of, with_status
-from gradcheck_cli.remedies import remedies_for
+from gradcheck_cli.remedies import carried_into, ladders_for, remedies_for
 from gradcheck_cli.rules import BY_CODE, judge, questions, read, steps_wanted
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ def _diagnosed(
         on_stage("judging")
         drift = spec.drift if place == 0 else None
         found = judged(step, one, thresholds=spec.thresholds, training=training, drift=drift, choice=choice)
-        diagnosed.append(found if place else _stepped_on(step, found, choice, budget, on_stage))
+        found = found if place else _stepped_on(step, found, choice, budget, on_stage)
+        diagnosed.append(_carried_out(step, found, on_stage))
     return diagnosed, tuple(notes)
 
 
@@ -248,11 +249,33 @@ def _told(finding: Finding, spec: CheckSpec) -> Finding:
 
 
 def _with_remedies(finding: Finding, evidence: Evidence) -> Finding:
-    if not is_ill(finding):
-        return finding
-    code = finding.source.code if finding.source else ""
+    if not is_ill(finding) or (finding.family is Family.NONFINITE and finding.cause == "unknown"):
+        return finding  # nothing that is borrowed from other ops
     traits = evidence.traits | traits_of_family(finding.family)
-    return replace(finding, remedies=remedies_for(finding.cause, finding.op, code, traits))
+    remedies = remedies_for(finding.cause, traits)
+    if finding.family is Family.NONFINITE:
+        fused = evidence.graph.takes_log_of_softmax(finding.source)
+        by_hand = finding.cause == "exp-overflow" and evidence.graph.makes_softmax(finding.source)
+        places = {"log-softmax": 0 if fused else 2, "softmax": 0 if by_hand else 2}
+        remedies = tuple(sorted(remedies, key=lambda remedy: places.get(remedy.id, 1)))
+    return replace(finding, remedies=remedies)
+
+
+def _carried_out(step: Step, diagnosed: Diagnosed[Evidence], on_stage: Stage) -> Diagnosed[Evidence]:
+    """With the remedies that can be written into a line of the user's carried out on this batch."""
+    from gradcheck_cli.trials import carried_out
+
+    findings, measurement = [], diagnosed.evidence.measurement
+    for finding in diagnosed.verdict.findings:
+        if finding.family is not Family.NONFINITE or not is_ill(finding) or finding.source is None:
+            findings.append(finding)
+            continue
+        ladders = ladders_for(finding)
+        if ladders:
+            on_stage("carrying out remedies")
+        carried = carried_out(step, finding.source, ladders, measurement.loss, measurement.seconds) if ladders else {}
+        findings.append(carried_into(finding, ladders, carried))
+    return replace(diagnosed, verdict=replace(diagnosed.verdict, findings=tuple(findings)))
 
 
 def _too_few(target: Target, spec: CheckSpec) -> tuple[str, ...]:

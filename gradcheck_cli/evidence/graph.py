@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gradcheck_cli.records.measurement import Cut, Lens, Measurement, Op, ParameterMeasurement
-from gradcheck_cli.records.ops import PRODUCTS, VIEW_LIKE, plain_op
+from gradcheck_cli.records.ops import CLAMPS, EXPONENTIALS, PRODUCTS, SIGMOIDS, SOFTMAXES, SUMS, VIEW_LIKE, plain_op
 from gradcheck_cli.records.source import SourceLine
 
+_LOGS = frozenset(("Log", "Log2", "Log10", "Xlogy"))
+_LOG_REACH = 4
+"""Steps back from a logarithm to the softmax that it is of: a view, an eps, a clamp."""
 _GATE_REACH = 4
 """Views that may lie between a gate and the product that it takes part in."""
 
@@ -71,6 +74,31 @@ class OpGraph:
                 return True
             above = {s for s in senders if self.stem(s) in VIEW_LIKE}
         return False
+
+    def takes_log_of_softmax(self, source: SourceLine | None) -> bool:
+        """Whether a logarithm that this line takes is one of what a softmax or a sigmoid put out."""
+        logs = [i for i, op in enumerate(self.measurement.ops) if op.stem in _LOGS and self.source_of(i) == source]
+        for _ in range(_LOG_REACH):
+            logs = [edge.to for index in logs for edge in self.op(index).edges]
+            if any(self.stem(index) in SOFTMAXES | SIGMOIDS for index in logs):
+                return True
+            logs = [index for index in logs if self.stem(index) in VIEW_LIKE | SUMS | CLAMPS]
+        return False
+
+    def makes_softmax(self, source: SourceLine | None) -> bool:
+        """Whether an exponential that this line takes is divided by a sum of such, as a softmax by hand is."""
+        return any(
+            op.stem in EXPONENTIALS and self.source_of(index) == source and self._is_normalised(index)
+            for index, op in enumerate(self.measurement.ops)
+        )
+
+    def _is_normalised(self, index: int) -> bool:
+        found, above = {index}, {index}
+        for _ in range(_LOG_REACH + 2):
+            above = {s for i in above for s in self.senders[i]} - found
+            found |= above
+        divisions = [i for i in found if self.stem(i) == "Div"]
+        return any(len({edge.to for edge in self.op(i).edges} & found) > 1 for i in divisions)
 
     # -- parameters
 

@@ -45,7 +45,7 @@ REMEDIES = (
         "torch.log(x + 1e-8)  # or torch.sqrt(x + 1e-8), y / (x + 1e-8)",
         unless="where values below zero come in: it does not make them positive",
         source="Higham 2002, Accuracy and Stability of Numerical Algorithms, chapter 1",
-        causes="small-denominator:1 log-zero:3 sqrt-zero:1 pow-domain:3 zero-div-zero:1 fp16-underflow:1",
+        causes="small-denominator:1 log-zero:3 sqrt-zero:1 pow-domain:3 zero-div-zero:1 fp16-underflow:1 zero-norm:1",
         needs="fp16-underflow:updated",
         variants={
             "updated": {
@@ -67,7 +67,7 @@ REMEDIES = (
         source="PyTorch docs, torch.clamp: https://docs.pytorch.org/docs/stable/generated/torch.clamp.html",
         causes="small-denominator:2 exp-overflow:2 log-zero:2 log-negative:2 sqrt-zero:3 pow-domain:1 "
         "acos-boundary:1 zero-times-inf:4 where-trap:2 logsumexp-neginf:2 degenerate-eigenvalues:2 "
-        "custom-backward:2 inf-input:3",
+        "custom-backward:2 inf-input:3 zero-div-zero:4 zero-norm:2",
         never="custom-backward:vanishing",
     ),
     remedy(
@@ -75,11 +75,11 @@ REMEDIES = (
         "make the input safe before the op, then choose",
         "torch.where sends 0 x inf = NaN back through the branch that it did not choose, so the op itself must "
         "never see the bad value.",
-        "safe = torch.where(ok, x, 1.0); y = torch.where(ok, f(safe), 0.0)",
+        "ok = x > 0; y = torch.where(ok, f(torch.where(ok, x, 1.0)), 0.0)  # ok: where f and its slope are finite",
         unless="where a clamp is enough",
         source="JAX FAQ, Gradients contain NaN where using where: https://docs.jax.dev/en/latest/faq.html",
         causes="sqrt-zero:2 pow-domain:2 acos-boundary:2 zero-div-zero:2 zero-times-inf:2 where-trap:1 "
-        "logsumexp-neginf:3",
+        "logsumexp-neginf:3 small-denominator:5 log-zero:5 log-negative:4 exp-overflow:6 zero-norm:3",
     ),
     remedy(
         "mask-fix",
@@ -90,7 +90,28 @@ REMEDIES = (
         unless="before it is sure that the mask is not inverted",
         source="PyTorch docs, scaled_dot_product_attention: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html",
-        causes="masked-loss:1 zero-times-inf:3 masked-softmax-row:1 logsumexp-neginf:1",
+        causes="masked-loss:1 zero-times-inf:3 masked-softmax-row:1 logsumexp-neginf:1 inf-in-loss:3",
+    ),
+    remedy(
+        "finite-min",
+        "mask with a large finite number",
+        "After a softmax it weighs exactly as little as -inf, and 0 times it is 0 where 0 times Inf is NaN.",
+        "scores = scores.masked_fill(mask, -1e4)",
+        unless="where a row may be masked whole: all of it would weigh alike",
+        source="PyTorch docs, torch.Tensor.masked_fill: "
+        "https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html",
+        causes="inf-in-loss:1 masked-softmax-row:3 zero-times-inf:5 inf-input:4 logsumexp-neginf:4",
+    ),
+    remedy(
+        "slogdet",
+        "take the logarithm of the absolute determinant",
+        "A square matrix may have a determinant below 0, as a rotation with a mirror has: the density needs its size "
+        "alone.",
+        "log_det = torch.linalg.slogdet(w)[1]",
+        unless="where the sign carries a meaning, or the determinant may be 0",
+        source="PyTorch docs, torch.linalg.slogdet: "
+        "https://docs.pytorch.org/docs/stable/generated/torch.linalg.slogdet.html",
+        causes="negative-determinant:1",
     ),
     remedy(
         "drop-empty",
@@ -118,6 +139,16 @@ REMEDIES = (
         },
         needs="cross-entropy|binary|other-loss saturated-output:cross-entropy|binary double-softmax:cross-entropy "
         "saturated-loss:cross-entropy|binary",
+    ),
+    remedy(
+        "softmax",
+        "subtract the maximum before exp",
+        "A softmax does not change where its scores are shifted, and exp of what is at most 0 cannot overflow; "
+        "torch.softmax does it by itself.",
+        "p = torch.softmax(scores, dim=-1)  # by segments: (scores - scores.max()).exp()",
+        unless="where exp is no part of a softmax",
+        source="Higham 2002, Accuracy and Stability of Numerical Algorithms, chapter 1",
+        causes="exp-overflow:7",
     ),
     remedy(
         "remove-softmax",
@@ -198,7 +229,7 @@ REMEDIES = (
         unless="where the eigenvectors themselves matter to many digits",
         source="PyTorch docs, torch.linalg.eigh, warnings: "
         "https://docs.pytorch.org/docs/stable/generated/torch.linalg.eigh.html",
-        causes="degenerate-eigenvalues:1",
+        causes="degenerate-eigenvalues:1 negative-determinant:2",
     ),
     remedy(
         "zero-infinity",
@@ -288,7 +319,8 @@ REMEDIES = (
         unless="where this batch has nothing to learn from",
         source="PyTorch docs, torch.nn.CrossEntropyLoss, ignore_index: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
-        causes="saturated-loss:2 non-differentiable-op:3 masked-loss:2 empty-reduction:2 saturated-output:5",
+        causes="saturated-loss:2 non-differentiable-op:3 masked-loss:2 empty-reduction:2 saturated-output:5 "
+        "inf-in-loss:2",
     ),
     remedy(
         "shape-fix",

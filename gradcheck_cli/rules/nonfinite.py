@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.measurement import Entry, Origin, ParameterMeasurement, TensorStats
 from gradcheck_cli.records.ops import LOGARITHMS, WRITERS, plain_op
-from gradcheck_cli.rules.origins import backward_cause, forward_cause, values_of
+from gradcheck_cli.rules.origins import backward_cause, calls_logdet, forward_cause, is_logdet, values_of
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import named, number
 
@@ -153,12 +153,7 @@ def nonfinite_forward(evidence: Evidence) -> Diagnoses:
     if math.isfinite(loss):
         return
     if origin is None:
-        yield Diagnosis(
-            cause="exp-overflow" if entry is None else "nan-input" if entry.produced == "nan" else "inf-input",
-            message=f"the loss is {number(loss)}",
-            why="no single op made it" if entry is None else f"`{entry.name}` was not finite before the pass",
-            numbers={"loss": loss},
-        )
+        yield _unlocated(evidence, loss, entry)
         return
     if stopped := _stopping(evidence):
         message = f"{origin.op} puts out {_elements(origin)}{stopped}"
@@ -169,14 +164,41 @@ def nonfinite_forward(evidence: Evidence) -> Diagnoses:
     yield _made_by(evidence, origin, message)
 
 
+def _unlocated(evidence: Evidence, loss: float, entry: Entry | None) -> Diagnosis:
+    """What was not finite before the pass; what torch.logdet writes for a determinant below 0; else it is not known."""
+    graph = evidence.graph
+    determinants = (i for i, op in enumerate(evidence.measurement.ops) if plain_op(op.name) in _DETERMINANTS)
+    index = next((i for i in determinants if calls_logdet(graph.source_of(i))), None)
+    if entry is not None or index is None or not math.isnan(loss):
+        return Diagnosis(
+            cause="unknown" if entry is None else "nan-input" if entry.produced == "nan" else "inf-input",
+            message=f"the loss is {number(loss)}",
+            why="no single op made it" if entry is None else f"`{entry.name}` was not finite before the pass",
+            numbers={"loss": loss},
+        )
+    module = graph.op(index).module
+    return Diagnosis(
+        layers=(graph.path_of(module),) if module >= 0 else (),
+        cause="negative-determinant",
+        message=f"the loss is {number(loss)}: logdet puts out NaN",
+        why=_RULES_OF_ARITHMETIC["negative-determinant"],
+        op="logdet",
+        source=graph.source_of(index),
+        numbers={"loss": loss},
+    )
+
+
+_DETERMINANTS = {"linalg_slogdet", "logdet", "linalg_det"}
+
+
 def _made_by(evidence: Evidence, origin: Origin, message: str) -> Diagnosis:
     cause = forward_cause(origin)
     return Diagnosis(
         layers=(evidence.graph.path_of(origin.module),) if origin.module >= 0 else (),
         cause=cause,
-        message=message,
+        message=f"{message}{_sample(evidence, origin)}",
         why=_in_words(cause, origin),
-        op=origin.op,
+        op="logdet" if is_logdet(origin) else origin.op,
         source=origin.source,
         numbers={
             "loss": evidence.measurement.loss,
@@ -239,7 +261,8 @@ def _sent_by(evidence: Evidence, index: int, poisoned: tuple[str, ...]) -> Diagn
         severity=None if poisoned else Severity.WARNING,
         layers=poisoned,
         cause=cause,
-        message=f"the gradient of {what} is {_elements(origin) if origin else sent}, {harm}",
+        message=f"the gradient of {what} is {_elements(origin) if origin else sent}, {harm}"
+        f"{_sample(evidence, origin) if origin else ''}",
         why=_in_words(cause, origin)
         if origin
         else f"a gradient of norm {number(op.total, 2)} went in and {sent} came out",
@@ -274,6 +297,9 @@ _RULES_OF_ARITHMETIC = {
     "small-denominator": "what is divided by next to nothing overflows",
     "zero-variance": "the spread of a single value is NaN, and that of equal values has no finite slope",
     "zero-times-inf": "0 times Inf is NaN, and so is Inf - Inf",
+    "inf-in-loss": "an Inf that masks something is counted by the loss",
+    "negative-determinant": "the logarithm of a determinant is NaN where that is below 0, and -Inf where it is 0",
+    "zero-norm": "a vector of length 0 has no direction: 0 / 0 is NaN",
     "masked-softmax-row": "the softmax of a row of -Inf is NaN",
     "logsumexp-neginf": "the slope of a logsumexp over nothing but -Inf is NaN",
     "empty-reduction": "the mean of nothing is NaN",
@@ -294,6 +320,21 @@ def _in_words(cause: str, origin: Origin) -> str:
 def _elements(origin: Origin) -> str:
     name = {"nan": "NaN", "inf": "Inf"}[origin.produced]
     return name if origin.numel == 1 else f"{name} at {origin.count:,} of {origin.numel:,} elements"
+
+
+def _sample(evidence: Evidence, origin: Origin) -> str:
+    """The sample of the batch that the first bad element belongs to, where what went in is laid out by samples."""
+    index = bad_sample(evidence, origin)
+    return "" if index is None else f"; the first comes from sample {index} of the batch"
+
+
+def bad_sample(evidence: Evidence, origin: Origin) -> int | None:
+    """Its index; None where what went in is not laid out by samples, or there is one alone."""
+    samples = {stats.shape[0] for stats in evidence.measurement.inputs if stats.shape}
+    for operand in origin.operands:
+        if operand.elements and operand.shape and samples == {operand.shape[0]} and operand.shape[0] > 1:
+            return operand.elements[0].at[0]
+    return None
 
 
 def _range(origin: Origin) -> dict[str, float | int | str]:

@@ -3,79 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import re
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.measurement import Operand, Origin
 from gradcheck_cli.records.ops import (
     ADDITIVE,
-    ATTENTIONS,
     CHOOSERS,
-    DECOMPOSITIONS,
     ELEMENTWISE_ARITHMETIC,
     MATRIX_PRODUCTS,
     MEANS_AND_SUMS,
-    SPREADS,
+    WRITERS,
     is_custom,
     plain_op,
 )
+from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.rules.domains import DOMAINS, UNKNOWN, Domain
 from gradcheck_cli.rules.wording import number
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
-
-
-def _by_op(causes: Mapping[str, Iterable[str]]) -> Mapping[str, str]:
-    """Causes by op. Where there are two, parted by "|", the second is for an argument below zero."""
-    return {op: cause for cause, ops in causes.items() for op in ops}
-
-
-_FORWARD = _by_op(
-    {
-        "log-zero|log-negative": "log log2 log10 log1p logit xlogy special_xlog1py".split(),
-        "log-zero": "binary_cross_entropy binary_cross_entropy_with_logits kl_div lgamma digamma".split(),
-        "logsumexp-neginf": "logsumexp logcumsumexp logaddexp logaddexp2".split(),
-        "masked-softmax-row": {"log_softmax", "softmax", "masked_fill", "where"} | ATTENTIONS,
-        "sqrt-zero|log-negative": ["sqrt"],
-        "zero-div-zero|log-negative": ["rsqrt"],
-        "zero-div-zero": "div addcdiv reciprocal remainder fmod".split(),
-        "masked-loss": "nll_loss nll_loss2d cross_entropy".split(),
-        "ctc-infeasible": ["ctc_loss"],
-        "acos-boundary": "acos acosh asin atanh special_erfinv erfinv".split(),
-        "pow-domain": ["pow"],
-        "zero-variance": SPREADS | {"batch_norm", "batch_norm_legit", "batch_norm_legit_no_training"},
-        "degenerate-eigenvalues": DECOMPOSITIONS,
-        "large-init": "mm bmm addmm baddbmm mv dot convolution convolution_overrideable linear".split(),
-    }
-)
-_BACKWARD = _by_op(
-    {
-        "sqrt-zero": "sqrt rsqrt norm linalg_vector_norm cdist euclidean_dist hypot".split(),
-        "zero-variance": SPREADS,
-        "pow-domain": ["pow"],
-        "acos-boundary": "acos acosh asin atanh erfinv".split(),
-        "log-zero": "log log2 log10 log1p logit xlogy kl_div binary_cross_entropy binary_cross_entropy_with_logits "
-        "lgamma".split(),
-        "logsumexp-neginf": "logsumexp logcumsumexp logaddexp logaddexp2".split(),
-        "masked-softmax-row": {"log_softmax", "softmax"} | ATTENTIONS,
-        "exp-overflow": "exp exp2 expm1 sinh cosh".split(),
-        "zero-div-zero": "div addcdiv reciprocal atan2".split(),
-        "zero-times-inf": ["mul"],
-        "where-trap": ["where"],
-        "degenerate-eigenvalues": DECOMPOSITIONS,
-        "ctc-infeasible": ["ctc_loss"],
-        "masked-loss": "nll_loss nll_loss2d".split(),
-    }
-)
-_ARGUMENTS = {
-    "div": "other",
-    "reciprocal": "self",
-    "addcdiv": "tensor2",
-    "nll_loss": "target",
-    "nll_loss2d": "target",
-    "ctc_loss": "target_lengths",
-}
-"""Which operand of an op is the one that makes trouble, where it is not the first."""
 
 
 def forward_cause(origin: Origin) -> str:
@@ -86,19 +33,59 @@ def forward_cause(origin: Origin) -> str:
         return "fp16-overflow"
     if constant := _bad_constant(origin):
         return constant
-    infinite = any(math.isinf(v) for o in origin.operands for v in (o.smallest, o.largest) if v is not None)
-    if origin.produced == "nan" and infinite and origin.op in ADDITIVE:
+    if is_logdet(origin):
+        return "negative-determinant"
+    if origin.produced == "nan" and _met_infinity(origin):
         return "zero-times-inf"
-    return _by_name(origin)
+    return _by_values(_domain(origin.op).forward or "unknown", origin)
 
 
-def _by_name(origin: Origin) -> str:
-    found, _, below_zero = _FORWARD.get(origin.op, "exp-overflow").partition("|")
-    if below_zero:
-        return below_zero if _below_zero(origin) else found
-    if found == "zero-div-zero" and not _is_zero(_argument(origin)):
+def is_logdet(origin: Origin) -> bool:
+    """Whether it is the NaN that torch.logdet itself writes, where a determinant is below 0."""
+    return (
+        origin.produced == "nan" and origin.op in WRITERS | {"scalar_tensor", "logdet"} and calls_logdet(origin.source)
+    )
+
+
+def calls_logdet(source: SourceLine | None) -> bool:
+    """Whether the user's line takes a log-determinant without its sign."""
+    return source is not None and re.search(r"\blogdet\(", source.code) is not None
+
+
+def backward_cause(evidence: Evidence, index: int, origin: Origin | None) -> str:
+    """The cause that the op at `index`, what it had saved, and what chose among its results name."""
+    name = evidence.graph.op(index).name
+    if is_custom(name):
+        return "custom-backward"
+    found = _domain(plain_op(name)).backward or "unknown"
+    if origin is None:
+        return found.partition("|")[0]
+    if origin.unwanted == 1 and _is_chosen_from(evidence, index):
+        return "where-trap"
+    cause = _by_values(found, origin)
+    if any(operand.dtype == "float16" for operand in origin.operands) and cause == "exp-overflow":
+        return "fp16-overflow"
+    return cause
+
+
+def _domain(op: str) -> Domain:
+    return DOMAINS.get(op) or DOMAINS.get(op.rstrip("_"), UNKNOWN)
+
+
+def _by_values(causes: str, origin: Origin) -> str:
+    """Which of the causes of an op the values at its bad elements say."""
+    cause, _, below_zero = causes.partition("|")
+    if below_zero and _below_zero(origin):
+        return below_zero
+    if cause == "zero-div-zero" and not _is_zero(_argument(origin)):
         return "small-denominator"
-    return "exp-overflow" if found == "pow-domain" and origin.produced == "inf" and _grows(origin) else found
+    if cause == "pow-domain" and _grows(origin):
+        return "exp-overflow"
+    if cause == "inf-in-loss" and _is_masked_row(origin):
+        return "masked-softmax-row"
+    if cause == "zero-variance" and _overflows(origin):
+        return "exp-overflow"
+    return cause
 
 
 def _bad_constant(origin: Origin) -> str:
@@ -109,21 +96,27 @@ def _bad_constant(origin: Origin) -> str:
     return "inf-input" if any(map(math.isinf, numbers)) and origin.op in ELEMENTWISE_ARITHMETIC else ""
 
 
-def backward_cause(evidence: Evidence, index: int, origin: Origin | None) -> str:
-    """The cause that the op at `index`, what it had saved, and what chose among its results name."""
-    name = evidence.graph.op(index).name
-    if is_custom(name):
-        return "custom-backward"
-    found = _BACKWARD.get(plain_op(name), "exp-overflow")
-    if origin is None:
-        return found
-    if origin.unwanted == 1 and _is_chosen_from(evidence, index):
-        return "where-trap"
-    if found == "zero-div-zero" and not _is_zero(_argument(origin)):
-        return "small-denominator"
-    if any(operand.dtype == "float16" for operand in origin.operands) and found == "exp-overflow":
-        return "fp16-overflow"
-    return found
+def _met_infinity(origin: Origin) -> bool:
+    """Whether the NaN comes of an Inf that went in, and was taken from another or multiplied by 0."""
+    if origin.op in {"softmax", "log_softmax"}:
+        return any(o.largest == math.inf and not _is_masked(o) for o in origin.operands)
+    infinite = any(math.isinf(v) for o in origin.operands for v in (o.smallest, o.largest) if v is not None)
+    return infinite and origin.op in ADDITIVE
+
+
+def _is_masked(operand: Operand) -> bool:
+    """Whether it is -Inf wherever the op went wrong."""
+    return bool(operand.elements) and all(e.value == -math.inf for e in operand.elements)
+
+
+def _is_masked_row(origin: Origin) -> bool:
+    """Whether the first row that -Inf was written into is -Inf from its beginning, as far as it is known."""
+    operand = next((o for o in origin.operands if o.elements and o.shape), None)
+    if operand is None or origin.count < operand.shape[-1]:
+        return False
+    places = [e.at for e in operand.elements]
+    known = min(len(places), operand.shape[-1])
+    return [at[-1] for at in places[:known]] == list(range(known)) and len({at[:-1] for at in places[:known]}) == 1
 
 
 def values_of(origin: Origin) -> str:
@@ -141,7 +134,7 @@ def _telling(origin: Origin) -> list[Operand]:
 
 
 def _argument(origin: Origin) -> Operand | None:
-    wanted = _ARGUMENTS.get(origin.op)
+    wanted = _domain(origin.op).argument
     named = [operand for operand in origin.operands if operand.name == wanted]
     return next(iter((*named, *origin.operands)), None)
 
@@ -174,8 +167,9 @@ def _below_zero(origin: Origin) -> bool:
     argument = _argument(origin)
     if argument is None:
         return False
-    values = [e.value for e in argument.elements] or [argument.smallest or 0.0]
-    return min(values) < 0
+    values = [e.value for e in argument.elements] or [argument.smallest or 0.0, argument.largest or 0.0]
+    least = -1.0 if origin.op in {"log1p", "special_xlog1py"} else 0.0
+    return min(values) < least or (origin.op == "logit" and max(values) > 1)
 
 
 def _is_zero(operand: Operand | None) -> bool:
@@ -186,8 +180,25 @@ def _is_zero(operand: Operand | None) -> bool:
 
 
 def _grows(origin: Origin) -> bool:
+    """Whether a power overflows for its size, and not at the end of its domain."""
     argument = _argument(origin)
-    return argument is not None and bool(argument.elements) and abs(argument.elements[0].value) > 1
+    first = argument.elements[0].value if argument is not None and argument.elements else 0.0
+    return abs(first) > 1 and (origin.produced == "inf" or _is_whole(origin))
+
+
+def _is_whole(origin: Origin) -> bool:
+    """Whether the exponent is a whole number."""
+    exponents = [o for o in origin.operands if o.name == "exponent" and o.smallest is not None]
+    return any(o.smallest == o.largest and float(o.smallest or 0.0).is_integer() for o in exponents)
+
+
+_LARGE = 1e17
+"""A square of which, summed, passes the largest number of float32."""
+
+
+def _overflows(origin: Origin) -> bool:
+    values = [v for o in origin.operands for v in (o.smallest, o.largest) if v is not None]
+    return any(abs(v) > _LARGE for v in values if math.isfinite(v))
 
 
 _MIXES = MEANS_AND_SUMS | MATRIX_PRODUCTS

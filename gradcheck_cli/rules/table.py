@@ -46,12 +46,12 @@ _EXPLOSIONS = ("GC3", *_ALIKE)
 _FORWARD_CAUSES = (
     "log-zero log-negative sqrt-zero exp-overflow zero-div-zero masked-softmax-row empty-reduction masked-loss "
     "acos-boundary pow-domain zero-variance zero-times-inf logsumexp-neginf ctc-infeasible degenerate-eigenvalues "
-    "small-denominator large-init fp16-overflow nan-input inf-input"
+    "small-denominator large-init fp16-overflow nan-input inf-input inf-in-loss negative-determinant zero-norm unknown"
 )
 _BACKWARD_CAUSES = (
     "sqrt-zero where-trap zero-times-inf acos-boundary pow-domain zero-variance masked-softmax-row log-zero "
     "zero-div-zero exp-overflow logsumexp-neginf degenerate-eigenvalues ctc-infeasible custom-backward "
-    "small-denominator masked-loss fp16-overflow"
+    "small-denominator masked-loss fp16-overflow log-negative large-init zero-norm unknown"
 )
 _MET_CAUSES = " ".join(dict.fromkeys(f"{_BACKWARD_CAUSES} {_FORWARD_CAUSES}".split()))
 """A gradient may also meet what the forward pass had made."""

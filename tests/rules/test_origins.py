@@ -10,6 +10,7 @@ import torch
 
 from gradcheck_cli.evidence import gather
 from gradcheck_cli.records.measurement import Element, Operand, Origin
+from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.rules.origins import backward_cause, forward_cause, values_of
 from tests.measurements import measurement, op
 
@@ -52,7 +53,18 @@ def origin(name: str, *operands: Operand, **fields: Any) -> Origin:
         ("mm", (operand(0, math.inf), operand(0, 1, "mat2")), "nan", "zero-times-inf"),
         ("sub", (operand(0, math.inf), operand(0, math.inf, "other")), "nan", "zero-times-inf"),
         ("exp", (operand(0, 100),), "inf", "exp-overflow"),
-        ("a_new_op", (operand(0, 1),), "nan", "exp-overflow"),
+        ("a_new_op", (operand(0, 1),), "nan", "unknown"),
+        ("expand", (operand(0, 1),), "nan", "unknown"),
+        ("log1p", (operand(-1, 1),), "inf", "log-zero"),
+        ("log1p", (operand(-2, 1),), "nan", "log-negative"),
+        ("logit", (operand(0.5, 2),), "nan", "log-negative"),
+        ("xlogy", (operand(1, 1), operand(0, 1, "other")), "inf", "log-zero"),
+        ("mul", (operand(0, 1e30), operand(0, 1e30, "other")), "inf", "exp-overflow"),
+        ("pow", (operand(-1e30, 1, elements=(Element((0,), -1e30),)), number(2, "exponent")), "inf", "exp-overflow"),
+        ("linalg_slogdet", (operand(0, 0),), "inf", "negative-determinant"),
+        ("softmax", (operand(-math.inf, 1, elements=(Element((0,), -math.inf),)),), "nan", "masked-softmax-row"),
+        ("softmax", (operand(-1, math.inf, elements=(Element((0,), math.inf),)),), "nan", "zero-times-inf"),
+        ("layer_norm", (operand(-1e30, 1e30),), "nan", "exp-overflow"),
         ("mean", (operand(None, None, shape=(0, 3)),), "nan", "empty-reduction"),
         ("exp", (operand(0, 12, dtype="float16"),), "inf", "fp16-overflow"),
         ("mul", (operand(0, 1), number(math.nan)), "nan", "nan-input"),
@@ -70,6 +82,29 @@ def test_the_values_at_the_bad_elements_count_and_not_the_range_around_them() ->
     assert forward_cause(origin("log", below)) == "log-zero"
     ones = operand(0.0, 1.0, "other", elements=(Element((2,), 1e-20),))
     assert forward_cause(origin("div", operand(0, 1), ones)) == "small-denominator"
+
+
+@pytest.mark.parametrize(
+    ("places", "count", "cause"),
+    [
+        (((3, 0), (3, 1), (3, 2)), 4, "masked-softmax-row"),
+        (((3, 0), (3, 1), (3, 2)), 3, "inf-in-loss"),  # fewer than a row has
+        (((0, 0), (1, 0), (2, 0)), 8, "inf-in-loss"),  # a column
+        (((0, 1), (0, 2), (0, 3)), 6, "inf-in-loss"),  # a causal mask
+    ],
+)
+def test_a_fill_of_infinity_is_a_masked_row_only_where_it_fills_one(
+    places: tuple[tuple[int, int], ...], count: int, cause: str
+) -> None:
+    scores = operand(-1.0, 1.0, shape=(8, 4), elements=tuple(Element(at, 0.5) for at in places))
+    assert forward_cause(origin("masked_fill", scores, produced="inf", count=count)) == cause
+
+
+def test_the_nan_that_logdet_writes_is_its_own() -> None:
+    line = SourceLine(file="flow.py", line=3, code="return z, torch.logdet(w)")
+    assert forward_cause(origin("where", operand(0, 1), source=line)) == "negative-determinant"
+    other = SourceLine(file="flow.py", line=3, code="torch.linalg.slogdet(w)[1]")
+    assert forward_cause(origin("where", operand(0, 1), source=other)) == "inf-in-loss"
 
 
 # --------------------------------------------------------------------------- backward
@@ -93,7 +128,8 @@ def blamed(name: str, found: Origin | None = None, *above: str) -> str:
         ("LogSoftmaxBackward0", "masked-softmax-row"),
         ("ScaledDotProductFlashAttentionForCpuBackward0", "masked-softmax-row"),
         ("ExpBackward0", "exp-overflow"),
-        ("ExpandBackward0", "exp-overflow"),
+        ("ExpandBackward0", "unknown"),
+        ("ANewOpBackward0", "unknown"),
         ("MulBackward0", "zero-times-inf"),
         ("DivBackward0", "zero-div-zero"),
         ("LinalgEighBackward0", "degenerate-eigenvalues"),

@@ -1,0 +1,311 @@
+"""Carry out a rewrite of the user's line on the user's batch: it is shown only if it cures and keeps the numbers.
+
+The line itself is not touched. The call that it makes is answered by the guarded one, wherever the pass comes to it.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from gradcheck_cli.records.guard import Carried, Guard, spellings
+from gradcheck_cli.records.ops import DECOMPOSITIONS
+from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.spec import Step
+from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
+from gradcheck_cli.runtime.passes import cut_off, run_backward
+from gradcheck_cli.runtime.state import preserved, seed_everything
+from gradcheck_cli.runtime.trees import tensors_in
+from gradcheck_cli.trials.budget import Budget, too_costly
+
+KEPT = 1e-5
+"""By how much of themselves numbers that were healthy may change."""
+NEAR = 1e-2
+"""By how much a finite value may change whose slope was not finite: more only where nothing else cures."""
+PARTED = 1e-5
+"""Share of the largest singular value by which two have to differ."""
+PASSES = 40
+"""Passes for the guards of one finding."""
+CLOCK = 30.0
+"""Seconds after which no more is tried."""
+MOST = 64
+"""Calls of one line that are compared; a line in a long loop has more."""
+_BETWEEN = ("torch/_tensor.py", "torch/overrides.py", "torch/functional.py", "torch/nn/functional.py")
+"""Torch's own frames between the user's line and the function that it calls."""
+
+
+def carried_out(
+    step: Step,
+    source: SourceLine,
+    ladders: Mapping[str, Sequence[Guard]],
+    loss: float,
+    seconds: Mapping[str, float],
+) -> Mapping[str, Carried]:
+    """By remedy what came of carrying out its guards, each on a pass of its own.
+
+    It has an allowance of its own, of `PASSES`: what is written into a line of the user's is carried out.
+    Those are left out for which no pass is left. The model comes back as it was.
+
+    Args:
+        step: The step that is not finite.
+        source: The user's line.
+        ladders: By remedy its guards, in the order in which to try them.
+        loss: The loss without any of them.
+        seconds: How long a pass took.
+    """
+    budget = Budget(0 if too_costly(step.target.model, seconds) else PASSES, clock=CLOCK)
+    step = Step(target=step.target, batch=cut_off(step.batch), seed=step.seed, autocast=step.autocast)
+    found: dict[str, Carried] = {}
+    near: dict[str, Carried] = {}
+    far: dict[str, Carried] = {}
+    model = step.target.model
+    with suppress(Exception), preserved(model, step.batch, getattr(step.target.forward, "loss", None)) as state:
+        reference = _reference(step, source, ladders) if math.isfinite(loss) else None
+        state.restore()
+        for remedy, ladder in ladders.items():
+            found[remedy] = Carried(guard=None, loss=math.nan, seen=False)
+            for guard in ladder:
+                if not budget.take(1):
+                    break
+                mode = Guarded(guard, source, reference)
+                now = _passed(step, mode)
+                state.restore()
+                if not mode.calls:
+                    break
+                found[remedy] = replace(found[remedy], seen=True)
+                if now is None or not mode.keeps(near=False):
+                    continue
+                carried = Carried(guard=guard, loss=now, seen=True)
+                if guard.op in DECOMPOSITIONS or (mode.keeps(near=True) and _is_near(loss, now)):
+                    near[remedy] = carried
+                    break
+                far.setdefault(remedy, carried)
+    return found | (near or far)
+
+
+def _reference(step: Step, source: SourceLine, ladders: Mapping[str, Sequence[Guard]]) -> Guarded:
+    """A pass with nothing changed: what gradients come back to the call tells which elements are healthy."""
+    op = next(guard.op for ladder in ladders.values() for guard in ladder)
+    mode = Guarded(Guard(op=op), source)
+    _passed(step, mode)
+    return mode
+
+
+def _is_near(before: float, after: float) -> bool:
+    return not math.isfinite(before) or abs(after - before) <= NEAR * max(1.0, abs(before))
+
+
+def _passed(step: Step, mode: Guarded) -> float | None:
+    """The loss of a guarded pass; None where it, or a gradient or its norm, is not finite, or the code raised."""
+    model = step.target.model
+    parameters = list(model.parameters())
+    for parameter in parameters:
+        parameter.grad = None
+    seed_everything(step.seed)
+    device = next((p.device.type for p in parameters), "cpu")
+    try:
+        with (
+            checkpointing_lifted(),
+            torch.autocast(device, dtype=step.autocast, enabled=step.autocast is not None),
+            mode,
+        ):
+            loss = eagerly(lambda: step.target.forward(model, step.batch)).loss
+        run_backward(loss)
+    except Exception:  # the user's code on values that it has never seen, or a guard on a shape that it does not fit
+        return None
+    squares = [p.grad.detach().float().square().sum() for p in parameters if p.grad is not None]
+    finite = math.isfinite(float(loss.detach())) and all(bool(torch.isfinite(square)) for square in squares)
+    return float(loss.detach()) if finite else None
+
+
+class Guarded(TorchFunctionMode):
+    """Answers the calls of an op that one line makes with the guarded ones, and keeps what is needed to compare."""
+
+    def __init__(self, guard: Guard, source: SourceLine, reference: Guarded | None = None) -> None:
+        super().__init__()
+        self._reference = reference
+        self._guard, self._source = guard, source
+        self._names = spellings(guard.op)
+        self._kept: list[_Call] = []
+        self._compiled = {
+            text: compile(text, "<guard>", "eval")
+            for text in (guard.chosen, guard.argument, guard.result, guard.keyword.partition("=")[2])
+            if text
+        }
+        self.calls = 0
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(function, "__name__", "").strip("_")
+        if name not in self._names or not self._is_here(sys._getframe(1)):
+            return function(*args, **kwargs)
+        position = _position(name, self._guard.op)
+        if len(args) <= position or not isinstance(args[position], Tensor):
+            return function(*args, **kwargs)
+        self.calls += 1
+        call = _Call(function, args, kwargs, position)
+        result = self._answered(call, args[position], args)
+        call.watch(result)
+        if self.calls <= MOST:
+            self._kept.append(call)
+        return result
+
+    def keeps(self, *, near: bool) -> bool:
+        """Whether, wherever the op's output and its gradient were finite, the guarded one has the same.
+
+        With `near` it also has nearly the same where the output alone was finite.
+        """
+        with torch.enable_grad():
+            if self._reference is not None:
+                for call, before in zip(self._kept, self._reference._kept, strict=False):
+                    call.gradients = before.gradients or call.gradients
+            return all(call.keeps(self._answered, near) for call in self._kept)
+
+    def _answered(self, call: _Call, x: Tensor, args: tuple[Any, ...]) -> Any:
+        guard = self._guard
+        rest = args[call.position + 1 :]
+        second = rest[0] if rest else None
+        names = {"torch": torch, "F": F, "x": x}
+        names |= {"dim": call.kwargs.get("dim", second), "second": second}
+        if guard.chosen:
+            names["ok"] = self._value(guard.chosen, names)
+        new = self._value(guard.argument, names) if guard.argument else x
+        keyword, _, value = guard.keyword.partition("=")
+        more = {keyword: self._value(value, names)} if keyword else {}
+        function = getattr(torch, guard.instead) if guard.instead else call.function
+        if not guard.result or "y" in self._compiled[guard.result].co_names:
+            out_of_place = tuple(new if i == call.position else a for i, a in enumerate(args))
+            names["y"] = call.run(function, out_of_place, more)
+        return self._value(guard.result, names) if guard.result else names["y"]
+
+    def _value(self, text: str, names: dict[str, Any]) -> Any:
+        return eval(self._compiled[text], names)
+
+    def _is_here(self, frame: FrameType | None) -> bool:
+        while frame is not None and frame.f_code.co_filename.replace("\\", "/").endswith((*_BETWEEN, __file__)):
+            frame = frame.f_back
+        if frame is None or frame.f_lineno != self._source.line:
+            return False
+        return _is_file(frame.f_code.co_filename, self._source.file)
+
+
+def _is_file(path: str, shown: str) -> bool:
+    parts = Path(shown).parts
+    return path == shown or Path(path).parts[-len(parts) :] == parts
+
+
+def _position(name: str, op: str) -> int:
+    """Which argument makes the trouble."""
+    return 1 if op in ("div", "xlogy") and name not in ("rdiv", "rtruediv") else 0
+
+
+class _Call:
+    """One call that was answered: what went in, and the gradient that came back to what went out."""
+
+    def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], position: int) -> None:
+        self.function, self.kwargs, self.position = function, kwargs, position
+        self.args = args
+        self._given = tuple(a.detach().clone() if isinstance(a, Tensor) else a for a in args)
+        self.gradients: dict[int, Tensor] = {}
+        self._of_matrices = getattr(function, "__name__", "") in DECOMPOSITIONS
+
+    def run(self, function: Any, args: tuple[Any, ...], more: dict[str, Any]) -> Any:
+        """The function on these arguments; what would write into them does so into a copy."""
+        name = getattr(function, "__name__", "")
+        if name.endswith("_") or name.startswith("__i"):
+            args = (args[0].clone(), *args[1:])
+        return function(*args, **self.kwargs | more)
+
+    def watch(self, result: Any) -> None:
+        """Keep the gradients that come back."""
+        for index, tensor in enumerate(tensors_in(result)):
+            if tensor.requires_grad:
+                tensor.register_hook(partial(self._came_back, index))
+
+    def _came_back(self, index: int, gradient: Tensor | None) -> None:
+        if gradient is not None:  # of several outputs some may be unused
+            self.gradients[index] = gradient.detach()
+
+    def keeps(self, guarded: Any, near: bool) -> bool:
+        """Whether the guarded call makes the same of what went in, and of the gradient that came back."""
+        before, slope = self._made(lambda x, args: self.run(self.function, args, {}))
+        after, guarded_slope = self._made(lambda x, args: guarded(self, x, args))
+        if len(before) != len(after):
+            return False
+        healthy = _is_sound(slope)
+        if self._of_matrices:  # of each matrix all or nothing
+            healthy = healthy.flatten(-2).all(-1) & _is_parted(self._given[self.position])
+            healthy = healthy[..., None, None].expand_as(slope)
+        for old, new in zip(before, after, strict=True):
+            finite = torch.isfinite(old)
+            both = _both(finite, healthy[..., 0, 0] if self._of_matrices else healthy)
+            if not _same(old, new, both, KEPT) or (near and not _same(old, new, finite, NEAR)):
+                return False
+        for old in before:
+            healthy = healthy & _reaching(torch.isfinite(old), slope)
+        return _same(slope, guarded_slope, healthy, KEPT)
+
+    def _made(self, call: Any) -> tuple[list[Tensor], Tensor]:
+        x = self._given[self.position]
+        x = x.clone().requires_grad_(x.is_floating_point() or x.is_complex())
+        args = tuple(x.clone() if i == self.position else a for i, a in enumerate(self._given))
+        outputs = [t for t in tensors_in(call(args[self.position], args)) if t.is_floating_point() or t.is_complex()]
+        leading = [(t, self.gradients.get(i)) for i, t in enumerate(outputs) if t.requires_grad]
+        other = torch.zeros_like if self.gradients else torch.ones_like
+        sent = [other(t) if g is None or g.shape != t.shape else g.to(t.dtype) for t, g in leading]
+        slope = None
+        if leading:
+            (slope,) = torch.autograd.grad([t for t, _ in leading], x, sent, allow_unused=True)
+        return [t.detach() for t in outputs], torch.zeros_like(x) if slope is None else slope
+
+
+def _is_sound(slope: Tensor) -> Tensor:
+    """The elements that are finite and whose square is: others make the norm of the gradient infinite."""
+    return torch.lt(slope.abs(), math.sqrt(torch.finfo(slope.dtype).max))
+
+
+def _is_parted(matrices: Tensor) -> Tensor:
+    """The matrices whose singular values differ by more than rounding, which alone makes their slopes finite."""
+    values = torch.linalg.svdvals(matrices.detach())
+    return torch.gt(values.diff().abs(), PARTED * values[..., :1]).all(-1)
+
+
+def _both(finite: Tensor, healthy: Tensor) -> Tensor:
+    """The elements at which output and gradient are finite; of a reduction those whose whole gradient is."""
+    try:
+        return finite & (healthy if finite.dim() == healthy.dim() else _leading(healthy, finite)).expand_as(finite)
+    except RuntimeError:
+        return finite & bool(healthy.all())
+
+
+def _reaching(finite: Tensor, slope: Tensor) -> Tensor:
+    """The elements of what went in whose output is finite; of a reduction none where any is not."""
+    whole = finite.all().expand_as(slope)
+    try:
+        return finite.expand_as(slope) if finite.dim() == slope.dim() else whole
+    except RuntimeError:
+        return whole
+
+
+def _leading(healthy: Tensor, finite: Tensor) -> Tensor:
+    """Health by matrix, laid over what is made of each matrix."""
+    return healthy.reshape(*healthy.shape, *(1 for _ in range(finite.dim() - healthy.dim())))
+
+
+def _same(old: Tensor, new: Tensor, where: Tensor, share: float) -> bool:
+    if old.shape != new.shape:
+        return False
+    share = max(share, torch.finfo(old.dtype).eps)
+    return bool(torch.isclose(new[where], old[where], rtol=share, atol=share * 1e-3 if share == KEPT else share).all())
