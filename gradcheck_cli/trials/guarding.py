@@ -56,7 +56,7 @@ def carried_out(
     """By remedy what came of carrying out its guards, each on a pass of its own.
 
     It has an allowance of its own, of `PASSES`: what is written into a line of the user's is carried out.
-    Those are left out for which no pass is left. The model comes back as it was.
+    Those are left out for which no pass is left, or that come after an interrupt. The model comes back as it was.
 
     Args:
         step: The step that is not finite.
@@ -64,6 +64,9 @@ def carried_out(
         ladders: By remedy its guards, in the order in which to try them.
         loss: The loss without any of them.
         seconds: How long a pass took.
+
+    Raises:
+        StateError: A pass changed something that cannot be put back.
     """
     budget = Budget(0 if too_costly(step.target.model, seconds) else PASSES, clock=CLOCK)
     step = Step(target=step.target, batch=cut_off(step.batch), seed=step.seed, autocast=step.autocast)
@@ -71,7 +74,7 @@ def carried_out(
     near: dict[str, Carried] = {}
     far: dict[str, Carried] = {}
     model = step.target.model
-    with suppress(Exception), preserved(model, step.batch, getattr(step.target.forward, "loss", None)) as state:
+    with suppress(KeyboardInterrupt), preserved(model, step.batch, getattr(step.target.forward, "loss", None)) as state:
         reference = _reference(step, source, ladders) if math.isfinite(loss) else None
         state.restore()
         for remedy, ladder in ladders.items():
@@ -167,11 +170,12 @@ class Guarded(TorchFunctionMode):
 
         With `near` it also has nearly the same where the output alone was finite.
         """
-        with torch.enable_grad():
+        with torch.enable_grad(), suppress(RuntimeError):  # a guard on a shape that it does not fit
             if self._reference is not None:
                 for call, before in zip(self._kept, self._reference._kept, strict=False):
                     call.gradients = before.gradients or call.gradients
             return all(call.keeps(self._answered, near) for call in self._kept)
+        return False
 
     def _answered(self, call: _Call, x: Tensor, args: tuple[Any, ...]) -> Any:
         guard = self._guard

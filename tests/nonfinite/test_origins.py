@@ -151,3 +151,47 @@ def test_a_product_that_overflows_is_no_zero_times_infinity():
 def test_a_loss_shows_its_labels_and_lengths(name: str, told: tuple[str, ...]):
     found = blamed(next(case for case in CASES if case.name == name))
     assert all(words in f"{found.message} {found.why}" for words in told)
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("log_of_a_softmax_that_underflowed", "log-softmax"),
+        ("binary_cross_entropy_by_hand", "log-softmax"),
+        ("log_of_a_histogram", "clamp"),  # no softmax is near
+        ("softmax_by_hand", "softmax"),
+        ("exponential_rate", "clamp"),
+        ("pairwise_distance_with_a_diagonal", "eps"),
+        ("division_behind_where", "double-where"),
+        ("attention_row_without_a_key", "mask-fix"),
+        ("label_of_a_masked_class", "finite-min"),
+        ("singular_vectors_of_the_identity", "jitter"),
+        ("mean_of_no_positives", "drop-empty"),
+    ],
+)
+def test_the_remedy_that_fits_the_op_comes_first(name: str, first: str):
+    assert blamed(next(case for case in CASES if case.name == name)).remedies[0].id == first
+
+
+def test_the_sample_that_did_it_is_told():
+    x = torch.rand(8, 4) + 1
+    x[3, 1] = 0.0
+    (found, *_) = check(Scale(), x, step=lambda m, b: torch.log(m(b)).mean()).findings
+    assert "the first comes from sample 3 of the batch" in found.message
+    (found, *_) = check(Scale(), x[3:4], step=lambda m, b: torch.log(m(b)).mean()).findings
+    assert "sample" not in found.message
+
+
+def test_no_rewrite_that_is_shown_changes_a_healthy_number():
+    x = torch.rand(16, 4) + 0.1
+    x[2, 0], x[5, 1], x[7, 2] = 0.0, 1e-9, -3.0
+
+    def loss(m: nn.Module, b: Tensor) -> Tensor:
+        y = m(b)
+        q = 1.0 + b.detach() / y
+        return torch.where(y == 0, 0.0, q).mean()
+
+    (found, *_) = check(Scale(), x, step=loss).findings
+    best = found.remedies[0]
+    assert (found.cause, best.id, best.trial.outcome) == ("where-trap", "double-where", "fixed")
+    assert "ok = y != 0" in best.code  # not y > 1e-8: what is below 0 is as healthy
