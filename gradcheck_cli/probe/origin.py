@@ -141,7 +141,7 @@ class OriginSearch(TorchDispatchMode):
         spoiled = first_spoiled(outputs, nan=nan)
         assert spoiled is not None
         found = {
-            "op": plain_op(name),
+            "op": _KNOWN_AS.get(name, plain_op(name)),
             "module": self.tracer.current_module,
             "produced": "nan" if nan else "inf",
             "count": spoiled.bad,
@@ -154,7 +154,8 @@ class OriginSearch(TorchDispatchMode):
             sequence = node._sequence_nr()
             place = self.tracer.place_at(sequence) or self.tracer.place_of(sys._getframe())
             found |= {"op": plain_op(node.name()), "module": self.tracer.module_at(sequence), "derived": True}
-            inputs = list(_saved(node)) or inputs
+            kept = list(_saved(node))
+            inputs = inputs if any(_is_wrapped(value) for _, value in kept) else kept or inputs
         operands = tuple(operand(label, value, spoiled) for label, value in inputs)
         return {**found, "place": place, "operands": operands}
 
@@ -228,6 +229,7 @@ class _Leaving(TorchFunctionMode):
 
 
 _ANOMALY = "returned nan values in its"
+_KNOWN_AS = {"lift_fresh": "tensor"}
 _NEVER_WRITTEN = ("empty", "new_empty")
 _HANDING_ON = frozenset("clone cat stack index index_select gather alias contiguous resolve_conj".split())
 """What copies values as they are: no news of where one came in."""
@@ -345,6 +347,11 @@ def _saved(node: Any) -> Iterator[tuple[str, Any]]:
 
 def _is_real(tensor: Tensor) -> bool:
     return tensor.is_floating_point() or tensor.is_complex()
+
+
+def _is_wrapped(value: Any) -> bool:
+    """Whether it is a tensor of torch.func's, whose values cannot be read where its gradient is being taken."""
+    return isinstance(value, Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(value)
 
 
 def _floating(tree: Any) -> Iterator[Tensor]:

@@ -189,6 +189,14 @@ def test_an_op_inside_autograd_grad_is_told_by_its_own_line():
     assert "# the op" in found.source.code or "energy" in found.source.code
 
 
+def test_a_gradient_that_torch_func_takes_is_searched_too():
+    def step(m: nn.Module, x: Tensor) -> Tensor:
+        return torch.func.vmap(torch.func.grad(lambda row: torch.sqrt(0 * row).sum()))(m(x)).mean()
+
+    found = probed(layer(), X, step).origin
+    assert found is not None and found.op == "sqrt"
+
+
 def test_an_op_of_a_second_derivative_is_told_by_its_own_line():
     def step(m: nn.Module, x: Tensor) -> Tensor:
         x = x.clone().requires_grad_()
