@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from gradcheck_cli.errors import GradcheckError, ProbeError, TargetError, UserCodeError
 from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch, origin_of
-from gradcheck_cli.probe.poison import NOBODY, Source, Sources, first, is_contested
+from gradcheck_cli.probe.poison import NOBODY, Source, Sources, first, suspects
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import LOOKING_ON, Tracer
 from gradcheck_cli.records.measurement import Entry, Measurement, Origin
@@ -24,6 +25,8 @@ from gradcheck_cli.runtime.passes import in_a_line, run_backward, scaled
 from gradcheck_cli.runtime.state import State
 from gradcheck_cli.runtime.tensors import is_finite, untouched
 from gradcheck_cli.runtime.trees import named_tensors
+
+_MOST_SUSPECTS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,24 +51,28 @@ class Explainer:
     rewind: Callable[[], None]
     forward: Callable[[Tracer, AbstractContextManager[Any]], Pass]
 
-    def _searched(self, *, data: bool = True) -> tuple[OriginSearch, Pass | BaseException]:
+    def _searched(
+        self, mended: Collection[int] = (), kept: Source | None = None
+    ) -> tuple[OriginSearch, Pass | BaseException]:
         """Replay the forward pass op by op: who made what is not finite, and what it ended in.
 
-        With `data` False, NaN and Inf of the batch, the parameters and the buffers are 0.
+        Where ops are `mended`, so is what was there before the pass, but for `kept`.
         """
         self.rewind()
-        search = OriginSearch(Tracer(self.model, self.state, outputs=False))  # its norms would be searched too
+        # The norms of outputs would be searched too.
+        search = OriginSearch(Tracer(self.model, self.state, outputs=False), mended)
         for kind, tensors in self._standing().items():
-            if data:
-                search.knows(kind, tensors)
-            else:
-                _filled(tensors, self.state)
+            if kept is not None:
+                _filled([(name, t) for name, t in tensors if (kind, name) != (kept.kind, kept.name)], self.state)
+            search.knows(kind, tensors)
         try:
             return search, self.forward(search.tracer, search.searching())
         except (Exception, SystemExit) as error:
             if is_ours(error):
                 raise
             return search, error
+        finally:
+            search.tracer.release()  # of nodes: places stay
 
     def _standing(self) -> Mapping[str, Sequence[tuple[str, Tensor]]]:
         """All that was there before the pass, by its kind."""
@@ -82,13 +89,23 @@ class Explainer:
         return self._blamed(measured, behind or search.made)
 
     def _blamed(self, measured: Measurement, behind: Sources) -> Measurement:
-        """With what is to blame: an op, or a value that was there before."""
-        if is_contested(behind):  # do the ops need what was there before?
-            search, ended = self._searched(data=False)
-            alone = search.behind(ended.loss) if isinstance(ended, Pass) else search.behind_error(ended)
-            behind = alone or frozenset(source for source in behind if source.kind)
+        """With what is to blame: an op, or a value that was there before.
+
+        Where several stand behind one tensor, parts of which may have been dropped, it is the first that harms alone.
+        """
+        found = suspects(behind)
+        if len(found) > 1 and (measured.stopped or not math.isfinite(measured.loss)):
+            alone = next((source for source in found[:_MOST_SUSPECTS] if self._harms_alone(source, found)), None)
+            behind = behind if alone is None else frozenset((alone,))
             self.rewind()
         return _with_blame(measured, first(behind), self.sources)
+
+    def _harms_alone(self, source: Source, found: Sequence[Source]) -> bool:
+        """Whether the pass still ends badly where everybody else's values are 0."""
+        others = {other.order for other in found if not other.kind and other is not source}
+        search, ended = self._searched(others or {-1}, source)
+        behind = search.behind(ended.loss) if isinstance(ended, Pass) else search.behind_error(by_user(ended) or ended)
+        return any((s.order, s.kind, s.name) == (source.order, source.kind, source.name) for s in behind)
 
     def of_an_exception(self, raised: BaseException, nothing: Callable[[], Measurement]) -> Measurement | None:
         """What is told of a pass that stopped for values that are not finite; None where they are not the reason.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -135,7 +135,9 @@ class _Probe:
             if (raised := by_user(error)) is None:
                 raise
             on_stage("looking for the first non-finite value")
-            stopped = self._explainer(seed, autocast).of_an_exception(raised, self._nothing)
+            stopped = None
+            with suppress(StateError):  # then what was raised is told
+                stopped = self._explainer(seed, autocast).of_an_exception(raised, self._nothing)
             if stopped is None:
                 raise
             return stopped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from opcode import opname
@@ -30,12 +30,13 @@ from gradcheck_cli.runtime.trees import tensors_in
 class OriginSearch(TorchDispatchMode):
     """Checks every op of the forward pass that runs inside it, and notes who made what is not finite.
 
-    It lets the pass run on: an exception would meet the user's own handlers on its way out.
+    It lets the pass run on: an exception would meet the user's own handlers on its way out. What the ops of the places
+    `mended` make is put to 0, to see whether the others harm without them.
     """
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, mended: Collection[int] = ()) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.tracer = tracer
+        self.tracer, self._mended = tracer, mended
         self._ledger = Ledger()
         self._order = 0
         self._made: list[Source] = []
@@ -62,6 +63,7 @@ class OriginSearch(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         name = func.overloadpacket.__name__
+        self._order += 1
         self._note_derived()
         inputs = _inputs(func, args, kwargs)
         tensors = [t for _, t in inputs if isinstance(t, Tensor)]
@@ -97,10 +99,14 @@ class OriginSearch(TorchDispatchMode):
             return
         nan = clean and any(map(_holds_nan, spoiled))
         first = nan or not bad
+        if first and self._order in self._mended:
+            for tensor in spoiled:
+                tensor.nan_to_num_(0.0, 0.0, 0.0)
+            return
         if bad and not behind:  # a constant that no op was seen to make
             behind = frozenset((self._source(name, inputs, outputs, nan=any(map(_holds_nan, spoiled)), weak=True),))
         behind = frozenset(self._entered(source, name, inputs, spoiled) for source in behind)
-        if first and not any(s.kind and not s.weak for s in behind):
+        if first and all(s.weak for s in behind):
             behind |= {self._source(name, inputs, outputs, nan=nan, weak=plain_op(name) in FILLS)}
         for tensor in spoiled:
             self._ledger.add(tensor, behind)
@@ -108,7 +114,6 @@ class OriginSearch(TorchDispatchMode):
     def _source(
         self, name: str, inputs: Sequence[tuple[str, Any]], outputs: list[Tensor], *, nan: bool, weak: bool
     ) -> Source:
-        self._order += 1
         if weak and nan and (call := self._writer()) is not None:
             name, inputs, weak = call[0], [(f"input {i}", t) for i, t in enumerate(tensors_in(call[1]))], False
         made = Source(order=self._order, weak=weak, about=self._described(name, inputs, outputs, nan))
@@ -136,7 +141,7 @@ class OriginSearch(TorchDispatchMode):
         spoiled = first_spoiled(outputs, nan=nan)
         assert spoiled is not None
         found = {
-            "op": plain_op(name),
+            "op": _KNOWN_AS.get(name, plain_op(name)),
             "module": self.tracer.current_module,
             "produced": "nan" if nan else "inf",
             "count": spoiled.bad,
@@ -149,7 +154,8 @@ class OriginSearch(TorchDispatchMode):
             sequence = node._sequence_nr()
             place = self.tracer.place_at(sequence) or self.tracer.place_of(sys._getframe())
             found |= {"op": plain_op(node.name()), "module": self.tracer.module_at(sequence), "derived": True}
-            inputs = list(_saved(node)) or inputs
+            kept = list(_saved(node))
+            inputs = inputs if any(_is_wrapped(value) for _, value in kept) else kept or inputs
         operands = tuple(operand(label, value, spoiled) for label, value in inputs)
         return {**found, "place": place, "operands": operands}
 
@@ -223,6 +229,7 @@ class _Leaving(TorchFunctionMode):
 
 
 _ANOMALY = "returned nan values in its"
+_KNOWN_AS = {"lift_fresh": "tensor"}
 _NEVER_WRITTEN = ("empty", "new_empty")
 _HANDING_ON = frozenset("clone cat stack index index_select gather alias contiguous resolve_conj".split())
 """What copies values as they are: no news of where one came in."""
@@ -340,6 +347,11 @@ def _saved(node: Any) -> Iterator[tuple[str, Any]]:
 
 def _is_real(tensor: Tensor) -> bool:
     return tensor.is_floating_point() or tensor.is_complex()
+
+
+def _is_wrapped(value: Any) -> bool:
+    """Whether it is a tensor of torch.func's, whose values cannot be read where its gradient is being taken."""
+    return isinstance(value, Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(value)
 
 
 def _floating(tree: Any) -> Iterator[Tensor]:

@@ -78,10 +78,10 @@ def first(sources: Iterable[Source]) -> Source | None:
     return found[0] if found else None
 
 
-def is_contested(sources: Iterable[Source]) -> bool:
-    """Whether both a value that was there before and an op stand behind the same tensor."""
-    strong = [source for source in sources if not source.weak]
-    return any(s.kind for s in strong) and not all(s.kind for s in strong)
+def suspects(sources: Iterable[Source]) -> list[Source]:
+    """Those that are not meant, in the order in which they were made; only one of what was there before by its name."""
+    strong = sorted((s for s in sources if not s.weak), key=lambda source: source.order)
+    return list({(s.order, s.kind, s.name): s for s in reversed(strong)}.values())[::-1]
 
 
 def standing(kind: str, name: str, tensor: Tensor) -> Source | None:

@@ -125,6 +125,17 @@ def test_a_masked_nan_takes_no_blame_for_an_op_also_in_the_same_tensor():
     assert found.origin is not None and found.origin.op == "log"
 
 
+def test_of_two_in_one_tensor_the_one_that_is_not_dropped_is_to_blame():
+    def step(m: nn.Module, x: Tensor) -> Tensor:
+        h = m(x)
+        padded = torch.cat([(h[:4] - h[:4]) / (h[:4] - h[:4]), h[4:]])  # dropped below
+        sick = torch.cat([h[:4], torch.log(h[4:] - 100)])
+        return (padded + sick)[4:].mean()
+
+    found = probed(layer(), X, step)
+    assert found.origin is not None and found.origin.op == "log"
+
+
 def test_a_nan_that_reaches_the_loss_is_told_with_the_op_that_takes_it_in():
     found = probed(layer(), gaps(), lambda m, b: (m(b[0]) - b[1]).square().mean())
     assert found.origin is None and found.entry is not None
@@ -176,6 +187,14 @@ def test_an_op_inside_autograd_grad_is_told_by_its_own_line():
     assert found is not None and found.source is not None
     assert (found.op, found.derived) == ("sqrt", True)
     assert "# the op" in found.source.code or "energy" in found.source.code
+
+
+def test_a_gradient_that_torch_func_takes_is_searched_too():
+    def step(m: nn.Module, x: Tensor) -> Tensor:
+        return torch.func.vmap(torch.func.grad(lambda row: torch.sqrt(0 * row).sum()))(m(x)).mean()
+
+    found = probed(layer(), X, step).origin
+    assert found is not None and found.op == "sqrt"
 
 
 def test_an_op_of_a_second_derivative_is_told_by_its_own_line():

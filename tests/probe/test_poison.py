@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from gradcheck_cli.probe.poison import NOBODY, Ledger, Source, first, is_contested, standing
+from gradcheck_cli.probe.poison import NOBODY, Ledger, Source, first, standing, suspects
 
 OP, LATER = Source(order=1), Source(order=2)
 WRITTEN = Source(order=0, weak=True)
@@ -45,10 +45,11 @@ def test_the_first_that_is_not_meant_is_to_blame():
     assert first(()) is None
 
 
-def test_data_and_an_op_behind_one_tensor_are_contested():
-    assert is_contested((OP, DATA))
-    assert not is_contested((OP, WRITTEN))
-    assert not is_contested((DATA, WRITTEN))
+def test_suspects_are_those_that_are_not_meant_in_order_and_each_once():
+    again = Source(order=-1, kind="batch", name="batch.0", value="nan")
+    assert suspects((LATER, WRITTEN, OP, DATA)) == [DATA, OP, LATER]
+    assert len(suspects((DATA, again))) == 1
+    assert suspects((WRITTEN,)) == []
 
 
 @pytest.mark.parametrize(
