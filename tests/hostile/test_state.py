@@ -167,8 +167,8 @@ def test_a_second_pass_sees_the_batch_as_it_was() -> None:
     model, data = Odd(act), batch()
     with unchanged(model, data):
         check(model, data, step=lambda m, b: (m(b[0]) * 0).log().sum())
-    assert len(seen) == 2
-    assert seen[0] == seen[1]
+    assert len(seen) > 1
+    assert len(set(seen)) == 1
 
 
 def test_a_comparison_with_float32_sees_the_batch_as_it_was() -> None:

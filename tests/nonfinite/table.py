@@ -131,7 +131,7 @@ BACKWARD = (
     Row("reciprocal", torch.reciprocal, SMALL, "small-denominator"),
     Row("addcdiv", lambda x: torch.addcdiv(ONE, ONE, x), SMALL, "small-denominator"),
     Row("hypot", lambda x: torch.hypot(x, x), ZERO, "sqrt-zero"),
-    Row("logsumexp", lambda x: ((x - torch.inf).logsumexp(-1)).exp(), ONE, "logsumexp-neginf"),
+    Row("logsumexp", lambda x: x.masked_fill(x < torch.inf, -torch.inf).logsumexp(-1).exp(), ONE, "logsumexp-neginf"),
     Row("linalg_svd", lambda x: torch.linalg.svd(x)[0], EYE, "degenerate-eigenvalues"),
     Row("linalg_eigh", lambda x: torch.linalg.eigh(x)[1], EYE, "degenerate-eigenvalues"),
     Row("linalg_qr", lambda x: torch.linalg.qr(x)[0], SQUARE, "degenerate-eigenvalues"),

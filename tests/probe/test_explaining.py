@@ -59,7 +59,7 @@ def indexed(m: nn.Module, x: Tensor) -> Tensor:
 
 
 def refused(m: nn.Module, x: Tensor) -> Tensor:
-    return torch.distributions.Normal(torch.log(m(x) - 100), 1.0).log_prob(x).mean()
+    return torch.distributions.Normal(torch.log(m(x) - 100), 1.0, validate_args=True).log_prob(x).mean()
 
 
 def decomposed(m: nn.Module, x: Tensor) -> Tensor:
