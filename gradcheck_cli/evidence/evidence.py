@@ -17,6 +17,7 @@ from gradcheck_cli.evidence.paths import Paths
 from gradcheck_cli.evidence.references import References
 from gradcheck_cli.evidence.traits import traits_of
 from gradcheck_cli.records.account import Account
+from gradcheck_cli.records.blockage import Reason
 from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.enquiry import Enquiry
 from gradcheck_cli.records.group import Group
@@ -204,6 +205,25 @@ class Evidence:
         """Whether a layer's gradient is small because large parts of it add up to nothing."""
         account = self.paths.strongest(module)
         return account is not None and account.by_kind.get("merge", 0.0) < -self.thresholds.slower_decades
+
+    @property
+    def opens(self) -> bool:
+        """Whether a layer waits for a gate that starts at 0 and itself gets a gradient."""
+        return any(self.blocking.of(m).reason is Reason.OPENS for m in self.zero_layers)
+
+    @cached_property
+    def behind_gates(self) -> frozenset[int]:
+        """The ops below a small factor that learns at speed."""
+        behind: set[int] = set()
+        if self.typical_relative_gradient is None:
+            return frozenset()
+        for index, above in enumerate(self.paths.ledger.parent):
+            if above < 0:
+                continue
+            decades = self.paths.factor(index)
+            if above in behind or (decades is not None and self.gate_learns(above, decades)):
+                behind.add(index)
+        return frozenset(behind)
 
     def gate_learns(self, op: int, decades: float) -> bool:
         """Whether a small parameter that itself learns at speed holds the gradient back, as a layer scale does."""

@@ -97,23 +97,6 @@ class Paths:
         op = self._sourced[account.leaf] if account else -1
         return self.graph.source_of(op) if op >= 0 else None
 
-    def lost_in(self, stems: frozenset[str]) -> Sequence[float]:
-        """For each op the decades that ops of these stems made of the gradient on the way down to it."""
-        if stems not in self._lost:
-            self._lost[stems] = list(self._summed(stems))
-        return self._lost[stems]
-
-    @cached_property
-    def _lost(self) -> dict[frozenset[str], list[float]]:
-        return {}
-
-    def _summed(self, stems: frozenset[str]) -> Iterator[float]:
-        lost: list[float] = []
-        for index, up in enumerate(self.ledger.parent):
-            own = (self.factor(index) or 0.0) if up >= 0 and self.graph.stem(up) in stems else 0.0
-            lost.append(own + (lost[up] if up >= 0 else 0.0))
-            yield lost[-1]
-
     def under(self, op: int) -> Sequence[bool]:
         """For each op whether its path leads through `op`."""
         under = [False] * len(self.ledger.parent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -23,10 +23,9 @@ from gradcheck_cli.records.enquiry import Agreement, Distinct, Enquiry, Function
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.ops import PRODUCT_CALLS
 from gradcheck_cli.records.spec import Pass, Step
-from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
 from gradcheck_cli.runtime.graph import Graph
-from gradcheck_cli.runtime.passes import LOW, hangs_from_a_graph
-from gradcheck_cli.runtime.state import State, WriteWatch, function_name, preserved, seed_everything
+from gradcheck_cli.runtime.passes import LOW, forward_pass, hangs_from_a_graph
+from gradcheck_cli.runtime.state import State, WriteWatch, function_name, preserved
 from gradcheck_cli.runtime.tensors import untouched
 
 STEP = 1e-4
@@ -99,18 +98,8 @@ class _Enquirer:
 
     def _run(self, *looking_on: AbstractContextManager[Any]) -> Pass:
         self.passes += 1
-        seed_everything(self.step.seed)
-        with ExitStack() as stack:
-            stack.enter_context(checkpointing_lifted())
-            if self.step.autocast is not None:
-                device = next((p.device.type for p in self.model.parameters()), "cpu")
-                stack.enter_context(torch.autocast(device, dtype=self.step.autocast))
-            if self.state.watches_writes:
-                stack.enter_context(WriteWatch(self.state.before_write))
-            for context in looking_on:
-                stack.enter_context(context)
-            stack.enter_context(torch.enable_grad())
-            return eagerly(lambda: self.step.target.forward(self.model, self.step.batch))
+        watch = [WriteWatch(self.state.before_write)] if self.state.watches_writes else []
+        return forward_pass(self.step, *watch, *looking_on)
 
     # -- null predictions
 

@@ -7,6 +7,7 @@ section 4a). Nothing is written into the model: the calls that the head makes ar
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
@@ -155,7 +156,7 @@ class _Plain:
             self._kwargs = {**self._kwargs, key: value}
 
 
-class _Linear:
+class _Linear(ABC):
     """A product that is linear in what goes in, so that the mean result is the result of the mean."""
 
     samples = 0
@@ -174,9 +175,9 @@ class _Linear:
         self.samples = math.prod(result.shape[d] for d in dims)
         return result.mean(dims, keepdim=True).expand_as(result) if dims else result
 
+    @abstractmethod
     def _sampled(self, result: Tensor) -> list[int]:
         """The dimensions of a result over which samples differ."""
-        raise NotImplementedError
 
 
 def _nothing(result: Tensor) -> Tensor:

@@ -354,10 +354,6 @@ def _is_wrapped(value: Any) -> bool:
     return isinstance(value, Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(value)
 
 
-def _floating(tree: Any) -> Iterator[Tensor]:
-    return (t for t in tensors_in(tree) if _is_real(t))
-
-
 def _is_finite(tensor: Tensor) -> bool:
     try:
         return bool(torch.isfinite(tensor).all())

@@ -6,7 +6,6 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from gradcheck_cli.records.blockage import Reason
 from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.enquiry import Distinct
 from gradcheck_cli.records.ops import (
@@ -17,7 +16,7 @@ from gradcheck_cli.records.ops import (
     MATRIX_PRODUCTS,
     NORMALIZATIONS,
 )
-from gradcheck_cli.rules.insensitive import behind_gates
+from gradcheck_cli.records.traits import Trait
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import counted, named, number, times
 
@@ -93,11 +92,8 @@ def _left(evidence: Evidence) -> tuple[float, str]:
 
 def _opens(evidence: Evidence) -> bool:
     """Whether a gate that starts at 0, or a small one that learns, holds the signal back for now."""
-    if any(evidence.blocking.of(m).reason is Reason.OPENS for m in evidence.zero_layers):
-        return True
-    behind = behind_gates(evidence)
     accounts = [evidence.paths.strongest(m) for m in evidence.trainable]
-    return any(account is not None and account.leaf in behind for account in accounts)
+    return evidence.opens or any(a is not None and a.leaf in evidence.behind_gates for a in accounts)
 
 
 def _fall(evidence: Evidence) -> _Fall | None:
@@ -153,11 +149,11 @@ def _by_depth(evidence: Evidence) -> tuple[str, str]:
     """What stands behind most weights and makes samples one a little at each."""
     if 2 * len(_mixing(evidence)) >= len(evidence.enquiry.profile):
         return "over-smoothing", ", since each layer averages neighbours"
-    merged = any(len(senders) > 1 for senders in evidence.graph.senders)
-    if not merged and _share(evidence, ATTENTION_PRODUCTS) >= 0.5:
+    most = evidence.thresholds.explaining_share
+    if Trait.RESIDUAL not in evidence.traits and _share(evidence, ATTENTION_PRODUCTS) >= most:
         return "no-residual", ", since each attention averages what it is given, and nothing leads past it"
     for cause, stems, words in _BY_DEPTH:
-        if _share(evidence, stems) >= 0.5:
+        if _share(evidence, stems) >= most:
             return cause, f", since {words}"
     return "collapsed", ""
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gradcheck_cli.records.blockage import Reason
 from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.ops import BOUNDED
 from gradcheck_cli.records.report import Share
@@ -81,8 +80,7 @@ def _gives_one_answer(evidence: Evidence) -> bool:
         or not 0 < evidence.largest_elasticity < limits.null_elasticity
     ):
         return False
-    opening = any(evidence.blocking.of(m).reason is Reason.OPENS for m in evidence.zero_layers)
-    return not opening and bool(_deaf_layers(evidence, limits.null_elasticity))
+    return not evidence.opens and bool(_deaf_layers(evidence, limits.null_elasticity))
 
 
 def _one_answer(evidence: Evidence) -> Diagnoses:
@@ -136,27 +134,13 @@ def _unexplained(evidence: Evidence, layers: Sequence[int]) -> _Cause:
 
 def _deaf_layers(evidence: Evidence, limit: float | None = None) -> list[int]:
     """The layers that hardly move the loss and do not wait for a gate that learns, such as a layer scale."""
-    behind, limit = behind_gates(evidence), limit or evidence.thresholds.insensitive_elasticity
+    behind, limit = evidence.behind_gates, limit or evidence.thresholds.insensitive_elasticity
     accounts = {m: evidence.paths.strongest(m) for m in evidence.trainable}
     return [
         m
         for m, account in accounts.items()
         if (evidence.layers[m].elasticity or 0.0) < limit and not (account is not None and account.leaf in behind)
     ]
-
-
-def behind_gates(evidence: Evidence) -> frozenset[int]:
-    """The ops below a small factor that learns at speed."""
-    behind: set[int] = set()
-    if evidence.typical_relative_gradient is None:
-        return frozenset()
-    for index, above in enumerate(evidence.paths.ledger.parent):
-        if above < 0:
-            continue
-        decades = evidence.paths.factor(index)
-        if above in behind or (decades is not None and evidence.gate_learns(above, decades)):
-            behind.add(index)
-    return frozenset(behind)
 
 
 def _deaf_to_input(evidence: Evidence) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import torch
@@ -9,6 +10,9 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from gradcheck_cli.errors import GradcheckError
+from gradcheck_cli.records.spec import Pass, Step
+from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
+from gradcheck_cli.runtime.state import seed_everything
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.runtime.trees import tensors_in
 
@@ -43,6 +47,25 @@ def low_precision(model: nn.Module, autocast: torch.dtype | None) -> torch.dtype
     if autocast is not None:
         return autocast
     return next((p.dtype for p in model.parameters() if p.requires_grad and p.dtype in LOW), None)
+
+
+def forward_pass(step: Step, *looking_on: AbstractContextManager[Any]) -> Pass:
+    """One forward pass of a step, seen op by op, inside these contexts, of which the last is the innermost.
+
+    Raises:
+        Exception: Whatever the user's code raises.
+    """
+    model = step.target.model
+    seed_everything(step.seed)
+    with ExitStack() as stack:
+        stack.enter_context(checkpointing_lifted())
+        if step.autocast is not None:
+            device = next((p.device.type for p in model.parameters()), "cpu")
+            stack.enter_context(torch.autocast(device, dtype=step.autocast))
+        for context in looking_on:
+            stack.enter_context(context)
+        stack.enter_context(torch.enable_grad())  # the pass may leave them off
+        return eagerly(lambda: step.target.forward(model, step.batch))
 
 
 def run_backward(loss: Tensor, batch: Any = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.spec import Step
-from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
 from gradcheck_cli.runtime.copies import independent_copy
 from gradcheck_cli.runtime.graph import Graph
-from gradcheck_cli.runtime.state import seed_everything
+from gradcheck_cli.runtime.passes import forward_pass
 from gradcheck_cli.trials.edits import Calls, Place
 
 
@@ -61,10 +60,7 @@ def recorded_calls(step: Step, measurement: Measurement) -> tuple[Call, ...]:
     """
     model = independent_copy(step.target.model)
     recorder = _Recorder(model)
-    seed_everything(step.seed)
-    device = next((p.device.type for p in model.parameters()), "cpu")
-    with checkpointing_lifted(), torch.autocast(device, dtype=step.autocast, enabled=step.autocast is not None):
-        result = eagerly(lambda: step.target.forward(model, step.batch))
+    result = forward_pass(replace(step, target=replace(step.target, model=model)))
     graph = Graph(result.loss.grad_fn)
     own = {id(parameter) for parameter in model.parameters()}
     if not any(id(leaf) in own for leaf in graph.leaves().values()):

@@ -24,9 +24,8 @@ from gradcheck_cli.records.guard import Carried, Guard, spellings
 from gradcheck_cli.records.ops import DECOMPOSITIONS
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import Step
-from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
-from gradcheck_cli.runtime.passes import cut_off, run_backward
-from gradcheck_cli.runtime.state import preserved, seed_everything
+from gradcheck_cli.runtime.passes import cut_off, forward_pass, run_backward
+from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.runtime.trees import tensors_in
 from gradcheck_cli.trials.budget import Budget, too_costly
 
@@ -116,15 +115,8 @@ def _passed(step: Step, mode: Guarded) -> float | None:
     parameters = list(model.parameters())
     for parameter in parameters:
         parameter.grad = None
-    seed_everything(step.seed)
-    device = next((p.device.type for p in parameters), "cpu")
     try:
-        with (
-            checkpointing_lifted(),
-            torch.autocast(device, dtype=step.autocast, enabled=step.autocast is not None),
-            mode,
-        ):
-            loss = eagerly(lambda: step.target.forward(model, step.batch)).loss
+        loss = forward_pass(step, mode).loss
         run_backward(loss)
     except Exception:  # the user's code on values that it has never seen, or a guard on a shape that it does not fit
         return None
