@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ PLACES = ("loss", "targets", "input batch", "model")
 class Score:
     """What came of one case: the findings above a note, and whether each of these is as labelled.
 
-    A healthy case is right where nothing is found; the others are None for it.
+    A healthy case is right where nothing is found; the others are None for it, and the remedy for what is a note.
     """
 
     right: bool
@@ -51,17 +52,22 @@ def judged(report: Mapping[str, Any], label: Mapping[str, Any]) -> Score:
     if report.get("status") == "failed":
         return Score(right=False, found=["failed to check"])
     if "healthy" in label["verdict"]:
-        return Score(right=not findings, found=found)
+        wrong = [f for f in report["findings"] if f["severity"] == "note" and f["cause"] in label.get("never", ())]
+        found += [f"{f['code']} {f['cause']} (note)" for f in wrong]
+        return Score(right=not found, found=found)
     wanted = set().union(*(FAMILIES[verdict] for verdict in label["verdict"]))
-    hits = [f for f in findings if f["family"] in wanted]
     causes = {label["cause"], *label.get("cause_alt", ())}
+    hits = [f for f in findings if f["family"] in wanted]
+    if label.get("told") == "note":
+        hits = [f for f in report.get("findings", ()) if f["family"] in wanted and f["cause"] in causes]
+        found += [f"{f['code']} {f['cause']} (note)" for f in hits if f["severity"] == "note"]
     first = [r["id"] for f in findings[:1] for r in f["remedies"][:1]]
     return Score(
         right=bool(hits),
         found=found,
         culprit=any(_names(f, label["where"]) for f in hits),
         cause=any(f["cause"] in causes for f in hits),
-        first_remedy=bool(set(first) & set(label["acceptable_remedies"])),
+        first_remedy=None if label.get("told") else bool(set(first) & set(label["acceptable_remedies"])),
     )
 
 
@@ -78,9 +84,11 @@ def _names(finding: Mapping[str, Any], where: Sequence[str]) -> bool:
     return False
 
 
-def checked(case: Path) -> Mapping[str, Any]:
-    """The report of one file, as the command line gives it; a failed one where it gives none."""
-    command = [sys.executable, "-m", "gradcheck_cli", "check", str(case), "--format", "json"]
+def checked(folder: Path, name: str) -> Mapping[str, Any]:
+    """The report of one case of a set, as the command line gives it; a failed one where it gives none."""
+    options = labels_of(folder)[name].get("options", ())
+    case = str(folder / "cases" / f"{name}.py")
+    command = [sys.executable, "-m", "gradcheck_cli", "check", case, *options, "--format", "json"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
         report: Mapping[str, Any] = json.loads(done.stdout)
@@ -137,7 +145,7 @@ def main() -> int:
     labels = labels_of(folder)
     names = asked.names or sorted(labels)
     with ThreadPoolExecutor(2) as pool:
-        reports = pool.map(checked, [folder / "cases" / f"{name}.py" for name in names])
+        reports = pool.map(partial(checked, folder), names)
     scores = {name: judged(report, labels[name]) for name, report in zip(names, reports, strict=True)}
     kept = json.loads((folder / "figures.json").read_text(encoding="ascii"))
     worse = [name for name in names if not scores[name].right and kept["latest"]["cases"].get(name, {}).get("right")]

@@ -26,7 +26,7 @@ def cases(of: slice) -> list[pytest.ParameterSet]:
 def assert_as_recorded(folder: Path, name: str) -> None:
     label = labels_of(folder)[name]
     latest = json.loads((folder / "figures.json").read_text(encoding="ascii"))["latest"]["cases"][name]
-    now = judged(checked(folder / "cases" / f"{name}.py"), label)
+    now = judged(checked(folder, name), label)
     assert (now.right, now.found) == (latest["right"], latest["found"])
 
 
@@ -92,6 +92,15 @@ def test_a_note_or_another_family_is_no_hit() -> None:
         assert (score.right, score.culprit, score.cause) == (False, False, False)
 
 
+def test_what_can_be_told_as_a_note_only_is_a_hit_where_the_note_names_the_cause() -> None:
+    label = LABEL | {"told": "note"}
+    note = finding(severity="note")
+    score = judged({"findings": [note, note | {"cause": "frozen"}]}, label)
+    assert (score.right, score.culprit, score.cause, score.first_remedy) == (True, True, True, None)
+    assert score.found == ["GC201 small-init (note)"]
+    assert not judged({"findings": [note | {"cause": "frozen"}]}, label).right
+
+
 def test_a_healthy_case_is_right_without_findings_and_wrong_where_it_was_not_checked() -> None:
     healthy = LABEL | {"verdict": ["healthy"]}
     found = {
@@ -101,3 +110,5 @@ def test_a_healthy_case_is_right_without_findings_and_wrong_where_it_was_not_che
     }
     assert [score.right for score in found.values()] == [True, False, False]
     assert figures(found, dict.fromkeys(found, healthy))["false alarms"] == 2
+    strict = healthy | {"never": ["small-init"]}
+    assert judged({"findings": [finding(severity="note")]}, strict).found == ["GC201 small-init (note)"]
