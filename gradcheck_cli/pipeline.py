@@ -149,7 +149,16 @@ def _diagnosed(
             budget.charge(stepped.passes if stepped else 0)
         on_stage("judging")
         drift = spec.drift if place == 0 else None
-        found = judged(step, one, thresholds=spec.thresholds, training=training, drift=drift, choice=choice)
+        all_of_them = tuple(measured) if len(measured) > 1 else ()
+        found = judged(
+            step,
+            one,
+            thresholds=spec.thresholds,
+            training=training,
+            drift=drift,
+            batches=all_of_them,
+            choice=choice,
+        )
         found = found if place else _stepped_on(step, found, choice, budget, on_stage)
         diagnosed.append(_carried_out(step, found, on_stage))
     return diagnosed, tuple(notes)
@@ -201,6 +210,7 @@ def judged(
     thresholds: Thresholds,
     training: Training = Training(),  # noqa: B008 - frozen
     drift: Drift | None = None,
+    batches: tuple[Measurement, ...] = (),
     choice: Choice = Choice(),  # noqa: B008 - frozen
 ) -> Diagnosed[Evidence]:
     """Gather the evidence of a measurement, ask further where it looks odd, judge it, and add the remedies.
@@ -210,7 +220,7 @@ def judged(
     """
     from gradcheck_cli.probe import enquire
 
-    evidence = gather(measurement, training=training, thresholds=thresholds, drift=drift)
+    evidence = gather(measurement, training=training, thresholds=thresholds, drift=drift, batches=batches)
     if asked := questions(evidence):
         evidence = evidence.enlarged(enquire(step, measurement, asked))
     return _judged(evidence, choice)

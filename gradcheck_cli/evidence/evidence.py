@@ -43,6 +43,7 @@ class Evidence:
         thresholds: The numbers that a verdict turns on.
         training: What is known of how the model will be trained.
         drift: What gradients are held against, if they are.
+        batches: What was measured on every batch, this one among them, where several are judged.
     """
 
     measurement: Measurement
@@ -55,6 +56,7 @@ class Evidence:
     thresholds: Thresholds
     training: Training
     drift: Drift | None
+    batches: tuple[Measurement, ...] = ()
 
     def enlarged(self, enquiry: Enquiry) -> Evidence:
         """The same with what further passes told."""
@@ -242,6 +244,7 @@ def gather(
     training: Training = Training(),  # noqa: B008 - frozen
     thresholds: Thresholds = Thresholds(),  # noqa: B008 - frozen
     drift: Drift | None = None,
+    batches: tuple[Measurement, ...] = (),
 ) -> Evidence:
     """Everything that is derived from a measurement; linear in its number of ops."""
     graph = OpGraph(measurement)
@@ -257,4 +260,5 @@ def gather(
         thresholds=thresholds,
         training=training,
         drift=drift,
+        batches=batches,
     )

@@ -29,6 +29,8 @@ from gradcheck_cli.runtime.tensors import untouched
 
 _MOST = 64
 """Comparisons that are looked at in one pass: an unrolled loop repeats itself."""
+_LOOKED_AT = 4096
+"""Numbers that tell whether all are whole ones."""
 _ROUNDING = 1e-4
 """By how much of a bound a target may lie beyond it."""
 _LEAST, _MOST_OF = -math.inf, math.inf
@@ -67,7 +69,7 @@ class Raw:
         self.numbers: list[Scalar] = [*torch.aminmax(learned), *torch.aminmax(given)]
         self.spread = given.is_floating_point()
         if self.spread:
-            self.numbers.append(given.std(correction=0))
+            self.numbers += [given.std(correction=0), _wholeness(given)]
         self.bounded = math.isfinite(self.low) or math.isfinite(self.high)
         if self.bounded:
             low, high = self.low - _ROUNDING * abs(self.low), self.high + _ROUNDING * abs(self.high)
@@ -83,13 +85,13 @@ class Raw:
 
     def settled(self, numbers: list[float], op: int, source: SourceLine | None) -> Comparison:
         """It in plain numbers."""
-        spread = numbers[4] if self.spread else None
+        spread, whole = (numbers[4], bool(numbers[5])) if self.spread else (None, True)
         return Comparison(
             function=self.function,
             op=op,
             source=source,
             output=Side(shape=self.output_shape, least=numbers[0], most=numbers[1]),
-            target=Side(shape=self.target_shape, least=numbers[2], most=numbers[3], spread=spread),
+            target=Side(shape=self.target_shape, least=numbers[2], most=numbers[3], spread=spread, whole=whole),
             shape=self.shape,
             made_by=self.made_by,
             low=self.low,
@@ -182,6 +184,12 @@ def _compared_shape(function: str, output: Tensor, target: Tensor, result: Tenso
 def _countable(tensor: Tensor) -> Tensor:
     """In a dtype that has extremes and a standard deviation."""
     return tensor.float() if tensor.dtype in (torch.bool, torch.float16, torch.bfloat16) else tensor
+
+
+def _wholeness(numbers: Tensor) -> Tensor:
+    """1 where the first of these numbers are whole, else 0."""
+    first = numbers.reshape(-1)[:_LOOKED_AT]
+    return (first == first.round()).all().float()
 
 
 def _pair(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, Tensor] | None:

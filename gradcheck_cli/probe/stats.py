@@ -43,7 +43,7 @@ def _stats(name: str, tensor: Tensor) -> TensorStats:
         if known.numel() and known.is_floating_point():
             std = float(known.double().std(correction=0))
     finite = values.is_floating_point() and not nan and not inf
-    widest, column = _widest(values) if finite else (None, -1)
+    widest, column, offset = _columns(values) if finite else (None, -1, None)
     return TensorStats(
         name=name,
         shape=tensors.shape(tensor),
@@ -56,7 +56,8 @@ def _stats(name: str, tensor: Tensor) -> TensorStats:
         first_bad=first,
         widest=widest,
         column=column,
-        alike=finite and _are_alike(values),
+        offset=offset,
+        alike=(finite or not measured) and _are_alike(values),
     )
 
 
@@ -66,20 +67,22 @@ _FEW = 4
 """Of fewer rows, or columns, nothing is said."""
 
 
-def _widest(values: Tensor) -> tuple[float | None, int]:
-    """The RMS of the largest column over that of the median one, of those that are not all 0; and its index."""
+def _columns(values: Tensor) -> tuple[float | None, int, float | None]:
+    """The RMS of a table's largest column over that of the median one, of those that are not all 0; its index; and how
+    many standard deviations the median column, of those that vary, lies from 0."""
     if values.dim() != 2 or min(values.shape) < _FEW:
-        return None, -1
+        return None, -1, None
     rows = values[:: max(1, len(values) // _ROWS)].double()
-    scales = rows.square().mean(0).sqrt()
-    some = scales[scales > 0]
+    scales, spreads = rows.square().mean(0).sqrt(), rows.std(0, correction=0)
+    some, varying = scales[scales > 0], spreads > 0
     if len(some) < _FEW:
-        return None, -1
-    return float(scales.max() / some.median()), int(scales.argmax())
+        return None, -1, None
+    offset = float((rows.mean(0).abs() / spreads)[varying].median()) if varying.any() else None
+    return float(scales.max() / some.median()), int(scales.argmax()), offset
 
 
 def _are_alike(values: Tensor) -> bool:
     """Whether there are a few rows at least, and all are the same: the first two tell, nearly always."""
-    if values.dim() < 2 or len(values) < _FEW or not values.numel():
+    if not values.dim() or len(values) < _FEW or not values.numel():
         return False
     return bool((values[1] == values[0]).all()) and bool((values == values[:1]).all())

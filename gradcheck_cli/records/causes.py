@@ -33,7 +33,7 @@ _GROUPS: Mapping[str, Mapping[str, str]] = {
         "uniform-attention": "Attention weighs all positions alike, and its scores do not learn.",
         "single-element-softmax": "A softmax runs over one element, and is always 1.",
         "double-softmax": "A softmax is taken of what the loss takes a softmax of again.",
-        "double-sigmoid": "A sigmoid is taken of what the loss takes a sigmoid of again.",
+        "double-sigmoid": "A sigmoid is taken of what the loss takes a sigmoid or a softmax of again.",
         "wrong-dim": "A softmax, a norm or a mean runs over the wrong dimension.",
         "small-init": "The weights are so small that the signal dies on its way.",
         "large-init": "The weights are so large that the signal blows up on its way.",

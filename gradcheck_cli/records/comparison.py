@@ -10,12 +10,16 @@ from gradcheck_cli.records.source import SourceLine
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Side:
-    """One side of a comparison: its shape, its extremes, and where it is no whole numbers its standard deviation."""
+    """One side of a comparison: its shape, its extremes, and where it is of a floating dtype its standard deviation.
+
+    `whole` says whether its numbers are whole ones, as far as the first of them tell.
+    """
 
     shape: tuple[int, ...]
     least: float
     most: float
     spread: float | None = None
+    whole: bool = False
 
     @property
     def count(self) -> int:

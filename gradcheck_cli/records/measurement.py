@@ -213,8 +213,8 @@ class TensorStats:
     """A tensor of the batch, the output or the target, in numbers.
 
     `first_bad` is the index of the first NaN, or of the first Inf where there is no NaN. `widest` is the RMS of the
-    largest column of a table over that of the median one, and `column` its index; `alike` says whether all rows are the
-    same.
+    largest column of a table over that of the median one, and `column` its index; `offset` is how far the median column
+    lies from 0, in its standard deviations; `alike` says whether all rows are the same.
     """
 
     name: str
@@ -228,7 +228,13 @@ class TensorStats:
     first_bad: tuple[int, ...] = ()
     widest: float | None = None
     column: int = -1
+    offset: float | None = None
     alike: bool = False
+
+    @property
+    def is_index(self) -> bool:
+        """Whether its numbers are whole ones by their dtype."""
+        return self.dtype.startswith(("int", "uint"))
 
     @property
     def is_floating(self) -> bool:

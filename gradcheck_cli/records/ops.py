@@ -233,7 +233,9 @@ LOGARITHM_CALLS = _set("nll_loss kl_div")
 """Losses that take the logarithms of probabilities."""
 PROBABILITY_CALLS = _set("binary_cross_entropy binary_cross_entropy_with_logits")
 """Losses whose targets are probabilities."""
-LOSS_CALLS = DISTANCE_CALLS | LOGARITHM_CALLS | PROBABILITY_CALLS
+CLASS_CALLS = _set("cross_entropy nll_loss")
+"""Losses whose targets are the numbers of classes."""
+LOSS_CALLS = DISTANCE_CALLS | LOGARITHM_CALLS | PROBABILITY_CALLS | CLASS_CALLS
 DIFFERENCE_CALLS = _set("sub __sub__ __rsub__ rsub subtract")
 WEIGHING_CALLS = _set("mul __mul__ __rmul__ multiply")
 COMPARING_CALLS = LOSS_CALLS | DIFFERENCE_CALLS | WEIGHING_CALLS

@@ -213,6 +213,15 @@ class Thresholds:
     uneven_columns: float = _fixed(
         "GC212", 1e4, "ratio", "RMS of the largest column of the inputs over that of the median one."
     )
+    offset_columns: float = _fixed(
+        "GC212",
+        100.0,  # one part in ten thousand of what the first layer reads differs between samples
+        "ratio",
+        "How far the median column of the inputs lies from 0, in its standard deviations.",
+    )
+    far_input: float = _fixed(
+        "GC217", 100.0, "RMS", "From here inputs are told to be far from 1, with no other finding."
+    )
     square_overflows: float = _fixed(
         "GC304",
         1.8e19,  # the square root of the largest float32

@@ -167,13 +167,14 @@ REMEDIES = (
     remedy(
         "remove-sigmoid",
         "hand the loss raw logits",
-        "binary_cross_entropy_with_logits applies sigmoid itself. Of a second one it gets 0.5 to 0.73 only, so it can "
-        "never say no: use the sigmoid for predictions only.",
+        "binary_cross_entropy_with_logits applies sigmoid itself, and cross_entropy a softmax. Of a sigmoid before it "
+        "the loss gets 0 to 1 only, so it can never be sure: use the sigmoid for predictions only.",
         "loss = F.binary_cross_entropy_with_logits(logits, target)  # or binary_cross_entropy on the sigmoid",
         unless="where the loss takes probabilities",
         source="PyTorch docs, torch.nn.BCEWithLogitsLoss: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html",
         causes="double-sigmoid:1",
+        codes={"cross-entropy": "loss = F.cross_entropy(logits, target)  # the sigmoid for predictions only"},
         tried=Tried.EDIT,
     ),
     remedy(
@@ -343,6 +344,16 @@ REMEDIES = (
         source="Bottou 2012, Stochastic Gradient Descent Tricks; PyTorch docs, torch.utils.data: "
         "https://docs.pytorch.org/docs/stable/data.html",
         causes="unshuffled-batches:1",
+    ),
+    remedy(
+        "cross-entropy",
+        "one output a class, and a loss over classes",
+        "The number of a class is a name, no amount: a squared error draws outputs to it as if class 4 were twice "
+        "class 2.",
+        "loss = F.cross_entropy(logits, target)  # logits (N, C), target (N,) of int64",
+        unless="where the numbers are amounts, as grades or counts: then one output and a squared error fit",
+        source="Goodfellow, Bengio and Courville 2016, Deep Learning, section 6.2.2",
+        causes="wrong-loss:1",
     ),
     remedy(
         "label-fix",

@@ -52,12 +52,15 @@ def _explaining(evidence: Evidence) -> Iterator[Finding]:
     explained: dict[str, str] = {}  # by layer, the cause
     suspected: dict[str, str] = {}  # likewise, of suspicions, which explain no more than others
     silenced: set[str] = set()
+    told: set[str] = set()  # the causes of what is ill or suspected
     for rule in RULES:
         if any(rule.code.startswith(prefix) for prefix in silenced):
             continue
         for diagnosis in rule.check(evidence):
             finding = _finding(evidence, rule, diagnosis)
             ill = finding.severity is not Severity.NOTE
+            if not ill and not finding.opinion and finding.cause in told:
+                continue  # a note has nothing to add to an illness of the same cause
             if (ill or finding.opinion) and _is_explained(finding, explained):
                 continue
             if finding.opinion and _is_explained(finding, suspected):
@@ -67,6 +70,8 @@ def _explaining(evidence: Evidence) -> Iterator[Finding]:
             if ill:
                 explained |= dict.fromkeys(finding.layers, finding.cause)
                 silenced.update(rule.silences)
+            if ill or finding.opinion:
+                told.add(finding.cause)
             yield finding
 
 

@@ -1,4 +1,4 @@
-"""GC208, GC209, GC210 and GC416: a loss that compares the wrong things, or what it cannot bring together."""
+"""GC208, GC209, GC210, GC214 and GC416: a loss that compares the wrong things, or what it cannot bring together."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.records.choices import About, Severity
 from gradcheck_cli.records.comparison import Comparison
 from gradcheck_cli.records.ops import (
+    DIFFERENCE_CALLS,
+    DISTANCE_CALLS,
     LOGARITHM_CALLS,
     PROBABILITY_CALLS,
     WEIGHING_CALLS,
@@ -140,6 +142,55 @@ def missing_log(evidence: Evidence) -> Diagnoses:
             numbers={"least": found.output.least, "most": found.output.most},
         )
         return
+
+
+def class_index(evidence: Evidence) -> Diagnoses:
+    """The numbers of classes are the targets of a squared or absolute error.
+
+    Class 4 is not twice class 2. Where there is one output a class, each of them is drawn to the number of the class,
+    and the largest says nothing: the loss falls all the same. With one output it is a note, since whole numbers that
+    came as integers may be grades or counts.
+    """
+    counts = {s.numel for s in (*evidence.measurement.inputs, *evidence.measurement.targets) if s.is_index}
+    for found in evidence.measurement.comparisons:
+        distance = found.function in DISTANCE_CALLS or (found.function in DIFFERENCE_CALLS and found.averaged)
+        if distance and found.target.count in counts and _are_classes(found):
+            yield _indexed(found)
+            return
+
+
+def _are_classes(found: Comparison) -> bool:
+    """Whether the targets number the outputs of a sample; or for one output are a few, each of them often."""
+    output, target, most = found.output, found.target, found.target.most
+    if not target.whole or target.least < 0 or most < _THIRD:
+        return False
+    if len(output.shape) > 1 and output.shape[-1] > 1:
+        return target.shape == (*output.shape[:-1], 1) and most < output.shape[-1]
+    return target.least == 0 and most < _FEW_CLASSES and target.count >= _EACH * (most + 1)
+
+
+_THIRD = 2
+"""The third class; two are as well told apart by a squared error."""
+_FEW_CLASSES = 20
+_EACH = 4
+"""Samples of each class that make whole numbers a pattern."""
+
+
+def _indexed(found: Comparison) -> Diagnosis:
+    outputs = found.output.shape[-1] if len(found.output.shape) > 1 else 1
+    classes = f"whole numbers from {number(found.target.least)} to {number(found.target.most)} that came as integers"
+    told = f"each of the {outputs} outputs of a sample is drawn to the number of its class, by {found.function}"
+    return Diagnosis(
+        severity=None if outputs > 1 else Severity.NOTE,
+        cause="wrong-loss",
+        message=told if outputs > 1 else f"the targets of {found.function} are {classes}",
+        why=f"the targets are {classes}, and the largest output then says nothing of the class"
+        if outputs > 1
+        else "if they name classes, take one output a class and cross_entropy; grades and counts are well as they are",
+        op=_blamed(found),
+        source=found.source,
+        numbers={"outputs": outputs, "target_most": found.target.most},
+    )
 
 
 def clamped_loss(evidence: Evidence) -> Diagnoses:

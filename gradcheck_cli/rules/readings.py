@@ -66,6 +66,13 @@ def loss_scale(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
     return Reading(value=ratio, unit=unit, badness=max(math.log10(ratio), 0.0)) if ratio > 0 else None
 
 
+def put_out(evidence: Evidence, layers: Sequence[str]) -> Reading | None:
+    """How far from 1 what a layer puts out is, as its inputs make it."""
+    scales = [rms for layer in _among(evidence, layers) if (rms := layer.activation_rms)]
+    value = max(scales, default=0.0)
+    return Reading(value=value, unit="RMS put out", badness=abs(math.log10(value))) if value > 0 else None
+
+
 def out_of_reach(evidence: Evidence, layers: Sequence[str]) -> Reading:
     """The largest share of targets that the output cannot be."""
     value = max((c.outside or 0.0 for c in evidence.references.distances), default=0.0)

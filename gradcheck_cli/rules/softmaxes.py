@@ -47,24 +47,26 @@ def _passed(evidence: Evidence, lens: Lens) -> float | None:
     return op.edges[0].norm / op.total if op.edges and op.total else None
 
 
-_APPLIED_BY_THE_LOSS = {"LogSoftmax": "Softmax", "BinaryCrossEntropyWithLogits": "Sigmoid"}
+_NO_LOGITS = {"LogSoftmax": ("Softmax", "Sigmoid"), "BinaryCrossEntropyWithLogits": ("Sigmoid",)}
+"""By the op of a loss that takes logits, what puts out probabilities."""
 
 
 def double_softmax(evidence: Evidence) -> Diagnoses:
-    """A softmax (or sigmoid) is applied to what the loss applies it to again.
+    """A softmax (or sigmoid) is applied to what the loss applies one to again.
 
-    `cross_entropy` and `binary_cross_entropy_with_logits` take logits. Given probabilities, the loss
-    cannot fall below ln(1 + (C - 1)/e) and its gradient is a fraction of what it should be.
+    `cross_entropy` and `binary_cross_entropy_with_logits` take logits. Given probabilities, of a softmax or of
+    sigmoids, the loss cannot fall below ln(1 + (C - 1)/e) and its gradient is a fraction of what it should be.
     """
     for op in evidence.measurement.ops:
-        inner = _APPLIED_BY_THE_LOSS.get(op.stem)
-        if inner is None or not op.edges:
+        probable = _NO_LOGITS.get(op.stem)
+        if probable is None or not op.edges:
             continue
         child = op.edges[0].to
         while evidence.graph.stem(child) in VIEW_LIKE and evidence.graph.op(child).edges:
             child = evidence.graph.op(child).edges[0].to
         below = evidence.graph.op(child)
-        if below.stem == inner:
+        if below.stem in probable:
+            inner = below.stem
             passed = below.edges[0].norm / below.total if below.edges and below.total else 0.0
             yield Diagnosis(
                 cause="double-sigmoid" if inner == "Sigmoid" else "double-softmax",

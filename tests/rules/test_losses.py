@@ -107,14 +107,45 @@ def test_targets_that_the_output_cannot_be(
         (net(4, nn.Softmax(-1)), CLASSES, F.cross_entropy, [("GC205", "double-softmax")]),
         (net(1, nn.Sigmoid()), YES[:, None], F.binary_cross_entropy_with_logits, [("GC205", "double-sigmoid")]),
         (net(1, nn.Sigmoid()), YES[:, None], F.binary_cross_entropy, []),
+        (net(4, nn.Sigmoid()), CLASSES, F.cross_entropy, [("GC205", "double-sigmoid")]),
+        (net(4, nn.Sigmoid()), CLASSES, lambda o, t: F.cross_entropy(16 * o, t), []),
         (net(1), torch.zeros(64, dtype=torch.long), F.cross_entropy, [("GC404", "single-element-softmax")]),
     ],
-    ids="nll kl scores log-nll log-kl cross-entropy log-of-softmax twice sigmoid-twice sigmoid one-logit".split(),
+    ids=(
+        "nll kl scores log-nll log-kl cross-entropy log-of-softmax twice sigmoid-twice sigmoid "
+        "sigmoids scaled-sigmoids one-logit"
+    ).split(),
 )
 def test_what_a_loss_over_classes_is_given(
     model: nn.Module, target: Tensor, loss: Callable[..., Tensor], expected: list[tuple[str, str]]
 ) -> None:
     assert found(model, target, loss) == expected
+
+
+ONE_A_CLASS, ONE = [("GC214", "error")], [("GC214", "note")]
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize(
+    ("model", "target", "loss", "expected"),
+    [
+        (net(4), CLASSES, lambda o, t: F.mse_loss(o, t.float().unsqueeze(1)), ONE_A_CLASS),
+        (net(4), CLASSES, lambda o, t: (o - t[:, None]).abs().mean(), ONE_A_CLASS),
+        (net(), CLASSES, lambda o, t: F.mse_loss(o[:, 0], t.float()), ONE),
+        (net(4), CLASSES, lambda o, t: F.mse_loss(o, F.one_hot(t, 4).float()), []),
+        (net(3), CLASSES, lambda o, t: F.mse_loss(o, t.float().unsqueeze(1)), []),  # three critics of one amount
+        (net(4), CLASSES.float(), lambda o, t: F.mse_loss(o, t.unsqueeze(1)), []),
+        (net(), torch.arange(64), lambda o, t: F.mse_loss(o[:, 0], t.float()), []),  # counts
+        (net(), YES.long(), lambda o, t: F.mse_loss(o[:, 0], t.float()), []),
+        (net(4), CLASSES, F.cross_entropy, []),
+    ],
+    ids="all-outputs by-hand one-output one-hot ensemble amounts counts yes-no cross-entropy".split(),
+)
+def test_numbers_of_classes_as_targets_of_a_regression(
+    model: nn.Module, target: Tensor, loss: Callable[..., Tensor], expected: list[tuple[str, str]]
+) -> None:
+    report = check(model, (X, target), step=lambda model, batch: loss(model(batch[0]), batch[1]))
+    assert [(f.code, f.severity.value) for f in report.findings if f.code == "GC214"] == expected
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def twice(*names: str) -> Measurement:
     [
         (("LogSoftmaxBackward0", "SoftmaxBackward0"), "softmax"),
         (("LogSoftmaxBackward0", "ViewBackward0", "TransposeBackward0", "SoftmaxBackward0"), "softmax"),
+        (("LogSoftmaxBackward0", "SigmoidBackward0"), "sigmoid"),
         (("BinaryCrossEntropyWithLogitsBackward0", "SigmoidBackward0"), "sigmoid"),
         (("BinaryCrossEntropyWithLogitsBackward0", "SqueezeBackward1", "SigmoidBackward0"), "sigmoid"),
     ],
@@ -79,7 +80,7 @@ def test_probabilities_where_the_loss_takes_logits(names: tuple[str, ...], inner
     "names",
     [
         ("LogSoftmaxBackward0", "AddmmBackward0", "SoftmaxBackward0"),
-        ("LogSoftmaxBackward0", "SigmoidBackward0"),
+        ("LogSoftmaxBackward0", "MulBackward0", "SigmoidBackward0"),  # a scale
         ("BinaryCrossEntropyBackward0", "SigmoidBackward0"),
         ("LogSoftmaxBackward0", "SoftmaxBackward"),  # a custom Function
         ("LogSoftmaxBackward", "SoftmaxBackward0"),
