@@ -15,6 +15,7 @@ from gradcheck_cli.evidence.layers import layer_table
 from gradcheck_cli.evidence.ledger import account_for
 from gradcheck_cli.evidence.paths import Paths
 from gradcheck_cli.evidence.references import References
+from gradcheck_cli.evidence.terms import Terms
 from gradcheck_cli.evidence.traits import traits_of
 from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.blockage import Reason
@@ -40,6 +41,7 @@ class Evidence:
         blocking: Where gradients that are exactly zero became so.
         layers: Layers by module index, in the model's order.
         references: What loss, output and input are held against.
+        terms: What the loss is a sum of.
         thresholds: The numbers that a verdict turns on.
         training: What is known of how the model will be trained.
         drift: What gradients are held against, if they are.
@@ -53,6 +55,7 @@ class Evidence:
     blocking: Blocking
     layers: Mapping[int, Layer]
     references: References
+    terms: Terms
     thresholds: Thresholds
     training: Training
     drift: Drift | None
@@ -257,6 +260,7 @@ def gather(
         blocking=Blocking(graph),
         layers=layer_table(graph, paths),
         references=References(graph),
+        terms=Terms(graph),
         thresholds=thresholds,
         training=training,
         drift=drift,

@@ -195,7 +195,7 @@ def _wholeness(numbers: Tensor) -> Tensor:
 def _pair(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, Tensor] | None:
     """The side that is learned and the side that is given; None where it is not one of each, in plain numbers."""
     both = [*args[:2], *(kwargs[key] for key in ("input", "target", "other") if key in kwargs)][:2]
-    if len(both) < 2 or not all(_is_plain(value) for value in both):
+    if len(both) < 2 or not all(is_plain(value) for value in both):
         return None
     learned = [t for t in both if t.requires_grad]
     given = [t for t in both if not t.requires_grad]
@@ -204,7 +204,8 @@ def _pair(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, Tenso
     return learned[0], given[0]
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
+    """Whether it is one tensor of numbers that can be read."""
     if type(value) is not Tensor or value.layout is not torch.strided or value.is_nested or not value.numel():
         return False
     return not torch._C._functorch.is_functorch_wrapped_tensor(value) and value.device.type != "meta"

@@ -29,6 +29,7 @@ from gradcheck_cli.records.measurement import (
 )
 from gradcheck_cli.records.ops import LEAF
 from gradcheck_cli.records.spec import Derived, Pass
+from gradcheck_cli.records.term import Term
 from gradcheck_cli.runtime import tensors
 from gradcheck_cli.runtime.graph import Graph
 from gradcheck_cli.runtime.norms import Scalar, settle
@@ -104,6 +105,7 @@ def settled(seen: Observed) -> Measurement:
         seconds=seen.seconds,
         heads=seen.heads,
         comparisons=seen.tracer.comparisons.settled(seen.position, seen.sources.line),
+        terms=_terms(seen),
     )
 
 
@@ -197,6 +199,12 @@ def _lenses(seen: Observed) -> tuple[Lens, ...]:
             )
         )
     return tuple(lensed)
+
+
+def _terms(seen: Observed) -> tuple[Term, ...]:
+    """The terms of the loss; none where no way leads back from it."""
+    nodes = seen.graph.nodes
+    return seen.tracer.terms.settled(loss_value(seen.result.loss), nodes[0], seen.position) if nodes else ()
 
 
 def _cuts(seen: Observed) -> tuple[Cut, ...]:

@@ -24,9 +24,11 @@ from torch.nn.modules import module as module_hooks
 from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.probe.comparisons import Comparisons
+from gradcheck_cli.probe.terms import Terms
 from gradcheck_cli.records.ops import (
     CHOOSING,
     CONVOLUTION_CALLS,
+    JOINING_CALLS,
     LEAVING,
     LOSS_CALLS,
     PRODUCT_CALLS,
@@ -66,6 +68,7 @@ class Tracer(TorchFunctionMode):
         self.outputs: dict[int, list[_Output]] = {}
         self.cuts: list[RawCut] = []
         self.comparisons = Comparisons()
+        self.terms = Terms()
         self._state = state
         self._root = model if outputs else None
         self._stack = [-1]
@@ -174,6 +177,8 @@ class Tracer(TorchFunctionMode):
         after = _get_sequence_nr()
         if self._root is not None and (self._stack[-1] < 0 or name in LOSS_CALLS):
             self.comparisons.note(name, args, kwargs, result, lambda: self._frames.user_place(sys._getframe()))
+        if self._root is not None and name in JOINING_CALLS:
+            self.terms.note(name, args, kwargs or {}, result)
         if name in PRODUCT_CALLS:
             self._products.append((before, after))
             self._shapes.append(_shape_of_first(args))
@@ -316,6 +321,7 @@ class Tracer(TorchFunctionMode):
         self.outputs.clear()
         self.cuts.clear()
         self.comparisons.release()
+        self.terms.release()
         self._cut_values.clear()
         self._fed.clear()
 

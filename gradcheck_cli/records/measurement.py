@@ -10,6 +10,7 @@ from typing import NamedTuple
 from gradcheck_cli.records.comparison import Comparison
 from gradcheck_cli.records.ops import stem
 from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.term import Term
 
 
 class Edge(NamedTuple):
@@ -315,6 +316,7 @@ class Measurement:
     seconds: Mapping[str, float]
     heads: tuple[Head, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    terms: tuple[Term, ...] = ()
     origin: Origin | None = None
     entry: Entry | None = None
     stopped: str = ""

@@ -238,6 +238,9 @@ CLASS_CALLS = _set("cross_entropy nll_loss")
 LOSS_CALLS = DISTANCE_CALLS | LOGARITHM_CALLS | PROBABILITY_CALLS | CLASS_CALLS
 DIFFERENCE_CALLS = _set("sub __sub__ __rsub__ rsub subtract")
 WEIGHING_CALLS = _set("mul __mul__ __rmul__ multiply")
+SUBTRACTING_CALLS = _set("sub sub_ subtract")
+JOINING_CALLS = SUBTRACTING_CALLS | _set("add add_ stack")
+"""What makes a loss of its terms; `1 - x` is one."""
 COMPARING_CALLS = LOSS_CALLS | DIFFERENCE_CALLS | WEIGHING_CALLS
 MEAN_CALLS = _set("mean sum")
 VIEWING_CALLS = _set("view reshape flatten squeeze unsqueeze ravel contiguous float double to")

@@ -148,6 +148,18 @@ class Thresholds:
     unreachable_share: float = _fixed(
         "GC209", 0.05, "share", "Targets that may lie outside of what the output can be; of more training decides."
     )
+    outweighing_penalty: float = _fixed(
+        "GC216",
+        30.0,  # labelled ill ones 74 to 1,450; of healthy penalties none has more than the error
+        "ratio",
+        "Gradient of a penalty over that of an error, where both come together.",
+    )
+    outweighing_error: float = _fixed(
+        "GC216",
+        1e4,  # heads of several tasks differ by 200 to 1,200 and learn
+        "ratio",
+        "The same of one error over another.",
+    )
     clipped_share: float = _fixed(
         "GC416", 0.95, "share", "Terms of a loss that may be clamped flat; of more training decides."
     )

@@ -346,6 +346,26 @@ REMEDIES = (
         causes="unshuffled-batches:1",
     ),
     remedy(
+        "reduction-fix",
+        "bring the terms of the loss to one scale",
+        "A sum over elements beside a mean outweighs it by their number. Reduce both alike, then weigh the penalty so "
+        "that its gradient stays below the error's.",
+        "loss = (output - target).square().flatten(1).sum(1).mean() + penalty.flatten(1).sum(1).mean()",
+        unless="where the penalty is meant to win, as at the end of an annealing",
+        source="Kingma and Welling 2014, arXiv:1312.6114; Higgins et al. 2017, beta-VAE",
+        causes="loss-balance:1",
+    ),
+    remedy(
+        "nonsaturating-loss",
+        "a generator's loss that is steep where it fails",
+        "Maximise log p in place of minimising log(1 - p): the same fixed point, and a slope of 1 - p, which is "
+        "largest where the discriminator is sure.",
+        "loss = F.softplus(-discriminator_logits).mean()  # -log p",
+        unless="where the discriminator is far too strong: noise on its input or fewer of its steps help more",
+        source="Goodfellow et al. 2014, Generative Adversarial Nets, section 3",
+        causes="minimax-loss:1",
+    ),
+    remedy(
         "cross-entropy",
         "one output a class, and a loss over classes",
         "The number of a class is a name, no amount: a squared error draws outputs to it as if class 4 were twice "

@@ -25,6 +25,7 @@ from gradcheck_cli.rules import (
     readings,
     saturated,
     softmaxes,
+    terms,
     throughtime,
     unused,
     updates,
@@ -315,6 +316,8 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule("GC213", "constant-data", _WARNING, "unshuffled-batches constant-target", inputs.constant_data),
     _rule("GC214", "class-index", _ERROR, "wrong-loss", losses.class_index),
+    _rule("GC215", "minimax-loss", _WARNING, "minimax-loss", terms.minimax_loss),
+    _rule("GC216", "loss-balance", _WARNING, "loss-balance", terms.loss_balance),
     _rule(
         "GC410",
         "linear-rectifier",
