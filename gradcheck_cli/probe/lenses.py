@@ -17,17 +17,19 @@ from gradcheck_cli.records.ops import CHANNELED, stem
 from gradcheck_cli.runtime.norms import Scalar, norm
 
 _SAMPLE = 1 << 16
-_MANY = 0.5  # share of dead units from which on it matters what the others do
+MANY = 0.5
+"""Share of dead units from which on it matters which they are, and what the others do."""
 _SATURATED = 0.01  # of the largest slope that the function has
 
 
 class Reading(NamedTuple):
-    """Scalars of one lens, possibly still on their device; the fields of `records.Lens`."""
+    """What one lens says, possibly still on its device; the fields of `records.Lens`, `off` as a mask."""
 
     kind: str
     slope: Scalar | None = None
     saturated: Scalar | None = None
     dead: Scalar | None = None
+    off: Tensor | None = None
     always: Scalar | None = None
     output_rms: Scalar | None = None
     target_rms: Scalar | None = None
@@ -97,21 +99,33 @@ def _rectified(active: Tensor, channels: bool) -> Reading:
     units, few = active.shape[unit], _sample(active)
     slope = torch.count_nonzero(few > 0) / few.numel()
     dead = _dead(active, unit)
-    always = _always(active, unit) if isinstance(dead, Tensor) or dead >= _MANY else None
-    samples = active.numel() // units
-    return Reading("activation", slope=slope, dead=dead, always=always, units=units, samples=samples)
+    many = isinstance(dead, Tensor) or dead >= MANY
+    return Reading(
+        "activation",
+        slope=slope,
+        dead=dead,
+        off=_off(active, unit) if many else None,
+        always=_always(active, unit) if many else None,
+        units=units,
+        samples=active.numel() // units,
+    )
 
 
 def _dead(active: Tensor, unit: int) -> Scalar:
     """The share of units that are nowhere positive; most are seen to be alive in the first sample alone."""
     others = [d for d in range(active.dim()) if d != unit]
     if active.device.type != "cpu":  # looking would wait for the device
-        return (active.amax(dim=others) <= 0).float().mean()
+        return _off(active, unit).float().mean()
     silent = (active.narrow(others[0], 0, 1).amax(dim=others) <= 0).nonzero().flatten()
     if not len(silent):
         return 0.0
     dead = torch.count_nonzero(active.index_select(unit, silent).amax(dim=others) <= 0)
     return int(dead) / active.shape[unit]
+
+
+def _off(active: Tensor, unit: int) -> Tensor:
+    """Which units are nowhere positive."""
+    return active.amax(dim=[d for d in range(active.dim()) if d != unit]) <= 0
 
 
 def _always(active: Tensor, unit: int) -> Scalar:

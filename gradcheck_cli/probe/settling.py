@@ -195,10 +195,17 @@ def _lenses(seen: Observed) -> tuple[Lens, ...]:
                 units=reading.units,
                 samples=reading.samples,
                 length=reading.length,
+                off=_off(reading, known["dead"]),
                 **known,
             )
         )
     return tuple(lensed)
+
+
+def _off(reading: lenses.Reading, dead: float | None) -> frozenset[int]:
+    """Which units are off, where they are many."""
+    many = reading.off is not None and (dead or 0.0) >= lenses.MANY
+    return frozenset(reading.off.nonzero().flatten().tolist()) if many and reading.off is not None else frozenset()
 
 
 def _terms(seen: Observed) -> tuple[Term, ...]:

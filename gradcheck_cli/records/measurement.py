@@ -101,6 +101,7 @@ class Lens:
         slope: Mean absolute slope of an activation; None for the others.
         saturated: Share of elements whose slope is below a hundredth of the function's largest.
         dead: Share of units (features or channels) whose slope is exactly 0 over the whole batch.
+        off: Which units these are; empty where they are few.
         always: Share of units whose slope is not 0 anywhere in the batch; None where few are dead.
         units: How many units there are; 1 where they are not told apart.
         samples: How many elements each unit was seen on.
@@ -115,6 +116,7 @@ class Lens:
     slope: float | None = None
     saturated: float | None = None
     dead: float | None = None
+    off: frozenset[int] = frozenset()
     always: float | None = None
     units: int = 0
     samples: int = 0

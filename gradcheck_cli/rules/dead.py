@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.blockage import Reason
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.measurement import Lens
+from gradcheck_cli.records.measurement import Lens, Measurement
 from gradcheck_cli.records.ops import RECTIFIERS, is_custom, kind_of
 from gradcheck_cli.rules.blocked import TWO_SIDED, Block, blocked, is_flat, told
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
@@ -61,10 +61,9 @@ def _may_be_chance(evidence: Evidence, block: Block) -> bool:
 
 def _mostly_dead(evidence: Evidence) -> Diagnoses:
     limits, by_layer = evidence.thresholds, _rectified(evidence)
-    dead = {layer: ops for layer, ops in by_layer.items() if _share_dead(evidence, ops) >= limits.dead_share}
+    dead = {layer: lenses for layer, lenses in by_layer.items() if _share_dead(lenses) >= limits.dead_share}
     if dead:
-        op = next(iter(dead.values()))[0]
-        lens = evidence.graph.lenses[op]
+        lens = next(iter(dead.values()))[0]
         layers = tuple(evidence.graph.path_of(m) for m in dead)
         yield Diagnosis(
             severity=Severity.WARNING,
@@ -73,34 +72,64 @@ def _mostly_dead(evidence: Evidence) -> Diagnoses:
             message=f"{percent(lens.dead or 0.0)} of the units behind {named(layers)} are off for the whole batch, and "
             "learn nothing from it",
             why=f"{lens.units:,} units were seen on {lens.samples:,} elements each",
-            op=op,
+            op=lens.op,
             numbers={"dead_share": lens.dead or 0.0, "units": lens.units},
         )
 
 
-def _rectified(evidence: Evidence) -> Mapping[int, list[int]]:
+def _lenses(evidence: Evidence) -> Mapping[int, Lens]:
+    """By op what is known of its units over all batches that are judged: one is dead that fires in none of them."""
+    others = [_places(batch) for batch in evidence.batches if batch is not evidence.measurement]
+    places = _places(evidence.measurement)
+    return {lens.op: _joined(lens, [other.get(place) for other in others]) for place, lens in places.items()}
+
+
+def _joined(lens: Lens, others: Sequence[Lens | None]) -> Lens:
+    """The lens with what those of other batches add; as it is where one of them has no such units."""
+    same = [other for other in others if other is not None and other.units == lens.units]
+    if not same or len(same) < len(others) or not lens.off:
+        return lens
+    off = lens.off.intersection(*(other.off for other in same))
+    samples = lens.samples + sum(other.samples for other in same)
+    return replace(lens, dead=len(off) / lens.units, samples=samples)
+
+
+def _places(measured: Measurement) -> Mapping[tuple[str, str, int], Lens]:
+    """The lenses of rectifiers by what names them in every batch: module, op, and how many such came before."""
+    places: dict[tuple[str, str, int], Lens] = {}
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for lens in measured.lenses:
+        if lens.dead is not None:
+            op = measured.ops[lens.op]
+            path = measured.modules[op.module].path if op.module >= 0 else ""
+            places[path, op.name, counts[path, op.name]] = lens
+            counts[path, op.name] += 1
+    return places
+
+
+def _rectified(evidence: Evidence) -> Mapping[int, list[Lens]]:
     """By layer the rectifiers behind it that were seen on enough to tell which of their units are off."""
     limits = evidence.thresholds
-    by_layer: dict[int, list[int]] = defaultdict(list)
-    for lens in evidence.measurement.lenses:
-        if lens.dead is not None and lens.samples >= limits.dead_samples and lens.units >= limits.dead_units:
-            by_layer[evidence.graph.feeder(lens.op)].append(lens.op)
+    by_layer: dict[int, list[Lens]] = defaultdict(list)
+    for lens in _lenses(evidence).values():
+        if lens.samples >= limits.dead_samples and lens.units >= limits.dead_units:
+            by_layer[evidence.graph.feeder(lens.op)].append(lens)
     return by_layer
 
 
-def _share_dead(evidence: Evidence, ops: Sequence[int]) -> float:
+def _share_dead(lenses: Sequence[Lens]) -> float:
     """A layer that is used several times is dead only where all uses are."""
-    return min(evidence.graph.lenses[op].dead or 0.0 for op in ops)
+    return min(lens.dead or 0.0 for lens in lenses)
 
 
-def _partly_dead(evidence: Evidence) -> Mapping[int, list[int]]:
+def _partly_dead(evidence: Evidence) -> Mapping[int, list[Lens]]:
     """The layers that a gradient reaches, many units behind which are off, though not nearly all."""
     limits = evidence.thresholds
     return {
-        layer: ops
-        for layer, ops in _rectified(evidence).items()
-        if limits.partly_dead <= _share_dead(evidence, ops) < limits.dead_share
-        and any(evidence.graph.op(op).total > 0 for op in ops)
+        layer: lenses
+        for layer, lenses in _rectified(evidence).items()
+        if limits.partly_dead <= _share_dead(lenses) < limits.dead_share
+        and any(evidence.graph.op(lens.op).total > 0 for lens in lenses)
     }
 
 
@@ -111,7 +140,7 @@ def linear_rectifier(evidence: Evidence) -> Diagnoses:
     none is, and the model has no other activation, it is a linear map and learns no more than one.
     """
     found = _partly_dead(evidence)
-    stiff = {op for ops in found.values() for op in ops if _is_stiff(evidence, op)}
+    stiff = {lens.op for lenses in found.values() for lens in lenses if _is_stiff(evidence, lens.op)}
     bends = {i for i, op in enumerate(evidence.measurement.ops) if op.module >= 0 and _may_bend(op.name)}
     if not stiff or bends - stiff:
         return
@@ -144,25 +173,30 @@ def _is_stiff(evidence: Evidence, op: int) -> bool:
 def partly_dead(evidence: Evidence) -> Diagnoses:
     """Half of a rectifier's units, or more, are off for the whole batch; the others carry the task.
 
-    They learn nothing from this batch, and nothing at all if other batches leave them off as well. A smaller
-    layer would do as well, or biases that start at 0. Where next to nothing is left, it is a finding.
+    They learn nothing from this batch, and nothing at all if other batches leave them off as well: with `--batches N`
+    a unit counts that fires in none of them. A smaller layer would do as well, or biases that start at 0. Where next to
+    nothing is left, it is a finding.
     """
     found = _partly_dead(evidence)
     if not found:
         return
     layers = tuple(evidence.graph.path_of(layer) for layer in sorted(found))
-    lenses = [evidence.graph.lenses[op] for ops in found.values() for op in ops]
-    lens = max(lenses, key=lambda each: each.dead or 0.0)
+    lens = max((lens for lenses in found.values() for lens in lenses), key=lambda each: each.dead or 0.0)
     off = _off(lens)
     most = "" if len(layers) == 1 else "at most "
     yield Diagnosis(
         layers=layers,
         cause="partly-dead",
-        message=f"{most}{off:,} of {lens.units:,} units behind {named(layers)} are off for the whole batch",
+        message=f"{most}{off:,} of {lens.units:,} units behind {named(layers)} are off {_when(evidence, lens)}",
         why=f"each was seen on {lens.samples:,} elements; the other {lens.units - off:,} learn",
         op=lens.op,
         numbers=_dead_numbers(lens),
     )
+
+
+def _when(evidence: Evidence, lens: Lens) -> str:
+    joined = lens.samples > evidence.graph.lenses[lens.op].samples
+    return f"in all of {len(evidence.batches)} batches" if joined else "for the whole batch"
 
 
 def _off(lens: Lens) -> int:

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from gradcheck_cli.probe import measure
 from gradcheck_cli.probe.lenses import LENSES, MEASURED, Reading, look
+from gradcheck_cli.target import wrap_target
 
 
 def read(output: Tensor, child: str = "") -> Reading:
@@ -175,3 +177,23 @@ def test_saved_tensors_that_are_gone_give_no_reading() -> None:
     assert look("SigmoidBackward0", node, "") is None
     assert look("TanhBackward0", torch.ones(1, requires_grad=True).exp().grad_fn, "") is not None  # it saves a result
     assert look("MseLossBackward0", node, "") is None
+
+
+def test_units_that_are_off_are_known_where_they_are_many() -> None:
+    class Offset(nn.Module):
+        def __init__(self, off: int) -> None:
+            super().__init__()
+            self.fc = nn.Linear(4, 8)
+            with torch.no_grad():
+                self.fc.bias[:off] = -100.0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu(self.fc(x))
+
+    def off(units: int) -> frozenset[int]:
+        torch.manual_seed(0)
+        target = wrap_target(Offset(units), torch.randn(64, 4), step=lambda model, x: model(x).square().mean())
+        return next(x.off for x in measure(target, target.batches[0]).lenses if x.kind == "activation")
+
+    assert off(5) == frozenset(range(5))
+    assert off(3) == frozenset()

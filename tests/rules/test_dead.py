@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.measurement import Lens
+from gradcheck_cli.records.measurement import Lens, Measurement
 from gradcheck_cli.records.thresholds import Thresholds
 from tests.measurements import LEAF, judged, measurement, module, op, parameter
 from tests.rules.chains import chain, diagnoses
@@ -76,3 +76,43 @@ def test_half_of_the_units_off_is_a_note_and_an_illness_where_nothing_else_bends
         "units": 32,
         "samples": 64,
     }
+
+
+# --------------------------------------------------------------------------- over several batches
+
+
+def rectified(off: set[int], units: int = 32, samples: int = 64) -> Measurement:
+    """A layer some of whose units are off."""
+    lens = Lens(op=1, kind="activation", dead=len(off) / units, off=frozenset(off), samples=samples, units=units)
+    return chain([0.5, 0.5], "ReluBackward0", lenses=(lens,))
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([], "20 of 32 units behind `layers.1` are off for the whole batch"),
+        ([set(range(20))], "20 of 32 units behind `layers.1` are off in all of 2 batches"),
+        ([set(range(2, 24)), set(range(18))], "16 of 32 units behind `layers.1` are off in all of 3 batches"),
+        ([set(range(10, 32))], None),  # twelve of the twenty fire
+        ([set()], None),
+    ],
+    ids=["alone", "same", "fewer", "others", "none"],
+)
+def test_a_unit_is_dead_that_fires_in_no_batch(others: list[set[int]], expected: str | None) -> None:
+    first = rectified(set(range(20)))
+    batches = (first, *map(rectified, others)) if others else ()
+    told = diagnoses("GC415", first, batches=batches)
+    assert [d.message for d in told] == ([expected] if expected else [])
+    assert all(d.numbers["samples"] == 64 * (1 + len(others)) for d in told)
+
+
+def test_a_layer_that_comes_alive_in_another_batch_is_not_mostly_dead() -> None:
+    first, second = rectified(set(range(32)) - {0}), rectified(set(range(8)))
+    assert [d.cause for d in diagnoses("GC403", first)] == ["dead-relu"]
+    assert diagnoses("GC403", first, batches=(first, second)) == []
+
+
+def test_batches_whose_units_do_not_compare_are_told_of_one_by_one() -> None:
+    first, other = rectified(set(range(20))), rectified(set(range(10)), units=16)
+    (told,) = diagnoses("GC415", first, batches=(first, other))
+    assert told.message.endswith("20 of 32 units behind `layers.1` are off for the whole batch")
