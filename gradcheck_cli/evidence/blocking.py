@@ -17,6 +17,7 @@ from gradcheck_cli.records.ops import (
     RECTIFIERS,
     SATURATING,
     STEP_FUNCTIONS,
+    VIEW_LIKE,
     is_custom,
 )
 
@@ -35,7 +36,24 @@ class Blocking:
             parameters = parameters[:1]  # weight, then bias
         elif stem not in PRODUCTS | DIVISIONS:
             parameters = [p for p in parameters if len(p.shape) >= 2]
-        return next((p.names[0] for p in parameters if p.weight_norm == 0 and (p.grad_norm or 0) > 0), None)
+        found = (p.names[0] for p in parameters if p.weight_norm == 0 and (p.grad_norm or 0) > 0)
+        return next(found, None) or self._zero_factor(op)
+
+    def _zero_factor(self, op: int) -> str | None:
+        """The parameter that makes the other factor of a product 0: of a layer that is all zero and gets a gradient."""
+        edges = self.graph.op(op).edges
+        if self.graph.stem(op) not in PRODUCTS | MATRIX_PRODUCTS or all(edge.norm for edge in edges):
+            return None
+        for edge in edges:
+            below = edge.to
+            while self.graph.stem(below) in VIEW_LIKE and self.graph.op(below).edges:
+                below = self.graph.op(below).edges[0].to
+            made_of = [self.graph.measurement.parameters[i] for i in self.graph.parameters_under(below)]
+            if made_of and all(p.weight_norm == 0 for p in made_of):
+                gate = next((p.names[0] for p in made_of if (p.grad_norm or 0) > 0 and len(p.shape) > 1), None)
+                if gate is not None:
+                    return gate
+        return None
 
     def factors(self, op: int) -> tuple[str, ...]:
         """The parameters that are all zero and close each other for good: one in each factor of this product.

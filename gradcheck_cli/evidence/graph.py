@@ -164,17 +164,15 @@ class OpGraph:
 
     @cached_property
     def lost_alone(self) -> Mapping[int, tuple[Cut, ...]]:
-        """The same for layers of which another parameter learns, where a matrix that does not is behind the cut."""
+        """The same for layers of which another parameter learns, where one that does not is behind the cut."""
         learning = [m for m in self.cuts if any(p.grad_norm is not None for p in self.parameters_of(m))]
-        alone = {m: tuple(c for c in self.cuts[m] if self.matrices_behind(c, m)) for m in learning}
+        alone = {m: tuple(c for c in self.cuts[m] if self.lost_behind(c, m)) for m in learning}
         return {module: cuts for module, cuts in alone.items() if cuts}
 
-    def matrices_behind(self, cut: Cut, module: int) -> tuple[ParameterMeasurement, ...]:
-        """The matrices of a layer that lie behind a cut and get no gradient."""
+    def lost_behind(self, cut: Cut, module: int) -> tuple[ParameterMeasurement, ...]:
+        """The parameters of a layer that lie behind a cut and get no gradient."""
         behind = (self.measurement.parameters[i] for i in cut.parameters)
-        return tuple(
-            p for p in behind if p.module == module and p.requires_grad and p.grad_norm is None and len(p.shape) >= 2
-        )
+        return tuple(p for p in behind if p.module == module and p.requires_grad and p.grad_norm is None)
 
     @cached_property
     def read(self) -> frozenset[int]:

@@ -202,10 +202,10 @@ def _lenses(seen: Observed) -> tuple[Lens, ...]:
     return tuple(lensed)
 
 
-def _off(reading: lenses.Reading, dead: float | None) -> frozenset[int]:
+def _off(reading: lenses.Reading, dead: float | None) -> tuple[int, ...]:
     """Which units are off, where they are many."""
     many = reading.off is not None and (dead or 0.0) >= lenses.MANY
-    return frozenset(reading.off.nonzero().flatten().tolist()) if many and reading.off is not None else frozenset()
+    return tuple(reading.off.nonzero().flatten().tolist()) if many and reading.off is not None else ()
 
 
 def _terms(seen: Observed) -> tuple[Term, ...]:

@@ -116,7 +116,7 @@ class Lens:
     slope: float | None = None
     saturated: float | None = None
     dead: float | None = None
-    off: frozenset[int] = frozenset()
+    off: tuple[int, ...] = ()
     always: float | None = None
     units: int = 0
     samples: int = 0

@@ -108,9 +108,19 @@ def by_design_zero(evidence: Evidence) -> Diagnoses:
     block = blocked(evidence, Reason.OPENS, lambda op: evidence.blocking.opening(op) is not None)
     if block is not None:
         what = f"{named(block.layers)} {verb(block.layers, 'gets', 'get')} no gradient yet"
-        gate = evidence.blocking.opening(block.op)
-        message = f"{what}: `{gate}` is all 0 now and moves with the first step"
+        gates = _gates(evidence)
+        message = (
+            f"{what}: {named(gates)} {verb(gates, 'is', 'are')} all 0 now and {verb(gates, 'moves', 'move')} with the "
+            "first step"
+        )
         yield told(evidence, block, "by-design-zero", message, "; the layers learn from the second step on")
+
+
+def _gates(evidence: Evidence) -> tuple[str, ...]:
+    """The parameters that are all zero and that the layers behind them wait for."""
+    blockages = [evidence.blocking.of(module) for module in evidence.zero_layers]
+    first = sorted(op for b in blockages if b.reason is Reason.OPENS and (op := b.first[Reason.OPENS]) is not None)
+    return tuple(dict.fromkeys(gate for op in first if (gate := evidence.blocking.opening(op)) is not None))
 
 
 def masked_rows(evidence: Evidence) -> Diagnoses:

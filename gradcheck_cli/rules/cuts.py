@@ -60,7 +60,7 @@ def graph_cut(evidence: Evidence) -> Diagnoses:
 
     The usual knives are `.detach()`, `.data`, `torch.tensor(x)`, a trip through numpy, `no_grad` around
     a part that should learn, a parameter made of others in a constructor, and choices such as argmax or
-    comparisons, which have no derivative. One matrix is enough, where the rest of its layer is well. A single number
+    comparisons, which have no derivative. One parameter is enough, where the rest of its layer is well. A single number
     that is kept as a parameter and read as a plain one is a note: many such are settings.
     """
     behind: dict[_Knife, dict[int, Cut]] = defaultdict(dict)
@@ -85,15 +85,15 @@ def _knife(cut: Cut) -> _Knife:
 def _cut_off(evidence: Evidence, cuts: Mapping[int, Cut]) -> Diagnosis:
     graph, cut = evidence.graph, next(iter(cuts.values()))
     layers = tuple(graph.path_of(m) for m in sorted(cuts))
-    alone = [p.names[0] for m in cuts if m in graph.lost_alone for p in _alone(evidence, m, cut)]
+    apart = [p for m in cuts if m in graph.lost_alone for p in _alone(evidence, m, cut)]
+    alone = [p.names[0] for p in apart]
     whole = [graph.path_of(m) for m in cuts if m not in graph.lost_alone]
     lost = (*whole, *alone)
     ran = verb(lost, "it ran and has", "they ran and have")
     if all(each.leaf for each in cuts.values()):
         ran = verb(lost, "its value was used, and it has", "their values were used, and they have")
-    numbers_only = all(not p.shape for m in cuts for p in graph.parameters_of(m))
     return Diagnosis(
-        severity=Severity.NOTE if numbers_only and cut.op in LEAVING else None,
+        severity=_how_bad(cut, [p for m in cuts if m not in graph.lost_alone for p in graph.parameters_of(m)], apart),
         layers=layers,
         cause=_cause(cut),
         message=f"{named(lost, 'parameters' if alone else 'layers')} cannot learn: {_shown(cut.op)} cuts "
@@ -105,10 +105,22 @@ def _cut_off(evidence: Evidence, cuts: Mapping[int, Cut]) -> Diagnosis:
     )
 
 
+def _how_bad(cut: Cut, whole: Sequence[ParameterMeasurement], apart: Sequence[ParameterMeasurement]) -> Severity | None:
+    """The severity by what is lost, where it is not the rule's: of layers that are lost whole, and of parameters alone.
+
+    A single number beside others that learn, or one that is read as a plain number, may be a setting.
+    """
+    if not whole:
+        most = max(apart, key=lambda p: (len(p.shape), p.numel))
+        return Severity.NOTE if most.numel == 1 else Severity.WARNING if len(most.shape) < 2 else None
+    numbers_only = all(not p.shape for p in (*whole, *apart))
+    return Severity.NOTE if numbers_only and cut.op in LEAVING else None
+
+
 def _alone(evidence: Evidence, module: int, cut: Cut) -> Iterator[ParameterMeasurement]:
-    """The matrices of a layer that this knife cuts off, each once."""
+    """The parameters of a layer that this knife cuts off from it, each once."""
     cuts = [c for c in evidence.graph.lost_alone[module] if _knife(c) == _knife(cut)]
-    found = {p.names[0]: p for c in cuts for p in evidence.graph.matrices_behind(c, module)}
+    found = {p.names[0]: p for c in cuts for p in evidence.graph.lost_behind(c, module)}
     yield from found.values()
 
 

@@ -89,7 +89,7 @@ def _joined(lens: Lens, others: Sequence[Lens | None]) -> Lens:
     same = [other for other in others if other is not None and other.units == lens.units]
     if not same or len(same) < len(others) or not lens.off:
         return lens
-    off = lens.off.intersection(*(other.off for other in same))
+    off = set(lens.off).intersection(*(other.off for other in same))
     samples = lens.samples + sum(other.samples for other in same)
     return replace(lens, dead=len(off) / lens.units, samples=samples)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.records.choices import Optimizer
+from gradcheck_cli.records.choices import About, Optimizer
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import named, number, percent, verb
 
@@ -19,12 +20,18 @@ def step_too_large(evidence: Evidence) -> Diagnoses:
     """With this learning rate one step changes layers by a third of themselves or more.
 
     Judged by the L2 norm of the first update over that of the layer's weights: lr |g| / |w| for SGD; Adam's first
-    step moves every weight that has a gradient by lr. Told only where --lr was given.
+    step moves every weight that has a gradient by lr. Told only where --lr was given. Where the loss of the very batch
+    falls all the same, as where weights start small, it is a suspicion that training decides.
     """
     ratios = _update_ratios(evidence)
     fast = {m: ratio for m, ratio in ratios.items() if ratio > evidence.thresholds.largest_update}
     if fast:
-        yield _moves(evidence, "lr-too-high", fast, f"up to {number(max(fast.values()), 2)}")
+        found, stepped = (
+            _moves(evidence, "lr-too-high", fast, f"up to {number(max(fast.values()), 2)}"),
+            descent(evidence),
+        )
+        falls = stepped is not None and stepped[1] < stepped[0]
+        yield replace(found, doubt=About.WHOLE) if falls else found
 
 
 def step_too_small(evidence: Evidence) -> Diagnoses:

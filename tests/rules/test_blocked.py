@@ -121,6 +121,38 @@ def test_a_gate_of_zero_that_learns_is_a_note() -> None:
     assert note.message == "`branch` gets no gradient yet: `gate` is all 0 now and moves with the first step"
 
 
+def test_a_factor_that_a_layer_of_zeros_makes_is_a_gate() -> None:
+    found = product(left=0.0, right=1.0, gradient=0.3)
+    (note,) = judged(found).findings
+    assert (note.code, note.layers, note.cause) == ("GC411", ("right",), "by-design-zero")
+    assert note.message == "`right` gets no gradient yet: `left.weight` is all 0 now and moves with the first step"
+    assert diagnoses("GC411", product(left=1.0, right=1.0, gradient=0.3)) == []
+
+
+def test_every_gate_is_named() -> None:
+    found = measurement(
+        op("AddBackward0", 1.0, (1, 0.5), (2, 0.5), module=-1),
+        op("MulBackward0", 0.5, (3, 0.7), (5, 0.0)),
+        op("MulBackward0", 0.5, (4, 0.7), (6, 0.0)),
+        op(LEAF, 0.7),
+        op(LEAF, 0.7),
+        op("MmBackward0", 0.0, (7, 0.0), module=1),
+        op("MmBackward0", 0.0, (8, 0.0), module=2),
+        op(LEAF, 0.0),
+        op(LEAF, 0.0),
+        parameters=[
+            parameter("first", op=3, grad=0.7, weight_norm=0.0, active_weight_norm=0.0, shape=(1,), numel=1),
+            parameter("second", op=4, grad=0.7, weight_norm=0.0, active_weight_norm=0.0, shape=(1,), numel=1),
+            parameter("a.weight", op=7, grad=0.0, module=1),
+            parameter("b.weight", op=8, grad=0.0, module=2),
+        ],
+        modules=[module("", "Net"), module("a"), module("b")],
+    )
+    told = only("GC411", found)
+    assert told.layers == ("a", "b")
+    assert "`first` and `second` are all 0 now and move with the first step" in told.message
+
+
 # --------------------------------------------------------------------------- two factors of zero
 
 

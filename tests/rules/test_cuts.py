@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -108,7 +109,11 @@ def with_sibling(*cuts: Cut, shape: tuple[int, ...] = (4, 4)) -> Measurement:
     """A layer that learns, with another parameter of it that no gradient reaches."""
     found = chain([0.5, 0.5], cuts=cuts)
     return replace(
-        found, parameters=(*found.parameters, parameter("layers.0.other", op=None, grad=None, module=1, shape=shape))
+        found,
+        parameters=(
+            *found.parameters,
+            parameter("layers.0.other", op=None, grad=None, module=1, shape=shape, numel=math.prod(shape)),
+        ),
     )
 
 
@@ -124,8 +129,11 @@ def test_a_matrix_that_this_batch_never_reads_or_only_measures_is_none(found: Me
     assert codes(found) == []
 
 
-def test_a_vector_alone_is_none() -> None:
-    assert codes(with_sibling(cut("detach", 2), shape=(4,))) == []
+@pytest.mark.parametrize(("shape", "severity"), [((4, 4), "error"), ((4,), "warning"), ((), "note")])
+def test_a_vector_alone_is_a_warning_and_a_single_number_a_note(shape: tuple[int, ...], severity: str) -> None:
+    (finding,) = judged(with_sibling(cut("detach", 2), shape=shape)).findings
+    assert (finding.code, finding.severity.value) == ("GC401", severity)
+    assert finding.message == "`layers.0.other` cannot learn: `detach()` cuts it off from the loss"
 
 
 # --------------------------------------------------------------------------- no gradient at all

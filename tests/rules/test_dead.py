@@ -83,7 +83,7 @@ def test_half_of_the_units_off_is_a_note_and_an_illness_where_nothing_else_bends
 
 def rectified(off: set[int], units: int = 32, samples: int = 64) -> Measurement:
     """A layer some of whose units are off."""
-    lens = Lens(op=1, kind="activation", dead=len(off) / units, off=frozenset(off), samples=samples, units=units)
+    lens = Lens(op=1, kind="activation", dead=len(off) / units, off=tuple(sorted(off)), samples=samples, units=units)
     return chain([0.5, 0.5], "ReluBackward0", lenses=(lens,))
 
 

@@ -9,8 +9,11 @@ from torch import nn
 
 from gradcheck_cli import check
 from gradcheck_cli.pipeline import run_check
-from gradcheck_cli.records.choices import Optimizer
+from gradcheck_cli.records.choices import About, Optimizer
 from gradcheck_cli.records.spec import CheckSpec
+from gradcheck_cli.records.stepped import Stepped
+from gradcheck_cli.records.training import Training
+from tests.rules.chains import chain, only
 
 
 def model() -> nn.Module:
@@ -41,6 +44,12 @@ def test_the_update_is_what_the_optimiser_really_does(name: str):
     (finding,) = report.findings
     assert (finding.code, finding.cause) == ("GC601", "lr-too-high")
     assert finding.evidence["largest"] == pytest.approx(max(ratios), rel=1e-3)
+
+
+@pytest.mark.parametrize(("after", "doubt"), [(0.5, About.WHOLE), (4.0, None)], ids=["falls", "rises"])
+def test_a_large_step_that_lowers_its_own_loss_is_a_suspicion(after: float, doubt: About | None) -> None:
+    training = Training(lr=1.0, optimizer=Optimizer.ADAM, stepped=Stepped(before=1.0, after=after, parameters=()))
+    assert only("GC601", chain([0.5, 0.5]), training=training).doubt is doubt
 
 
 @pytest.mark.parametrize(("lr", "codes"), [(1e-3, []), (1e-2, []), (1e-9, ["GC602"]), (None, [])])
