@@ -355,6 +355,8 @@ def _is_wrapped(value: Any) -> bool:
 
 
 def _is_finite(tensor: Tensor) -> bool:
+    if tensor._is_zerotensor():  # autograd's 0 that has no memory: reading it is a segfault
+        return True
     try:
         return bool(torch.isfinite(tensor).all())
     except (RuntimeError, NotImplementedError):  # a dtype or a layout that torch cannot ask

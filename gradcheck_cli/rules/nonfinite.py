@@ -138,7 +138,7 @@ def _held_by_buffer(evidence: Evidence, entry: Entry) -> Diagnosis:
         + _coming_in(entry),
         op=entry.origin.op if entry.origin is not None else None,
         source=entry.origin.source if entry.origin is not None else None,
-        numbers={"buffers": 1},
+        numbers={"buffers": 1, "buffer": entry.name},
     )
 
 
@@ -228,9 +228,9 @@ def nonfinite_backward(evidence: Evidence) -> Diagnoses:
     elif poisoned:
         yield Diagnosis(
             layers=poisoned,
-            cause="custom-backward",
+            cause="unknown",
             message=f"the gradient of {named(poisoned)} is not finite",
-            why="no single op made them",
+            why="no single op made it, as where finite gradients of several ways are added up",
             numbers={"layers": len(poisoned)},
         )
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.records.measurement import Operand, Origin
 from gradcheck_cli.records.ops import (
     ADDITIVE,
+    ATTENTIONS,
     CHOOSERS,
     ELEMENTWISE_ARITHMETIC,
+    LENGTHS,
     MATRIX_PRODUCTS,
     MEANS_AND_SUMS,
     WRITERS,
@@ -79,13 +81,30 @@ def _by_values(causes: str, origin: Origin) -> str:
         return below_zero
     if cause == "zero-div-zero" and not _is_zero(_argument(origin)):
         return "small-denominator"
-    if cause == "pow-domain" and _grows(origin):
-        return "exp-overflow"
     if cause == "inf-in-loss" and _is_masked_row(origin):
         return "masked-softmax-row"
-    if cause == "zero-variance" and _overflows(origin):
-        return "exp-overflow"
-    return cause
+    return "exp-overflow" if _is_overflow(cause, origin) else cause
+
+
+def _is_overflow(cause: str, origin: Origin) -> bool:
+    """Whether what went in is inside the domain of the op, and too large for it."""
+    first = _first(origin)
+    too_large = {
+        "pow-domain": _grows(origin),
+        "zero-times-inf": origin.produced == "inf",  # the other is NaN
+        "log-zero": origin.op in _GAMMAS and first > 1,
+        "sqrt-zero": origin.op in LENGTHS and abs(first) > 1,
+        "zero-variance": _passes(origin, _LARGE),
+        "masked-softmax-row": origin.op in ATTENTIONS and _passes(origin, _LARGE),
+        "degenerate-eigenvalues": origin.node < 0 and _passes(origin, _LARGE),  # backward the inverse is large as well
+        "fp16-overflow": _passes(origin, _LARGEST),
+    }
+    return too_large.get(cause, False)
+
+
+_GAMMAS = {"lgamma", "digamma", "polygamma", "mvlgamma"}
+_LARGEST = 3.4e38
+"""What float32 does not hold."""
 
 
 def _bad_constant(origin: Origin) -> str:
@@ -181,9 +200,13 @@ def _is_zero(operand: Operand | None) -> bool:
 
 def _grows(origin: Origin) -> bool:
     """Whether a power overflows for its size, and not at the end of its domain."""
+    return abs(_first(origin)) > 1 and (origin.produced == "inf" or _is_whole(origin))
+
+
+def _first(origin: Origin) -> float:
+    """What went in where it first went wrong; 0 where that is not known."""
     argument = _argument(origin)
-    first = argument.elements[0].value if argument is not None and argument.elements else 0.0
-    return abs(first) > 1 and (origin.produced == "inf" or _is_whole(origin))
+    return argument.elements[0].value if argument is not None and argument.elements else 0.0
 
 
 def _is_whole(origin: Origin) -> bool:
@@ -196,9 +219,11 @@ _LARGE = 1e17
 """A square of which, summed, passes the largest number of float32."""
 
 
-def _overflows(origin: Origin) -> bool:
-    values = [v for o in origin.operands for v in (o.smallest, o.largest) if v is not None]
-    return any(abs(v) > _LARGE for v in values if math.isfinite(v))
+def _passes(origin: Origin, limit: float) -> bool:
+    """Whether a finite value of what went in does."""
+    given = [o for o in origin.operands if "std" not in o.name and not o.name.startswith("result")]
+    values = [v for o in given for v in (o.smallest, o.largest) if v is not None]
+    return any(abs(v) > limit for v in values if math.isfinite(v))
 
 
 _MIXES = MEANS_AND_SUMS | MATRIX_PRODUCTS

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.records.guard import Carried, Guard, spellings
+from gradcheck_cli.records.guard import position as place_of
 from gradcheck_cli.records.ops import DECOMPOSITIONS
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import Step
@@ -41,6 +42,7 @@ CLOCK = 30.0
 """Seconds after which no more is tried."""
 MOST = 64
 """Calls of one line that are compared; a line in a long loop has more."""
+_EXP = ("exp", "exp_")
 _BETWEEN = ("torch/_tensor.py", "torch/overrides.py", "torch/functional.py", "torch/nn/functional.py")
 """Torch's own frames between the user's line and the function that it calls."""
 
@@ -72,6 +74,7 @@ def carried_out(
     found: dict[str, Carried] = {}
     near: dict[str, Carried] = {}
     far: dict[str, Carried] = {}
+    loud: dict[str, Carried] = {}
     model = step.target.model
     with suppress(KeyboardInterrupt), preserved(model, step.batch, getattr(step.target.forward, "loss", None)) as state:
         reference = _reference(step, source, ladders) if math.isfinite(loss) else None
@@ -89,12 +92,15 @@ def carried_out(
                 found[remedy] = replace(found[remedy], seen=True)
                 if now is None or not mode.keeps(near=False):
                     continue
-                carried = Carried(guard=guard, loss=now, seen=True)
-                if guard.op in DECOMPOSITIONS or (mode.keeps(near=True) and _is_near(loss, now)):
+                carried = Carried(guard=guard, loss=now.loss, seen=True)
+                if not now.norm:
+                    loud.setdefault(remedy, carried)
+                elif guard.op in DECOMPOSITIONS or (mode.keeps(near=True) and _is_near(loss, now.loss)):
                     near[remedy] = carried
                     break
-                far.setdefault(remedy, carried)
-    return found | (near or far)
+                else:
+                    far.setdefault(remedy, carried)
+    return found | (near or far or loud)
 
 
 def _reference(step: Step, source: SourceLine, ladders: Mapping[str, Sequence[Guard]]) -> Guarded:
@@ -109,8 +115,15 @@ def _is_near(before: float, after: float) -> bool:
     return not math.isfinite(before) or abs(after - before) <= NEAR * max(1.0, abs(before))
 
 
-def _passed(step: Step, mode: Guarded) -> float | None:
-    """The loss of a guarded pass; None where it, or a gradient or its norm, is not finite, or the code raised."""
+class _Passed(NamedTuple):
+    """A pass whose loss and gradients are finite: the loss, and whether the norms of the gradients are, too."""
+
+    loss: float
+    norm: bool
+
+
+def _passed(step: Step, mode: Guarded) -> _Passed | None:
+    """What came of a guarded pass; None where the loss or a gradient is not finite, or the code raised."""
     model = step.target.model
     parameters = list(model.parameters())
     for parameter in parameters:
@@ -120,9 +133,10 @@ def _passed(step: Step, mode: Guarded) -> float | None:
         run_backward(loss)
     except Exception:  # the user's code on values that it has never seen, or a guard on a shape that it does not fit
         return None
-    squares = [p.grad.detach().float().square().sum() for p in parameters if p.grad is not None]
-    finite = math.isfinite(float(loss.detach())) and all(bool(torch.isfinite(square)) for square in squares)
-    return float(loss.detach()) if finite else None
+    gradients = [p.grad.detach().float() for p in parameters if p.grad is not None]
+    if not math.isfinite(float(loss.detach())) or not all(bool(torch.isfinite(g).all()) for g in gradients):
+        return None
+    return _Passed(float(loss.detach()), all(bool(torch.isfinite(g.square().sum())) for g in gradients))
 
 
 class Guarded(TorchFunctionMode):
@@ -139,14 +153,20 @@ class Guarded(TorchFunctionMode):
             for text in (guard.chosen, guard.argument, guard.result, guard.keyword.partition("=")[2])
             if text
         }
+        self._wanted = {name for code in self._compiled.values() for name in code.co_names}
+        self._powers: dict[int, tuple[Any, Any]] = {}
         self.calls = 0
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        name = getattr(function, "__name__", "").strip("_")
+        name = getattr(function, "__name__", "").strip("_").removeprefix("special_")
+        if name in _EXP and "power" in self._wanted and args:
+            result = function(*args, **kwargs)
+            self._powers[id(result)] = args[0], result
+            return result
         if name not in self._names or not self._is_here(sys._getframe(1)):
             return function(*args, **kwargs)
-        position = _position(name, self._guard.op)
+        position = 0 if name in ("rdiv", "rtruediv") else place_of(self._guard.op)
         if len(args) <= position or not isinstance(args[position], Tensor):
             return function(*args, **kwargs)
         self.calls += 1
@@ -175,6 +195,7 @@ class Guarded(TorchFunctionMode):
         second = rest[0] if rest else None
         names = {"torch": torch, "F": F, "x": x}
         names |= {"dim": call.kwargs.get("dim", second), "second": second}
+        names |= {"numerator": args[0], "power": self._power(x) if "power" in self._wanted else None}
         if guard.chosen:
             names["ok"] = self._value(guard.chosen, names)
         new = self._value(guard.argument, names) if guard.argument else x
@@ -185,6 +206,11 @@ class Guarded(TorchFunctionMode):
             out_of_place = tuple(new if i == call.position else a for i, a in enumerate(args))
             names["y"] = call.run(function, out_of_place, more)
         return self._value(guard.result, names) if guard.result else names["y"]
+
+    def _power(self, x: Tensor) -> Tensor:
+        """What an exp was taken of; of a value that is only compared, its logarithm."""
+        power, result = self._powers.get(id(x), (None, None))
+        return x.log() if result is not x else power
 
     def _value(self, text: str, names: dict[str, Any]) -> Any:
         return eval(self._compiled[text], names)
@@ -200,11 +226,6 @@ class Guarded(TorchFunctionMode):
 def _is_file(path: str, shown: str) -> bool:
     parts = Path(shown).parts
     return path == shown or Path(path).parts[-len(parts) :] == parts
-
-
-def _position(name: str, op: str) -> int:
-    """Which argument makes the trouble."""
-    return 1 if op in ("div", "xlogy") and name not in ("rdiv", "rtruediv") else 0
 
 
 class _Call:

@@ -127,3 +127,8 @@ def test_a_node_is_looked_at_while_the_pass_runs_through_it() -> None:
 def test_a_node_that_was_finite_this_time_is_no_origin() -> None:
     assert searched(torch.tensor([4.0, 1.0], requires_grad=True), "SqrtBackward0") is None
     assert searched(torch.tensor([0.0, 1.0], requires_grad=True), "SumBackward0") is None
+
+
+def test_a_zero_without_memory_is_not_read() -> None:
+    found = origin(lambda x: torch.log((x + torch._efficientzerotensor((4,))) * 0), [1.0, 2.0, 3.0, 4.0])
+    assert found.op == "log"

@@ -120,3 +120,16 @@ def test_matrices_are_healthy_or_not_as_a_whole() -> None:
     (found, *_) = check(Turned(), torch.ones(2, 1), step=loss).findings
     assert (found.cause, found.remedies[0].id) == ("degenerate-eigenvalues", "jitter")
     assert found.remedies[0].code.startswith("ok = ")  # the second matrix stays as it is
+
+
+def over_exp(m: nn.Module, x: Tensor) -> Tensor:
+    y = m(x)
+    return (y.detach() / y.exp()).mean()
+
+
+def test_what_is_divided_by_an_exp_is_multiplied_by_one_of_the_opposite() -> None:
+    x = torch.tensor([[1.0, -2.0, -50.0, 0.5]])
+    (kept,) = [
+        carried(over_exp, x, Guard(op="div", result="numerator * torch.exp(-power)"), was=float((x / x.exp()).mean()))
+    ]
+    assert kept.guard is not None and kept.loss == pytest.approx(float((x * (-x).exp()).mean()))
