@@ -121,8 +121,10 @@ class Explainer:
 
     def of_a_layer(self, measured: Measurement) -> Measurement:
         """What is told where a layer puts out NaN or Inf that neither the loss nor a gradient shows."""
-        search, _ = self._searched()
-        return replace(measured, origin=origin_of(first(search.made), self.sources))
+        search, ended = self._searched()
+        feeding = search.made & search.touching(ended.loss) if isinstance(ended, Pass) else search.made
+        found = origin_of(first(feeding or search.made), self.sources)
+        return replace(measured, origin=found and replace(found, idle=not feeding))
 
     def of_a_gradient(self, measured: Measurement, blamed: int) -> Measurement:
         """What is told where a gradient is not finite: what the blamed node had saved, and who made it."""

@@ -38,6 +38,7 @@ class OriginSearch(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.tracer, self._mended = tracer, mended
         self._ledger = Ledger()
+        self._touched = Ledger()
         self._order = 0
         self._made: list[Source] = []
         self._read: Sources = NOBODY
@@ -79,13 +80,18 @@ class OriginSearch(TorchDispatchMode):
             raise
         if name == "_local_scalar_dense":
             self._read |= behind
-        self._judge(name, inputs, bad, clean, behind, list(tensors_in(result)))
+        outputs = list(tensors_in(result))
+        self._judge(func, inputs, bad, clean, behind, outputs)
+        touched = behind | self._touched.of_all(tensors_in((args, kwargs))) | self.behind(*outputs)
+        for tensor in outputs if touched else ():
+            self._touched.add(tensor, touched)
         return result
 
     def _judge(
-        self, name: str, inputs: Sequence[tuple[str, Any]], bad: list[Tensor], clean: bool, behind: Sources, out: Any
+        self, func: Any, inputs: Sequence[tuple[str, Any]], bad: list[Tensor], clean: bool, behind: Sources, out: Any
     ) -> None:
         """Note the sources of what an op put out: those of what went in, and itself where it is a first."""
+        name = func.overloadpacket.__name__
         outputs = [t for t in out if _is_real(t)]
         for answer in out:
             if not _is_real(answer):
@@ -98,16 +104,21 @@ class OriginSearch(TorchDispatchMode):
         if not spoiled or name.startswith(_NEVER_WRITTEN):
             return
         nan = clean and any(map(_holds_nan, spoiled))
+        beside = bool(bad) and (name == _CAST or (torch.Tag.pointwise in func.tags and plain_op(name) not in FILLS))
+        fresh = _fresh(inputs, spoiled[0]) if beside else None
         first = nan or not bad
-        if first and self._order in self._mended:
+        if (first or fresh is not None) and self._order in self._mended:
             for tensor in spoiled:
-                tensor.nan_to_num_(0.0, 0.0, 0.0)
-            return
+                tensor.masked_fill_(~torch.isfinite(tensor) if fresh is None else fresh, 0.0)
+            if all(map(_is_finite, spoiled)):
+                return
+            first, fresh = False, None
         if bad and not behind:  # a constant that no op was seen to make
             behind = frozenset((self._source(name, inputs, outputs, nan=any(map(_holds_nan, spoiled)), weak=True),))
         behind = frozenset(self._entered(source, name, inputs, spoiled) for source in behind)
-        if first and all(s.weak for s in behind):
-            behind |= {self._source(name, inputs, outputs, nan=nan, weak=plain_op(name) in FILLS)}
+        if fresh is not None or (first and all(s.weak for s in behind)):
+            weak = plain_op(name) in FILLS and not (name == _CAST and _grew(spoiled))
+            behind |= {self._source(name, inputs, outputs, nan=nan, weak=weak)}
         for tensor in spoiled:
             self._ledger.add(tensor, behind)
 
@@ -187,6 +198,10 @@ class OriginSearch(TorchDispatchMode):
         """Who made what is not finite in these tensors."""
         return self._ledger.of_all(t for t in tensors if _is_real(t) and not _is_finite(t))
 
+    def touching(self, tensor: Tensor) -> Sources:
+        """Who made what is not finite in anything that a tensor was made from, whatever became of it."""
+        return self._touched.of(tensor)
+
     def behind_error(self, error: BaseException) -> Sources:
         """Who made the values for which the pass stopped: an op refused them, or the user's code saw them."""
         if isinstance(error, RuntimeError) and _ANOMALY in str(error):  # a mode of the user's looked on
@@ -228,6 +243,7 @@ class _Leaving(TorchFunctionMode):
             self._search.calls.pop()
 
 
+_CAST = "_to_copy"
 _ANOMALY = "returned nan values in its"
 _KNOWN_AS = {"lift_fresh": "tensor"}
 _NEVER_WRITTEN = ("empty", "new_empty")
@@ -315,6 +331,23 @@ class BackwardSearch:
         line = sources.lines()[op.source] if op.source >= 0 else None
         found = Origin(op=plain_op(op.name), node=self._index, module=op.module, source=line, **self._found)
         return found if self._search is None else self._search.inside(found, self._sequence, sources)
+
+
+def _grew(outputs: Iterable[Tensor]) -> bool:
+    """Whether there is Inf, rather than the -Inf of a mask."""
+    return any(bool((t.real == torch.inf).any()) for t in outputs)
+
+
+def _fresh(inputs: Sequence[tuple[str, Any]], output: Tensor) -> Tensor | None:
+    """Where an op that goes element by element made what is not finite of what was; None where it did nowhere."""
+    fresh = ~torch.isfinite(output)
+    for _, value in inputs:
+        if isinstance(value, Tensor) and _is_real(value) and not _is_finite(value):
+            try:
+                fresh &= torch.isfinite(value).broadcast_to(output.shape)
+            except RuntimeError:
+                return None
+    return fresh if bool(fresh.any()) else None
 
 
 def _inputs(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Any]]:

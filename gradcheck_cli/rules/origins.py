@@ -39,7 +39,8 @@ def forward_cause(origin: Origin) -> str:
         return "negative-determinant"
     if origin.produced == "nan" and _met_infinity(origin):
         return "zero-times-inf"
-    return _by_values(_domain(origin.op).forward or "unknown", origin)
+    domain = _domain(origin.op)
+    return _by_values((domain.backward if origin.derived else domain.forward) or "unknown", origin)
 
 
 def is_logdet(origin: Origin) -> bool:
@@ -96,10 +97,14 @@ def _is_overflow(cause: str, origin: Origin) -> bool:
         "sqrt-zero": origin.op in LENGTHS and abs(first) > 1,
         "zero-variance": _passes(origin, _LARGE),
         "masked-softmax-row": origin.op in ATTENTIONS and _passes(origin, _LARGE),
-        "degenerate-eigenvalues": origin.node < 0 and _passes(origin, _LARGE),  # backward the inverse is large as well
+        "degenerate-eigenvalues": _is_forward(origin) and _passes(origin, _LARGE),  # backward the inverse is large
         "fp16-overflow": _passes(origin, _LARGEST),
     }
     return too_large.get(cause, False)
+
+
+def _is_forward(origin: Origin) -> bool:
+    return origin.node < 0 and not origin.derived
 
 
 _GAMMAS = {"lgamma", "digamma", "polygamma", "mvlgamma"}

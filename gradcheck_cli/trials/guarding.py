@@ -77,7 +77,7 @@ def carried_out(
     loud: dict[str, Carried] = {}
     model = step.target.model
     with suppress(KeyboardInterrupt), preserved(model, step.batch, getattr(step.target.forward, "loss", None)) as state:
-        reference = _reference(step, source, ladders) if math.isfinite(loss) else None
+        reference = _reference(step, source, ladders)
         state.restore()
         for remedy, ladder in ladders.items():
             found[remedy] = Carried(guard=None, loss=math.nan, seen=False)
@@ -185,7 +185,7 @@ class Guarded(TorchFunctionMode):
         with torch.enable_grad(), suppress(RuntimeError):  # a guard on a shape that it does not fit
             if self._reference is not None:
                 for call, before in zip(self._kept, self._reference._kept, strict=False):
-                    call.gradients = before.gradients or call.gradients
+                    call.before = before.gradients
             return all(call.keeps(self._answered, near) for call in self._kept)
         return False
 
@@ -236,6 +236,7 @@ class _Call:
         self.args = args
         self._given = tuple(a.detach().clone() if isinstance(a, Tensor) else a for a in args)
         self.gradients: dict[int, Tensor] = {}
+        self.before: dict[int, Tensor] = {}
         self._of_matrices = getattr(function, "__name__", "") in DECOMPOSITIONS
 
     def run(self, function: Any, args: tuple[Any, ...], more: dict[str, Any]) -> Any:
@@ -256,12 +257,13 @@ class _Call:
             self.gradients[index] = gradient.detach()
 
     def keeps(self, guarded: Any, near: bool) -> bool:
-        """Whether the guarded call makes the same of what went in, and of the gradient that came back."""
-        before, slope = self._made(lambda x, args: self.run(self.function, args, {}))
-        after, guarded_slope = self._made(lambda x, args: guarded(self, x, args))
+        """Whether the guarded call makes the same of what went in, and sends the same back in its pass."""
+        came = {i: _known(self.before.get(i), gradient) for i, gradient in self.gradients.items()} or self.before
+        before, slope = self._made(lambda x, args: self.run(self.function, args, {}), came)
+        after, guarded_slope = self._made(lambda x, args: guarded(self, x, args), self.gradients)
         if len(before) != len(after):
             return False
-        healthy = _is_sound(slope)
+        healthy = torch.isfinite(slope)
         if self._of_matrices:  # of each matrix all or nothing
             healthy = healthy.flatten(-2).all(-1) & _is_parted(self._given[self.position])
             healthy = healthy[..., None, None].expand_as(slope)
@@ -274,13 +276,13 @@ class _Call:
             healthy = healthy & _reaching(torch.isfinite(old), slope)
         return _same(slope, guarded_slope, healthy, KEPT)
 
-    def _made(self, call: Any) -> tuple[list[Tensor], Tensor]:
+    def _made(self, call: Any, gradients: Mapping[int, Tensor]) -> tuple[list[Tensor], Tensor]:
         x = self._given[self.position]
         x = x.clone().requires_grad_(x.is_floating_point() or x.is_complex())
         args = tuple(x.clone() if i == self.position else a for i, a in enumerate(self._given))
         outputs = [t for t in tensors_in(call(args[self.position], args)) if t.is_floating_point() or t.is_complex()]
-        leading = [(t, self.gradients.get(i)) for i, t in enumerate(outputs) if t.requires_grad]
-        other = torch.zeros_like if self.gradients else torch.ones_like
+        leading = [(t, gradients.get(i)) for i, t in enumerate(outputs) if t.requires_grad]
+        other = torch.zeros_like if gradients else torch.ones_like
         sent = [other(t) if g is None or g.shape != t.shape else g.to(t.dtype) for t, g in leading]
         slope = None
         if leading:
@@ -288,9 +290,11 @@ class _Call:
         return [t.detach() for t in outputs], torch.zeros_like(x) if slope is None else slope
 
 
-def _is_sound(slope: Tensor) -> Tensor:
-    """The elements that are finite and whose square is: others make the norm of the gradient infinite."""
-    return torch.lt(slope.abs(), math.sqrt(torch.finfo(slope.dtype).max))
+def _known(before: Tensor | None, now: Tensor) -> Tensor:
+    """What came back before, and where that was not finite, what comes back now."""
+    if before is None or before.shape != now.shape:
+        return now
+    return torch.where(torch.isfinite(before), before, now)
 
 
 def _is_parted(matrices: Tensor) -> Tensor:

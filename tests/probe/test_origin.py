@@ -132,3 +132,12 @@ def test_a_node_that_was_finite_this_time_is_no_origin() -> None:
 def test_a_zero_without_memory_is_not_read() -> None:
     found = origin(lambda x: torch.log((x + torch._efficientzerotensor((4,))) * 0), [1.0, 2.0, 3.0, 4.0])
     assert found.op == "log"
+
+
+def test_an_op_that_makes_another_beside_one_that_is_gone_is_named() -> None:
+    def function(x: Tensor) -> Tensor:
+        grown = torch.exp2(x**3)  # Inf of the first, 0 of the last
+        return 1e-10 * torch.ones(4) / grown  # 0 of Inf, and Inf of 0
+
+    found = origin(function, [1e30, 1.0, 1.0, -100.0])
+    assert (found.op, found.produced, found.count) == ("div", "inf", 1)

@@ -10,6 +10,7 @@ import pytest
 
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.measurement import Element, Entry, Measurement, Operand, Origin
+from gradcheck_cli.records.spec import Samples
 from tests.measurements import LEAF, judged, measurement, module, op, parameter, stats
 from tests.rules.chains import LINE, chain, codes, diagnoses, only
 
@@ -244,3 +245,22 @@ def test_an_op_inside_autograd_grad_is_told_by_its_name() -> None:
     assert only("GC104", spoiled(origin=inside)).op == "sqrt"
     forward = only("GC103", chain([0.5], loss=math.nan, origin=replace(inside, node=-1)))
     assert "the gradient of sqrt, taken by autograd.grad, is NaN" in forward.message
+
+
+def test_a_metric_beside_the_loss_is_a_note() -> None:
+    made = origin("div", operand(0.0, 0.0, name="other"))
+    found = only("GC105", chain([0.5], origin=replace(made, idle=True)))
+    assert found.severity is Severity.NOTE
+    assert found.message.endswith("and nothing of the loss is made from it")
+
+
+def test_where_a_sample_stands_in_the_data_is_told() -> None:
+    held = replace(stats("batch.0", shape=(4, 2)), nan_count=1, first_bad=(3, 1))
+    samples = Samples(kind="line", holder="d.csv", first=2, columns=("size", "alcohol"))
+    found = only("GC101", chain([0.5], loss=math.nan, inputs=(held,), samples=samples))
+    assert found.message.endswith("the first at [3, 1] (line 5 of d.csv, column `alcohol`)")
+    low = replace(operand(0.0, 1.0), elements=(Element(at=(3, 1), value=0.0),), shape=(4, 2))
+    samples = Samples(kind="item", holder="`loader` in m.py", first=32)
+    given = (stats("batch.0", shape=(4, 2)),)
+    made = chain([0.5], loss=math.inf, inputs=given, origin=origin("log", low), samples=samples)
+    assert only("GC103", made).message.endswith("sample 3 of the batch (item 35 of `loader` in m.py)")
