@@ -131,7 +131,7 @@ def named_line(found: Finding | None) -> int | None:
     return found.source.line - 2 if found is not None and found.source is not None else None
 
 
-def kept_by(composition: Composition, line: int, code: str) -> str:
+def harm_of(composition: Composition, line: int, code: str) -> str:
     """What is wrong with a rewrite of a line; "" where it cures and leaves what was healthy as it was."""
     lines = composition.lines
     before = Run(composition, lines)
