@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -326,7 +327,21 @@ _RULES_OF_ARITHMETIC = {
 
 def _in_words(cause: str, origin: Origin) -> str:
     reason = _RULES_OF_ARITHMETIC.get(cause)
-    return f"{reason}: {values_of(origin)}" if reason else values_of(origin)
+    return (f"{reason}: {values_of(origin)}" if reason else values_of(origin)) + _rounded_away(origin)
+
+
+_SMALL_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d*)?e-\d+(?![\w.])")
+_LEAST_OF_HALF = 2.0**-25
+"""Half of the smallest number of float16: what is not larger rounds to 0."""
+
+
+def _rounded_away(origin: Origin) -> str:
+    """The eps of the user's line that is 0 in the precision that the op runs in, to end a sentence with."""
+    code = origin.source.code if origin.source is not None else ""
+    if not any(operand.dtype == "float16" for operand in origin.operands):
+        return ""
+    lost = [text for text in _SMALL_NUMBER.findall(code) if float(text) <= _LEAST_OF_HALF]
+    return f"; {lost[0]} is 0 in float16, whose smallest number is 6e-8" if lost else ""
 
 
 def _elements(origin: Origin) -> str:

@@ -31,12 +31,12 @@ def forward_cause(origin: Origin) -> str:
     """The cause that an op of the forward pass and its operands name."""
     if any(0 in operand.shape for operand in origin.operands):
         return "empty-reduction"
+    if _adds_masks(origin):
+        return "masked-softmax-row"
     if origin.produced == "inf" and any(operand.dtype == "float16" for operand in origin.operands):
         return "fp16-overflow"
-    if constant := _bad_constant(origin):
-        return constant
-    if is_logdet(origin):
-        return "negative-determinant"
+    if told := _bad_constant(origin) or ("negative-determinant" if is_logdet(origin) else ""):
+        return told
     if origin.produced == "nan" and _met_infinity(origin):
         return "zero-times-inf"
     domain = _domain(origin.op)
@@ -66,9 +66,22 @@ def backward_cause(evidence: Evidence, index: int, origin: Origin | None) -> str
     if origin.unwanted == 1 and _is_chosen_from(evidence, index):
         return "where-trap"
     cause = _by_values(found, origin)
-    if any(operand.dtype == "float16" for operand in origin.operands) and cause == "exp-overflow":
-        return "fp16-overflow"
-    return cause
+    grown = cause == "exp-overflow" or (cause == "large-init" and origin.produced == "inf")
+    return "fp16-overflow" if grown and any(operand.dtype == "float16" for operand in origin.operands) else cause
+
+
+def _adds_masks(origin: Origin) -> bool:
+    """Whether two masks of the lowest number of their dtype were added, which is -Inf."""
+    lowest = [_LOWEST[o.dtype] for o in origin.operands if o.dtype in _LOWEST and o.elements]
+    if origin.op != "add" or origin.produced != "inf" or len(lowest) < 2:
+        return False
+    values = [o.elements[0].value for o in origin.operands if o.dtype in _LOWEST and o.elements]
+    return all(value <= _NEARLY * low for value, low in zip(values, lowest, strict=True))
+
+
+_LOWEST = {"float16": -65504.0, "bfloat16": -3.39e38, "float32": -3.4e38}
+_NEARLY = 0.5
+"""Share of the lowest number from which two of a kind make -Inf."""
 
 
 def _domain(op: str) -> Domain:

@@ -131,7 +131,7 @@ def _passed(step: Step, mode: Guarded) -> _Passed | None:
     try:
         loss = forward_pass(step, mode).loss
         run_backward(loss)
-    except Exception:  # the user's code on values that it has never seen, or a guard on a shape that it does not fit
+    except (Exception, SystemExit):  # the user's code on such values, or a guard on a shape that it does not fit
         return None
     gradients = [p.grad.detach().float() for p in parameters if p.grad is not None]
     if not math.isfinite(float(loss.detach())) or not all(bool(torch.isfinite(g).all()) for g in gradients):

@@ -264,3 +264,27 @@ def test_where_a_sample_stands_in_the_data_is_told() -> None:
     given = (stats("batch.0", shape=(4, 2)),)
     made = chain([0.5], loss=math.inf, inputs=given, origin=origin("log", low), samples=samples)
     assert only("GC103", made).message.endswith("sample 3 of the batch (item 35 of `loader` in m.py)")
+
+
+def test_an_eps_that_half_rounds_to_nothing_is_told() -> None:
+    line = replace(LINE, code="y = x / (x.norm() + 1e-8)")
+    low = operand(0.0, 0.0, name="other", dtype="float16")
+    found = only("GC103", chain([0.5], loss=math.nan, origin=origin("div", low, source=line)))
+    assert found.why.endswith("; 1e-8 is 0 in float16, whose smallest number is 6e-8")
+    large = replace(line, code="y = x / (x.norm() + 1e-6)")
+    assert "is 0 in" not in only("GC103", chain([0.5], loss=math.nan, origin=origin("div", low, source=large))).why
+
+
+def test_masks_that_add_up_to_minus_infinity_are_told_as_such() -> None:
+    masks = [
+        operand(-3.39e38, 0.0, name=name, dtype="bfloat16", elements=(Element(at=(0, 1), value=-3.39e38),))
+        for name in ("self", "other")
+    ]
+    found = only("GC103", chain([0.5], loss=math.nan, origin=origin("add", *masks, produced="inf")))
+    assert found.cause == "masked-softmax-row"
+
+
+def test_a_product_that_overflows_backward_in_half_is_no_matter_of_the_weights() -> None:
+    halves = [operand(-1.0, 1.0, name=name, dtype="float16") for name in ("mat1", "mat2")]
+    saved = origin("addmm", *halves, produced="inf", node=1)
+    assert only("GC104", poisoned(math.inf, "AddmmBackward0", origin=saved)).cause == "fp16-overflow"

@@ -133,3 +133,16 @@ def test_what_is_divided_by_an_exp_is_multiplied_by_one_of_the_opposite() -> Non
         carried(over_exp, x, Guard(op="div", result="numerator * torch.exp(-power)"), was=float((x / x.exp()).mean()))
     ]
     assert kept.guard is not None and kept.loss == pytest.approx(float((x * (-x).exp()).mean()))
+
+
+def test_code_that_leaves_at_nan_does_not_leave_the_trial() -> None:
+    def leaving(m: nn.Module, x: Tensor) -> Tensor:
+        y = m(x)
+        loss = y.log().mean()
+        if not torch.isfinite(loss):
+            raise SystemExit(1)
+        return loss
+
+    x = torch.tensor([[-1.0, 0.5, 1.0, 2.0]])
+    weak, right = Guard(op="log", argument="x + 1e-8"), Guard(op="log", argument="x.clamp(min=1e-8)")
+    assert carried(leaving, x, weak, right).guard is right
