@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from opcode import opname
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,12 +33,12 @@ class OriginSearch(TorchDispatchMode):
     """Checks every op of the forward pass that runs inside it, and notes who made what is not finite.
 
     It lets the pass run on: an exception would meet the user's own handlers on its way out. What the ops of the places
-    `mended` make is put to 0, to see whether the others harm without them.
+    `mended` make is put to 0, to see whether the others harm without them. It stops at the op of the place `stop`.
     """
 
-    def __init__(self, tracer: Tracer, mended: Collection[int] = ()) -> None:
+    def __init__(self, tracer: Tracer, mended: Collection[int] = (), stop: int = -1) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.tracer, self._mended = tracer, mended
+        self.tracer, self._mended, self._stop = tracer, mended, stop
         self._ledger = Ledger()
         self._touched = Ledger()
         self._order = 0
@@ -65,6 +67,8 @@ class OriginSearch(TorchDispatchMode):
         kwargs = kwargs or {}
         name = func.overloadpacket.__name__
         self._order += 1
+        if self._order == self._stop:
+            raise RuntimeError("stopped here, to be told where that is")
         self._note_derived()
         inputs = _inputs(func, args, kwargs)
         tensors = [t for _, t in inputs if isinstance(t, Tensor)]
@@ -160,6 +164,7 @@ class OriginSearch(TorchDispatchMode):
         }
         node = _running_node()
         if node is None:
+            found |= {"unseen": not self.calls}
             place = self.tracer.place_of(sys._getframe())
         else:  # inside torch.autograd.grad: the op whose gradient is being taken
             sequence = node._sequence_nr()
@@ -219,7 +224,20 @@ def origin_of(source: Source | None, table: SourceTable) -> Origin | None:
     if source is None or not source.about:
         return None
     about = dict(source.about)
-    return Origin(source=table.line(about.pop("place")), **about)
+    about.pop("unseen", None)
+    at, line = about.pop("at", None), table.line(about.pop("place"))
+    return Origin(source=table.at(*at) if at is not None else line, **about)
+
+
+def scripted_place(error: BaseException) -> tuple[str, int] | None:
+    """File and line of the user's scripted function that an op failed in, as TorchScript's interpreter tells them."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    found = _SCRIPTED.findall(str(error)) if "in the TorchScript interpreter" in str(error) else []
+    return (found[-1][0], int(found[-1][1])) if found and Path(found[-1][0]).is_file() else None
+
+
+_SCRIPTED = re.compile(r'File "([^"]+)", line (\d+)')
 
 
 class _Leaving(TorchFunctionMode):
