@@ -331,6 +331,8 @@ def _in_words(cause: str, origin: Origin) -> str:
 
 
 _SMALL_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d*)?e-\d+(?![\w.])")
+_DEFAULT_EPS = {"normalize(": "1e-12", "cosine_similarity(": "1e-8"}
+"""What such a call adds where it is told nothing."""
 _LEAST_OF_HALF = 2.0**-25
 """Half of the smallest number of float16: what is not larger rounds to 0."""
 
@@ -340,7 +342,8 @@ def _rounded_away(origin: Origin) -> str:
     code = origin.source.code if origin.source is not None else ""
     if not any(operand.dtype == "float16" for operand in origin.operands):
         return ""
-    lost = [text for text in _SMALL_NUMBER.findall(code) if float(text) <= _LEAST_OF_HALF]
+    defaults = [eps for call, eps in _DEFAULT_EPS.items() if call in code and "eps" not in code]
+    lost = [text for text in (*_SMALL_NUMBER.findall(code), *defaults) if float(text) <= _LEAST_OF_HALF]
     return f"; {lost[0]} is 0 in float16, whose smallest number is 6e-8" if lost else ""
 
 

@@ -267,12 +267,14 @@ def test_where_a_sample_stands_in_the_data_is_told() -> None:
 
 
 def test_an_eps_that_half_rounds_to_nothing_is_told() -> None:
-    line = replace(LINE, code="y = x / (x.norm() + 1e-8)")
-    low = operand(0.0, 0.0, name="other", dtype="float16")
-    found = only("GC103", chain([0.5], loss=math.nan, origin=origin("div", low, source=line)))
-    assert found.why.endswith("; 1e-8 is 0 in float16, whose smallest number is 6e-8")
-    large = replace(line, code="y = x / (x.norm() + 1e-6)")
-    assert "is 0 in" not in only("GC103", chain([0.5], loss=math.nan, origin=origin("div", low, source=large))).why
+    def told(code: str) -> str:
+        low = operand(0.0, 0.0, name="other", dtype="float16")
+        made = origin("div", low, source=replace(LINE, code=code))
+        return only("GC103", chain([0.5], loss=math.nan, origin=made)).why
+
+    assert told("y = x / (x.norm() + 1e-8)").endswith("; 1e-8 is 0 in float16, whose smallest number is 6e-8")
+    assert "; 1e-12 is 0 in float16" in told("y = F.normalize(x, dim=-1)")
+    assert "is 0 in" not in told("y = x / (x.norm() + 1e-6)") + told("y = F.normalize(x, eps=1e-4)")
 
 
 def test_masks_that_add_up_to_minus_infinity_are_told_as_such() -> None:
