@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli import __version__
@@ -75,7 +76,8 @@ def examine(
     autocast = getattr(torch, spec.autocast) if spec.autocast else None
     steps = [Step(target=target, batch=batch, seed=spec.seed, autocast=autocast) for batch in target.batches]
     loaded = time.perf_counter()
-    measured = [_measured(step, on_stage) for step in steps]
+    drawn = zip_longest(steps, target.samples)
+    measured = [replace(_measured(step, on_stage), samples=samples) for step, samples in drawn if step is not None]
     budget = Budget(spec.try_budget)
     diagnosed, unstepped = _diagnosed(steps, measured, spec, budget, on_stage)
     known = time.perf_counter()

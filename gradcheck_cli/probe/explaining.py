@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from gradcheck_cli.errors import GradcheckError, ProbeError, TargetError, UserCodeError
-from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch, origin_of
+from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch, origin_of, scripted_place
 from gradcheck_cli.probe.poison import NOBODY, Source, Sources, first, suspects
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import LOOKING_ON, Tracer
@@ -98,7 +98,24 @@ class Explainer:
             alone = next((source for source in found[:_MOST_SUSPECTS] if self._harms_alone(source, found)), None)
             behind = behind if alone is None else frozenset((alone,))
             self.rewind()
-        return _with_blame(measured, first(behind), self.sources)
+        blamed = first(behind)
+        return _with_blame(measured, blamed and self._inside_script(blamed), self.sources)
+
+    def _inside_script(self, source: Source) -> Source:
+        """With the line of a scripted function, where no function of torch's was seen to call the op."""
+        if not source.about.get("unseen"):
+            return source
+        self.rewind()
+        search = OriginSearch(Tracer(self.model, self.state, outputs=False), stop=source.order)
+        try:
+            self.forward(search.tracer, search.searching())
+        except (Exception, SystemExit) as error:
+            at = scripted_place(error)
+            return source if at is None else replace(source, about={**source.about, "at": at})
+        finally:
+            search.tracer.release()
+            self.rewind()
+        return source
 
     def _harms_alone(self, source: Source, found: Sequence[Source]) -> bool:
         """Whether the pass still ends badly where everybody else's values are 0."""
@@ -121,8 +138,10 @@ class Explainer:
 
     def of_a_layer(self, measured: Measurement) -> Measurement:
         """What is told where a layer puts out NaN or Inf that neither the loss nor a gradient shows."""
-        search, _ = self._searched()
-        return replace(measured, origin=origin_of(first(search.made), self.sources))
+        search, ended = self._searched()
+        feeding = search.made & search.touching(ended.loss) if isinstance(ended, Pass) else search.made
+        found = origin_of(first(feeding or search.made), self.sources)
+        return replace(measured, origin=found and replace(found, idle=not feeding))
 
     def of_a_gradient(self, measured: Measurement, blamed: int) -> Measurement:
         """What is told where a gradient is not finite: what the blamed node had saved, and who made it."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from opcode import opname
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,13 +33,14 @@ class OriginSearch(TorchDispatchMode):
     """Checks every op of the forward pass that runs inside it, and notes who made what is not finite.
 
     It lets the pass run on: an exception would meet the user's own handlers on its way out. What the ops of the places
-    `mended` make is put to 0, to see whether the others harm without them.
+    `mended` make is put to 0, to see whether the others harm without them. It stops at the op of the place `stop`.
     """
 
-    def __init__(self, tracer: Tracer, mended: Collection[int] = ()) -> None:
+    def __init__(self, tracer: Tracer, mended: Collection[int] = (), stop: int = -1) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.tracer, self._mended = tracer, mended
+        self.tracer, self._mended, self._stop = tracer, mended, stop
         self._ledger = Ledger()
+        self._touched = Ledger()
         self._order = 0
         self._made: list[Source] = []
         self._read: Sources = NOBODY
@@ -64,6 +67,8 @@ class OriginSearch(TorchDispatchMode):
         kwargs = kwargs or {}
         name = func.overloadpacket.__name__
         self._order += 1
+        if self._order == self._stop:
+            raise RuntimeError("stopped here, to be told where that is")
         self._note_derived()
         inputs = _inputs(func, args, kwargs)
         tensors = [t for _, t in inputs if isinstance(t, Tensor)]
@@ -79,13 +84,18 @@ class OriginSearch(TorchDispatchMode):
             raise
         if name == "_local_scalar_dense":
             self._read |= behind
-        self._judge(name, inputs, bad, clean, behind, list(tensors_in(result)))
+        outputs = list(tensors_in(result))
+        self._judge(func, inputs, bad, clean, behind, outputs)
+        touched = behind | self._touched.of_all(tensors_in((args, kwargs))) | self.behind(*outputs)
+        for tensor in outputs if touched else ():
+            self._touched.add(tensor, touched)
         return result
 
     def _judge(
-        self, name: str, inputs: Sequence[tuple[str, Any]], bad: list[Tensor], clean: bool, behind: Sources, out: Any
+        self, func: Any, inputs: Sequence[tuple[str, Any]], bad: list[Tensor], clean: bool, behind: Sources, out: Any
     ) -> None:
         """Note the sources of what an op put out: those of what went in, and itself where it is a first."""
+        name = func.overloadpacket.__name__
         outputs = [t for t in out if _is_real(t)]
         for answer in out:
             if not _is_real(answer):
@@ -98,16 +108,21 @@ class OriginSearch(TorchDispatchMode):
         if not spoiled or name.startswith(_NEVER_WRITTEN):
             return
         nan = clean and any(map(_holds_nan, spoiled))
+        beside = bool(bad) and (name == _CAST or (torch.Tag.pointwise in func.tags and plain_op(name) not in FILLS))
+        fresh = _fresh(inputs, spoiled[0]) if beside else None
         first = nan or not bad
-        if first and self._order in self._mended:
+        if (first or fresh is not None) and self._order in self._mended:
             for tensor in spoiled:
-                tensor.nan_to_num_(0.0, 0.0, 0.0)
-            return
+                tensor.masked_fill_(~torch.isfinite(tensor) if fresh is None else fresh, 0.0)
+            if all(map(_is_finite, spoiled)):
+                return
+            first, fresh = False, None
         if bad and not behind:  # a constant that no op was seen to make
             behind = frozenset((self._source(name, inputs, outputs, nan=any(map(_holds_nan, spoiled)), weak=True),))
         behind = frozenset(self._entered(source, name, inputs, spoiled) for source in behind)
-        if first and all(s.weak for s in behind):
-            behind |= {self._source(name, inputs, outputs, nan=nan, weak=plain_op(name) in FILLS)}
+        if fresh is not None or (first and all(s.weak for s in behind)):
+            weak = plain_op(name) in FILLS and not (name == _CAST and _grew(spoiled))
+            behind |= {self._source(name, inputs, outputs, nan=nan, weak=weak)}
         for tensor in spoiled:
             self._ledger.add(tensor, behind)
 
@@ -149,6 +164,7 @@ class OriginSearch(TorchDispatchMode):
         }
         node = _running_node()
         if node is None:
+            found |= {"unseen": not self.calls}
             place = self.tracer.place_of(sys._getframe())
         else:  # inside torch.autograd.grad: the op whose gradient is being taken
             sequence = node._sequence_nr()
@@ -187,6 +203,10 @@ class OriginSearch(TorchDispatchMode):
         """Who made what is not finite in these tensors."""
         return self._ledger.of_all(t for t in tensors if _is_real(t) and not _is_finite(t))
 
+    def touching(self, tensor: Tensor) -> Sources:
+        """Who made what is not finite in anything that a tensor was made from, whatever became of it."""
+        return self._touched.of(tensor)
+
     def behind_error(self, error: BaseException) -> Sources:
         """Who made the values for which the pass stopped: an op refused them, or the user's code saw them."""
         if isinstance(error, RuntimeError) and _ANOMALY in str(error):  # a mode of the user's looked on
@@ -204,7 +224,20 @@ def origin_of(source: Source | None, table: SourceTable) -> Origin | None:
     if source is None or not source.about:
         return None
     about = dict(source.about)
-    return Origin(source=table.line(about.pop("place")), **about)
+    about.pop("unseen", None)
+    at, line = about.pop("at", None), table.line(about.pop("place"))
+    return Origin(source=table.at(*at) if at is not None else line, **about)
+
+
+def scripted_place(error: BaseException) -> tuple[str, int] | None:
+    """File and line of the user's scripted function that an op failed in, as TorchScript's interpreter tells them."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    found = _SCRIPTED.findall(str(error)) if "in the TorchScript interpreter" in str(error) else []
+    return (found[-1][0], int(found[-1][1])) if found and Path(found[-1][0]).is_file() else None
+
+
+_SCRIPTED = re.compile(r'File "([^"]+)", line (\d+)')
 
 
 class _Leaving(TorchFunctionMode):
@@ -228,6 +261,7 @@ class _Leaving(TorchFunctionMode):
             self._search.calls.pop()
 
 
+_CAST = "_to_copy"
 _ANOMALY = "returned nan values in its"
 _KNOWN_AS = {"lift_fresh": "tensor"}
 _NEVER_WRITTEN = ("empty", "new_empty")
@@ -317,6 +351,23 @@ class BackwardSearch:
         return found if self._search is None else self._search.inside(found, self._sequence, sources)
 
 
+def _grew(outputs: Iterable[Tensor]) -> bool:
+    """Whether there is Inf, rather than the -Inf of a mask."""
+    return any(bool((t.real == torch.inf).any()) for t in outputs)
+
+
+def _fresh(inputs: Sequence[tuple[str, Any]], output: Tensor) -> Tensor | None:
+    """Where an op that goes element by element made what is not finite of what was; None where it did nowhere."""
+    fresh = ~torch.isfinite(output)
+    for _, value in inputs:
+        if isinstance(value, Tensor) and _is_real(value) and not _is_finite(value):
+            try:
+                fresh &= torch.isfinite(value).broadcast_to(output.shape)
+            except RuntimeError:
+                return None
+    return fresh if bool(fresh.any()) else None
+
+
 def _inputs(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Any]]:
     """The tensors, masks left out, and the numbers among an op's arguments, by the names of its schema."""
     schema = {argument.name: str(argument.type) for argument in func._schema.arguments if not argument.is_out}
@@ -355,6 +406,8 @@ def _is_wrapped(value: Any) -> bool:
 
 
 def _is_finite(tensor: Tensor) -> bool:
+    if tensor._is_zerotensor():  # autograd's 0 that has no memory: reading it is a segfault
+        return True
     try:
         return bool(torch.isfinite(tensor).all())
     except (RuntimeError, NotImplementedError):  # a dtype or a layout that torch cannot ask

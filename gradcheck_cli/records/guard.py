@@ -10,7 +10,8 @@ class Guard:
     """A rewrite of the only call of `op` in a line.
 
     The fields are Python expressions. In them `x` is the operand that makes the trouble, `y` what the call makes of
-    `argument`, `ok` what `chosen` says, `dim` the dimension of the call and `second` its second argument.
+    `argument`, `ok` what `chosen` says, `dim` the dimension of the call, `second` its second argument, `numerator` what
+    is divided, and `power` what an exp was taken of to make `x`.
 
     Attributes:
         op: The op's plain name, such as "log".
@@ -58,6 +59,14 @@ SPELLINGS = {
     "linalg_eigh": "eigh linalg_eigh",
 }
 """How an op is called, where that is not by its name: a dunder stands without its underscores."""
+
+
+_POSITIONS = {"div": 1, "xlogy": 1, "xlog1py": 1, "remainder": 1, "fmod": 1, "polygamma": 1, "ldexp": 1, "addcdiv": 2}
+
+
+def position(op: str) -> int:
+    """Which argument of an op makes the trouble, by its plain name."""
+    return _POSITIONS.get(op.removeprefix("special_"), 0)
 
 
 def spellings(op: str) -> frozenset[str]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from gradcheck_cli.records.comparison import Comparison
 from gradcheck_cli.records.ops import stem
 from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.spec import Samples
 from gradcheck_cli.records.term import Term
 
 
@@ -183,6 +184,7 @@ class Origin:
         unwanted: Share of the bad elements whose incoming gradient is exactly 0: what came out there was not asked
             for. None for the forward pass, but where the gradient of another op met what it had made.
         derived: Whether the op's gradient made it, inside torch.autograd.grad; `operands` are what the op had saved.
+        idle: Whether nothing of the loss was made from it.
     """
 
     op: str
@@ -195,6 +197,7 @@ class Origin:
     operands: tuple[Operand, ...]
     unwanted: float | None = None
     derived: bool = False
+    idle: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -300,7 +303,8 @@ class Measurement:
 
     `ops` is ordered from the loss down: every op stands before the ops that it sends gradients to. `loss_source` says
     where the forward pass took its loss from. `entry` is looked for only where the loss or a gradient is not finite.
-    `stopped` is the exception that ended the pass before there was a loss, which then counts as NaN.
+    `stopped` is the exception that ended the pass before there was a loss, which then counts as NaN. `samples` says
+    where those of the batch come from.
     """
 
     loss: float
@@ -322,6 +326,7 @@ class Measurement:
     origin: Origin | None = None
     entry: Entry | None = None
     stopped: str = ""
+    samples: Samples | None = None
     roundings: tuple[Rounding, ...] = ()
 
     @property

@@ -39,7 +39,21 @@ def plain_op(name: str) -> str:
     if backward and not number:
         return before
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[A-Z][a-z])|(?<=[0-9]D)(?=[A-Z])", "_", before).lower()
-    return snake.strip("_").removeprefix("native_").removesuffix("_forward")
+    plain = snake.strip("_").removeprefix("native_").removesuffix("_forward")
+    return _AS_DISPATCHED.get(plain, plain)
+
+
+_AS_DISPATCHED = {
+    "grid_sampler2d": "grid_sampler_2d",
+    "grid_sampler3d": "grid_sampler_3d",
+    "grid_sampler2d_cpu_fallback": "grid_sampler_2d_cpu_fallback",
+    "special_xlog1_py": "special_xlog1py",
+    "im2_col": "im2col",
+    "col2_im": "col2im",
+    "deg2_rad": "deg2rad",
+    "rad2_deg": "rad2deg",
+}
+"""Ops whose node's name does not say where their words end."""
 
 
 def _set(*words: str) -> frozenset[str]:
@@ -172,7 +186,7 @@ ELEMENTWISE_ARITHMETIC = _set("add sub mul div")
 DECOMPOSITIONS = _set(
     "linalg_eig linalg_eigh linalg_svd linalg_inv_ex linalg_solve_ex linalg_solve_triangular linalg_cholesky_ex",
     "linalg_det linalg_slogdet linalg_lu linalg_lu_factor_ex linalg_lu_solve linalg_pinv linalg_qr linalg_lstsq",
-    "linalg_matrix_exp linalg_householder_product",
+    "linalg_matrix_exp linalg_householder_product triangular_solve cholesky_solve cholesky_inverse ormqr",
 )
 """Solvers and factorisations of matrices."""
 ATTENTIONS = _set(
@@ -180,6 +194,8 @@ ATTENTIONS = _set(
     "scaled_dot_product_flash_attention_for_cpu scaled_dot_product_efficient_attention",
     "scaled_dot_product_cudnn_attention scaled_dot_product_fused_attention_overrideable",
 )
+LENGTHS = _set("norm linalg_vector_norm dist cdist pdist renorm hypot abs angle sgn weight_norm_interface")
+"""Roots of sums of squares, and what divides by one."""
 SPREADS = _set("std std_mean var var_mean")
 
 # ---------------------------------------------------------------- plain names: values that leave the graph

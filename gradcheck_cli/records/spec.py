@@ -63,6 +63,23 @@ class CheckSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Samples:
+    """Where the samples of a batch stand in what they were drawn from, in its order.
+
+    Attributes:
+        kind: What one is called: "item" of a data set, "line" of a file.
+        holder: What holds them, in words.
+        first: The number of the first.
+        columns: The names of the inputs' columns; () where they have none.
+    """
+
+    kind: str
+    holder: str
+    first: int
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LossScale:
     """What a GradScaler multiplies the loss by, and what it multiplies that by where a gradient overflows."""
 
@@ -117,7 +134,7 @@ class Target:
     `picked` says in one line each how model, batch and loss were found; `root` is the folder against
     which source files are shown. `loss_source` is empty where only the forward pass can tell. `built` holds
     the file and line that built a module, by its dotted name, as far as it was seen, and `derived` the parameters that
-    were made of others.
+    were made of others. `samples` says of each batch where its samples come from, as far as that is known.
     """
 
     name: str
@@ -130,3 +147,4 @@ class Target:
     batch_size: int | None = None
     built: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     derived: tuple[Derived, ...] = ()
+    samples: tuple[Samples, ...] = ()

@@ -7,50 +7,62 @@ first is shown that cures and keeps them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gradcheck_cli.records.guard import Carried, Guard
-from gradcheck_cli.records.ops import DECOMPOSITIONS, is_custom, plain_op
+from gradcheck_cli.records.ops import DECOMPOSITIONS, LENGTHS, is_custom, plain_op
 from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.remedies.calling import from_outside
 from gradcheck_cli.remedies.catalogue import ROWS
-from gradcheck_cli.remedies.rewriting import calls, rewritten
+from gradcheck_cli.remedies.rewriting import calls, filled, rewritten
 from gradcheck_cli.remedies.row import Tried
 
 _FLOORS = ("1e-8", "1e-12", "1e-6", "1e-4", "1e-20", "1e-37")
 _DOMAINS = {
-    "log log2 log10 sqrt rsqrt lgamma digamma": ("x > {}", "1.0", ("0", "1e-37", "1e-25", "1e-12", "1e-8", "1e-4")),
+    "log log2 log10 sqrt rsqrt lgamma digamma polygamma mvlgamma special_entr": (
+        "x > {}",
+        "1.0",
+        ("0", "1e-37", "1e-25", "1e-12", "1e-8", "1e-4"),
+    ),
     "pow": ("x > {}", "1.0", ("0", "1e-37", "1e-25", "1e-12", "1e-8", "1e-4")),
     "xlogy": ("x > {}", "1.0", ("0", "1e-37", "1e-12")),
-    "div reciprocal": ("x.abs() > {}", "1.0", ("1e-37", "1e-25", "1e-19", "1e-12", "1e-8", "1e-4")),
+    "div reciprocal remainder fmod addcdiv": (
+        "x.abs() > {}",
+        "1.0",
+        ("1e-37", "1e-25", "1e-19", "1e-12", "1e-8", "1e-4"),
+    ),
     "acosh": ("x > {}", "2.0", ("1", "1 + 1e-6")),
-    "log1p": ("x > {}", "0.0", ("-1", "-1 + 1e-6")),
+    "log1p special_xlog1py": ("x > {}", "0.0", ("-1", "-1 + 1e-6")),
     "acos asin atanh erfinv": ("x.abs() < {}", "0.0", ("1", "1 - 1e-6")),
-    "logit": ("(x - 0.5).abs() < {}", "0.5", ("0.5", "0.5 - 1e-6")),
+    "logit special_ndtri": ("(x - 0.5).abs() < {}", "0.5", ("0.5", "0.5 - 1e-6")),
     "exp expm1": ("x < {}", "0.0", ("88", "80", "40")),
-    "exp2": ("x < {}", "0.0", ("127", "100", "60")),
-    "sinh cosh": ("x.abs() < {}", "0.0", ("88", "80", "40")),
+    "exp2 ldexp": ("x < {}", "0.0", ("127", "100", "60")),
+    "sinh cosh i0 special_i1": ("x.abs() < {}", "0.0", ("88", "80", "40")),
 }
 """By op where it is finite, and a value at which it is."""
 _CLAMPS = {
-    "log log2 log10 sqrt rsqrt lgamma digamma pow xlogy reciprocal div": ("x.clamp(min={})", _FLOORS),
+    "log log2 log10 sqrt rsqrt lgamma digamma pow xlogy reciprocal div polygamma mvlgamma special_entr remainder fmod "
+    "addcdiv": ("x.clamp(min={})", _FLOORS),
     "acosh": ("x.clamp(min=1 + {})", ("1e-6", "1e-4")),
-    "log1p": ("x.clamp(min=-1 + {})", ("1e-6", "1e-7")),
+    "log1p special_xlog1py": ("x.clamp(min=-1 + {})", ("1e-6", "1e-7")),
     "acos asin atanh erfinv": ("x.clamp(-1 + {0}, 1 - {0})", ("1e-6", "1e-7", "1e-4")),
-    "logit": ("x.clamp({0}, 1 - {0})", ("1e-6", "1e-7", "1e-4")),
+    "logit special_ndtri": ("x.clamp({0}, 1 - {0})", ("1e-6", "1e-7", "1e-4")),
     "exp expm1": ("x.clamp(max={})", ("20", "40", "80", "88")),
-    "exp2": ("x.clamp(max={})", ("30", "60", "100", "127")),
-    "sinh cosh": ("x.clamp(-{0}, {0})", ("20", "40", "80", "88")),
+    "exp2 ldexp": ("x.clamp(max={})", ("30", "60", "100", "127")),
+    "sinh cosh i0 special_i1": ("x.clamp(-{0}, {0})", ("20", "40", "80", "88")),
+    "special_erfcx": ("x.clamp(min=-{})", ("5", "9")),
+    "special_log_ndtr": ("x.clamp(min=-{})", ("1e2", "1e4")),
 }
-_EPS = "log log2 log10 sqrt rsqrt reciprocal div lgamma digamma pow"
+_EPS = "log log2 log10 sqrt rsqrt reciprocal div lgamma digamma pow polygamma mvlgamma remainder fmod addcdiv"
 _ROWS = "(x > -torch.inf).any(dim, keepdim=True)"
 
 
 def _double_where() -> Iterator[Guard]:
     for ops, (inside, safe, limits) in _DOMAINS.items():
         for op in ops.split():
-            exact = ("x != 0",) if op in ("div", "reciprocal") else ()
+            exact = ("x != 0",) if op in ("div", "reciprocal", "remainder", "fmod", "addcdiv") else ()
             for chosen in (*exact, *(inside.format(limit) for limit in limits)):
                 yield Guard(
                     op=op, chosen=chosen, argument=f"torch.where(ok, x, {safe})", result="torch.where(ok, y, 0.0)"
@@ -106,6 +118,10 @@ _GUARDS: Mapping[str, tuple[Guard, ...]] = {
         ),
         Guard(op="nll_loss", keyword="reduction='sum'", result="y / (second != -100).sum().clamp(min=1)", plain=True),
     ),
+    "exp-of-minus": tuple(
+        Guard(op="div", result=f"numerator * torch.exp(-power{limit})")
+        for limit in ("", *(f".clamp(min=-{least})" for least in (80, 60, 40, 20)))
+    ),
     "zero-infinity": (Guard(op="ctc_loss", keyword="zero_infinity=True"),),
     "jitter": tuple(_jitters()),
 }
@@ -128,7 +144,8 @@ def guards_for(remedy: str, op: str, cause: str, code: str) -> tuple[Guard, ...]
 
 def _is_of_a_weight(finding: Finding) -> bool:
     """Whether the op works on a weight, as a spectral norm does: what goes into the layer is no matter."""
-    return any("parametrizations" in layer.split(".") for layer in finding.layers)
+    inside = any("parametrizations" in layer.split(".") for layer in finding.layers)
+    return inside or (finding.op or "").startswith(("weight_norm", "WeightNorm"))
 
 
 def _is_too_large(cause: str, op: str) -> bool:
@@ -149,11 +166,11 @@ def carried_into(finding: Finding, ladders: Mapping[str, Sequence[Guard]], carri
 
     What was not carried out is told as such, and what has no form in this line comes after.
     """
+    if "buffer" in finding.evidence:
+        return _with_buffer_filled(finding)
     kept = {r.id: _told(r, ladders[r.id], carried.get(r.id)) for r in finding.remedies if r.id in ladders}
     first = [r for r in kept.values() if r is not None]
-    rest = [r for r in finding.remedies if r.id not in kept]
-    rest = [r for r in rest if _fits(r.id, finding)] or rest
-    rest = _outside(rest, finding)
+    rest = _outside([r for r in finding.remedies if r.id not in kept], finding)
     fused = [r for r in finding.remedies[:1] if r.id in _FUSED]
     rest = [r for r in rest if r not in fused]
     failed = [replace(r, trial=Trial(note=_FAILED)) for r in finding.remedies if kept.get(r.id, r) is None]
@@ -163,18 +180,38 @@ def carried_into(finding: Finding, ladders: Mapping[str, Sequence[Guard]], carri
     return replace(finding, remedies=(*fused, *sorted(first, key=lambda r: r.trial.outcome != "fixed"), *rest))
 
 
+def _with_buffer_filled(finding: Finding) -> Finding:
+    """Where the user's line reads a buffer, NaN may be meant, as in slots that are not in use: fill it there first."""
+    name, code = str(finding.evidence["buffer"]).rpartition(".")[2], finding.source.code if finding.source else ""
+    line = filled(code, name)
+    if line is None:
+        return replace(finding, remedies=tuple(r for r in finding.remedies if r.id != "data-cleaning"))
+    note = "untried: a buffer is filled by hand, or where it is read"
+    filling = [replace(r, code=line, trial=Trial(note=note)) for r in finding.remedies if r.id == "data-cleaning"]
+    return replace(finding, remedies=(*filling, *(r for r in finding.remedies if r.id != "data-cleaning")))
+
+
 def _outside(remedies: list[Remedy], finding: Finding) -> list[Remedy]:
-    """What is to be passed first, where the op is not called in the user's line."""
+    """What is to be passed first, where the user's line takes it; of the rest what means anything to the op."""
     op, code = plain_op(finding.op or ""), finding.source.code if finding.source else ""
-    if is_custom(finding.op or "") or op not in _GUARDED or calls(code, op):
-        return remedies
+    fitting = [remedy for remedy in remedies if _fits(remedy.id, finding)]
+    if is_custom(finding.op or ""):
+        return fitting
+    if _is_of_a_weight(finding):
+        return sorted(fitting, key=lambda remedy: remedy.id != "init")
     low, high = finding.evidence.get("smallest_input", -1.0), finding.evidence.get("largest_input", 2.0)
     shares = isinstance(low, (int, float)) and isinstance(high, (int, float)) and 0 <= low <= high <= 1
-    if _is_of_a_weight(finding):
-        return sorted(remedies, key=lambda remedy: remedy.id != "init")
-    made = [from_outside(remedy, op, code, shares=shares) for remedy in remedies]
-    passed = [new for new in made if new is not None]
-    return passed + [old for old, new in zip(remedies, made, strict=True) if new is None]
+    inside = op in _GUARDED and not calls(code, op)
+    passed = {r.id: from_outside(r, op, code, shares=shares, inside=inside) for r in remedies if _serves(r.id, finding)}
+    return [r for r in passed.values() if r is not None] + [r for r in fitting if passed.get(r.id) is None]
+
+
+def _serves(remedy: str, finding: Finding) -> bool:
+    """Whether it is meant for the values that went in: of a mask of -Inf a finite one, and not a clamp."""
+    masked = finding.evidence.get("smallest_input") == -math.inf
+    if remedy == "finite-min" and finding.cause == "where-trap":
+        return masked
+    return not (remedy == "clamp" and masked)
 
 
 _GUARDED = {guard.op for guards in _GUARDS.values() for guard in guards}
@@ -183,19 +220,33 @@ _GUARDED = {guard.op for guards in _GUARDS.values() for guard in guards}
 
 def _fits(remedy: str, finding: Finding) -> bool:
     """Whether a remedy that cannot be written into the line means anything to the op."""
-    op = plain_op(finding.op or "")
-    if remedy in ("clamp", "eps", "jitter", "variance-floor"):
-        return any(guard.op == op for guard in _GUARDS[remedy]) or (remedy == "jitter" and op in DECOMPOSITIONS)
-    if remedy == "init" and finding.cause in ("zero-div-zero", "zero-norm"):
+    op, cause = plain_op(finding.op or ""), finding.cause
+    if remedy == "double-where" and cause in ("where-trap", "zero-times-inf"):
+        return True
+    if remedy in _OF_AN_OP:
+        acted_on = {guard.op for guard in _GUARDS[remedy]} | _ALSO_OF.get(remedy, frozenset())
+        return op in acted_on and not (remedy == "clamp" and _is_too_large(cause, op))
+    if remedy == "init" and cause in ("zero-div-zero", "zero-norm"):
         return _is_of_a_weight(finding)
-    if remedy == "clamp" and _is_too_large(finding.cause, op):
-        return False
-    if remedy in _FUSED_WITH:
-        return any(word in f"{op} {finding.source.code if finding.source else ''}" for word in _FUSED_WITH[remedy])
-    return True
+    words = _WORDS.get((remedy, cause), _WORDS.get((remedy, ""), ("",)))
+    return _serves(remedy, finding) and any(
+        word in f"{op} {finding.source.code if finding.source else ''}" for word in words
+    )
 
 
-_FUSED_WITH = {"log-softmax": ("exp", "log", "softmax", "sigmoid"), "softmax": ("exp",), "xlogy": ("log",)}
+_ALSO_OF = {"jitter": DECOMPOSITIONS, "eps": LENGTHS}
+"""Ops that a remedy means something to, though it cannot be written into their line by itself."""
+_OF_AN_OP = ("clamp", "eps", "jitter", "variance-floor", "double-where", "exp-of-minus")
+"""Remedies that are written around a call of the op."""
+_WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("log-softmax", ""): ("exp", "log", "softmax", "sigmoid"),
+    ("softmax", ""): ("exp",),
+    ("xlogy", ""): ("log",),
+    ("softplus", "exp-overflow"): ("exp",),
+    ("scale-logits", "exp-overflow"): ("exp", "logits", "softmax", "attention", "cosh", "sinh"),
+    ("slogdet", "exp-overflow"): ("det",),
+}
+"""By remedy, and cause where that matters, words of which the op or its line has to have one."""
 _FUSED = ("log-softmax", "softmax")
 """They change nothing that is healthy, and are first only where there is a softmax to be fused."""
 _FAILED = "carried out in this line it does not cure, or changes healthy values: guard what it is made of"

@@ -23,7 +23,7 @@ REMEDIES = (
         'with torch.autocast("cuda", enabled=False): y = op(x.float())',
         unless="for whole models where memory is short",
         source="PyTorch docs, autocast op reference: https://docs.pytorch.org/docs/stable/amp.html",
-        causes="exp-overflow:5 degenerate-eigenvalues:3 fp16-overflow:2 fp16-underflow:4 update-moves-nothing:1",
+        causes="degenerate-eigenvalues:3 fp16-overflow:2 fp16-underflow:4 update-moves-nothing:1",
         tried=Tried.EDIT,
         needs="update-moves-nothing:low-weights",
         variants={
@@ -79,7 +79,17 @@ REMEDIES = (
         unless="where a clamp is enough",
         source="JAX FAQ, Gradients contain NaN where using where: https://docs.jax.dev/en/latest/faq.html",
         causes="sqrt-zero:2 pow-domain:2 acos-boundary:2 zero-div-zero:2 zero-times-inf:2 where-trap:1 "
-        "logsumexp-neginf:3 small-denominator:5 log-zero:5 log-negative:4 exp-overflow:6 zero-norm:3",
+        "logsumexp-neginf:3 small-denominator:5 log-zero:5 log-negative:4 exp-overflow:5 zero-norm:3",
+    ),
+    remedy(
+        "exp-of-minus",
+        "multiply by exp(-x) instead of dividing by exp(x)",
+        "The same number, but the slope of a division has the square of its denominator below it, which is 0 or Inf "
+        "long before exp(x) is.",
+        "scaled = gap * torch.exp(-log_var)",
+        unless="where the denominator is not the exp of something",
+        source="Higham 2002, Accuracy and Stability of Numerical Algorithms, chapter 1",
+        causes="small-denominator:6",
     ),
     remedy(
         "mask-fix",
@@ -100,7 +110,7 @@ REMEDIES = (
         unless="where a row may be masked whole: all of it would weigh alike",
         source="PyTorch docs, torch.Tensor.masked_fill: "
         "https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html",
-        causes="inf-in-loss:1 masked-softmax-row:3 zero-times-inf:5 inf-input:4 logsumexp-neginf:4",
+        causes="inf-in-loss:1 masked-softmax-row:3 zero-times-inf:5 inf-input:4 logsumexp-neginf:4 where-trap:3",
     ),
     remedy(
         "slogdet",
@@ -111,7 +121,7 @@ REMEDIES = (
         unless="where the sign carries a meaning, or the determinant may be 0",
         source="PyTorch docs, torch.linalg.slogdet: "
         "https://docs.pytorch.org/docs/stable/generated/torch.linalg.slogdet.html",
-        causes="negative-determinant:1",
+        causes="negative-determinant:1 exp-overflow:8",
     ),
     remedy(
         "drop-empty",
@@ -145,10 +155,10 @@ REMEDIES = (
         "subtract the maximum before exp",
         "A softmax does not change where its scores are shifted, and exp of what is at most 0 cannot overflow; "
         "torch.softmax does it by itself.",
-        "p = torch.softmax(scores, dim=-1)  # by segments: (scores - scores.max()).exp()",
+        "p = torch.softmax(scores, dim=-1)  # by segments: (scores - top[index]).exp(), top being their maxima",
         unless="where exp is no part of a softmax",
         source="Higham 2002, Accuracy and Stability of Numerical Algorithms, chapter 1",
-        causes="exp-overflow:7",
+        causes="exp-overflow:6",
     ),
     remedy(
         "remove-softmax",
@@ -393,7 +403,7 @@ REMEDIES = (
         unless="inside the model, where it hides the next fault",
         source="PyTorch docs, torch.nan_to_num: https://docs.pytorch.org/docs/stable/generated/torch.nan_to_num.html",
         causes="constant-target:1 unshuffled-batches:2 log-negative:3 zero-variance:3 ctc-infeasible:2 nan-input:1 "
-        "inf-input:1",
+        "inf-input:1 nan-parameter:4 inf-buffer:3",
     ),
     remedy(
         "input-check",

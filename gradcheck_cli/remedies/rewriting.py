@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gradcheck_cli.records.guard import Guard, spellings
+from gradcheck_cli.records.guard import Guard, position, spellings
 
 _NAMESPACES = {"torch", "F", "nn", "linalg", "special"}
 _OWNERS = {"self", "cls", "model", "math", "np", "numpy", "jnp"}
@@ -54,6 +54,24 @@ def calls(code: str, op: str) -> bool:
         return True
 
 
+def filled(code: str, attribute: str) -> str | None:
+    """The user's line with 0 for NaN where it reads an attribute once, such as a buffer; None where it does not.
+
+    Args:
+        code: One line of source, without indentation.
+        attribute: The name of the attribute, without what it belongs to.
+    """
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:
+        return None
+    read = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == attribute]
+    if len(read) != 1 or not isinstance(read[0].ctx, ast.Load):
+        return None
+    new = ast.Call(ast.Attribute(ast.Name("torch"), "nan_to_num"), [read[0]], [])
+    return ast.unparse(_Swap({read[0]: new}).visit(tree))
+
+
 def _writes_alike(place: _Place, guard: Guard) -> bool:
     """Whether a result that is spelled out writes in place where the user's call does."""
     if not guard.result or "y" in {name.id for name in _all_names(guard.result)}:
@@ -90,6 +108,7 @@ def _names(place: _Place, guard: Guard) -> dict[str, ast.expr] | None:
     keywords = {k.arg: k.value for k in place.node.keywords} if isinstance(place.node, ast.Call) else {}
     second = place.rest[0] if place.rest else None
     given = {"dim": keywords.get("dim", second), "second": second}
+    given |= {"numerator": _numerator(place), "power": _power(place.x)}
     wanted = {node.id for text in (guard.chosen, guard.argument, guard.result) for node in _all_names(text)}
     for name in wanted & set(given):
         value = given[name]
@@ -99,6 +118,20 @@ def _names(place: _Place, guard: Guard) -> dict[str, ast.expr] | None:
     if guard.plain and (len(place.rest) > ("second" in wanted or guard.keyword != "") or keywords):
         return None
     return names
+
+
+def _numerator(place: _Place) -> ast.expr | None:
+    return place.node.left if isinstance(place.node, ast.BinOp) else None
+
+
+def _power(x: ast.expr) -> ast.expr | None:
+    """What an exp is taken of."""
+    if not isinstance(x, ast.Call) or _name(x.func) != "exp":
+        return None
+    function = x.func
+    if isinstance(function, ast.Attribute) and not _is_namespace(function.value):
+        return function.value
+    return x.args[0] if x.args else None
 
 
 def _all_names(text: str) -> list[ast.Name]:
@@ -158,7 +191,7 @@ def _places(node: ast.AST, op: str) -> list[_Place]:
         return [_Place(node=node, x=node.value)]
     if not isinstance(node, ast.Call) or _name(node.func).rstrip("_") not in spellings(op):
         return []
-    return list(_called_places(node, node.func, 1 if op in ("div", "xlogy") else 0))
+    return list(_called_places(node, node.func, position(op)))
 
 
 def _called_places(node: ast.Call, function: ast.expr, position: int) -> Iterator[_Place]:
@@ -172,8 +205,8 @@ def _called_places(node: ast.Call, function: ast.expr, position: int) -> Iterato
         return
     if not position:
         yield _Place(node=node, x=function.value, rest=tuple(node.args))
-    elif node.args:
-        yield _Place(node=node, x=node.args[0], function=True)
+    elif len(node.args) >= position:
+        yield _Place(node=node, x=node.args[position - 1], function=True)
 
 
 def _name(function: ast.expr) -> str:

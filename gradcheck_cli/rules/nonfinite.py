@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ def nonfinite_input(evidence: Evidence) -> Diagnoses:
         nan = entry.produced == "nan" if entry is not None else bool(stats.nan_count)
         yield Diagnosis(
             cause="nan-input" if nan else "inf-input",
-            message=f"{_holding(stats)}{_stopping(evidence)}",
+            message=f"{_holding(evidence, stats)}{_stopping(evidence)}",
             why="the data is not finite before the model has seen it" + _coming_in(entry),
             op=entry.origin.op if entry is not None and entry.origin is not None else None,
             source=entry.origin.source if entry is not None and entry.origin is not None else None,
@@ -45,7 +46,7 @@ def nonfinite_input(evidence: Evidence) -> Diagnoses:
             yield Diagnosis(
                 severity=Severity.NOTE,
                 cause="nan-input",
-                message=_holding(stats),
+                message=_holding(evidence, stats),
                 why="none of it reaches the loss or a gradient, as where a mask leaves it out"
                 if not _is_harmed(evidence)
                 else "it is not what makes the loss or the gradients non-finite",
@@ -67,9 +68,19 @@ def _reaches(evidence: Evidence, stats: TensorStats) -> bool:
     return _is_harmed(evidence) and evidence.measurement.origin is None
 
 
-def _holding(stats: TensorStats) -> str:
-    first = f", the first at {list(stats.first_bad)}" if stats.first_bad else ""
+def _holding(evidence: Evidence, stats: TensorStats) -> str:
+    first = f", the first at {list(stats.first_bad)}{_whence(evidence, stats)}" if stats.first_bad else ""
     return f"`{stats.name}` holds {_counts(stats.nan_count, stats.inf_count)} among {stats.numel:,} values{first}"
+
+
+def _whence(evidence: Evidence, stats: TensorStats) -> str:
+    """Where the first bad value of a tensor stands in the data, as far as that is known."""
+    samples, at = evidence.measurement.samples, stats.first_bad
+    if samples is None:
+        return ""
+    named = stats in evidence.measurement.inputs and len(at) == 2 and stats.shape[1] == len(samples.columns)
+    column = f", column `{samples.columns[at[1]]}`" if named else ""
+    return f" ({samples.kind} {samples.first + at[0]} of {samples.holder}{column})"
 
 
 def _amounts(stats: TensorStats) -> dict[str, float | int | str]:
@@ -138,7 +149,7 @@ def _held_by_buffer(evidence: Evidence, entry: Entry) -> Diagnosis:
         + _coming_in(entry),
         op=entry.origin.op if entry.origin is not None else None,
         source=entry.origin.source if entry.origin is not None else None,
-        numbers={"buffers": 1},
+        numbers={"buffers": 1, "buffer": entry.name},
     )
 
 
@@ -228,9 +239,9 @@ def nonfinite_backward(evidence: Evidence) -> Diagnoses:
     elif poisoned:
         yield Diagnosis(
             layers=poisoned,
-            cause="custom-backward",
+            cause="unknown",
             message=f"the gradient of {named(poisoned)} is not finite",
-            why="no single op made them",
+            why="no single op made it, as where finite gradients of several ways are added up",
             numbers={"layers": len(poisoned)},
         )
 
@@ -277,14 +288,16 @@ def hidden_nonfinite(evidence: Evidence) -> Diagnoses:
 
     The bad values are masked, replaced or divided away after it. Whatever they stand for is lost: no gradient comes
     back through them, and the next change to the mask lets them out. An Inf that is written on purpose, as -inf into
-    attention scores or as the logarithm of a mask, is left alone.
+    attention scores or as the logarithm of a mask, is left alone. Where nothing of the loss was made from it, as of a
+    metric that is returned beside it, it is a note.
     """
     origin = evidence.measurement.origin
     if not math.isfinite(evidence.measurement.loss) or origin is None or origin.node >= 0 or _is_harmed(evidence):
         return
     if origin.op not in WRITERS | LOGARITHMS:
-        message = f"{origin.op} puts out {_elements(origin)}, and neither the loss nor a gradient shows it"
-        yield _made_by(evidence, origin, message)
+        unseen = "nothing of the loss is made from it" if origin.idle else "neither the loss nor a gradient shows it"
+        made = _made_by(evidence, origin, f"{origin.op} puts out {_elements(origin)}, and {unseen}")
+        yield replace(made, severity=Severity.NOTE) if origin.idle else made
 
 
 _RULES_OF_ARITHMETIC = {
@@ -314,7 +327,24 @@ _RULES_OF_ARITHMETIC = {
 
 def _in_words(cause: str, origin: Origin) -> str:
     reason = _RULES_OF_ARITHMETIC.get(cause)
-    return f"{reason}: {values_of(origin)}" if reason else values_of(origin)
+    return (f"{reason}: {values_of(origin)}" if reason else values_of(origin)) + _rounded_away(origin)
+
+
+_SMALL_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d*)?e-\d+(?![\w.])")
+_DEFAULT_EPS = {"normalize(": "1e-12", "cosine_similarity(": "1e-8"}
+"""What such a call adds where it is told nothing."""
+_LEAST_OF_HALF = 2.0**-25
+"""Half of the smallest number of float16: what is not larger rounds to 0."""
+
+
+def _rounded_away(origin: Origin) -> str:
+    """The eps of the user's line that is 0 in the precision that the op runs in, to end a sentence with."""
+    code = origin.source.code if origin.source is not None else ""
+    if not any(operand.dtype == "float16" for operand in origin.operands):
+        return ""
+    defaults = [eps for call, eps in _DEFAULT_EPS.items() if call in code and "eps" not in code]
+    lost = [text for text in (*_SMALL_NUMBER.findall(code), *defaults) if float(text) <= _LEAST_OF_HALF]
+    return f"; {lost[0]} is 0 in float16, whose smallest number is 6e-8" if lost else ""
 
 
 def _elements(origin: Origin) -> str:
@@ -324,8 +354,11 @@ def _elements(origin: Origin) -> str:
 
 def _sample(evidence: Evidence, origin: Origin) -> str:
     """The sample of the batch that the first bad element belongs to, where what went in is laid out by samples."""
-    index = bad_sample(evidence, origin)
-    return "" if index is None else f"; the first comes from sample {index} of the batch"
+    index, samples = bad_sample(evidence, origin), evidence.measurement.samples
+    if index is None:
+        return ""
+    known = f" ({samples.kind} {samples.first + index} of {samples.holder})" if samples is not None else ""
+    return f"; the first comes from sample {index} of the batch{known}"
 
 
 def bad_sample(evidence: Evidence, origin: Origin) -> int | None:

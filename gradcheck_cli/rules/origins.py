@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.records.measurement import Operand, Origin
 from gradcheck_cli.records.ops import (
     ADDITIVE,
+    ATTENTIONS,
     CHOOSERS,
     ELEMENTWISE_ARITHMETIC,
+    LENGTHS,
     MATRIX_PRODUCTS,
     MEANS_AND_SUMS,
     WRITERS,
@@ -29,15 +31,16 @@ def forward_cause(origin: Origin) -> str:
     """The cause that an op of the forward pass and its operands name."""
     if any(0 in operand.shape for operand in origin.operands):
         return "empty-reduction"
+    if _adds_masks(origin):
+        return "masked-softmax-row"
     if origin.produced == "inf" and any(operand.dtype == "float16" for operand in origin.operands):
         return "fp16-overflow"
-    if constant := _bad_constant(origin):
-        return constant
-    if is_logdet(origin):
-        return "negative-determinant"
+    if told := _bad_constant(origin) or ("negative-determinant" if is_logdet(origin) else ""):
+        return told
     if origin.produced == "nan" and _met_infinity(origin):
         return "zero-times-inf"
-    return _by_values(_domain(origin.op).forward or "unknown", origin)
+    domain = _domain(origin.op)
+    return _by_values((domain.backward if origin.derived else domain.forward) or "unknown", origin)
 
 
 def is_logdet(origin: Origin) -> bool:
@@ -63,9 +66,22 @@ def backward_cause(evidence: Evidence, index: int, origin: Origin | None) -> str
     if origin.unwanted == 1 and _is_chosen_from(evidence, index):
         return "where-trap"
     cause = _by_values(found, origin)
-    if any(operand.dtype == "float16" for operand in origin.operands) and cause == "exp-overflow":
-        return "fp16-overflow"
-    return cause
+    grown = cause == "exp-overflow" or (cause == "large-init" and origin.produced == "inf")
+    return "fp16-overflow" if grown and any(operand.dtype == "float16" for operand in origin.operands) else cause
+
+
+def _adds_masks(origin: Origin) -> bool:
+    """Whether two masks of the lowest number of their dtype were added, which is -Inf."""
+    lowest = [_LOWEST[o.dtype] for o in origin.operands if o.dtype in _LOWEST and o.elements]
+    if origin.op != "add" or origin.produced != "inf" or len(lowest) < 2:
+        return False
+    values = [o.elements[0].value for o in origin.operands if o.dtype in _LOWEST and o.elements]
+    return all(value <= _NEARLY * low for value, low in zip(values, lowest, strict=True))
+
+
+_LOWEST = {"float16": -65504.0, "bfloat16": -3.39e38, "float32": -3.4e38}
+_NEARLY = 0.5
+"""Share of the lowest number from which two of a kind make -Inf."""
 
 
 def _domain(op: str) -> Domain:
@@ -79,13 +95,34 @@ def _by_values(causes: str, origin: Origin) -> str:
         return below_zero
     if cause == "zero-div-zero" and not _is_zero(_argument(origin)):
         return "small-denominator"
-    if cause == "pow-domain" and _grows(origin):
-        return "exp-overflow"
     if cause == "inf-in-loss" and _is_masked_row(origin):
         return "masked-softmax-row"
-    if cause == "zero-variance" and _overflows(origin):
-        return "exp-overflow"
-    return cause
+    return "exp-overflow" if _is_overflow(cause, origin) else cause
+
+
+def _is_overflow(cause: str, origin: Origin) -> bool:
+    """Whether what went in is inside the domain of the op, and too large for it."""
+    first = _first(origin)
+    too_large = {
+        "pow-domain": _grows(origin),
+        "zero-times-inf": origin.produced == "inf",  # the other is NaN
+        "log-zero": origin.op in _GAMMAS and first > 1,
+        "sqrt-zero": origin.op in LENGTHS and abs(first) > 1,
+        "zero-variance": _passes(origin, _LARGE),
+        "masked-softmax-row": origin.op in ATTENTIONS and _passes(origin, _LARGE),
+        "degenerate-eigenvalues": _is_forward(origin) and _passes(origin, _LARGE),  # backward the inverse is large
+        "fp16-overflow": _passes(origin, _LARGEST),
+    }
+    return too_large.get(cause, False)
+
+
+def _is_forward(origin: Origin) -> bool:
+    return origin.node < 0 and not origin.derived
+
+
+_GAMMAS = {"lgamma", "digamma", "polygamma", "mvlgamma"}
+_LARGEST = 3.4e38
+"""What float32 does not hold."""
 
 
 def _bad_constant(origin: Origin) -> str:
@@ -181,9 +218,13 @@ def _is_zero(operand: Operand | None) -> bool:
 
 def _grows(origin: Origin) -> bool:
     """Whether a power overflows for its size, and not at the end of its domain."""
+    return abs(_first(origin)) > 1 and (origin.produced == "inf" or _is_whole(origin))
+
+
+def _first(origin: Origin) -> float:
+    """What went in where it first went wrong; 0 where that is not known."""
     argument = _argument(origin)
-    first = argument.elements[0].value if argument is not None and argument.elements else 0.0
-    return abs(first) > 1 and (origin.produced == "inf" or _is_whole(origin))
+    return argument.elements[0].value if argument is not None and argument.elements else 0.0
 
 
 def _is_whole(origin: Origin) -> bool:
@@ -196,9 +237,11 @@ _LARGE = 1e17
 """A square of which, summed, passes the largest number of float32."""
 
 
-def _overflows(origin: Origin) -> bool:
-    values = [v for o in origin.operands for v in (o.smallest, o.largest) if v is not None]
-    return any(abs(v) > _LARGE for v in values if math.isfinite(v))
+def _passes(origin: Origin, limit: float) -> bool:
+    """Whether a finite value of what went in does."""
+    given = [o for o in origin.operands if "std" not in o.name and not o.name.startswith("result")]
+    values = [v for o in given for v in (o.smallest, o.largest) if v is not None]
+    return any(abs(v) > limit for v in values if math.isfinite(v))
 
 
 _MIXES = MEANS_AND_SUMS | MATRIX_PRODUCTS

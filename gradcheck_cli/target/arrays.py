@@ -11,12 +11,12 @@ from torch import nn
 
 from gradcheck_cli.errors import TargetError, UsageError
 from gradcheck_cli.names import listing
-from gradcheck_cli.records.spec import CheckSpec
+from gradcheck_cli.records.spec import CheckSpec, Samples
 from gradcheck_cli.target.accepts import TARGET_NAMES, Accepts, accepts
 from gradcheck_cli.target.references import is_data_file
 from gradcheck_cli.target.sampling import take
 from gradcheck_cli.target.storage import read_npy, read_npz, read_pt, read_safetensors
-from gradcheck_cli.target.table import read_csv
+from gradcheck_cli.target.table import columns, read_csv
 from gradcheck_cli.target.tensorspec import FLOATS, INTEGERS, TensorSpec, parse_tensor
 from gradcheck_cli.target.usercode import user_code
 
@@ -46,6 +46,20 @@ def file_batches(spec: CheckSpec, path: str, model: nn.Module) -> tuple[list[Any
     batch, unused = _by_name(named, path, model)
     batches, told = _rows(batch, spec.batches, path)
     return batches, f"{told} (not used: {listing(unused)})" if unused else told
+
+
+def file_samples(spec: CheckSpec, path: str, count: int) -> tuple[Samples, ...]:
+    """Where the samples of each batch of a table come from, by line and with the columns' names; () of other files.
+
+    Raises:
+        UsageError: There is no such target column.
+        TargetError: The file cannot be read.
+    """
+    if Path(path).suffix.lower() != ".csv":
+        return ()
+    names = columns(path, spec.target_column)
+    first = 2 if names else 1
+    return tuple(Samples(kind="line", holder=path, first=first + i * _ROWS, columns=names) for i in range(count))
 
 
 def described_batches(spec: CheckSpec, model: nn.Module) -> list[Any]:

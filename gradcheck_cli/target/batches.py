@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from gradcheck_cli.errors import TargetError, UsageError
-from gradcheck_cli.records.spec import CheckSpec
+from gradcheck_cli.records.spec import CheckSpec, Samples
 from gradcheck_cli.target.accepts import accepts
-from gradcheck_cli.target.arrays import described_batches, file_batches, target_tensor
+from gradcheck_cli.target.arrays import described_batches, file_batches, file_samples, target_tensor
 from gradcheck_cli.target.calls import takes
 from gradcheck_cli.target.forward import overrides
 from gradcheck_cli.target.importing import Imports, UserModule
@@ -40,13 +40,14 @@ class Found(NamedTuple):
     """Batches, and in words where they came from.
 
     `whole` is the list that they are the items of, where that may be one batch itself; None elsewhere. `named_one`
-    says whether it has a name of one batch.
+    says whether it has a name of one batch. `samples` says of each batch where its samples come from, if that is known.
     """
 
     batches: list[Any]
     origin: str
     whole: list[Any] | None = None
     named_one: bool = False
+    samples: tuple[Samples, ...] = ()
 
 
 def load_batches(spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Module) -> Found:
@@ -63,12 +64,14 @@ def load_batches(spec: CheckSpec, imports: Imports, source: UserModule, model: n
     if spec.target is None:
         return found
     target = target_tensor(spec)
-    return Found([_with_target(batch, target) for batch in found.batches], f"{found.origin}, target {spec.target}")
+    batches = [_with_target(batch, target) for batch in found.batches]
+    return Found(batches, f"{found.origin}, target {spec.target}", samples=found.samples)
 
 
 def _batches(spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Module) -> Found:
     if spec.batch is not None and is_data_file(spec.batch):
-        return Found(*file_batches(spec, spec.batch, model))
+        batches, told = file_batches(spec, spec.batch, model)
+        return Found(batches, told, samples=file_samples(spec, spec.batch, len(batches)))
     if spec.batch is not None:
         reference = parse_object(spec.batch, "--batch")
         holder = imports.get(reference) if reference.location else source
@@ -80,8 +83,8 @@ def _batches(spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Mo
 
 
 def _taken(value: Any, count: int, label: str, name: str = "") -> Found:
-    batches, whole = read(value, count, label)
-    return Found(batches, label, whole, name in _ONE_BATCH)
+    found = read(value, count, label)
+    return Found(found.batches, label, found.whole, name in _ONE_BATCH, found.samples)
 
 
 def _lightning_loader(model: nn.Module) -> Any:

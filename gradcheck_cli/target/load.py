@@ -83,6 +83,7 @@ def _loaded(spec: CheckSpec) -> Target:
         batch_size=batch_size(batches[0]),
         built=built.constructions.of(model),
         derived=tuple(built.constructions.derived(model)),
+        samples=found.samples if len(batches) == len(found.batches) else (),
     )
 
 

@@ -6,14 +6,15 @@ import inspect
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, SequentialSampler, default_collate
 
 from gradcheck_cli.errors import TargetError
 from gradcheck_cli.names import listing
+from gradcheck_cli.records.spec import Samples
 from gradcheck_cli.target.calls import required
 from gradcheck_cli.target.usercode import user_code
 
@@ -28,11 +29,23 @@ def take(value: Any, count: int, label: str) -> list[Any]:
         TargetError: It is empty, is no batch, or is a function that needs arguments.
         UserCodeError: The user's code raised while it made a batch.
     """
-    return read(value, count, label)[0]
+    return read(value, count, label).batches
 
 
-def read(value: Any, count: int, label: str) -> tuple[list[Any], list[Any] | None]:
-    """As `take`, and the list itself where it may be one batch as well as a list of them; else None.
+class Reading(NamedTuple):
+    """Batches that were read.
+
+    `whole` is the list itself where it may be one batch as well as a list of them; `samples` says where those of each
+    batch come from, where they were drawn in the order of a data set.
+    """
+
+    batches: list[Any]
+    whole: list[Any] | None
+    samples: tuple[Samples, ...]
+
+
+def read(value: Any, count: int, label: str) -> Reading:
+    """As `take`, with what is known of them.
 
     Raises:
         TargetError: As `take`.
@@ -43,7 +56,18 @@ def read(value: Any, count: int, label: str) -> tuple[list[Any], list[Any] | Non
         batches = list(itertools.islice(_batches(held, label), count))
     if not batches:
         raise TargetError(f"{label} is empty: it gave no batch", hint=_empty_hint(value))
-    return batches, held if _is_list_of_batches(held) else None
+    size = _in_order(held)
+    samples = tuple(Samples(kind="item", holder=label, first=i * size) for i in range(len(batches))) if size else ()
+    return Reading(batches, held if _is_list_of_batches(held) else None, samples)
+
+
+def _in_order(held: Any) -> int:
+    """How many samples a batch takes, one after the other, from a data set; 0 where they are drawn in another way."""
+    if isinstance(held, DataLoader):
+        plain = type(held.batch_sampler) is BatchSampler and isinstance(held.sampler, SequentialSampler)
+        return held.batch_size or 0 if plain else 0
+    is_dataset = (isinstance(held, Dataset) and not isinstance(held, IterableDataset)) or _is_like_dataset(held)
+    return DATASET_BATCH if is_dataset and not isinstance(held, Iterator) else 0
 
 
 def _called(value: Any, label: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 
 import numpy as np
 import torch
@@ -35,11 +36,24 @@ def read_csv(path: str, target_column: str | None) -> tuple[torch.Tensor, torch.
     return _floats(np.delete(values, column, axis=1)), _target(values[:, column])
 
 
-def _rows(path: str) -> list[list[str]]:
+def columns(path: str, target_column: str | None) -> tuple[str, ...]:
+    """The names of the columns that are inputs, in their order; () where the file has no header.
+
+    Raises:
+        UsageError: There is no such target column.
+        TargetError: The file cannot be read.
+    """
+    header = _header(_rows(path, only_header=True))
+    target = _column(path, target_column, header, len(header)) if header else None
+    return tuple(name for index, name in enumerate(header) if index != target)
+
+
+def _rows(path: str, *, only_header: bool = False) -> list[list[str]]:
     try:
         text = located(path).read_text(encoding="utf-8-sig")
         delimiter = max(",;\t", key=text[:10_000].count)
-        return [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(row)]
+        rows = (row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(row))
+        return list(itertools.islice(rows, 1 if only_header else None))
     except (OSError, UnicodeDecodeError, csv.Error) as exc:
         raise TargetError(f"{path} cannot be read: {exc}", hint="Save it as CSV in UTF-8.") from exc
 

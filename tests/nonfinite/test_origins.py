@@ -86,6 +86,17 @@ def test_an_inf_that_later_becomes_zero_is_told():
     assert found.source is not None and "torch.exp" in found.source.code
 
 
+def test_a_metric_beside_the_loss_that_feeds_nothing_is_a_note():
+    class Measured(nn.Linear):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            y = super().forward(x)
+            return y, (y.detach() * 0).sum() / (y.detach() * 0).sum()
+
+    report = check(Measured(4, 2), torch.randn(8, 4), step=lambda m, x: m(x)[0].square().mean())
+    (found,) = [f for f in report.findings if f.code == "GC105"]
+    assert (found.op, found.severity.value) == ("div", "note")
+
+
 def test_an_inf_that_is_written_on_purpose_is_left_alone():
     class Masked(nn.Module):
         def __init__(self) -> None:

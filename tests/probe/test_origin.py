@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from gradcheck_cli.probe.origin import BackwardSearch
+from gradcheck_cli.probe.origin import BackwardSearch, scripted_place
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.records.measurement import Element, Measurement, Op, Origin
 from gradcheck_cli.runtime.graph import Graph
@@ -127,3 +128,38 @@ def test_a_node_is_looked_at_while_the_pass_runs_through_it() -> None:
 def test_a_node_that_was_finite_this_time_is_no_origin() -> None:
     assert searched(torch.tensor([4.0, 1.0], requires_grad=True), "SqrtBackward0") is None
     assert searched(torch.tensor([0.0, 1.0], requires_grad=True), "SumBackward0") is None
+
+
+def test_a_zero_without_memory_is_not_read() -> None:
+    found = origin(lambda x: torch.log((x + torch._efficientzerotensor((4,))) * 0), [1.0, 2.0, 3.0, 4.0])
+    assert found.op == "log"
+
+
+def test_an_op_that_makes_another_beside_one_that_is_gone_is_named() -> None:
+    def function(x: Tensor) -> Tensor:
+        grown = torch.exp2(x**3)  # Inf of the first, 0 of the last
+        return 1e-10 * torch.ones(4) / grown  # 0 of Inf, and Inf of 0
+
+    found = origin(function, [1e30, 1.0, 1.0, -100.0])
+    assert (found.op, found.produced, found.count) == ("div", "inf", 1)
+
+
+def scripted(x: Tensor) -> Tensor:
+    y = x - 1
+    return y.log() * 2
+
+
+def test_the_line_of_a_scripted_function_is_told() -> None:
+    found = origin(torch.jit.script(scripted), [1.0, 2.0, 3.0, 4.0])
+    assert (found.op, found.source is not None and found.source.code) == ("log", "return y.log() * 2")
+
+
+def test_what_torchscript_tells_of_a_failure_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "f.py"
+    file.write_text("")
+    told = (
+        f'The following operation failed in the TorchScript interpreter.\n  File "{file}", line 8, in f\nRuntimeError'
+    )
+    assert scripted_place(RuntimeError(told)) == (str(file), 8)
+    assert scripted_place(RuntimeError(told.replace(str(file), "code/__torch__/f.py"))) is None
+    assert scripted_place(RuntimeError("something else")) is None

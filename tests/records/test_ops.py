@@ -134,3 +134,10 @@ CALLS = {name: words for name, words in SETS.items() if name.endswith("_CALLS")}
 def test_torch_has_every_function_that_a_trial_acts_on(name: str) -> None:
     known = {*dir(torch), *dir(torch.Tensor), *dir(torch.nn.functional)}
     assert CALLS[name] - known == set()
+
+
+def test_a_node_and_what_the_dispatcher_calls_it_have_one_name() -> None:
+    called = {plain_op(op.partition("::")[2].partition(".")[0]) for op in torch._C._dispatch_get_all_op_names()}
+    joined = {name.replace("_", "") for name in called}
+    named = {plain_op(f"{each}Backward0") for each in derivatives()}
+    assert {name for name in named - called if name.replace("_", "") in joined} == set()

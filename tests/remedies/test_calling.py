@@ -12,7 +12,7 @@ from gradcheck_cli.remedies.calling import from_outside
     ("remedy", "op", "code", "told"),
     [
         ("eps", "div", "y = F.normalize(x, dim=-1)", "F.normalize(x, dim=-1, eps=1e-6)"),
-        ("clamp", "xlogy", "loss = f(dist.log_prob(a), old)", "value.clamp(1e-6, 1 - 1e-6)"),
+        ("clamp", "xlogy", "loss = f(dist.log_prob(a), old)", "a = a.clamp(1e-6, 1 - 1e-6)"),
         ("clamp", "log", "return focal(p, y)", "p = p.clamp(min=1e-8)  # before focal()"),
         ("zero-infinity", "ctc_loss", "loss = nn.CTCLoss()(p, t, n, m)", "nn.CTCLoss(zero_infinity=True)"),
         ("finite-min", "sub", "kl = kl_divergence(p, q)", "masked_fill(mask, -1e4)"),

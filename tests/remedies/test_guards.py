@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -97,3 +98,36 @@ def test_a_weight_that_is_normalised_is_to_be_initialised() -> None:
 def test_advice_that_means_nothing_to_the_op_is_left_out() -> None:
     told = carried_into(finding("cumprod", "exp-overflow", "y = x.cumprod(0)"), {}, {})
     assert not {"clamp", "log-softmax", "softmax"} & {r.id for r in told.remedies}
+
+
+def test_a_buffer_is_filled_where_the_users_line_reads_it() -> None:
+    read = finding("mm", "nan-parameter", "return weight @ self.store", evidence={"buffer": "memory.store"})
+    (first, *_) = carried_into(read, {}, {}).remedies
+    assert (first.id, first.code) == ("data-cleaning", "return weight @ torch.nan_to_num(self.store)")
+    elsewhere = finding("batch_norm", "nan-parameter", "h = self.bn(h)", evidence={"buffer": "bn.running_mean"})
+    assert carried_into(elsewhere, {}, {}).remedies[0].id == "weight-check"
+
+
+def test_a_mask_of_minus_infinity_inside_a_library_is_to_be_finite_and_not_clamped() -> None:
+    code = "return kl_divergence(new, old).mean()"
+    sick = finding("sub", "where-trap", code, evidence={"smallest_input": -math.inf, "largest_input": 0.0})
+    told = carried_into(sick, ladders_for(sick), {})
+    assert [r.id for r in told.remedies] == ["finite-min", "double-where"]
+
+
+@pytest.mark.parametrize(
+    ("op", "code", "ids"),
+    [
+        ("embedding_bag", "y = F.embedding_bag(i, w)", ["input-normalization"]),
+        ("layer_norm", "y = self.norm(x)", ["input-normalization"]),
+        ("scaled_dot_product_attention", "y = self.attend(x)", ["scale-logits", "input-normalization"]),
+        ("linalg_det", "y = torch.linalg.det(x)", ["input-normalization", "slogdet"]),
+    ],
+)
+def test_what_overflows_without_an_exp_gets_no_advice_about_one(op: str, code: str, ids: list[str]) -> None:
+    assert [r.id for r in carried_into(finding(op, "exp-overflow", code), {}, {}).remedies] == ids
+
+
+def test_a_normalisation_is_told_its_eps() -> None:
+    told = carried_into(finding("layer_norm", "zero-variance", "y = self.norm(x)"), {}, {})
+    assert (told.remedies[0].id, told.remedies[0].code) == ("variance-floor", "eps=1e-5  # to the normalisation")

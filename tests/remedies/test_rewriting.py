@@ -54,6 +54,16 @@ WHERE = {"argument": "torch.where(ok, x, 1.0)", "result": "torch.where(ok, y, 0.
             "s = torch.sqrt(x.var(dim=0) + 1e-12)",
         ),
         (
+            "scaled = gap / log_var.exp()",
+            Guard(op="div", result="numerator * torch.exp(-power)"),
+            "scaled = gap * torch.exp(-log_var)",
+        ),
+        (
+            "y = torch.addcdiv(a, b, c)",
+            Guard(op="addcdiv", argument="x + 1e-8"),
+            "y = torch.addcdiv(a, b, c + 1e-08)",
+        ),
+        (
             "w = torch.logdet(m)",
             Guard(op="logdet", result="torch.linalg.slogdet(x)[1]"),
             "w = torch.linalg.slogdet(m)[1]",
@@ -95,6 +105,7 @@ LOG = Guard(op="log", argument="x + 1e-8")
         ("f = lambda p: p.log()", Guard(op="log", chosen="x > 0", **WHERE)),  # nothing can be taken out of it
         ("a = x.softmax()", Guard(op="softmax", chosen="x.any(dim)")),  # over which?
         ("s.masked_fill_(m, v)", Guard(op="masked_fill", result="x.masked_fill(second, -1e4)")),  # it writes in place
+        ("y = gap / var", Guard(op="div", result="numerator * torch.exp(-power)")),  # of no exp
         ("m = x.mean(0)", Guard(op="mean", instead="sum", result="y / x.numel()", plain=True)),
     ],
 )

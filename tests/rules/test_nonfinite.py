@@ -10,6 +10,7 @@ import pytest
 
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.measurement import Element, Entry, Measurement, Operand, Origin
+from gradcheck_cli.records.spec import Samples
 from tests.measurements import LEAF, judged, measurement, module, op, parameter, stats
 from tests.rules.chains import LINE, chain, codes, diagnoses, only
 
@@ -178,7 +179,7 @@ def test_a_gradient_that_is_not_finite_and_reaches_no_parameter_is_a_warning() -
 def test_gradients_that_no_single_op_made_infinite() -> None:
     whole = [parameter(f"{k}.weight", op=None, grad=math.nan, nan_count=1, module=k) for k in (0, 1)]
     found = only("GC104", measurement(op("MmBackward0", 1.0), parameters=whole, modules=[module("0"), module("1")]))
-    assert (found.cause, found.message) == ("custom-backward", "the gradient of `0` and `1` is not finite")
+    assert (found.cause, found.message) == ("unknown", "the gradient of `0` and `1` is not finite")
 
 
 def test_the_values_that_an_op_had_saved_are_told() -> None:
@@ -244,3 +245,48 @@ def test_an_op_inside_autograd_grad_is_told_by_its_name() -> None:
     assert only("GC104", spoiled(origin=inside)).op == "sqrt"
     forward = only("GC103", chain([0.5], loss=math.nan, origin=replace(inside, node=-1)))
     assert "the gradient of sqrt, taken by autograd.grad, is NaN" in forward.message
+
+
+def test_a_metric_beside_the_loss_is_a_note() -> None:
+    made = origin("div", operand(0.0, 0.0, name="other"))
+    found = only("GC105", chain([0.5], origin=replace(made, idle=True)))
+    assert found.severity is Severity.NOTE
+    assert found.message.endswith("and nothing of the loss is made from it")
+
+
+def test_where_a_sample_stands_in_the_data_is_told() -> None:
+    held = replace(stats("batch.0", shape=(4, 2)), nan_count=1, first_bad=(3, 1))
+    samples = Samples(kind="line", holder="d.csv", first=2, columns=("size", "alcohol"))
+    found = only("GC101", chain([0.5], loss=math.nan, inputs=(held,), samples=samples))
+    assert found.message.endswith("the first at [3, 1] (line 5 of d.csv, column `alcohol`)")
+    low = replace(operand(0.0, 1.0), elements=(Element(at=(3, 1), value=0.0),), shape=(4, 2))
+    samples = Samples(kind="item", holder="`loader` in m.py", first=32)
+    given = (stats("batch.0", shape=(4, 2)),)
+    made = chain([0.5], loss=math.inf, inputs=given, origin=origin("log", low), samples=samples)
+    assert only("GC103", made).message.endswith("sample 3 of the batch (item 35 of `loader` in m.py)")
+
+
+def test_an_eps_that_half_rounds_to_nothing_is_told() -> None:
+    def told(code: str) -> str:
+        low = operand(0.0, 0.0, name="other", dtype="float16")
+        made = origin("div", low, source=replace(LINE, code=code))
+        return only("GC103", chain([0.5], loss=math.nan, origin=made)).why
+
+    assert told("y = x / (x.norm() + 1e-8)").endswith("; 1e-8 is 0 in float16, whose smallest number is 6e-8")
+    assert "; 1e-12 is 0 in float16" in told("y = F.normalize(x, dim=-1)")
+    assert "is 0 in" not in told("y = x / (x.norm() + 1e-6)") + told("y = F.normalize(x, eps=1e-4)")
+
+
+def test_masks_that_add_up_to_minus_infinity_are_told_as_such() -> None:
+    masks = [
+        operand(-3.39e38, 0.0, name=name, dtype="bfloat16", elements=(Element(at=(0, 1), value=-3.39e38),))
+        for name in ("self", "other")
+    ]
+    found = only("GC103", chain([0.5], loss=math.nan, origin=origin("add", *masks, produced="inf")))
+    assert found.cause == "masked-softmax-row"
+
+
+def test_a_product_that_overflows_backward_in_half_is_no_matter_of_the_weights() -> None:
+    halves = [operand(-1.0, 1.0, name=name, dtype="float16") for name in ("mat1", "mat2")]
+    saved = origin("addmm", *halves, produced="inf", node=1)
+    assert only("GC104", poisoned(math.inf, "AddmmBackward0", origin=saved)).cause == "fp16-overflow"

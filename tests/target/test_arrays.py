@@ -10,7 +10,7 @@ from torch import nn
 
 from gradcheck_cli.errors import TargetError, UsageError
 from gradcheck_cli.records.spec import CheckSpec
-from gradcheck_cli.target.arrays import described_batches, draw, file_batches, target_tensor
+from gradcheck_cli.target.arrays import described_batches, draw, file_batches, file_samples, target_tensor
 from gradcheck_cli.target.tensorspec import TensorSpec, parse_tensor
 
 
@@ -224,3 +224,11 @@ def test_a_file_without_arrays_says_what_to_save(tmp_path):
     with pytest.raises(TargetError, match="holds no arrays") as error:
         file_batches(spec(), npz(tmp_path), nn.Linear(3, 2))
     assert "`x`" in error.value.hint
+
+
+def test_the_lines_of_a_table_are_counted_as_an_editor_does(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("a,y\n" + "1,2\n" * 300)
+    found = file_samples(spec(), str(path), 2)
+    assert [(s.kind, s.first, s.columns) for s in found] == [("line", 2, ("a",)), ("line", 258, ("a",))]
+    assert file_samples(spec(), str(tmp_path / "d.npy"), 2) == ()

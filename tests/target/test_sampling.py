@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from gradcheck_cli.errors import TargetError, UserCodeError
-from gradcheck_cli.target.sampling import DATASET_BATCH, take
+from gradcheck_cli.target.sampling import DATASET_BATCH, read, take
 
 X, Y = torch.randn(70, 3), torch.randint(0, 2, (70,))
 DATA = "from torch.utils.data import DataLoader, TensorDataset, Dataset, IterableDataset\n"
@@ -131,3 +131,17 @@ def test_a_loader_that_drops_its_only_batch_is_explained(load):
 def test_a_module_is_no_batch(load):
     with pytest.raises(TargetError, match=r"is a module \(Linear\), which is no batch"):
         load("model = nn.Linear(3, 2)", batch="model")
+
+
+@pytest.mark.parametrize(
+    ("value", "firsts"),
+    [
+        (DataLoader(TensorDataset(X), batch_size=3), [0, 3]),
+        (DataLoader(TensorDataset(X), batch_size=3, shuffle=True), []),
+        (TensorDataset(torch.zeros(70, 2)), [0, 32]),
+        ([(X, X), (X, X)], []),
+    ],
+)
+def test_where_samples_stand_in_a_data_set_that_is_read_in_order_is_known(value, firsts):
+    found = read(value, 2, "`data`").samples
+    assert [(s.kind, s.holder, s.first) for s in found] == [("item", "`data`", first) for first in firsts]

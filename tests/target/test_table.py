@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gradcheck_cli.errors import TargetError, UsageError
-from gradcheck_cli.target.table import read_csv
+from gradcheck_cli.target.table import columns, read_csv
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,13 @@ def test_without_a_header_the_columns_are_counted(tmp_path):
     with pytest.raises(UsageError) as error:
         read(tmp_path, "1,2,3\n", "3")
     assert error.value.hint == "It has no header; columns are 0 to 2."
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "names"),
+    [("a,b,y\n1,2,3\n", None, ("a", "b")), ("a,b,y\n1,2,3\n", "a", ("b", "y")), ("1,2\n3,4\n", None, ())],
+)
+def test_the_names_of_the_columns_that_are_inputs(tmp_path, text, column, names):
+    path = tmp_path / "d.csv"
+    path.write_text(text)
+    assert columns(str(path), column) == names

@@ -87,15 +87,15 @@ def test_a_call_that_another_line_makes_is_left_alone() -> None:
     assert not carried(elsewhere, MIXED, Guard(op="sqrt", chosen="x > 0", **ROOT), was=0.75).seen
 
 
-def test_a_slope_so_large_that_its_square_is_not_finite_is_no_healthy_one() -> None:
+def test_a_slope_is_kept_however_large_as_long_as_it_is_finite() -> None:
     def quotient(m: nn.Module, x: Tensor) -> Tensor:
         y = m(x)
         return (torch.full((4,), 1e-9) / y).mean()
 
     guard = Guard(op="div", chosen="x.abs() > 1e-12", **ROOT)
-    x = torch.tensor([1e-30, 1e-14, 1.0, 2.0])
-    assert carried(quotient, x, guard, was=2.5e20).guard is None  # 1e19 at the second is healthy
-    assert carried(quotient, torch.tensor([1e-30, 1e-15, 1.0, 2.0]), guard, was=2.5e20).guard is guard
+    x = torch.tensor([1e-30, 1e-15, 1.0, 2.0])
+    assert carried(quotient, x, guard, was=2.5e20).guard is None  # 1e21 at the second
+    assert carried(quotient, torch.tensor([1e-30, 1e-11, 1.0, 2.0]), guard, was=2.5e20).guard is guard
 
 
 @pytest.mark.parametrize("bad", [0.0, 1e-30])
@@ -120,3 +120,29 @@ def test_matrices_are_healthy_or_not_as_a_whole() -> None:
     (found, *_) = check(Turned(), torch.ones(2, 1), step=loss).findings
     assert (found.cause, found.remedies[0].id) == ("degenerate-eigenvalues", "jitter")
     assert found.remedies[0].code.startswith("ok = ")  # the second matrix stays as it is
+
+
+def over_exp(m: nn.Module, x: Tensor) -> Tensor:
+    y = m(x)
+    return (y.detach() / y.exp()).mean()
+
+
+def test_what_is_divided_by_an_exp_is_multiplied_by_one_of_the_opposite() -> None:
+    x = torch.tensor([[1.0, -2.0, -50.0, 0.5]])
+    (kept,) = [
+        carried(over_exp, x, Guard(op="div", result="numerator * torch.exp(-power)"), was=float((x / x.exp()).mean()))
+    ]
+    assert kept.guard is not None and kept.loss == pytest.approx(float((x * (-x).exp()).mean()))
+
+
+def test_code_that_leaves_at_nan_does_not_leave_the_trial() -> None:
+    def leaving(m: nn.Module, x: Tensor) -> Tensor:
+        y = m(x)
+        loss = y.log().mean()
+        if not torch.isfinite(loss):
+            raise SystemExit(1)
+        return loss
+
+    x = torch.tensor([[-1.0, 0.5, 1.0, 2.0]])
+    weak, right = Guard(op="log", argument="x + 1e-8"), Guard(op="log", argument="x.clamp(min=1e-8)")
+    assert carried(leaving, x, weak, right).guard is right
