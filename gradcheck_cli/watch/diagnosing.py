@@ -1,0 +1,219 @@
+"""A step that went wrong, or was asked for, repeated and explained while its tape is there."""
+
+from __future__ import annotations
+
+import linecache
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from gradcheck_cli.records.choices import Family
+from gradcheck_cli.records.documents import report_to_dict
+from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.spec import Step
+from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital, Why
+from gradcheck_cli.runtime.passes import forward_pass
+from gradcheck_cli.runtime.state import preserved
+from gradcheck_cli.watch.quiet import unheard
+from gradcheck_cli.watch.replay import step_of, verify
+from gradcheck_cli.watch.samples import bad_rows, rows_in, without
+from gradcheck_cli.watch.session import Session
+from gradcheck_cli.watch.tape import Backward
+from gradcheck_cli.watch.vitals import Norms
+
+
+class Explain(Protocol):
+    """What explains a step that can be repeated, as `gradcheck check` would."""
+
+    def __call__(self, step: Step, *, trials: bool) -> Report:
+        """The report on a step, with remedies tried where that is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One backward pass, as it was read.
+
+    Attributes:
+        backward: The pass, with its tape.
+        loss: Its loss without a loss scale; None where it did not start from one real number.
+        norms: The gradients as they stand after it.
+        scale: The loss scale that is in them, 1 without one.
+    """
+
+    backward: Backward
+    loss: float | None
+    norms: Norms
+    scale: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether its loss and the gradients after it are finite."""
+        return (self.loss is None or math.isfinite(self.loss)) and all(map(math.isfinite, self.norms.values))
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """What came of repeating a step.
+
+    Attributes:
+        replay: Whether it was the step.
+        why: Why it was not, for a note.
+        micro_batch: The backward pass that was explained.
+        report: The diagnosis; None where it could not be repeated exactly.
+        samples: Rows of its batch that carry what is wrong, or None.
+    """
+
+    replay: Replay
+    why: str
+    micro_batch: int
+    report: Report | None = None
+    samples: tuple[int, ...] | None = None
+
+
+class Diagnosing:
+    """Repeats steps, and tells what they came to.
+
+    Attributes:
+        seconds: What that took so far.
+    """
+
+    def __init__(self, options: RunOptions, session: Session, explain: Explain) -> None:
+        self._options, self._session, self._explain = options, session, explain
+        self._left = options.max_diagnoses
+        self.seconds = 0.0
+
+    def alarm(self, raised: Raised, vital: Vital, seen: Sequence[Seen], usual: float | None) -> None:
+        """Explain what raised an alarm, where the run may still make a diagnosis.
+
+        Args:
+            raised: The alarm.
+            vital: The step's reading.
+            seen: The backward passes that it is made of.
+            usual: What the number that the alarm is about was before, if that is known.
+        """
+        if self._left > 0 and seen:
+            self._left -= 1
+            came = self._timed(lambda: self._repeated(seen, _limit(raised, vital, usual), trials=False))
+            self._save_batch(vital.step, seen[came.micro_batch], came)
+        else:
+            why = "no backward pass was seen" if not seen else "--max-diagnoses was reached"
+            came = Repeated(Replay.IMPOSSIBLE, why, 0)
+        self._session.say(
+            "raised",
+            raised=raised,
+            optimizer_step=vital.optimizer_step,
+            micro_batch=came.micro_batch,
+            source=_source(seen[came.micro_batch].backward) if seen else None,
+            replay=came.replay,
+            why=came.why,
+            samples=came.samples,
+            report=came.report and report_to_dict(came.report, exact=True),
+        )
+
+    def asked(self, why: Why, vital: Vital, seen: Sequence[Seen]) -> None:
+        """Explain a step that was asked for."""
+        if not seen:
+            self._session.say("note", text=f"step {vital.step} was not diagnosed: no backward pass was seen")
+            return
+        trials = why is not Why.FIRST and self._options.try_budget > 0
+        came = self._timed(lambda: self._repeated(seen, None, trials=trials))
+        self._session.say(
+            "diagnosed",
+            step=vital.step,
+            why=why,
+            replay=came.replay,
+            told=came.why,
+            report=came.report and report_to_dict(came.report, exact=True),
+        )
+
+    def _timed(self, work: Callable[[], Repeated]) -> Repeated:
+        started = time.perf_counter()
+        try:
+            with unheard():
+                return work()
+        finally:
+            self.seconds += time.perf_counter() - started
+
+    def _repeated(self, seen: Sequence[Seen], is_bad: _IsBad | None, *, trials: bool) -> Repeated:
+        place = next((i for i, each in enumerate(seen) if not each.finite), len(seen) - 1)
+        verified = verify([each.backward for each in seen])
+        if verified.replay is not Replay.EXACT:
+            return Repeated(verified.replay, verified.why, place)
+        step = step_of(seen[place].backward)
+        report = self._explain(step, trials=trials)
+        samples = guilty_rows(step, is_bad) if is_bad is not None else None
+        return Repeated(Replay.EXACT, "", place, report, samples)
+
+    def _save_batch(self, number: int, seen: Seen, came: Repeated) -> None:
+        folder = self._options.save_batch
+        if folder is None or came.replay is Replay.IMPOSSIBLE:
+            return
+        tensors = [x.detach().cpu() for x in step_of(seen.backward).batch if isinstance(x, Tensor)]
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        path = Path(folder, f"step-{number}.pt")
+        torch.save({"batch": tensors, "samples": list(came.samples or ())}, path)
+        self._session.say("note", text=f"{path} holds the batch of step {number}; torch.load(..., weights_only=True)")
+
+
+_IsBad = Callable[[float, float], bool]
+"""Whether a loss and a gradient norm are as bad as those of the alarm."""
+
+
+def _limit(raised: Raised, vital: Vital, usual: float | None) -> _IsBad | None:
+    """What makes a part of the batch as bad as the whole; None where the alarm is not about one batch."""
+    if raised.kind in (AlarmKind.NONFINITE, AlarmKind.OVERFLOW):
+        return lambda loss, norm: not (math.isfinite(loss) and math.isfinite(norm))
+    if usual is None:
+        return None
+    if raised.kind is AlarmKind.GRAD_SPIKE and vital.grad_norm:
+        halfway = math.sqrt(max(usual, 0.0) * vital.grad_norm)  # on a scale of decades, as the alarm is
+        return lambda loss, norm: not norm < halfway
+    if raised.kind is AlarmKind.LOSS_SPIKE and vital.loss is not None:
+        middle = (usual + vital.loss) / 2
+        return lambda loss, norm: not loss < middle
+    return None
+
+
+def guilty_rows(step: Step, is_bad: _IsBad) -> tuple[int, ...] | None:
+    """The rows of a step's batch without which it is well; None where it is no matter of a few rows."""
+    batch = step.batch
+    rows = rows_in(batch)
+    if rows is None:
+        return None
+
+    def bad(kept: Sequence[int]) -> bool:
+        return is_bad(*measured(replace(step, batch=without(batch, rows, kept))))
+
+    try:
+        return bad_rows(rows, bad)
+    except Exception:  # the user's code, on a batch of another size
+        return None
+
+
+def measured(step: Step) -> tuple[float, float]:
+    """The loss of a step and the norm of its gradient."""
+    model = step.target.model
+    with preserved(model, step.batch):
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        loss = forward_pass(step).loss
+        found = torch.autograd.grad(loss, parameters, allow_unused=True) if loss.requires_grad else ()
+        norms = [float(torch.linalg.vector_norm(g.float())) for g in found if g is not None]
+        return float(loss.detach()), math.hypot(*norms)
+
+
+def _source(backward: Backward) -> SourceLine | None:
+    """The user's line that started a backward pass, its file relative to the working folder where it lies below it."""
+    if backward.place is None:
+        return None
+    file, line = backward.place
+    path, here = Path(file).resolve(), Path.cwd()
+    shown = str(path.relative_to(here)) if path.is_relative_to(here) else file
+    return SourceLine(file=shown, line=line, code=linecache.getline(file, line).strip())

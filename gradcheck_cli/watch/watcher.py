@@ -1,0 +1,237 @@
+"""The watcher of one process of a script: what happens between its first forward pass and its end.
+
+Tape and updates tell what the script does; here it is read (`vitals`), judged (`alarms`), explained (`diagnosing`) and
+told (`session`). Whatever goes wrong in any of that is noted, and the watcher steps aside: the script goes on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import math
+import os
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.timeline import AlarmKind, Raised, Vital, Why
+from gradcheck_cli.watch.alarms import Alarms
+from gradcheck_cli.watch.asked import Asked
+from gradcheck_cli.watch.diagnosing import Diagnosing, Explain, Seen
+from gradcheck_cli.watch.layers import Layers
+from gradcheck_cli.watch.phases import Phases
+from gradcheck_cli.watch.session import Session
+from gradcheck_cli.watch.tape import Backward, Tape
+from gradcheck_cli.watch.updates import Attempt, Updates
+from gradcheck_cli.watch.vitals import gradient_norms, number
+
+_COST_EVERY = 50
+"""Steps between two words on what watching costs."""
+_PATIENCE = 2
+"""Times that the script is asked to end before it is ended."""
+
+
+@dataclass(slots=True)
+class _Group:
+    """The backward passes since the update before: what one update is made of."""
+
+    seen: list[Seen] = field(default_factory=list)
+    judged: bool = False
+    closed: bool = False
+
+
+class Watcher:
+    """Watches this process. One is made, as soon as torch has been imported.
+
+    Args:
+        options: What was asked for.
+        session: Where all that is seen goes.
+        explain: Explains a step that is repeated.
+    """
+
+    def __init__(self, options: RunOptions, session: Session, explain: Explain) -> None:
+        self._options, self._session = options, session
+        self._tape, self._updates = Tape(self), Updates(self)
+        self._alarms, self._phases, self._asked, self._layers = Alarms(), Phases(), Asked(options), Layers()
+        self._diagnosing = Diagnosing(options, session, explain)
+        self._group = _Group()
+        self._steps, self._stops = 0, 0
+        self._stop: str | None = None
+        self._usual: dict[tuple[int, str], float] = {}
+        self._busy, self._began, self._process = 0.0, 0.0, os.getpid()
+
+    def install(self) -> None:
+        """Begin to watch."""
+        self._tape.install()
+        self._updates.install()
+        atexit.register(self._ending)
+
+    # -- what the tape tells
+
+    def forward(self) -> None:
+        """An outermost forward pass is about to begin."""
+        if self._stop is not None:
+            self._end_the_script()
+        if self._group.closed:
+            self._group = _Group()
+
+    def began(self, backward: Backward) -> None:
+        """A backward pass is about to run."""
+        if self._stop is not None:
+            self._end_the_script()
+        if self._group.closed:
+            self._group = _Group()
+
+    def ended(self, backward: Backward, raised: BaseException | None) -> None:
+        """It has run."""
+        if raised is None:
+            with self._guarded():
+                self._read(backward)
+
+    # -- what the updates tell
+
+    def updating(self, attempt: Attempt) -> None:
+        """An update is about to be made."""
+        with self._guarded():
+            self._tape.pause()
+            if not (self._tape.in_backward or attempt.closure):  # else judged when the backward pass has ended
+                self._judge(attempt)
+
+    def updated(self, attempt: Attempt) -> None:
+        """It has been made."""
+        with self._guarded():
+            self._tape.resume()
+            if self._tape.in_backward:
+                return
+            if attempt.closure and not self._group.judged:
+                self._judge(attempt)
+            self._group.closed = True
+
+    # -- one step
+
+    def _read(self, backward: Backward) -> None:
+        held = self._held()
+        parameters = held or list(backward.parameters())
+        known = self._updates.scale_of(backward.loss) if backward.loss is not None else None
+        given, scale = (known[0], float(known[1].get_scale())) if known else (backward.value, 1.0)
+        loss = None if given is None else number(given)
+        self._group.seen.append(Seen(backward, loss, gradient_norms(parameters), scale))
+        attempt = self._updates.inside
+        if attempt is not None and not self._group.judged:
+            self._judge(attempt)
+        elif not held:
+            self._by_hand()
+
+    def _held(self) -> list[Tensor]:
+        groups = (group for optimizer in self._updates.optimizers() for group in optimizer.param_groups)
+        return list({id(p): p for group in groups for p in group["params"]}.values())
+
+    def _by_hand(self) -> None:
+        """Without an optimiser every backward pass is a step, as it is then that gradients are there to be used."""
+        self._judge(None)
+        self._group.closed = True
+
+    def _judge(self, attempt: Attempt | None) -> None:
+        """Read a step, hear what the alarms say of it, and explain it where it is asked for."""
+        self._steps += 1
+        self._group.judged = True
+        self._began = self._began or time.perf_counter()
+        vital = self._vital(attempt)
+        self._session.vital(vital)
+        raised = self._alarms.see(vital)
+        why = self._asked.why(vital)
+        for alarm in raised:
+            self._diagnosing.alarm(alarm, vital, self._group.seen, self._before(alarm, vital))
+        if why is not None:
+            self._diagnosing.asked(why, vital, self._group.seen)
+        self._remember(vital)
+        if self._asked.is_over(vital):
+            self._stop = "steps"
+        elif raised and self._options.stop_on_alarm and any(a.kind is AlarmKind.NONFINITE for a in raised):
+            self._stop = "alarm"
+        if self._group.seen and (found := self._layers.due(self._steps, self._group.seen[-1])):
+            self._session.say("layers", step=self._steps, relative_gradient=found)
+        if self._steps % _COST_EVERY == 0:
+            self._tell_cost()
+
+    def _vital(self, attempt: Attempt | None) -> Vital:
+        seen = self._group.seen
+        losses = [each.loss for each in seen if each.loss is not None]
+        norm, scale = None, 1.0
+        if seen:
+            last = seen[-1]
+            wanted = attempt.parameters() if attempt else last.norms.parameters
+            norm, scale = last.norms.over(wanted), last.scale or 1.0
+        finite = all(map(math.isfinite, losses)) and (norm is None or math.isfinite(norm))
+        scaler = attempt.scaler if attempt else None
+        number = attempt.number if attempt else 0
+        what = tuple((each.backward.place, each.backward.kind) for each in seen[-1:]), len(seen[-1].norms.parameters) if seen else 0
+        return Vital(
+            step=self._steps,
+            optimizer=number,
+            optimizer_step=attempt.own_step if attempt else self._steps,
+            loss=sum(losses) / len(losses) if losses else None,
+            grad_norm=None if norm is None else norm / scale,
+            finite=finite,
+            scale=float(scaler.get_scale()) if scaler is not None else None,
+            skipped=scaler is not None and not finite,
+            phase=self._phases.of(number, what, attempt.rates() if attempt else ()),
+        )
+
+    def _before(self, alarm: Raised, vital: Vital) -> float | None:
+        """What the number of an alarm was at the steps before it: a mean with a memory of some ten steps."""
+        return self._usual.get((vital.optimizer, "grad" if alarm.kind is AlarmKind.GRAD_SPIKE else "loss"))
+
+    def _remember(self, vital: Vital) -> None:
+        for name, value in (("grad", vital.grad_norm), ("loss", vital.loss)):
+            if value is not None and math.isfinite(value):
+                was = self._usual.get((vital.optimizer, name), value)
+                self._usual[vital.optimizer, name] = was + 0.1 * (value - was)
+
+    # -- the end, and what goes wrong
+
+    def _end_the_script(self) -> None:
+        """Raise SystemExit in the script, so that its `finally` blocks run; one that goes on all the same is ended."""
+        self._stops += 1
+        if self._stops == 1:
+            self._session.say("stopped", step=self._steps, why=self._stop)
+        if self._stops > _PATIENCE:
+            self._ending()
+            os._exit(0)
+        raise SystemExit(0)
+
+    def _ending(self) -> None:
+        if os.getpid() == self._process and self._steps:
+            self._tell_cost()
+
+    def _tell_cost(self) -> None:
+        total = time.perf_counter() - self._began
+        self._session.say(
+            "cost", steps=self._steps, watching=self._busy - self._diagnosing.seconds, total=total,
+            diagnoses=self._diagnosing.seconds,
+        )
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Nothing that goes wrong inside reaches the script."""
+        started = time.perf_counter()
+        try:
+            yield
+        except BaseException as error:
+            self._step_aside(error)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+        finally:
+            self._busy += time.perf_counter() - started
+
+    def _step_aside(self, error: BaseException) -> None:
+        self._tape.remove()
+        self._updates.remove()
+        trace = traceback.format_exc() if os.environ.get("GRADCHECK_DEBUG") else ""
+        self._session.say("aside", text=f"{type(error).__name__}: {error}"[:500], trace=trace)
+
