@@ -11,9 +11,10 @@ from gradcheck_cli.reports.style import Style
 if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
     from gradcheck_cli.records.suite import SuiteReport
+    from gradcheck_cli.records.timeline import Timeline
     from gradcheck_cli.reports.comparison import Comparison
 
-    Result: TypeAlias = Report | SuiteReport | Comparison
+    Result: TypeAlias = Report | SuiteReport | Comparison | Timeline
 
 __all__ = ["COMPARING", "FORMATS", "Format", "Style", "load", "render"]
 
@@ -45,6 +46,9 @@ COMPARING = tuple(name for name, format in FORMATS.items() if format.comparison)
 """The formats that can show two runs compared."""
 
 
+WATCHING = ("table", "json")  # STUB, to be replaced
+
+
 def load(format: str) -> None:
     """Load what draws a report in this format, while there is time for it."""
     import_module(f"{__name__}.{FORMATS[format].report.partition(':')[0]}")
@@ -60,7 +64,14 @@ def render(result: Result, format: str, style: Style | None = None) -> str:
     """
     from gradcheck_cli.records.report import Report
     from gradcheck_cli.records.suite import SuiteReport
+    from gradcheck_cli.records.timeline import Timeline
 
+    if isinstance(result, Timeline):  # STUB, to be replaced
+        import json
+
+        from gradcheck_cli.records.codec import encode
+
+        return json.dumps({"schema": "gradcheck-run/1", **encode(result)}) + "\n"
     known = FORMATS[format]
     place = known.comparison
     if isinstance(result, Report | SuiteReport):
