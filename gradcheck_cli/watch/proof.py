@@ -40,11 +40,13 @@ class Accumulation:
     def __init__(self) -> None:
         self.backwards: list[Backward] = []
         self.starts: dict[int, Start] = {}
+        self.inside = False
         self._parameters: dict[int, Tensor] = {}
         self._marks: dict[int, tuple[int, int]] = {}
 
     def began(self, backward: Backward) -> None:
         """A backward pass is about to run."""
+        self.inside = False
         index, unknown = len(self.backwards), []
         parameters = backward.parameters() if backward.kind == "backward" else []
         for parameter in parameters:
@@ -93,6 +95,7 @@ class Accumulation:
 
     def updated(self) -> None:
         """The parameters have moved: what was before cannot be repeated any more."""
+        self.inside = bool(self.backwards)
         self.backwards.clear()
         self.starts.clear()
         self._marks.clear()
@@ -107,7 +110,8 @@ def verify(tape: Tape, accumulation: Accumulation) -> Replayed:
     backwards = accumulation.backwards
     why = next((b.why for b in backwards if b.why), "")
     if why or not backwards:
-        return Replayed(Replay.IMPOSSIBLE, why or "there was no backward pass")
+        moved = "the parameters were updated during or since the backward pass"
+        return Replayed(Replay.IMPOSSIBLE, why or (moved if accumulation.inside else "there was no backward pass"))
     with tape.quiet():
         try:
             return _Proof(tape, accumulation).run()
@@ -141,6 +145,9 @@ class _Proof:
                     return Replayed(Replay.INEXACT, self.wrong)
             with untouched():
                 again = [p.grad for p in self.compared]
+                nothing = all(gradient is None for gradient in (*live, *again))
+                if nothing and any(taped.backward.kind == "backward" for taped in self.passes):
+                    return Replayed(Replay.IMPOSSIBLE, "no gradient is left to compare with")
                 wrong = _difference(live, again, factor=self.changed)
         return Replayed(Replay.INEXACT, wrong) if wrong else Replayed(Replay.EXACT)
 

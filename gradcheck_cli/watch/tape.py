@@ -248,6 +248,21 @@ class Tape:
             self._failed(error)
         return result
 
+    def one(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """A call that is one for the tape if it is for it at all."""
+        return self.single(call, *args, **kwargs) if self.idle() else self.aside(call, *args, **kwargs)
+
+    def aside(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """A call that is not for the tape, such as a target network's under no_grad: the mode is off inside."""
+        depth = torch._C._len_torch_function_stack()
+        if not depth or torch._C._get_function_stack_at(depth - 1) is not self._mode:
+            return call(*args, **kwargs)
+        was = self._suspended()
+        try:
+            return call(*args, **kwargs)
+        finally:
+            self._resumed(was)
+
     def single(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """A call that is one for the tape, whatever torch functions are called inside."""
         try:

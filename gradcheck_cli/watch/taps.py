@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -57,9 +57,11 @@ def _module_calls(tape: Tape) -> Undo:
     def made(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def __call__(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if is_compiling() or tape.busy or not tape.idle():
+            if is_compiling() or tape.busy:
                 return original(self, *args, **kwargs)
-            return tape.module(original, self, args, kwargs)
+            if tape.idle():
+                return tape.module(original, self, args, kwargs)
+            return tape.aside(original, self, *args, **kwargs)
 
         return __call__
 
@@ -76,6 +78,8 @@ def _backward_passes(tape: Tape) -> tuple[Undo, ...]:
             create_graph: bool = False,
             inputs: Any = None,
         ) -> None:
+            inputs = _many(inputs)
+
             def run() -> None:
                 original(self, gradient, retain_graph, create_graph, inputs=inputs)
 
@@ -98,6 +102,8 @@ def _backward_passes(tape: Tape) -> tuple[Undo, ...]:
             grad_variables: Any = None,
             inputs: Any = None,
         ) -> None:
+            tensors, grad_tensors, inputs = _many(tensors), _many(grad_tensors), _many(inputs)
+
             def run() -> None:
                 original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
 
@@ -126,6 +132,8 @@ def _gradients(tape: Tape) -> Undo:
             *args: Any,
             **kwargs: Any,
         ) -> Any:
+            outputs, inputs, grad_outputs = _many(outputs), _many(inputs), _many(grad_outputs)
+
             def run() -> Any:
                 return original(outputs, inputs, grad_outputs, retain_graph, create_graph, *args, **kwargs)
 
@@ -143,13 +151,18 @@ def _gradients(tape: Tape) -> Undo:
     return _put(torch.autograd, "grad", made)
 
 
+def _many(given: Any) -> Any:
+    """Tensors, or a sequence of them, in a form that can be read twice: `parameters()` is a generator."""
+    return list(given) if isinstance(given, Iterator) else given
+
+
 def _custom_functions(tape: Tape) -> Undo:
     original = torch.autograd.Function.__dict__["apply"]
 
     def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_compiling() or tape.busy or not tape.idle():
+        if is_compiling() or tape.busy:
             return original.__func__(cls, *args, **kwargs)
-        return tape.single(Applied(cls), *args, **kwargs)
+        return tape.one(Applied(cls), *args, **kwargs)
 
     torch.autograd.Function.apply = classmethod(apply)  # type: ignore[assignment,method-assign]
 
@@ -175,22 +188,49 @@ def _single_calls(tape: Tape) -> tuple[Undo, ...]:
     def scripted(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_compiling() or tape.busy or not tape.idle():
+            if is_compiling() or tape.busy:
                 return original(self, *args, **kwargs)
-            return tape.single(original, self, *args, **kwargs)
+            return tape.one(original, self, *args, **kwargs)
 
         return __call__
 
     def functional(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def functional_call(*args: Any, **kwargs: Any) -> Any:
-            if is_compiling() or tape.busy or not tape.idle():
+            if is_compiling() or tape.busy:
                 return original(*args, **kwargs)
-            return tape.single(original, *args, **kwargs)
+            return tape.one(original, *args, **kwargs)
 
         return functional_call
 
-    return _put(torch._C.ScriptFunction, "__call__", scripted), _put(torch.func, "functional_call", functional)
+    return (
+        _put(torch._C.ScriptFunction, "__call__", scripted),
+        _put(torch.func, "functional_call", functional),
+        _put(torch, "compile", compiling(tape)),
+    )
+
+
+def compiling(tape: Tape) -> Callable[[Any], Any]:
+    """torch.compile, whose functions are one call for the tape; a compiled module is called as any other."""
+
+    def made(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def compile(model: Any = None, *args: Any, **kwargs: Any) -> Any:
+            compiled = original(model, *args, **kwargs)
+            if model is None or isinstance(compiled, nn.Module) or not callable(compiled):
+                return compiled
+
+            @functools.wraps(compiled)
+            def call(*args: Any, **kwargs: Any) -> Any:
+                if is_compiling() or tape.busy:
+                    return compiled(*args, **kwargs)
+                return tape.one(compiled, *args, **kwargs)
+
+            return call
+
+        return compile
+
+    return made
 
 
 def _scalings(tape: Tape) -> Undo:
