@@ -1,0 +1,553 @@
+"""The tape: what outermost modules and torch functions were given, on the way to a loss. Read `entries` first."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch._C._autograd import _get_sequence_nr
+from torch.overrides import TorchFunctionMode
+from torch.utils._device import DeviceContext
+
+from gradcheck_cli.runtime.state.writes import function_name, written
+from gradcheck_cli.watch.entries import Around, Data, Entry, Lost, Made, Place, Slot, Taker, flat, memory_of, version_of
+from gradcheck_cli.watch.naming import Roots
+from gradcheck_cli.watch.states import Watch, autocast_now, torch_states
+
+_TORCH = str(Path(torch.__file__).parent)
+_OURS = str(Path(__file__).parent.parent)
+_RANDOM = frozenset(
+    "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout native_dropout rrelu "
+    "bernoulli multinomial normal poisson binomial uniform random exponential geometric cauchy log_normal rand_like "
+    "randn_like randint_like gumbel_softmax scaled_dot_product_attention multi_head_attention_forward _standard_gamma "
+    "_sample_dirichlet fractional_max_pool2d fractional_max_pool3d lstm gru rnn_tanh rnn_relu".split()
+)
+"""Functions that may draw, without the underscore of those that write in place."""
+_ALIASING = frozenset(("detach", "data"))
+"""Functions whose result shares memory with their argument and is no view to autograd."""
+
+
+class Listener(Protocol):
+    """Who is told of backward passes, and of an error of ours."""
+
+    def began(self, backward: Backward) -> None:
+        """A backward pass is about to run."""
+
+    def ended(self, backward: Backward, raised: BaseException | None) -> None:
+        """It has run, or raised."""
+
+    def failed(self, error: BaseException) -> None:
+        """Something in the tape raised; it is switched off."""
+
+
+class Backward:
+    """One backward pass, and the slots that it started from.
+
+    Attributes:
+        kind: "backward" or "grad" (torch.autograd.grad).
+        roots: The slots of its tensors.
+        values: The tensors' values, detached; the losses where these are scalars.
+        why: Why it cannot be repeated; empty where it can, as far as is known before it was tried.
+        losses: The tensors, weakly.
+        gradients: The gradients that it was started with, None for the usual 1.
+        inputs: The tensors that gradients are taken of alone, None for all.
+        returned: The gradients that autograd.grad returned.
+        place: The user's line that started it.
+        scaled: Where a GradScaler multiplied the loss: the slot of what was given to it, and the scaler.
+    """
+
+    def __init__(self, kind: str, place: Place | None) -> None:
+        self.kind, self.place = kind, place
+        self.roots: tuple[Slot, ...] = ()
+        self.values: tuple[Tensor, ...] = ()
+        self.losses: tuple[weakref.ref[Tensor], ...] = ()
+        self.why = ""
+        self.gradients: tuple[Data | Slot | None, ...] = ()
+        self.inputs: tuple[Any, ...] | None = None
+        self.returned: tuple[Any, ...] = ()
+        self.retain = False
+        self.create = False
+        self.autocast = autocast_now()
+        self.scaled: tuple[Slot, Any] | None = None
+        self.watches: dict[int, Watch] = {}
+
+    def entries(self) -> list[Entry]:
+        """The calls that lead to the loss, in order; and those whose results a gradient was given as."""
+        return reached(list(self.roots) + [g for g in self.gradients if isinstance(g, Slot)])
+
+    def parameters(self) -> list[Tensor]:
+        """The tensors that learn and take part, each once: those of the modules called and those used by themselves."""
+        found: dict[int, Tensor] = {}
+        for entry in self.entries():
+            watch = self.watches.get(id(entry.call))
+            learn = watch.parameters if watch is not None else ()
+            found.update((id(p), p) for p in (*learn, *entry.leaves) if p.requires_grad)
+        return list(found.values())
+
+
+def reached(slots: list[Slot], learning: bool = False) -> list[Entry]:
+    """The calls that these slots come from, in order; with `learning`, only along what has a graph."""
+    found: dict[int, Entry] = {}
+    stack = list(slots)
+    while stack:
+        slot = stack.pop()
+        entry = slot.entry
+        if isinstance(slot.was, Slot):
+            stack.append(slot.was)
+        if id(entry) not in found:
+            found[id(entry)] = entry
+            stack += [s for s in entry.needs if s.learns] if learning else entry.needs
+    return sorted(found.values(), key=lambda entry: entry.number)
+
+
+class _Mode(TorchFunctionMode):
+    def __init__(self, tape: Tape) -> None:
+        super().__init__()
+        self._tape = tape
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return self._tape.function(func, args, kwargs or {})
+
+
+class Tape:
+    """Takes down calls; `taps` feeds it."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.enabled = True
+        self.busy = False
+        self.always = False
+        self.naming = Roots()
+        self.window = 0
+        self._number = 0
+        self._depth = 0
+        self._thread: int | None = None
+        self._slots: dict[int, Slot] = {}
+        self._watches: weakref.WeakKeyDictionary[nn.Module, Watch] = weakref.WeakKeyDictionary()
+        self._data: weakref.WeakValueDictionary[int, Data] = weakref.WeakValueDictionary()
+        self._calls: list[tuple[int, int, weakref.ref[Entry]]] = []
+        self._scaled: dict[int, tuple[Slot, Slot, Any]] = {}
+        self._mode = _Mode(self)
+        self._torch_files: dict[str, bool] = {}
+
+    # -- the mode
+
+    def open(self) -> None:
+        """Let torch functions pass through the tape; below all modes of the user's, who leave theirs from the top."""
+        above = []
+        while torch._C._len_torch_function_stack():
+            mode = torch._C._pop_torch_function_stack()
+            if mode is self._mode:
+                torch._C._push_on_torch_function_stack(mode)
+                break
+            if isinstance(mode, DeviceContext):  # it has to stay at the bottom
+                torch._C._push_on_torch_function_stack(mode)
+                torch._C._push_on_torch_function_stack(self._mode)
+                break
+            above.append(mode)
+        else:
+            torch._C._push_on_torch_function_stack(self._mode)
+        for mode in reversed(above):
+            torch._C._push_on_torch_function_stack(mode)
+
+    def close(self) -> bool:
+        """Take the mode away; whether it was there."""
+        above, found = [], False
+        while torch._C._len_torch_function_stack() and not found:
+            mode = torch._C._pop_torch_function_stack()
+            found = mode is self._mode
+            if not found:
+                above.append(mode)
+        for mode in reversed(above):
+            torch._C._push_on_torch_function_stack(mode)
+        return found
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside, torch functions do not pass through the tape, until a module is called: for an optimiser's step."""
+        was = self.close()
+        try:
+            yield
+        finally:
+            if was and self.enabled:
+                self.open()
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Inside, nothing is taped: for what is ours."""
+        was = self.close()
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if was and self.enabled:
+                self.open()
+
+    def stop(self) -> None:
+        """Tape nothing from now on, and let go of everything."""
+        self.enabled = False
+        self.close()
+        self._slots.clear()
+        self._calls.clear()
+        self._scaled.clear()
+
+    def _failed(self, error: BaseException) -> None:
+        self.stop()
+        self.listener.failed(error)
+
+    # -- calls
+
+    def idle(self) -> bool:
+        """Whether a call that begins now is for the tape."""
+        if self.busy or not self.enabled or self._depth or not torch.is_grad_enabled():
+            return False
+        here = threading.get_ident()
+        if self._thread is None:
+            self._thread = here
+        return (
+            here == self._thread
+            and torch._C._functorch.peek_interpreter_stack() is None
+            and torch._C._get_tracing_state() is None
+        )
+
+    def module(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
+        """An outermost call of a module."""
+        try:
+            watch = self._watches.get(module)
+            if watch is None:
+                watch = self._watches[module] = Watch(module)
+                self.naming.seen(module, sys._getframe(2))
+            entry = self._entry(module, args, kwargs)
+            states, kept, versions = watch.before(module)
+        except Exception as error:
+            self._failed(error)
+            return original(module, *args, **kwargs)
+        was = self._suspended()
+        try:
+            result = original(module, *args, **kwargs)
+        finally:
+            self._resumed(was)
+        try:
+            random, entry.buffers = watch.after(states, kept, versions)
+            entry.around = Around(True, entry.around.autocast, random, module.training)
+            self._calls.append((entry.sequence, _get_sequence_nr(), weakref.ref(entry)))
+            self._made(entry, result)
+            if not was:
+                self.open()
+        except Exception as error:
+            self._failed(error)
+        return result
+
+    def one(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """A call that is one for the tape if it is for it at all."""
+        return self.single(call, *args, **kwargs) if self.idle() else self.aside(call, *args, **kwargs)
+
+    def aside(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """A call that is not for the tape, such as a target network's under no_grad: the mode is off inside."""
+        depth = torch._C._len_torch_function_stack()
+        if not depth or torch._C._get_function_stack_at(depth - 1) is not self._mode:
+            return call(*args, **kwargs)
+        was = self._suspended()
+        try:
+            return call(*args, **kwargs)
+        finally:
+            self._resumed(was)
+
+    def single(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """A call that is one for the tape, whatever torch functions are called inside."""
+        try:
+            entry = self._entry(call, args, kwargs)
+            entry.around.random = torch_states()
+        except Exception as error:
+            self._failed(error)
+            return call(*args, **kwargs)
+        was = self._suspended()
+        try:
+            result = call(*args, **kwargs)
+        finally:
+            self._resumed(was)
+        try:
+            self._keep(entry, result)
+            if not was:
+                self.open()
+        except Exception as error:
+            self._failed(error)
+        return result
+
+    def function(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A torch function, as the mode sees it."""
+        if self.busy or not self.enabled or self._depth:
+            return func(*args, **kwargs)
+        try:
+            name = function_name(func)
+            target = written(name, args, kwargs)
+            if target is not None:
+                self._before_write(target)
+            entry = self._entry(func, args, kwargs)
+            if name.rstrip("_") in _RANDOM and entry.needs:
+                entry.around.random = torch_states()
+            writes = target is not None and entry.around.grad and bool(entry.needs or entry.leaves)
+            before = self._written(target) if writes else {}
+        except Exception as error:
+            self._failed(error)
+            return func(*args, **kwargs)
+        result = func(*args, **kwargs)
+        try:
+            self._keep(entry, result, target, name in _ALIASING, before)
+        except Exception as error:
+            self._failed(error)
+        return result
+
+    def _suspended(self) -> bool:
+        """Nothing is taped until `_resumed`; whether the mode was there and could be taken off."""
+        self.busy = True
+        depth = torch._C._len_torch_function_stack()
+        if depth and torch._C._get_function_stack_at(depth - 1) is self._mode:
+            torch._C._pop_torch_function_stack()
+            return True
+        return False
+
+    def _resumed(self, was: bool) -> None:
+        self.busy = False
+        if was:
+            self.open()
+
+    def _entry(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
+        taker = Taker(self._slots, self._outside, self._unknown)
+        entry = Entry()
+        self._number += 1
+        entry.number, entry.window, entry.call = self._number, self.window, call
+        entry.args = tuple([taker.take(value) for value in args])
+        entry.kwargs = {name: taker.take(value) for name, value in kwargs.items()} if kwargs else {}
+        entry.needs, entry.leaves, entry.lost = tuple(taker.needs), tuple(taker.leaves), tuple(taker.losses)
+        entry.buffers = ()
+        entry.sequence = _get_sequence_nr()
+        entry.place = self._place()
+        entry.around = Around(torch.is_grad_enabled(), autocast_now())
+        return entry
+
+    def _place(self) -> Place | None:
+        frame = sys._getframe(2)
+        while frame is not None:
+            name = frame.f_code.co_filename
+            known = self._torch_files.get(name)
+            if known is None:
+                known = self._torch_files[name] = name.startswith((_TORCH, _OURS, "<frozen"))
+            if not known:
+                return frame.f_code, frame.f_lasti
+            frame = frame.f_back  # type: ignore[assignment]
+        return None
+
+    # -- what goes in
+
+    def _outside(self, tensor: Tensor) -> Data:
+        found = self._data.get(id(tensor))
+        if found is None or found.tensor is not tensor or found.version != version_of(tensor):
+            found = self._data[id(tensor)] = Data(tensor)
+        return found
+
+    def _unknown(self, tensor: Tensor) -> Slot | Lost:
+        """A tensor with a graph that no call returned: a module's call may have left it somewhere."""
+        with torch._C.DisableTorchFunction():
+            node = tensor.grad_fn
+            number = node._sequence_nr() if node is not None else -1
+            for first, last, ref in reversed(self._calls):
+                entry = ref()
+                if entry is not None and first <= number < last:
+                    return self._slot(tensor, entry, Made(number - first, tensor.output_nr))
+            return Lost(tensor)
+
+    def _before_write(self, target: Any) -> None:
+        """What came from outside and is written into stays on the tape as it was."""
+        for tensor in flat(target):
+            found = self._data.pop(id(tensor), None)
+            if found is not None and found.tensor is tensor:
+                found.tensor = tensor.detach().clone()
+                found.version = 0
+
+    def _written(self, target: Any) -> dict[int, Data]:
+        """The same of what this very call writes into, by the tensors' ids."""
+        found = {id(tensor): self._data.pop(id(tensor), None) for tensor in flat(target)}
+        for data in found.values():
+            if data is not None:
+                data.tensor, data.version = data.tensor.detach().clone(), 0
+        return {key: data for key, data in found.items() if data is not None}
+
+    # -- what comes out
+
+    def _slot(self, tensor: Tensor, entry: Entry, index: int | Made | None, was: Slot | Data | None = None) -> Slot:
+        slot = Slot(tensor, self._died)
+        slot.key = id(tensor)
+        slot.entry, slot.index, slot.was = entry, index, was
+        slot.learns, slot.home = tensor.requires_grad, None
+        self._slots[slot.key] = slot
+        return slot
+
+    def _died(self, slot: weakref.ref[Tensor]) -> None:
+        assert isinstance(slot, Slot)
+        if self._slots.get(slot.key) is slot:
+            del self._slots[slot.key]
+
+    def _made(self, entry: Entry, result: Any) -> None:
+        for index, tensor in enumerate(flat(result)):
+            if not (tensor.requires_grad and tensor.is_leaf):
+                self._slot(tensor, entry, index)
+
+    def _keep(
+        self, entry: Entry, result: Any, target: Any = None, aliasing: bool = False,
+        before: dict[int, Data] | None = None,
+    ) -> None:
+        """Take a function's call down, if it is part of what may lead to a loss."""
+        tensors = [result] if type(result) is Tensor else flat(result)
+        learns = any([tensor.requires_grad for tensor in tensors])
+        if not learns:
+            if target is not None:
+                learns = any(t.requires_grad and not t.is_leaf for t in flat(target))
+            if not (entry.needs or learns):
+                return
+            if not learns and entry.needs[0].entry.window < self.window and self._of_before(entry):
+                return
+        elif not (entry.needs or entry.leaves or entry.lost):
+            return
+        targets = flat(target) if target is not None else []
+        for index, tensor in enumerate(tensors):
+            if any(tensor is t for t in targets) or (tensor.requires_grad and tensor.is_leaf):
+                continue
+            slot = self._slot(tensor, entry, index)
+            if (aliasing or tensor._is_view()) and entry.needs:
+                self._share(slot, tensor, entry)
+        for tensor in targets:
+            self._wrote(tensor, entry, before or {})
+
+    def _of_before(self, entry: Entry) -> bool:
+        """Whether a result without a graph is made of what was there before the last backward pass: it is data now."""
+        return all(slot.entry.window < self.window for slot in entry.needs)
+
+    def _share(self, slot: Slot, tensor: Tensor, entry: Entry) -> None:
+        memory = memory_of(tensor)
+        for need in entry.needs:
+            other = need()
+            if other is not None and self._slots.get(need.key) is need and memory_of(other) == memory:
+                if need.home is None:
+                    need.home = [need.key]
+                need.home.append(slot.key)
+                slot.home = need.home
+                return
+
+    def _wrote(self, tensor: Tensor, entry: Entry, before: dict[int, Data]) -> None:
+        """What is written into is another value from now on, under all names that it has."""
+        slot = self._slots.get(id(tensor))
+        if slot is None:
+            if id(tensor) in before and tensor.requires_grad and not tensor.is_leaf:
+                self._slot(tensor, entry, None, before[id(tensor)])
+            return
+        for key in slot.home or [slot.key]:
+            old = self._slots.get(key)
+            alive = old() if old is not None and old.home is slot.home else None
+            if old is not None and alive is not None:
+                new = self._slot(alive, entry, None, old)
+                new.home = old.home
+
+    # -- backward passes
+
+    def backward(self, run: Callable[[], Any], made: Callable[[], Backward]) -> Any:
+        """Run a backward pass: what it was is told before and after."""
+        if self._depth or not self.enabled:
+            return run()
+        self.close()
+        try:
+            backward = made()
+            self._depth += 1
+            try:
+                self.listener.began(backward)
+            finally:
+                self._depth -= 1
+        except Exception as error:
+            self._failed(error)
+            return run()
+        self._depth += 1
+        raised: BaseException | None = None
+        try:
+            result = run()
+            if backward.kind == "grad":
+                backward.returned = result
+            return result
+        except BaseException as error:
+            raised = error
+            raise
+        finally:
+            try:
+                self.listener.ended(backward, raised)
+                raised = None
+            except Exception as error:
+                self._failed(error)
+            self._depth -= 1
+            self._ended(backward)
+
+    def started(self, kind: str, tensors: Any, gradients: Any, retain: bool, create: bool, inputs: Any) -> Backward:
+        """What is known of a backward pass before it runs."""
+        backward = Backward(kind, self._place())
+        given = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+        backward.retain, backward.create = retain, create
+        if self.busy:
+            backward.why = "the backward pass runs inside a module's call"
+            return backward
+        if not all(isinstance(tensor, Tensor) for tensor in given):
+            backward.why = "it starts from edges of the graph"
+            return backward
+        taker = Taker(self._slots, self._outside, self._unknown)
+        roots = [taker.take(tensor) for tensor in given]
+        backward.losses = tuple(weakref.ref(tensor) for tensor in given)
+        backward.values = tuple(tensor.detach().clone() for tensor in given)
+        if not all(isinstance(root, Slot) for root in roots):
+            backward.why = "the loss was not made by anything that was seen"
+            self.always = True
+            return backward
+        backward.roots = tuple(roots)
+        if gradients is not None:
+            many = (gradients,) if isinstance(gradients, Tensor) else tuple(gradients)
+            backward.gradients = tuple(taker.take(each) for each in many)
+        if inputs is not None:
+            backward.inputs = tuple(taker.take(x) for x in ((inputs,) if isinstance(inputs, Tensor) else inputs))
+        scaled = self._scaled.get(id(given[0])) if len(given) == 1 else None
+        if scaled is not None and scaled[0] is roots[0]:
+            backward.scaled = scaled[1:]
+        lost = [lost for entry in backward.entries() for lost in entry.lost]
+        if lost:
+            self.always = True
+            backward.why = f"a tensor of shape {list(lost[0].shape)} ({lost[0].node}) was made by nothing that was seen"
+        backward.watches = {id(module): watch for module, watch in self._watches.items()}
+        return backward
+
+    def _ended(self, backward: Backward) -> None:
+        """What is freed, and what is a value now, leads nowhere any more."""
+        if not self.enabled:
+            return
+        spent = set()
+        if not (backward.retain or backward.create):
+            spent = {id(entry) for entry in reached(list(backward.roots), learning=True)}
+        for slot in list(self._slots.values()):
+            if not slot.learns or id(slot.entry) in spent:
+                self._slots.pop(slot.key, None)
+        self._calls = [call for call in self._calls if (e := call[2]()) is not None and id(e) not in spent]
+        self._scaled.clear()
+        self.window += 1
+        if self.always:
+            self.open()
+
+    def scaled(self, given: Any, returned: Any, scaler: Any) -> None:
+        """A GradScaler has multiplied `given`."""
+        if isinstance(given, Tensor) and isinstance(returned, Tensor) and not self.busy:
+            before, after = self._slots.get(id(given)), self._slots.get(id(returned))
+            if before is not None and after is not None and before is not after:
+                self._scaled[id(returned)] = (after, before, scaler)
