@@ -1,1 +1,0 @@
-"""One run from its session to a timeline."""
