@@ -19,7 +19,7 @@ from gradcheck_cli.cli.options import (
     finish,
 )
 from gradcheck_cli.errors import UsageError
-from gradcheck_cli.reports import COMPARING, RUNNING
+from gradcheck_cli.reports import COMPARING, WATCHING
 
 if TYPE_CHECKING:
     from gradcheck_cli.reports import Result
@@ -60,7 +60,7 @@ def _saved(report: str, asked: Asked) -> Result:
 
     result = read_saved(report)
     if isinstance(result, Timeline):
-        check_formats(asked, RUNNING, "a run")
+        check_formats(asked, WATCHING, "a run")
     return result
 
 

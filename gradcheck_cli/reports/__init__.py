@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Result: TypeAlias = Report | SuiteReport | Timeline | Comparison
 
-__all__ = ["COMPARING", "FORMATS", "RUNNING", "Format", "Style", "load", "render"]
+__all__ = ["COMPARING", "FORMATS", "WATCHING", "Format", "Style", "load", "render"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ FORMATS: dict[str, Format] = {
 
 COMPARING = tuple(name for name, format in FORMATS.items() if format.comparison)
 """The formats that can show two reports or suites compared."""
-RUNNING = tuple(name for name, format in FORMATS.items() if format.run)
+WATCHING = tuple(name for name, format in FORMATS.items() if format.run)
 """The formats that can show a run of a script."""
 
 
@@ -63,7 +63,7 @@ def render(result: Result, format: str, style: Style | None = None) -> str:
 
     Args:
         result: What to show.
-        format: A key of `FORMATS`; one of `COMPARING` for a comparison, one of `RUNNING` for a run.
+        format: A key of `FORMATS`; one of `COMPARING` for a comparison, one of `WATCHING` for a run.
         style: How it should look; `Style()` if None.
     """
     from gradcheck_cli.records.report import Report
