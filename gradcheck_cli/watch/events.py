@@ -1,0 +1,168 @@
+"""An event of a run's loss: from the level before it, through what came next, to what the run made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import NamedTuple
+
+from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Before:
+    """What an event is held against. All are losses but the counts; None where the loss is not known.
+
+    Attributes:
+        updates: The optimiser's updates since its statistics began.
+        level: The median loss just before.
+        sigma: The noise of the loss then.
+        early: The loss at the first tenth of those updates.
+        start: The median of the first losses.
+    """
+
+    updates: int
+    level: float
+    sigma: float
+    early: float
+    start: float
+
+    @property
+    def largest(self) -> float:
+        """What the loss has been at most, in magnitude and beyond its noise."""
+        learned = self.start - self.level
+        return max(abs(self.level), abs(self.start), learned, ALARMING.spike * self.sigma)
+
+
+class Verdict(NamedTuple):
+    outcome: Outcome
+    finding: bool
+    told: str
+
+
+class Event:
+    """One event, in constant memory.
+
+    `raised` is None while it has not been raised: nothing about it is new, unless it stays.
+    """
+
+    def __init__(
+        self, kind: AlarmKind, step: int, before: Before | None, *, norm_limit: float | None = None, slow: bool = False
+    ) -> None:
+        self.kind = kind
+        self.step = step
+        self.before = before
+        self.slow = slow
+        self.norm_limit = norm_limit
+        self.raised: Raised | None = None
+        self.height = 0.0  # sigmas
+        self.age = 0
+        self.last_step = step
+        self.recovered = 0
+        self.broken = 0
+        self._worst = float("-inf")
+        self._levels: list[tuple[int, float]] = []  # at ages that double
+        self._fixed: Verdict | None = None
+
+    def see(self, step: int, norm: float | None, recent: Sequence[float]) -> None:
+        """The next update: its number, its gradient norm, and the last losses up to it."""
+        self.age += 1
+        self.last_step = step
+        if self.before is None or self.age < ALARMING.level or len(recent) < ALARMING.level:
+            return
+        level = median(recent[-ALARMING.level :])
+        self._worst = max(self._worst, level)
+        if level <= self.before.level + ALARMING.back * self.before.sigma and self._calm(norm):
+            self.recovered = step
+        elif self.age >= 2 * (self._levels[-1][0] if self._levels else ALARMING.level):
+            self._levels.append((self.age, self._stays_at(recent)))
+
+    def _calm(self, norm: float | None) -> bool:
+        return self.norm_limit is None or norm is None or norm <= self.norm_limit
+
+    def _stays_at(self, recent: Sequence[float]) -> float:
+        return median(recent[-min(self.age, ALARMING.patience) :])
+
+    def broke(self, step: int) -> None:
+        """Something was not finite before the run had come back."""
+        self.broken = self.last_step = step
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing that comes can change the verdict."""
+        return bool(self.broken or self.recovered)
+
+    def fix(self, recent: Sequence[float], *, game: bool) -> None:
+        """The statistics start anew, and with them what the level before means: only a recovery still counts."""
+        if self._fixed is None:
+            self._fixed = self._verdict(recent, game=game)
+
+    def judged(self, recent: Sequence[float], *, game: bool) -> Judged:
+        assert self.raised is not None
+        outcome, finding, told = self._verdict(recent, game=game)
+        return Judged(raised=self.raised, last_step=self.last_step, outcome=outcome, finding=finding, told=told)
+
+    def _verdict(self, recent: Sequence[float], *, game: bool) -> Verdict:
+        if self.broken:
+            return Verdict(Outcome.CONFIRMED, True, f"at step {self.broken} something was not finite")
+        before = self.before
+        if before is None:
+            return Verdict(Outcome.OPEN, False, "the loss is not known, so nothing says what came of it")
+        if self._worst >= ALARMING.wiped_out * before.largest:
+            told = f"the loss grew to {self._worst:.3g}: next to that nothing is left of what the weights were before"
+            return Verdict(Outcome.CONFIRMED, True, told)
+        if self.recovered:
+            return Verdict(Outcome.RECOVERED, False, _came_back(self.recovered - self.step, before))
+        return self._fixed or self._still_away(before, recent, game=game)
+
+    def _still_away(self, before: Before, recent: Sequence[float], *, game: bool) -> Verdict:
+        if len(recent) == 0 or self.age < ALARMING.level:
+            return Verdict(Outcome.OPEN, False, f"the run ended {_updates(self.age)} later")
+        level = self._stays_at(recent)
+        far = level >= ALARMING.climbed * before.largest
+        seen = f"{_updates(self.age)} later the loss is at {level:.3g}, from {before.level:.3g} before"
+        if self.age < self._patience(before):
+            return Verdict(Outcome.OPEN, far, f"{seen}; the run ended too early to tell")
+        if level <= before.level + ALARMING.away * before.sigma:
+            return Verdict(Outcome.RECOVERED, False, f"{seen}: within its noise")
+        if self._on_its_way(level, before):
+            return Verdict(Outcome.OPEN, far, f"{seen}; it was still coming down")
+        if far or (self._lost(level, before) and not game and not self.slow):
+            return Verdict(Outcome.CONFIRMED, True, seen)
+        return Verdict(Outcome.OPEN, False, f"{seen}; {_why_open(game=game, slow=self.slow)}")
+
+    @staticmethod
+    def _patience(before: Before) -> int:
+        """What was learned in n updates is learned again in n."""
+        return min(max(before.updates, ALARMING.patience), ALARMING.recovery)
+
+    def _on_its_way(self, level: float, before: Before) -> bool:
+        halfway = [seen for age, seen in self._levels if 2 * age <= self.age]
+        return bool(halfway) and halfway[-1] - level >= ALARMING.descending * (halfway[-1] - before.level)
+
+    @staticmethod
+    def _lost(level: float, before: Before) -> bool:
+        lost = level - before.level
+        return (
+            lost > ALARMING.spike * before.sigma / 2
+            and lost >= ALARMING.lost * (before.early - before.level)
+            and lost >= ALARMING.lost_of_all * (before.start - before.level)
+        )
+
+
+def _updates(count: int) -> str:
+    return "1 update" if count == 1 else f"{count} updates"
+
+
+def _came_back(steps: int, before: Before) -> str:
+    return f"the loss was back at its level from before, {before.level:.3g}, within {steps} steps"
+
+
+def _why_open(*, game: bool, slow: bool) -> str:
+    if game:
+        return "optimisers with losses of their own play against each other, so that alone is no fault"
+    if slow:
+        return "a loss may also climb because what is learned changes, as rewards do"
+    return "most of what was learned is still there"

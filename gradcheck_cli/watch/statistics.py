@@ -1,0 +1,76 @@
+"""Robust statistics over the last values of a series, and a series of any length in little memory."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+
+GAUSSIAN = 1.4826  # median absolute deviation -> standard deviation
+
+
+class RobustWindow:
+    """The last `size` values: median, greatest, and sigma (1.4826 times the median absolute deviation).
+
+    They are kept sorted, so that a value costs a search and a shift, and each statistic a search: microseconds.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: deque[float] = deque()
+        self._sorted: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._sorted)
+
+    def append(self, value: float) -> None:
+        """Take in a finite value; the oldest of a full window leaves."""
+        if len(self._values) == self._size:
+            del self._sorted[bisect_left(self._sorted, self._values.popleft())]
+        self._values.append(value)
+        insort(self._sorted, value)
+
+    @property
+    def median(self) -> float:
+        """The lower median."""
+        return self._sorted[(len(self._sorted) - 1) // 2]
+
+    @property
+    def greatest(self) -> float:
+        return self._sorted[-1]
+
+    @property
+    def sigma(self) -> float:
+        """Deviations from the median ascend to both sides of it: half of them lie in the narrowest such stretch."""
+        values, median = self._sorted, self.median
+        wanted = len(values) // 2 + 1
+        low, high = 0, len(values) - wanted  # where the stretch of the nearest `wanted` values begins
+        while low < high:
+            middle = (low + high) // 2
+            if median - values[middle] > values[middle + wanted] - median:
+                low = middle + 1
+            else:
+                high = middle
+        return GAUSSIAN * max(median - values[low], values[low + wanted - 1] - median)
+
+
+class Course:
+    """A series of any length by at most `size` of its values, evenly spread over it."""
+
+    def __init__(self, size: int = 64) -> None:
+        self._size = size
+        self._every = 1
+        self._seen = 0
+        self._kept: list[float] = []
+
+    def append(self, value: float) -> None:
+        if self._seen % self._every == 0:
+            if len(self._kept) == self._size:
+                self._kept = self._kept[::2]
+                self._every *= 2
+            if self._seen % self._every == 0:
+                self._kept.append(value)
+        self._seen += 1
+
+    def at(self, share: float) -> float:
+        """The value at that share of the way, the first one at 0."""
+        return self._kept[min(int(share * self._seen) // self._every, len(self._kept) - 1)]
