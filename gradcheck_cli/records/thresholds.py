@@ -310,12 +310,6 @@ class Thresholds:
         "ratio",
         "Loss at the end of a run over that at chance, below which what looked extreme at its first step is a note.",
     )
-    first_steps: float = _fixed(
-        "GC633",
-        20,  # under that a loss that falls may be the noise between batches
-        "steps",
-        "The first steps of a run: too few to tell whether it learns, and what goes wrong in them began at step 1.",
-    )
     clip_norms: float = _fixed("GC611", 4, "batches", "From so many gradient norms on a clipping threshold is told.")
     clip_quantile: float = _fixed("GC611", 0.9, "share", "Share of the batches that stay below that threshold.")
     fitted: float = _fixed(

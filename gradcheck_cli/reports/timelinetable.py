@@ -45,7 +45,7 @@ def _parts(run: Timeline, style: Style, width: int) -> Iterator[RenderableType]:
     alarms = [alarm for alarm in run.alarms if serious(alarm.report)]
     told: set[str] = set()
     for place, alarm in enumerate(alarms):
-        yield from _alarm(alarm, run, style, width, first=place == 0)
+        yield from _alarm(alarm, run, style, width, told, first=place == 0)
         told |= {_key(finding) for finding in alarm.report.findings}
     for diagnosed in run.diagnoses:
         yield from _diagnosis(diagnosed, run, style, width, told)
@@ -77,7 +77,9 @@ def _facts(run: Timeline) -> list[str]:
 
 def _curves(run: Timeline, style: Style, width: int) -> Iterator[RenderableType]:
     """One line a series with its first and last value, then the marks of the alarms and their steps."""
-    shown_series = {name: points for name, points in run.series.items() if points and (style.verbose or _moves(points))}
+    shown_series = {
+        name: points for name, points in run.series.items() if style.verbose or _worth_showing(name, points)
+    }
     if not shown_series:
         return
     labels = {name: _label(name) for name in shown_series}
@@ -101,8 +103,9 @@ def _curves(run: Timeline, style: Style, width: int) -> Iterator[RenderableType]
     yield Text(f"{margin}{numbered((*(step for step, _ in marked), 1, run.steps), axis)}", "dim")
 
 
-def _moves(points: Sequence[Point]) -> bool:
-    return len({(point.min, point.max) for point in points}) > 1 or len(points) == 1
+def _worth_showing(name: str, points: Sequence[Point]) -> bool:
+    """A loss scale that stays where it is says nothing."""
+    return not name.startswith("scale") or len({(point.min, point.max) for point in points}) > 1
 
 
 def _label(name: str) -> str:
@@ -116,12 +119,13 @@ def _colored(line: str) -> Text:
     return text
 
 
-def _alarm(alarm: Alarm, run: Timeline, style: Style, width: int, *, first: bool) -> Iterator[RenderableType]:
+def _alarm(
+    alarm: Alarm, run: Timeline, style: Style, width: int, told: set[str], *, first: bool
+) -> Iterator[RenderableType]:
     """Where it happened, what was seen, and the diagnosis of its step as `check` shows it."""
     yield _text(" · ".join(_place(alarm, run)), style, "bold")
-    code = alarm.report.findings[0].code
-    findings = serious(alarm.report)
-    explained = len(findings) > 1 and findings[0].code == code
+    findings = [finding for finding in serious(alarm.report) if _key(finding) not in told]
+    explained = len(findings) > 1 and findings[0].rule == alarm.kind.value
     for place, finding in enumerate(findings):
         own = place == 0 and explained
         plain = replace(finding, source=None, remedies=() if own else finding.remedies) if own else finding

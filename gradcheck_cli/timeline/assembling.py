@@ -57,7 +57,7 @@ def assembled(
         overhead=_overhead(main) if main else None,
         notes=notes_of(processes, seen, options),
         versions={"gradcheck": __version__, **versions},
-        seconds={"total": seconds, "diagnoses": sum(p.cost.diagnoses for p in seen if p.cost)},
+        seconds={"total": seconds, "diagnoses": sum((p.cost.diagnoses for p in seen if p.cost), 0.0)},
         error=f"{NO_STEP}: the watcher stepped aside: {aside}" if aside and not seen else "",
     )
 
@@ -74,8 +74,8 @@ def _told(
         for diagnosed in process.diagnosed:
             told, explains = first_judged(diagnosed, process, events, options)
             diagnoses.append(told)
-            if explains is not None:
-                began[id(explains)] = [f for f in told.report.findings if f.family is Family.EXPLODING and is_ill(f)]
+            for event in explains:
+                began[id(event)] = [f for f in told.report.findings if f.family is Family.EXPLODING and is_ill(f)]
     alarms = tuple(alarm_of(event, began.get(id(event), ()), options) for event in events)
     return tuple(sorted(diagnoses, key=lambda each: each.step)), alarms
 

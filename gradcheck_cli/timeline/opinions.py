@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
+from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.choices import About, Decision, FailOn, Severity
 from gradcheck_cli.records.report import Finding, Layer, Opinion, Report
@@ -34,7 +35,7 @@ def learning(vitals: Sequence[Vital], report: Report, limits: Thresholds) -> Lea
     Args:
         vitals: Those of one optimiser, the first being of the step that was diagnosed.
         report: The diagnosis of that step: where it knows what chance is, that counts, else the first loss.
-        limits: How far below, and after how many steps.
+        limits: How far below.
     """
     losses = [vital.loss for vital in vitals if vital.loss is not None and not vital.skipped]
     if not losses:
@@ -43,7 +44,7 @@ def learning(vitals: Sequence[Vital], report: Report, limits: Thresholds) -> Lea
     start = losses[0] * _chance(report.findings)
     at_chance = " at chance" if start < losses[0] else ""
     told = f"{start:.3g}{at_chance} -> {end:.3g}"
-    if len(losses) < limits.first_steps:
+    if len(losses) < ALARMING.warm_up:
         return Learning(learned=None, told=f"the run was too short to tell: {told} in {len(losses)} steps")
     if not math.isfinite(start) or start <= 0:
         return Learning(learned=None, told=f"the loss does not tell whether the run learned: {told}")

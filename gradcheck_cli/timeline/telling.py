@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gradcheck_cli import __version__
+from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.choices import Family, Status
 from gradcheck_cli.records.report import Finding, Report
@@ -27,28 +28,29 @@ _SCALED = frozenset((AlarmKind.OVERFLOW, AlarmKind.SCALE_COLLAPSE))
 
 def first_judged(
     first: Diagnosed, process: Process, events: Sequence[Event], options: RunOptions
-) -> tuple[Diagnosed, Event | None]:
-    """The diagnosis of step 1 as the run bears it out, and the event that it explains, if any.
+) -> tuple[Diagnosed, list[Event]]:
+    """The diagnosis of step 1 as the run bears it out, and the events that it explains.
 
     Its findings are notes where the run learned all the same. Where the run blew up in its first steps what explodes at
     step 1 is confirmed by it. Else they stand as `check` judges them, a suspicion being a note.
     """
     if first.why is not Why.FIRST or not any(map(is_ill, first.report.findings)):
-        return first, None
+        return first, []
     if first.replay is not Replay.EXACT:
-        return _replaced(first, [undecided(f, NOT_EXACT) for f in first.report.findings], options), None
+        return _replaced(first, [undecided(f, NOT_EXACT) for f in first.report.findings], options), []
     standing = [event for event in events if event.stands and of_one_job(event.process, process)]
-    blown = [event for event in standing if event.judged.raised.kind in BLOWN_UP]
-    if blown and blown[0].judged.raised.step <= options.thresholds.first_steps:
+    early = [event for event in standing if event.judged.raised.step <= ALARMING.warm_up]
+    blown = [event for event in early if event.judged.raised.kind in BLOWN_UP]
+    if blown:
         told = f"the run blew up at step {blown[0].judged.raised.step}"
         findings = [confirmed(f, told) if f.family is Family.EXPLODING else f for f in first.report.findings]
-        return _replaced(first, findings, options), blown[0]
+        return _replaced(first, findings, options), blown
     found = learning(_until(process, first.step, standing), first.report, options.thresholds)
     if found.learned and not standing:
         told = f"looked extreme at the start, and the run learned: {found.told}"
-        return _replaced(first, [refuted(f, told) for f in first.report.findings], options), None
+        return _replaced(first, [refuted(f, told) for f in first.report.findings], options), []
     told = f"the run learned at first, {found.told}, and went wrong later" if found.learned else found.told
-    return _replaced(first, [still_open(f, told) for f in first.report.findings], options), None
+    return _replaced(first, [still_open(f, told) for f in first.report.findings], options), []
 
 
 def _until(process: Process, step: int, standing: Sequence[Event]) -> list[Vital]:

@@ -176,7 +176,8 @@ def healthy() -> Session:
 
 def layered() -> Session:
     samples = tuple(
-        LayerSample(step=s, relative_gradient={"net.0": 0.01 / s, "net.2": None if s == 1 else 0.02}) for s in (1, 8, 64)
+        LayerSample(step=s, relative_gradient={"net.0": 0.01 / s, "net.2": None if s == 1 else 0.02})
+        for s in (1, 8, 64)
     )
     scaled = vitals(falling(160), scale=1024.0)
     return Session((process(vitals=scaled, layers=samples),))
@@ -204,7 +205,7 @@ def recovered() -> Session:
 
 
 def opened() -> Session:
-    losses = falling(78) + [3.1, 3.4]
+    losses = [*falling(78), 3.1, 3.4]
     spike = replace(SPIKE, kind=AlarmKind.LOSS_SPIKE, step=79, message="the loss is 3.1 where it was 0.15 (z = 31)")
     made = process(vitals=vitals(losses), raised=(entry(spike),))
     return Session((made,), (judged(spike, Outcome.OPEN, last_step=80),))

@@ -98,7 +98,9 @@ def _noise(rng: random.Random, count: int) -> tuple[str, list[float]]:
         return kind, [math.exp(rng.gauss(0, 2 * size)) for _ in range(count)]
     if kind == "bursts":
         rate = rng.uniform(0.002, 0.05)
-        return kind, [1 + abs(rng.gauss(0, size)) + (rng.random() < rate) * rng.uniform(1, 20) * size for _ in range(count)]
+        return kind, [
+            1 + abs(rng.gauss(0, size)) + (rng.random() < rate) * rng.uniform(1, 20) * size for _ in range(count)
+        ]
     if kind == "periodic":
         period = rng.randint(5, 200)
         return kind, [1 + size * math.sin(2 * math.pi * i / period) + rng.gauss(0, size / 3) for i in range(count)]
