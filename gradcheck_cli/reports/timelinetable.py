@@ -67,7 +67,7 @@ def _header(run: Timeline, style: Style, width: int) -> list[Text]:
 
 
 def _facts(run: Timeline) -> list[str]:
-    ranks = [count_of(run.ranks, "process").replace("processs", "processes")] if run.ranks > 1 else []
+    ranks = [f"{run.ranks} processes"] if run.ranks > 1 else []
     total = run.seconds.get("total")
     took = [duration(total)] if total is not None else []
     cost = run.overhead
@@ -77,9 +77,7 @@ def _facts(run: Timeline) -> list[str]:
 
 def _curves(run: Timeline, style: Style, width: int) -> Iterator[RenderableType]:
     """One line a series with its first and last value, then the marks of the alarms and their steps."""
-    shown_series = {
-        name: points for name, points in run.series.items() if style.verbose or _worth_showing(name, points)
-    }
+    shown_series = {name: points for name, points in run.series.items() if _worth_showing(name, points, style)}
     if not shown_series:
         return
     labels = {name: _label(name) for name in shown_series}
@@ -103,9 +101,10 @@ def _curves(run: Timeline, style: Style, width: int) -> Iterator[RenderableType]
     yield Text(f"{margin}{numbered((*(step for step, _ in marked), 1, run.steps), axis)}", "dim")
 
 
-def _worth_showing(name: str, points: Sequence[Point]) -> bool:
+def _worth_showing(name: str, points: Sequence[Point], style: Style) -> bool:
     """A loss scale that stays where it is says nothing."""
-    return not name.startswith("scale") or len({(point.min, point.max) for point in points}) > 1
+    moves = len({(point.min, point.max) for point in points}) > 1
+    return bool(points) and (moves or style.verbose or not name.startswith("scale"))
 
 
 def _label(name: str) -> str:
@@ -155,7 +154,7 @@ def _diagnosis(
     report = diagnosed.report
     findings = [finding for finding in serious(report) if _key(finding) not in told]
     asked = diagnosed.why is not Why.FIRST
-    if not findings and not asked:
+    if not findings and not asked and not style.verbose:
         return
     yield _text(f"step {diagnosed.step} of {run.steps} · {_WHY[diagnosed.why]}", style, "bold")
     if not style.quiet and (asked or style.verbose):

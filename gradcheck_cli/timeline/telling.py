@@ -104,7 +104,7 @@ def _diagnosed(event: Event) -> tuple[Finding, ...]:
     findings = gravest_first(event.entry.report.findings) if event.entry.report else ()
     if event.entry.replay is not Replay.EXACT:
         return tuple(undecided(finding, NOT_EXACT) for finding in findings)
-    told = event.judged.told or _OUTCOME[event.judged.outcome]
+    told = ": ".join(filter(None, (_OUTCOME[event.judged.outcome], event.judged.told)))
     if not event.stands:
         decided = refuted if event.judged.outcome is Outcome.RECOVERED else undecided
         return tuple(decided(finding, told) for finding in findings)

@@ -277,6 +277,7 @@ def test_round_trip_of_a_run(run: Timeline) -> None:
     text = render(run, "json")
     again = run_from_dict(json.loads(text, parse_constant=refuse))
     assert render(again, "json") == text
+    assert render(again, "table", Style(width=80, verbose=True)) is not None
 
 
 def test_damage_in_a_run_is_told_with_its_place(tmp_path: Path) -> None:

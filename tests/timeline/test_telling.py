@@ -93,7 +93,7 @@ def test_what_the_run_came_back_from_is_a_note_with_all_that_its_step_shows(outc
     assert own.remedies == shown.remedies == ()
     assert shown.opinion is not None
     assert shown.opinion.decision is (Decision.REFUTED if outcome is Outcome.RECOVERED else Decision.UNDECIDED)
-    assert shown.opinion.told == "the loss was back at 0.5 within 4 steps"
+    assert shown.opinion.told.endswith(": the loss was back at 0.5 within 4 steps")
     assert (told.report.status, told.report.exit_code) == (Status.HEALTHY, 0)
     assert told.report.layers[0].status == "ok"
 
