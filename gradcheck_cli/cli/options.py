@@ -183,6 +183,22 @@ def check_limits(planned: Sequence[PlannedCheck]) -> None:
         raise UsageError("max_memory: this system does not tell what memory a process uses; Linux does")
 
 
+def check_formats(asked: Asked, able: Sequence[str], what: str) -> None:
+    """See that every format that is asked for can show something.
+
+    Args:
+        asked: The formats, among other things.
+        able: Those that can.
+        what: What is to be shown, such as "a run".
+
+    Raises:
+        UsageError: One cannot.
+    """
+    for format in (asked.format, *(text.partition("=")[0] for text in asked.outputs)):
+        if format in FORMATS and format not in able:
+            raise UsageError(f"the format `{format}` cannot show {what}", hint=f"Use one of {', '.join(able)}.")
+
+
 def config_file(config: str | None, no_config: bool) -> Path | None:
     """The gradcheck.yaml to use: the one that is named, none, or the nearest.
 

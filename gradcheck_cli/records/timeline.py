@@ -225,6 +225,11 @@ class Timeline:
     error: str = ""
 
     @property
+    def reports(self) -> tuple[Report, ...]:
+        """Those of its alarms, then those of its diagnoses."""
+        return (*(alarm.report for alarm in self.alarms), *(diagnosed.report for diagnosed in self.diagnoses))
+
+    @property
     def ok(self) -> bool:
         """Whether the script ended well and nothing was found at or above its `fail_on`."""
         return self.exit_code == 0
