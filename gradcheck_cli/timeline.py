@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gradcheck_cli.records.choices import Status
 from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.timeline import Timeline
-from gradcheck_cli.watch.session import Process
 
 
 def assembled(processes: tuple[Process, ...], options: RunOptions, script_exit: int, seconds: float) -> Timeline:
