@@ -13,114 +13,28 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from gradcheck_cli.records.codec import WrongShape, decode, encode
-from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.records.timeline import Diagnosed, Raised, Replay, Vital
+from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntry, Stopped
+from gradcheck_cli.records.timeline import Diagnosed, Vital
 
-OPTIONS = "options.json"
-_Record = TypeVar("_Record")
+_OPTIONS = "options.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Opened:
-    """The process of a file: said before anything else.
-
-    Attributes:
-        pid: Its number.
-        rank: As torch.distributed counts, 0 without it.
-        world: Processes that train together.
-        torch: Version of torch.
-        python: Version of Python.
-        argv: Its arguments.
-    """
+    """The process of a file, said before anything else: the fields of `Process`, and its arguments."""
 
     pid: int
-    rank: int = 0
-    world: int = 1
-    torch: str = ""
-    python: str = ""
-    argv: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Explained:
-    """An alarm as it was raised, with the diagnosis of its step.
-
-    Attributes:
-        raised: What was raised.
-        micro_batch: The backward pass within the step that was explained, from 0.
-        optimizer_step: The optimiser's own step.
-        source: The line of the user's that started the backward pass, or the update.
-        replay: Whether the step could be repeated.
-        samples: Rows of the batch that carry it, or None where that is not known.
-        report: The diagnosis, or None where none was made.
-    """
-
-    raised: Raised
-    micro_batch: int = 0
-    optimizer_step: int = 1
-    source: SourceLine | None = None
-    replay: Replay = Replay.IMPOSSIBLE
-    samples: tuple[int, ...] | None = None
-    report: Report | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sampled:
-    """The layers at a sampled step: |g|/|w| by name."""
-
-    step: int
-    relative_gradient: Mapping[str, float | None]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stopped:
-    """The watcher ended the script at this step; `why` is "steps" or "alarm"."""
-
-    step: int
-    why: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cost:
-    """What watching has cost so far, in seconds: `watching` and `diagnoses` of `total`, for `steps` steps."""
-
-    steps: int
-    watching: float
-    total: float
-    diagnoses: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Process:
-    """What one process left in the session.
-
-    Attributes:
-        opened: Who it is.
-        vitals: One for each attempted update.
-        explained: Alarms with the diagnoses of their steps.
-        diagnosed: Steps that were diagnosed without an alarm.
-        layers: At the sampled steps.
-        notes: What a reader has to know.
-        aside: Why the watcher stepped aside, if it did.
-        stopped: Where it ended the script, if it did.
-        cost: The last that was said of it.
-    """
-
-    opened: Opened
-    vitals: tuple[Vital, ...] = ()
-    explained: tuple[Explained, ...] = ()
-    diagnosed: tuple[Diagnosed, ...] = ()
-    layers: tuple[Sampled, ...] = ()
-    notes: tuple[str, ...] = ()
-    aside: str = ""
-    stopped: Stopped | None = None
-    cost: Cost | None = None
+    rank: int
+    world: int
+    torch: str
+    python: str
+    argv: tuple[str, ...]
 
 
 class Session:
@@ -137,9 +51,10 @@ class Session:
 
     def say(self, event: str, **fields: Any) -> None:
         """Add a line; one that cannot be written is lost, since the script must not suffer for it."""
-        if self._pid != os.getpid():  # at first, and again in a forked child
-            self._pid = os.getpid()
-            self._path = f"{self._folder}/{self._pid}-{os.urandom(4).hex()}.jsonl"
+        pid = os.getpid()
+        if self._pid != pid:  # at first, and again in a forked child
+            self._path = f"{self._folder}/{pid}-{os.urandom(4).hex()}.jsonl"
+            self._pid = pid
             self._write("opened", encode(opening()))
         self._write(event, encode(fields))
 
@@ -167,7 +82,7 @@ def opening() -> Opened:
         world=world,
         torch=str(getattr(sys.modules.get("torch"), "__version__", "")),
         python=platform.python_version(),
-        argv=tuple(map(str, sys.argv)),
+        argv=tuple(map(str, getattr(sys, "argv", ()))),
     )
 
 
@@ -184,7 +99,7 @@ def _place() -> tuple[int, int]:
 
 def write_options(folder: str, options: RunOptions) -> None:
     """Leave word for the processes to come of what was asked."""
-    Path(folder, OPTIONS).write_text(json.dumps(encode(options)), encoding="utf-8")
+    Path(folder, _OPTIONS).write_text(json.dumps(encode(options)), encoding="utf-8")
 
 
 def read_options(folder: str) -> RunOptions:
@@ -193,7 +108,7 @@ def read_options(folder: str) -> RunOptions:
     Raises:
         OSError: The session is over.
     """
-    options: RunOptions = decode(RunOptions, json.loads(Path(folder, OPTIONS).read_text(encoding="utf-8")))
+    options: RunOptions = decode(RunOptions, json.loads(Path(folder, _OPTIONS).read_text(encoding="utf-8")))
     return options
 
 
@@ -201,18 +116,21 @@ def read(folder: str) -> tuple[Process, ...]:
     """What each process left in the session, by rank; lines that were not finished are passed over."""
     files = [_read_file(path) for path in sorted(Path(folder).glob("*.jsonl"))]
     aside = [_read_note(path) for path in sorted(Path(folder).glob("*.note"))]
-    return tuple(sorted((*filter(None, files), *aside), key=lambda process: (process.opened.rank, process.opened.pid)))
+    return tuple(sorted((*filter(None, files), *aside), key=lambda process: (process.rank, process.pid)))
 
 
 def _read_note(path: Path) -> Process:
     """A process to which the watcher could not be attached."""
-    return Process(opened=Opened(pid=int(path.stem)), aside=path.read_text(encoding="utf-8", errors="replace").strip())
+    return Process(pid=int(path.stem), aside=path.read_text(encoding="utf-8", errors="replace").strip())
 
 
 def _read_file(path: Path) -> Process | None:
     said: dict[str, list[Any]] = {}
     for event, content in _lines(path):
         with suppress(WrongShape, KeyError):  # of another version of gradcheck, which the process has installed
+            if event == "diagnosed" and content["report"] is None:
+                said.setdefault("note", []).append(f"step {content['step']} was not diagnosed: {content['reason']}")
+                continue
             said.setdefault(event, []).append(_READERS[event](content))
     return _process(said) if "opened" in said else None
 
@@ -225,41 +143,38 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _process(said: Mapping[str, list[Any]]) -> Process:
+    opened: Opened = said["opened"][0]
+
     def all_of(event: str) -> tuple[Any, ...]:
         return tuple(said.get(event, ()))
 
-    def last(event: str, default: Any = None) -> Any:
-        return said.get(event, [default])[-1]
+    def last(event: str) -> Any:
+        return said.get(event, [None])[-1]
 
     return Process(
-        opened=last("opened"),
+        pid=opened.pid,
+        rank=opened.rank,
+        world=opened.world,
+        versions={"torch": opened.torch, "python": opened.python},
         vitals=all_of("vital"),
-        explained=all_of("raised"),
+        raised=all_of("raised"),
         diagnosed=all_of("diagnosed"),
         layers=all_of("layers"),
         notes=tuple(dict.fromkeys(all_of("note"))),
-        aside=last("aside", ""),
+        aside=last("aside") or "",
         stopped=last("stopped"),
         cost=last("cost"),
     )
 
 
-def _of(kind: type[_Record]) -> Callable[[Any], _Record]:
-    def read(content: Any) -> _Record:
-        record: _Record = decode(kind, content)
-        return record
-
-    return read
-
-
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "opened": _of(Opened),
-    "vital": _of(Vital),
-    "raised": _of(Explained),
-    "diagnosed": _of(Diagnosed),
-    "layers": _of(Sampled),
+    "opened": partial(decode, Opened),
+    "vital": partial(decode, Vital),
+    "raised": partial(decode, RaisedEntry),
+    "diagnosed": partial(decode, Diagnosed),
+    "layers": partial(decode, LayerSample),
     "note": lambda content: str(content["text"]),
     "aside": lambda content: str(content["text"]),
-    "stopped": _of(Stopped),
-    "cost": _of(Cost),
+    "stopped": partial(decode, Stopped),
+    "cost": partial(decode, Cost),
 }

@@ -9,7 +9,6 @@ import sys
 
 TYPE_CHECKING = False  # as typing has it, whose import every process would pay for
 if TYPE_CHECKING:
-    from types import ModuleType
     from typing import Any
 
 NEWEST_TOO_OLD = (3, 9)
@@ -28,31 +27,43 @@ class WhenTorchIsImported:
         self._folder = folder
 
     def find_spec(self, name: str, path: "Any" = None, target: "Any" = None) -> "Any":
-        """Nothing, but for torch what the other finders find, with a loader that tells when it is done."""
+        """Nothing, but for torch what the other finders find, which will tell when it is done."""
         if name != "torch":
             return None
         for finder in sys.meta_path:
             find = None if finder is self else getattr(finder, "find_spec", None)
             spec = find(name, path, target) if find else None
             if spec is not None:
-                self._wait_for(spec.loader)
+                self._wait_for(spec)
                 return spec
         return None
 
-    def _wait_for(self, loader: "Any") -> None:
-        """Attach the watcher when `loader` has run the module; from then on the loader is what it was."""
+    def _wait_for(self, spec: "Any") -> None:
+        """Attach the watcher when the import system lets go of the module.
 
-        def exec_module(module: "ModuleType") -> None:
-            del loader.exec_module
-            loader.exec_module(module)
-            if self in sys.meta_path:
-                sys.meta_path.remove(self)
-                attach(self._folder)
+        No loader is wrapped, since that would show in the traceback of an import that fails or is interrupted.
+        """
+        kind = type(spec)
 
-        try:
-            loader.exec_module = exec_module
-        except AttributeError:
-            note(self._folder, "torch comes from a loader that cannot be watched: " + type(loader).__name__)
+        class Telling(kind):  # type: ignore[misc, valid-type]
+            @property
+            def _initializing(this: "Any") -> bool:
+                return bool(this.__dict__.get("_initializing"))
+
+            @_initializing.setter
+            def _initializing(this: "Any", busy: bool) -> None:
+                this.__dict__["_initializing"] = busy
+                if not busy:
+                    this.__class__ = kind
+                    self._done(this)
+
+        spec.__class__ = Telling
+
+    def _done(self, spec: "Any") -> None:
+        torch = sys.modules.get("torch")  # which is gone if it could not be imported
+        if torch is not None and torch.__spec__ is spec and self in sys.meta_path:
+            sys.meta_path.remove(self)
+            attach(self._folder)
 
 
 def attach(folder: str) -> None:
