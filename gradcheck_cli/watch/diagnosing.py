@@ -23,10 +23,11 @@ from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital, Why
 from gradcheck_cli.runtime.passes import forward_pass
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.quiet import unheard
-from gradcheck_cli.watch.replay import step_of, verify
+from gradcheck_cli.watch.proof import Accumulation, verify
+from gradcheck_cli.watch.replay import line_of, step_of
 from gradcheck_cli.watch.samples import bad_rows, rows_in, without
 from gradcheck_cli.watch.session import Session
-from gradcheck_cli.watch.tape import Backward
+from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.vitals import Norms
 
 
@@ -85,8 +86,11 @@ class Diagnosing:
         seconds: What that took so far.
     """
 
-    def __init__(self, options: RunOptions, session: Session, explain: Explain) -> None:
+    def __init__(
+        self, options: RunOptions, session: Session, explain: Explain, tape: Tape, accumulation: Accumulation
+    ) -> None:
         self._options, self._session, self._explain = options, session, explain
+        self._tape, self._accumulation = tape, accumulation
         self._left = options.max_diagnoses
         self.seconds = 0.0
 
@@ -113,7 +117,7 @@ class Diagnosing:
             micro_batch=came.micro_batch,
             source=_source(seen[came.micro_batch].backward) if seen else None,
             replay=came.replay,
-            why=came.why,
+            reason=came.why,
             samples=came.samples,
             report=came.report and report_to_dict(came.report, exact=True),
         )
@@ -144,19 +148,23 @@ class Diagnosing:
 
     def _repeated(self, seen: Sequence[Seen], is_bad: _IsBad | None, *, trials: bool) -> Repeated:
         place = next((i for i, each in enumerate(seen) if not each.finite), len(seen) - 1)
-        verified = verify([each.backward for each in seen])
-        if verified.replay is not Replay.EXACT:
-            return Repeated(verified.replay, verified.why, place)
-        step = step_of(seen[place].backward)
-        report = self._explain(step, trials=trials)
-        samples = guilty_rows(step, is_bad) if is_bad is not None else None
+        verified = verify(self._tape, self._accumulation)
+        if verified.outcome is not Replay.EXACT:
+            return Repeated(verified.outcome, verified.why, place)
+        with self._tape.quiet():
+            step = self._step(seen[place])
+            report = self._explain(step, trials=trials)
+            samples = guilty_rows(step, is_bad) if is_bad is not None else None
         return Repeated(Replay.EXACT, "", place, report, samples)
+
+    def _step(self, seen: Seen) -> Step:
+        return step_of(seen.backward, self._tape.naming, str(Path.cwd()))
 
     def _save_batch(self, number: int, seen: Seen, came: Repeated) -> None:
         folder = self._options.save_batch
         if folder is None or came.replay is Replay.IMPOSSIBLE:
             return
-        tensors = [x.detach().cpu() for x in step_of(seen.backward).batch if isinstance(x, Tensor)]
+        tensors = [x.detach().cpu() for x in self._step(seen).batch if isinstance(x, Tensor)]
         Path(folder).mkdir(parents=True, exist_ok=True)
         path = Path(folder, f"step-{number}.pt")
         torch.save({"batch": tensors, "samples": list(came.samples or ())}, path)
@@ -211,9 +219,9 @@ def measured(step: Step) -> tuple[float, float]:
 
 def _source(backward: Backward) -> SourceLine | None:
     """The user's line that started a backward pass, its file relative to the working folder where it lies below it."""
-    if backward.place is None:
+    found = line_of(backward.place)
+    if found is None:
         return None
-    file, line = backward.place
-    path, here = Path(file).resolve(), Path.cwd()
-    shown = str(path.relative_to(here)) if path.is_relative_to(here) else file
-    return SourceLine(file=shown, line=line, code=linecache.getline(file, line).strip())
+    path, here = Path(found.file).resolve(), Path.cwd()
+    shown = str(path.relative_to(here)) if path.is_relative_to(here) else found.file
+    return replace(found, file=shown, code=linecache.getline(found.file, found.line).strip())

@@ -37,8 +37,11 @@ _ALIASING = frozenset(("detach", "data"))
 class Listener(Protocol):
     """Who is told of backward passes, and of an error of ours."""
 
+    def forward(self) -> None:
+        """An outermost module is about to be called; what this raises reaches the script."""
+
     def began(self, backward: Backward) -> None:
-        """A backward pass is about to run."""
+        """A backward pass is about to run; what this raises reaches the script."""
 
     def ended(self, backward: Backward, raised: BaseException | None) -> None:
         """It has run, or raised."""
@@ -222,6 +225,7 @@ class Tape:
 
     def module(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
         """An outermost call of a module."""
+        self.listener.forward()
         try:
             watch = self._watches.get(module)
             if watch is None:

@@ -11,11 +11,10 @@ import math
 import os
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from gradcheck_cli.records.run import RunOptions
@@ -26,6 +25,8 @@ from gradcheck_cli.watch.diagnosing import Diagnosing, Explain, Seen
 from gradcheck_cli.watch.layers import Layers
 from gradcheck_cli.watch.phases import Phases
 from gradcheck_cli.watch.session import Session
+from gradcheck_cli.watch import taps
+from gradcheck_cli.watch.proof import Accumulation
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.updates import Attempt, Updates
 from gradcheck_cli.watch.vitals import gradient_norms, number
@@ -57,9 +58,12 @@ class Watcher:
     def __init__(self, options: RunOptions, session: Session, explain: Explain) -> None:
         self._options, self._session = options, session
         self._tape, self._updates = Tape(self), Updates(self)
-        self._alarms, self._phases, self._asked, self._layers = Alarms(), Phases(), Asked(options), Layers()
-        self._diagnosing = Diagnosing(options, session, explain)
+        self._alarms, self._phases, self._asked, self._layers = Alarms(), Phases(), Asked(options), Layers(self._tape.naming)
+        self._accumulation = Accumulation()
+        self._diagnosing = Diagnosing(options, session, explain, self._tape, self._accumulation)
         self._group = _Group()
+        self._running: Backward | None = None
+        self._remove: Callable[[], None] = lambda: None
         self._steps, self._stops = 0, 0
         self._stop: str | None = None
         self._usual: dict[tuple[int, str], float] = {}
@@ -67,7 +71,7 @@ class Watcher:
 
     def install(self) -> None:
         """Begin to watch."""
-        self._tape.install()
+        self._remove = taps.install(self._tape)
         self._updates.install()
         atexit.register(self._ending)
 
@@ -84,29 +88,38 @@ class Watcher:
         """A backward pass is about to run."""
         if self._stop is not None:
             self._end_the_script()
-        if self._group.closed:
-            self._group = _Group()
+        with self._guarded():
+            self._running = backward
+            if self._group.closed:
+                self._group = _Group()
+            self._accumulation.began(backward)
 
     def ended(self, backward: Backward, raised: BaseException | None) -> None:
         """It has run."""
+        self._running = None
         if raised is None:
             with self._guarded():
+                self._accumulation.ended(backward)
                 self._read(backward)
+
+    def failed(self, error: BaseException) -> None:
+        """The tape met something that it cannot take down, and is off."""
+        self._step_aside(error)
 
     # -- what the updates tell
 
     def updating(self, attempt: Attempt) -> None:
         """An update is about to be made."""
         with self._guarded():
-            self._tape.pause()
-            if not (self._tape.in_backward or attempt.closure):  # else judged when the backward pass has ended
+            if self._running is None and not attempt.closure:  # else judged when the backward pass has ended
                 self._judge(attempt)
+            self._tape.close()
 
     def updated(self, attempt: Attempt) -> None:
         """It has been made."""
         with self._guarded():
-            self._tape.resume()
-            if self._tape.in_backward:
+            self._accumulation.updated()
+            if self._running is not None:
                 return
             if attempt.closure and not self._group.judged:
                 self._judge(attempt)
@@ -116,11 +129,13 @@ class Watcher:
 
     def _read(self, backward: Backward) -> None:
         held = self._held()
-        parameters = held or list(backward.parameters())
-        known = self._updates.scale_of(backward.loss) if backward.loss is not None else None
-        given, scale = (known[0], float(known[1].get_scale())) if known else (backward.value, 1.0)
+        known = [self._updates.scale_of(loss) for ref in backward.losses if (loss := ref()) is not None]
+        scaled = known[0] if known else None
+        given = scaled[0] if scaled else (backward.values[0] if len(backward.values) == 1 else None)
+        scale = float(scaled[1].get_scale()) if scaled else 1.0
         loss = None if given is None else number(given)
-        self._group.seen.append(Seen(backward, loss, gradient_norms(parameters), scale))
+        norms = gradient_norms(held or backward.parameters())
+        self._group.seen.append(Seen(backward, loss, norms, scale))
         attempt = self._updates.inside
         if attempt is not None and not self._group.judged:
             self._judge(attempt)
@@ -230,7 +245,7 @@ class Watcher:
             self._busy += time.perf_counter() - started
 
     def _step_aside(self, error: BaseException) -> None:
-        self._tape.remove()
+        self._remove()
         self._updates.remove()
         trace = traceback.format_exc() if os.environ.get("GRADCHECK_DEBUG") else ""
         self._session.say("aside", text=f"{type(error).__name__}: {error}"[:500], trace=trace)
