@@ -66,7 +66,7 @@ class Entry:
     number: int
     window: int
     call: Any
-    args: tuple[Any, ...]
+    args: list[Any]
     kwargs: dict[str, Any]
     needs: list[Slot]
     leaves: list[Tensor]
@@ -170,9 +170,10 @@ def memory_of(tensor: Tensor) -> int:
         return 0
 
 
-_ATOMS = frozenset(
+ATOMS = frozenset(
     (int, float, bool, str, bytes, type(None), torch.dtype, torch.device, torch.Size, torch.memory_format, slice, type)
 )
+"""Classes of what is nothing but itself."""
 _DEEPEST = 6
 
 
@@ -197,7 +198,7 @@ def flat(value: Any, depth: int = _DEEPEST) -> list[Tensor]:
 
 def _flatten(value: Any, found: list[Tensor], depth: int) -> None:
     kind = type(value)
-    if kind in _ATOMS or not depth:
+    if kind in ATOMS or not depth:
         return
     if isinstance(value, Tensor):
         found.append(value)
@@ -225,14 +226,14 @@ class Taker:
     def take(self, value: Any, depth: int = _DEEPEST) -> Any:
         """The same value as the tape keeps it."""
         kind = type(value)
-        if kind in _ATOMS:
+        if kind in ATOMS:
             return value
         if isinstance(value, Tensor):
             return self._tensor(value)
         if not depth:
             return value
         if kind is tuple or kind is list:
-            return kind([self.take(part, depth - 1) for part in value])
+            return kind([part if type(part) in ATOMS else self.take(part, depth - 1) for part in value])
         if kind is dict:
             return {key: self.take(part, depth - 1) for key, part in value.items()}
         return self._object(value, depth - 1)

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
 
 from gradcheck_cli.runtime.state.writes import function_name, written
-from gradcheck_cli.watch.entries import Data, Entry, Lost, Made, Place, Slot, Taker, data_of, flat, memory_of
+from gradcheck_cli.watch.entries import ATOMS, Autocast, Data, Entry, Lost, Made, Place, Slot, Taker, data_of, flat, memory_of
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.states import Watch, autocast_now, torch_states
 
@@ -33,6 +33,10 @@ _RANDOM = frozenset(
 """Functions that may draw, without the underscore of those that write in place."""
 _ALIASING = frozenset(("detach", "data"))
 """Functions whose result shares memory with their argument and is no view to autograd."""
+
+
+_MOST_CALLS = 256
+"""Calls of modules after which those that nothing comes from any more are left out."""
 
 
 class Listener(Protocol):
@@ -61,22 +65,24 @@ class Backward:
         inputs: The tensors that gradients are taken of alone, None for all.
         returned: The gradients that autograd.grad returned.
         place: The user's line that started it.
+        retain: Whether the graph is kept.
+        create: Whether the gradients have a graph.
+        autocast: The state of autocast around it.
         scaled: Where a GradScaler multiplied the loss: the slot of what was given to it, and the scaler.
     """
 
-    def __init__(self, kind: str, place: Place | None) -> None:
-        self.kind, self.place = kind, place
-        self.roots: tuple[Slot, ...] = ()
-        self.values: tuple[Tensor, ...] = ()
-        self.losses: tuple[weakref.ref[Tensor], ...] = ()
-        self.why = ""
-        self.gradients: tuple[Data | Slot | None, ...] = ()
-        self.inputs: tuple[Any, ...] | None = None
-        self.returned: tuple[Any, ...] = ()
-        self.retain = False
-        self.create = False
-        self.autocast = autocast_now()
-        self.scaled: tuple[Slot, Any] | None = None
+    roots: tuple[Slot, ...] = ()
+    values: tuple[Tensor, ...] = ()
+    losses: tuple[weakref.ref[Tensor], ...] = ()
+    why = ""
+    gradients: tuple[Data | Slot | None, ...] = ()
+    inputs: tuple[Any, ...] | None = None
+    returned: tuple[Any, ...] = ()
+    retain = create = False
+    scaled: tuple[Slot, Any] | None = None
+
+    def __init__(self, kind: str, place: Place | None, autocast: Autocast | None) -> None:
+        self.kind, self.place, self.autocast = kind, place, autocast
 
     @cached_property
     def entries(self) -> list[Entry]:
@@ -145,6 +151,9 @@ class Tape:
 
     def open(self) -> None:
         """Let torch functions pass through the tape; below all modes of the user's, who leave theirs from the top."""
+        if not torch._C._len_torch_function_stack():
+            torch._C._push_on_torch_function_stack(self._mode)
+            return
         above = []
         while torch._C._len_torch_function_stack():
             mode = torch._C._pop_torch_function_stack()
@@ -241,6 +250,8 @@ class Tape:
             self._resumed(was)
         try:
             entry.random, entry.buffers = watch.after(states, kept, versions)
+            if len(self._calls) > _MOST_CALLS:
+                self._calls = [call for call in self._calls if call[2]() is not None]
             self._calls.append((entry.sequence, _get_sequence_nr(), weakref.ref(entry)))
             self._made(entry, result)
             if not was:
@@ -336,8 +347,9 @@ class Tape:
         entry = Entry()
         self._number += 1
         entry.number, entry.window, entry.call = self._number, self.window, call
-        entry.args = tuple([taker.take(value) for value in args])
-        entry.kwargs = {name: taker.take(value) for name, value in kwargs.items()} if kwargs else {}
+        take = taker.take
+        entry.args = [value if type(value) in ATOMS else take(value) for value in args]
+        entry.kwargs = {name: value if type(value) in ATOMS else take(value) for name, value in kwargs.items()}
         entry.needs, entry.leaves, entry.lost = taker.needs, taker.leaves, taker.lost
         for slot in taker.needs:
             if slot.entry.lost is not None:
@@ -407,7 +419,7 @@ class Tape:
             del self._slots[slot.key]
 
     def _made(self, entry: Entry, result: Any) -> None:
-        for index, tensor in enumerate(flat(result)):
+        for index, tensor in enumerate([result] if type(result) is Tensor else flat(result)):
             if not (tensor.requires_grad and tensor.is_leaf):
                 self._slot(tensor, entry, index)
 
@@ -504,7 +516,7 @@ class Tape:
 
     def started(self, kind: str, tensors: Any, gradients: Any, retain: bool, create: bool, inputs: Any) -> Backward:
         """What is known of a backward pass before it runs."""
-        backward = Backward(kind, self._place())
+        backward = Backward(kind, self._place(), autocast_now())
         given = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
         backward.retain, backward.create = retain, create
         if self.busy:
