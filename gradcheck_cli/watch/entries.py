@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import CodeType
 from typing import Any
 
@@ -32,60 +32,57 @@ class Entry:
             outside, a `Lost` for one that nothing on the tape made, and parameters as they are.
         needs: The slots among its arguments.
         leaves: The tensors among its arguments that learn.
-        around: What it ran under.
-        buffers: Those of a module that the call changed: owner, name and the values before it.
+        lost: What among its arguments, or those of the calls that it needs, nothing on the tape made.
+        place: The user's line.
+        grad: Whether gradients were enabled.
+        autocast: The state of autocast; None where it was off.
+        random: The generators that the call may have drawn from, with their states before it.
+        training: The mode of the module that was called.
+        buffers: Those of the module that the call changed: owner, name and the values before it.
+        parameters: The module's.
         sequence: The number of the first autograd node that it made.
     """
 
     __slots__ = (
         "__weakref__",
         "args",
-        "around",
+        "autocast",
         "buffers",
         "call",
+        "grad",
         "kwargs",
         "leaves",
         "lost",
         "needs",
         "number",
+        "parameters",
         "place",
+        "random",
         "sequence",
+        "training",
         "window",
     )
 
     number: int
     window: int
     call: Any
-    args: tuple[Any, ...]
+    args: list[Any]
     kwargs: dict[str, Any]
-    needs: tuple[Slot, ...]
-    leaves: tuple[Tensor, ...]
-    lost: tuple[Lost, ...]
+    needs: list[Slot]
+    leaves: list[Tensor]
+    lost: Lost | None
     place: Place | None
-    around: Around
+    grad: bool
+    autocast: Autocast | None
+    random: tuple[Any, ...]
+    training: bool | None
     buffers: tuple[tuple[nn.Module, str, Tensor], ...]
+    parameters: list[Tensor] | tuple[()]
     sequence: int
 
 
-@dataclasses.dataclass(slots=True)
-class Around:
-    """What a call ran under.
-
-    Attributes:
-        grad: Whether gradients were enabled.
-        autocast: Device types with their state and dtype, whether casts are kept, and the number of the region; None
-            where it was off.
-        random: How to give the generators that the call drew from their states of before; see `randomness`.
-        training: The mode of the module that was called.
-    """
-
-    grad: bool
-    autocast: Autocast | None
-    random: Any = None
-    training: bool | None = None
-
-
 Autocast = tuple[tuple[tuple[str, bool, torch.dtype], ...], bool, int]
+"""Device types with their state and dtype, whether casts are kept, and the number of the region that keeps them."""
 
 
 class Slot(weakref.ref):  # type: ignore[type-arg]
@@ -121,7 +118,7 @@ class Made:
 class Data:
     """A tensor from outside, and its version when it was used."""
 
-    __slots__ = ("__weakref__", "tensor", "version")
+    __slots__ = ("tensor", "version")
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = tensor
@@ -173,9 +170,10 @@ def memory_of(tensor: Tensor) -> int:
         return 0
 
 
-_ATOMS = frozenset(
+ATOMS = frozenset(
     (int, float, bool, str, bytes, type(None), torch.dtype, torch.device, torch.Size, torch.memory_format, slice, type)
 )
+"""Classes of what is nothing but itself."""
 _DEEPEST = 6
 
 
@@ -200,7 +198,7 @@ def flat(value: Any, depth: int = _DEEPEST) -> list[Tensor]:
 
 def _flatten(value: Any, found: list[Tensor], depth: int) -> None:
     kind = type(value)
-    if kind in _ATOMS or not depth:
+    if kind in ATOMS or not depth:
         return
     if isinstance(value, Tensor):
         found.append(value)
@@ -223,19 +221,19 @@ class Taker:
         self._slots, self._data, self._lost = slots, data, lost
         self.needs: list[Slot] = []
         self.leaves: list[Tensor] = []
-        self.losses: list[Lost] = []
+        self.lost: Lost | None = None
 
     def take(self, value: Any, depth: int = _DEEPEST) -> Any:
         """The same value as the tape keeps it."""
         kind = type(value)
-        if kind in _ATOMS:
+        if kind in ATOMS:
             return value
         if isinstance(value, Tensor):
             return self._tensor(value)
         if not depth:
             return value
         if kind is tuple or kind is list:
-            return kind([self.take(part, depth - 1) for part in value])
+            return kind([part if type(part) in ATOMS else self.take(part, depth - 1) for part in value])
         if kind is dict:
             return {key: self.take(part, depth - 1) for key, part in value.items()}
         return self._object(value, depth - 1)
@@ -254,7 +252,7 @@ class Taker:
         if isinstance(found, Slot):
             self.needs.append(found)
         else:
-            self.losses.append(found)
+            self.lost = found
         return found
 
     def _object(self, value: Any, depth: int) -> Any:
@@ -282,3 +280,27 @@ class Named:
     def made(self, parts: list[Any]) -> Any:
         """It, of these parts."""
         return self.kind(*parts) if hasattr(self.kind, "_fields") else self.kind(parts)
+
+
+def parts_of(taken: Any) -> Iterator[Any]:
+    """All that a call's arguments are made of, as the tape keeps them, in order."""
+    stack = [taken]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            stack += reversed(list(value.values()))
+        elif isinstance(value, (tuple, list)):
+            stack += reversed(value)
+        elif isinstance(value, Named):
+            stack += reversed(list(value.parts))
+        elif isinstance(value, Rebuilt):
+            stack += reversed(list(value.parts.values()))
+        else:
+            yield value
+
+
+def data_of(entry: Entry) -> Iterator[Data]:
+    """What came from outside among the arguments of a call."""
+    for part in parts_of((entry.args, entry.kwargs)):
+        if isinstance(part, Data):
+            yield part

@@ -48,7 +48,7 @@ class Accumulation:
         """A backward pass is about to run."""
         self.inside = False
         index, unknown = len(self.backwards), []
-        parameters = backward.parameters() if backward.kind == "backward" else []
+        parameters = backward.parameters if backward.kind == "backward" else []
         for parameter in parameters:
             key, gradient = id(parameter), parameter.grad
             self._parameters[key] = parameter
@@ -88,14 +88,14 @@ class Accumulation:
     def ended(self, backward: Backward) -> None:
         """It has run."""
         if backward.kind == "backward":
-            for parameter in backward.parameters():
+            for parameter in backward.parameters:
                 gradient = parameter.grad
                 if gradient is not None:
                     self._marks[id(parameter)] = (id(gradient), gradient._version)
 
     def updated(self) -> None:
         """The parameters have moved: what was before cannot be repeated any more."""
-        self.inside = bool(self.backwards)
+        self.inside = self.inside or bool(self.backwards)
         self.backwards.clear()
         self.starts.clear()
         self._marks.clear()
@@ -163,7 +163,7 @@ class _Proof:
             start = self.starts[id(parameter)]
             if start.index == index:
                 parameter.grad = None if start.base is None else start.base.clone()
-        low = [dtype for entry in taped.entries for dtype in _low(entry.around.autocast)]
+        low = [dtype for entry in taped.entries for dtype in _low(entry.autocast)]
         with torch.autocast("cpu", dtype=low[0], enabled=True) if low else _nothing():
             run = taped.run(self.model.module, taped.batch)
         values = [run.value(slot) for slot in backward.roots]

@@ -18,9 +18,9 @@ from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import LossScale, Pass, Step, Target
-from gradcheck_cli.watch.entries import Around, Autocast, Data, Entry, Lost, Made, Named, Place, Rebuilt, Slot, flat
+from gradcheck_cli.watch.entries import Autocast, Data, Entry, Lost, Made, Named, Place, Rebuilt, Slot, flat, parts_of
 from gradcheck_cli.watch.naming import Model, Roots
-from gradcheck_cli.watch.tape import Backward
+from gradcheck_cli.watch.tape import Backward, reached
 
 
 class NotRepeatable(Exception):
@@ -44,15 +44,19 @@ class Taped:
     """
 
     def __init__(self, backward: Backward, model: Model, *, as_run: bool = False) -> None:
-        self.entries = backward.entries()
         self.backward, self.model, self.as_run = backward, model, as_run
-        self.taken = _taken(self.entries, backward)
+        whole = as_run or backward.scaled is None
+        self.roots = backward.roots if whole or backward.scaled is None else (backward.scaled[0],)
+        self.gradients = backward.gradients if whole else ()
+        self.entries = reached([*self.roots, *(g for g in self.gradients if isinstance(g, Slot))])
+        taken = _taken(self.entries, self.gradients)
+        self.taken = {key: tensor for key, tensor in taken.items() if model.place_of(tensor) is None}
         self.batch = tuple(self.taken.values())
         self.loss = nn.ModuleList()
         self.loss.extend(_outside(self.entries, model))
         self.source = f"the loss of {_told(backward.place)}"
         self._rewritten = {id(s.was) for e in self.entries for s in e.needs if isinstance(s.was, Data)}
-        self._rewritten |= {id(s.was) for s in backward.roots if isinstance(s.was, Data)}
+        self._rewritten |= {id(s.was) for s in self.roots if isinstance(s.was, Data)}
 
     def __call__(self, model: nn.Module, batch: Any) -> Pass:
         """Take the step's calls again, up to the loss.
@@ -61,15 +65,14 @@ class Taped:
             NotRepeatable: Something that they need was not seen. What the user's code raises passes through.
         """
         run = self.run(model, batch)
-        slots, scale = self.backward.roots, None
-        if self.backward.scaled is not None:
-            slot, scaler = self.backward.scaled
-            slots = (slot,)
+        scale = None
+        if self.backward.scaled is not None and not self.as_run:
+            scaler = self.backward.scaled[1]
             scale = LossScale(factor=float(scaler.get_scale()), backoff=float(scaler.get_backoff_factor()))
-        values = [run.value(slot) for slot in slots]
-        given = [run.value(g) for g in self.backward.gradients] or [None] * len(values)
+        values = [run.value(slot) for slot in self.roots]
+        given = [run.value(gradient) for gradient in self.gradients] or [None] * len(values)
         parts = [
-            value if gradient is None or scale is not None else (value * gradient).sum()
+            value if gradient is None else (value * gradient).sum()
             for value, gradient in zip(values, given, strict=True)
         ]
         loss = parts[0] if len(parts) == 1 else torch.stack([part.reshape(()) for part in parts]).sum()
@@ -102,13 +105,13 @@ def step_of(backward: Backward, naming: Roots, root: str = "") -> Step:
         root=folder,
         batch_size=_rows(forward.batch),
     )
-    low = (dtype for entry in forward.entries for dtype in _low(entry.around.autocast))
+    low = (dtype for entry in forward.entries for dtype in _low(entry.autocast))
     return Step(target=target, batch=forward.batch, autocast=next(low, None))
 
 
 def model_of(backwards: Sequence[Backward], naming: Roots) -> Model:
     """The model, or the models, of these backward passes."""
-    entries = [entry for backward in backwards for entry in backward.entries()]
+    entries = [entry for backward in backwards for entry in backward.entries]
     modules = [part for entry in entries for part in _modules(entry)]
     leaves = {id(leaf): leaf for entry in entries for leaf in entry.leaves}
     given = _given(entries)
@@ -122,24 +125,7 @@ def model_of(backwards: Sequence[Backward], naming: Roots) -> Model:
 def _modules(entry: Entry) -> Iterator[nn.Module]:
     if isinstance(entry.call, nn.Module):
         yield entry.call
-    yield from (part for part in _parts((entry.args, entry.kwargs)) if isinstance(part, nn.Module))
-
-
-def _parts(taken: Any) -> Iterator[Any]:
-    """All that a call's arguments are made of, as the tape keeps them."""
-    stack = [taken]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            stack += reversed(list(value.values()))
-        elif isinstance(value, (tuple, list)):
-            stack += reversed(value)
-        elif isinstance(value, Named):
-            stack += reversed(list(value.parts))
-        elif isinstance(value, Rebuilt):
-            stack += reversed(list(value.parts.values()))
-        else:
-            yield value
+    yield from (part for part in parts_of((entry.args, entry.kwargs)) if isinstance(part, nn.Module))
 
 
 def _given(entries: Sequence[Entry]) -> set[int]:
@@ -152,11 +138,11 @@ def _given(entries: Sequence[Entry]) -> set[int]:
     return found
 
 
-def _taken(entries: Sequence[Entry], backward: Backward) -> dict[int, Tensor]:
+def _taken(entries: Sequence[Entry], gradients: tuple[Any, ...]) -> dict[int, Tensor]:
     """The tensors from outside, each once, in the order of their use."""
     found: dict[int, Tensor] = {}
-    for taken in (*((e.args, e.kwargs) for e in entries), backward.gradients):
-        for part in _parts(taken):
+    for taken in (*((e.args, e.kwargs) for e in entries), gradients):
+        for part in parts_of(taken):
             if isinstance(part, Data):
                 found.setdefault(id(part.tensor), part.tensor)
             elif isinstance(part, Tensor):
@@ -194,7 +180,7 @@ class Run:
         self._results: dict[int, list[Tensor]] = {}
         self._made: dict[tuple[int, int, int], Tensor] = {}
         self._wanted: dict[int, list[Made]] = {}
-        for slot in (*(s for e in taped.entries for s in e.needs), *taped.backward.roots):
+        for slot in (*(s for e in taped.entries for s in e.needs), *taped.roots):
             if isinstance(slot.index, Made):
                 self._wanted.setdefault(slot.entry.number, []).append(slot.index)
 
@@ -202,7 +188,7 @@ class Run:
         """Take all calls."""
         with _autocasting() as cast:
             for entry in self._taped.entries:
-                cast(entry.around.autocast)
+                cast(entry.autocast)
                 self._take(entry)
         return self
 
@@ -212,11 +198,11 @@ class Run:
         if isinstance(call, nn.Module):
             call = self._module(call)
             self._prepare(call, entry)
-        for generator, state in entry.around.random or ():
+        for generator, state in entry.random or ():
             generator.put(state)
         caller = _caller_at(entry.place)
         wanted = self._wanted.get(entry.number)
-        with torch.set_grad_enabled(entry.around.grad):
+        with torch.set_grad_enabled(entry.grad):
             if wanted is None:
                 result = caller(call, args, kwargs)
             else:
@@ -226,8 +212,8 @@ class Run:
         self._results[entry.number] = flat(result)
 
     def _prepare(self, module: nn.Module, entry: Entry) -> None:
-        if entry.around.training is not None and module.training != entry.around.training:
-            module.train(entry.around.training)
+        if entry.training is not None and module.training != entry.training:
+            module.train(entry.training)
         for owner, name, before in entry.buffers:
             self._module(owner)._buffers[name] = before.clone()
 
@@ -390,4 +376,4 @@ def _caller(file: str, line: int, name: str) -> Callable[..., Any]:
     return made
 
 
-__all__ = ["Around", "NotRepeatable", "Run", "Taped", "line_of", "model_of", "step_of"]
+__all__ = ["NotRepeatable", "Run", "Taped", "line_of", "model_of", "step_of"]

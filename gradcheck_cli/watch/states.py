@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -100,6 +101,7 @@ class Watch:
     """What is known of one outermost module."""
 
     def __init__(self, module: nn.Module) -> None:
+        self.module = weakref.ref(module)
         self._structure = -1
         self._calls = 0
         self._training: bool | None = None

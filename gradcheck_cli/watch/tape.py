@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
 
 from gradcheck_cli.runtime.state.writes import function_name, written
-from gradcheck_cli.watch.entries import Around, Data, Entry, Lost, Made, Place, Slot, Taker, flat, memory_of, version_of
+from gradcheck_cli.watch.entries import ATOMS, Autocast, Data, Entry, Lost, Made, Place, Slot, Taker, data_of, flat, memory_of
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.states import Watch, autocast_now, torch_states
 
@@ -32,6 +33,10 @@ _RANDOM = frozenset(
 """Functions that may draw, without the underscore of those that write in place."""
 _ALIASING = frozenset(("detach", "data"))
 """Functions whose result shares memory with their argument and is no view to autograd."""
+
+
+_MOST_CALLS = 256
+"""Calls of modules after which those that nothing comes from any more are left out."""
 
 
 class Listener(Protocol):
@@ -63,51 +68,54 @@ class Backward:
         inputs: The tensors that gradients are taken of alone, None for all.
         returned: The gradients that autograd.grad returned.
         place: The user's line that started it.
+        retain: Whether the graph is kept.
+        create: Whether the gradients have a graph.
+        autocast: The state of autocast around it.
         scaled: Where a GradScaler multiplied the loss: the slot of what was given to it, and the scaler.
     """
 
-    def __init__(self, kind: str, place: Place | None) -> None:
-        self.kind, self.place = kind, place
-        self.roots: tuple[Slot, ...] = ()
-        self.values: tuple[Tensor, ...] = ()
-        self.losses: tuple[weakref.ref[Tensor], ...] = ()
-        self.why = ""
-        self.gradients: tuple[Data | Slot | None, ...] = ()
-        self.inputs: tuple[Any, ...] | None = None
-        self.returned: tuple[Any, ...] = ()
-        self.retain = False
-        self.create = False
-        self.autocast = autocast_now()
-        self.scaled: tuple[Slot, Any] | None = None
-        self.watches: dict[int, Watch] = {}
+    roots: tuple[Slot, ...] = ()
+    values: tuple[Tensor, ...] = ()
+    losses: tuple[weakref.ref[Tensor], ...] = ()
+    why = ""
+    gradients: tuple[Data | Slot | None, ...] = ()
+    inputs: tuple[Any, ...] | None = None
+    returned: tuple[Any, ...] = ()
+    retain = create = False
+    scaled: tuple[Slot, Any] | None = None
 
+    def __init__(self, kind: str, place: Place | None, autocast: Autocast | None) -> None:
+        self.kind, self.place, self.autocast = kind, place, autocast
+
+    @cached_property
     def entries(self) -> list[Entry]:
         """The calls that lead to the loss, in order; and those whose results a gradient was given as."""
         return reached(list(self.roots) + [g for g in self.gradients if isinstance(g, Slot)])
 
+    @cached_property
     def parameters(self) -> list[Tensor]:
         """The tensors that learn and take part, each once: those of the modules called and those used by themselves."""
         found: dict[int, Tensor] = {}
-        for entry in self.entries():
-            watch = self.watches.get(id(entry.call))
-            learn = watch.parameters if watch is not None else ()
-            found.update((id(p), p) for p in (*learn, *entry.leaves) if p.requires_grad)
+        for entry in self.entries:
+            for parameter in (*entry.parameters, *entry.leaves):
+                if parameter.requires_grad:
+                    found[id(parameter)] = parameter
         return list(found.values())
 
 
-def reached(slots: list[Slot], learning: bool = False) -> list[Entry]:
-    """The calls that these slots come from, in order; with `learning`, only along what has a graph."""
+def reached(slots: list[Slot]) -> list[Entry]:
+    """The calls that these slots come from, in order."""
     found: dict[int, Entry] = {}
     stack = list(slots)
     while stack:
         slot = stack.pop()
         entry = slot.entry
-        if isinstance(slot.was, Slot):
+        if slot.was is not None and isinstance(slot.was, Slot):
             stack.append(slot.was)
-        if id(entry) not in found:
-            found[id(entry)] = entry
-            stack += [s for s in entry.needs if s.learns] if learning else entry.needs
-    return sorted(found.values(), key=lambda entry: entry.number)
+        if entry.number not in found:
+            found[entry.number] = entry
+            stack += entry.needs
+    return [found[number] for number in sorted(found)]
 
 
 class _Mode(TorchFunctionMode):
@@ -135,8 +143,8 @@ class Tape:
         self._depth = 0
         self._thread: int | None = None
         self._slots: dict[int, Slot] = {}
-        self._watches: weakref.WeakKeyDictionary[nn.Module, Watch] = weakref.WeakKeyDictionary()
-        self._data: weakref.WeakValueDictionary[int, Data] = weakref.WeakValueDictionary()
+        self._watches: dict[int, Watch] = {}
+        self._used: set[int] = set()
         self._calls: list[tuple[int, int, weakref.ref[Entry]]] = []
         self._scaled: dict[int, tuple[Slot, Slot, Any]] = {}
         self._mode = _Mode(self)
@@ -146,6 +154,9 @@ class Tape:
 
     def open(self) -> None:
         """Let torch functions pass through the tape; below all modes of the user's, who leave theirs from the top."""
+        if not torch._C._len_torch_function_stack():
+            torch._C._push_on_torch_function_stack(self._mode)
+            return
         above = []
         while torch._C._len_torch_function_stack():
             mode = torch._C._pop_torch_function_stack()
@@ -227,12 +238,12 @@ class Tape:
         """An outermost call of a module."""
         self.listener.forward()
         try:
-            watch = self._watches.get(module)
-            if watch is None:
-                watch = self._watches[module] = Watch(module)
-                self.naming.seen(module, sys._getframe(2))
+            watch = self._watches.get(id(module))
+            if watch is None or watch.module() is not module:
+                watch = self._watched(module)
             entry = self._entry(module, args, kwargs)
             states, kept, versions = watch.before(module)
+            entry.parameters, entry.training = watch.parameters, module.training
         except Exception as error:
             self._failed(error)
             return original(module, *args, **kwargs)
@@ -242,8 +253,9 @@ class Tape:
         finally:
             self._resumed(was)
         try:
-            random, entry.buffers = watch.after(states, kept, versions)
-            entry.around = Around(True, entry.around.autocast, random, module.training)
+            entry.random, entry.buffers = watch.after(states, kept, versions)
+            if len(self._calls) > _MOST_CALLS:
+                self._calls = [call for call in self._calls if call[2]() is not None]
             self._calls.append((entry.sequence, _get_sequence_nr(), weakref.ref(entry)))
             self._made(entry, result)
             if not was:
@@ -251,6 +263,13 @@ class Tape:
         except Exception as error:
             self._failed(error)
         return result
+
+    def _watched(self, module: nn.Module) -> Watch:
+        """A module that is called for the first time."""
+        self._watches = {key: watch for key, watch in self._watches.items() if watch.module() is not None}
+        self.naming.seen(module, sys._getframe(3))
+        watch = self._watches[id(module)] = Watch(module)
+        return watch
 
     def one(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """A call that is one for the tape if it is for it at all."""
@@ -271,7 +290,7 @@ class Tape:
         """A call that is one for the tape, whatever torch functions are called inside."""
         try:
             entry = self._entry(call, args, kwargs)
-            entry.around.random = torch_states()
+            entry.random = torch_states()
         except Exception as error:
             self._failed(error)
             return call(*args, **kwargs)
@@ -299,9 +318,10 @@ class Tape:
                 self._before_write(target)
             entry = self._entry(func, args, kwargs)
             if name.rstrip("_") in _RANDOM and entry.needs:
-                entry.around.random = torch_states()
-            writes = target is not None and entry.around.grad and bool(entry.needs or entry.leaves)
-            before = self._written(target) if writes else {}
+                entry.random = torch_states()
+            before = {}
+            if target is not None and entry.grad and (entry.needs or entry.leaves):
+                before = _written(entry, target)
         except Exception as error:
             self._failed(error)
             return func(*args, **kwargs)
@@ -331,13 +351,16 @@ class Tape:
         entry = Entry()
         self._number += 1
         entry.number, entry.window, entry.call = self._number, self.window, call
-        entry.args = tuple([taker.take(value) for value in args])
-        entry.kwargs = {name: taker.take(value) for name, value in kwargs.items()} if kwargs else {}
-        entry.needs, entry.leaves, entry.lost = tuple(taker.needs), tuple(taker.leaves), tuple(taker.losses)
-        entry.buffers = ()
-        entry.sequence = _get_sequence_nr()
-        entry.place = self._place()
-        entry.around = Around(torch.is_grad_enabled(), autocast_now())
+        take = taker.take
+        entry.args = [value if type(value) in ATOMS else take(value) for value in args]
+        entry.kwargs = {name: value if type(value) in ATOMS else take(value) for name, value in kwargs.items()}
+        entry.needs, entry.leaves, entry.lost = taker.needs, taker.leaves, taker.lost
+        for slot in taker.needs:
+            if slot.entry.lost is not None:
+                entry.lost = slot.entry.lost
+        entry.buffers = entry.random = entry.parameters = ()
+        entry.sequence, entry.place = _get_sequence_nr(), self._place()
+        entry.grad, entry.autocast, entry.training = torch.is_grad_enabled(), autocast_now(), None
         return entry
 
     def _place(self) -> Place | None:
@@ -355,10 +378,8 @@ class Tape:
     # -- what goes in
 
     def _outside(self, tensor: Tensor) -> Data:
-        found = self._data.get(id(tensor))
-        if found is None or found.tensor is not tensor or found.version != version_of(tensor):
-            found = self._data[id(tensor)] = Data(tensor)
-        return found
+        self._used.add(id(tensor))
+        return Data(tensor)
 
     def _unknown(self, tensor: Tensor) -> Slot | Lost:
         """A tensor with a graph that no call returned: a module's call may have left it somewhere."""
@@ -374,18 +395,17 @@ class Tape:
     def _before_write(self, target: Any) -> None:
         """What came from outside and is written into stays on the tape as it was."""
         for tensor in flat(target):
-            found = self._data.pop(id(tensor), None)
-            if found is not None and found.tensor is tensor:
-                found.tensor = tensor.detach().clone()
-                found.version = 0
+            if id(tensor) in self._used and id(tensor) not in self._slots:
+                self._used.discard(id(tensor))
+                kept = tensor.detach().clone()
+                for data in self._held():
+                    if data.tensor is tensor:
+                        data.tensor, data.version = kept, 0
 
-    def _written(self, target: Any) -> dict[int, Data]:
-        """The same of what this very call writes into, by the tensors' ids."""
-        found = {id(tensor): self._data.pop(id(tensor), None) for tensor in flat(target)}
-        for data in found.values():
-            if data is not None:
-                data.tensor, data.version = data.tensor.detach().clone(), 0
-        return {key: data for key, data in found.items() if data is not None}
+    def _held(self) -> Iterator[Data]:
+        """All data that is on the tape."""
+        for entry in reached(list(self._slots.values())):
+            yield from data_of(entry)
 
     # -- what comes out
 
@@ -403,7 +423,7 @@ class Tape:
             del self._slots[slot.key]
 
     def _made(self, entry: Entry, result: Any) -> None:
-        for index, tensor in enumerate(flat(result)):
+        for index, tensor in enumerate([result] if type(result) is Tensor else flat(result)):
             if not (tensor.requires_grad and tensor.is_leaf):
                 self._slot(tensor, entry, index)
 
@@ -421,7 +441,7 @@ class Tape:
                 return
             if not learns and entry.needs[0].entry.window < self.window and self._of_before(entry):
                 return
-        elif not (entry.needs or entry.leaves or entry.lost):
+        elif not (entry.needs or entry.leaves or entry.lost is not None):
             return
         targets = flat(target) if target is not None else []
         for index, tensor in enumerate(tensors):
@@ -500,7 +520,7 @@ class Tape:
 
     def started(self, kind: str, tensors: Any, gradients: Any, retain: bool, create: bool, inputs: Any) -> Backward:
         """What is known of a backward pass before it runs."""
-        backward = Backward(kind, self._place())
+        backward = Backward(kind, self._place(), autocast_now())
         given = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
         backward.retain, backward.create = retain, create
         if self.busy:
@@ -526,28 +546,46 @@ class Tape:
         scaled = self._scaled.get(id(given[0])) if len(given) == 1 else None
         if scaled is not None and scaled[0] is roots[0]:
             backward.scaled = scaled[1:]
-        lost = [lost for entry in backward.entries() for lost in entry.lost]
-        if lost:
+        lost = next((root.entry.lost for root in roots if root.entry.lost is not None), None)
+        if lost is not None:
             self.always = True
-            backward.why = f"a tensor of shape {list(lost[0].shape)} ({lost[0].node}) was made by nothing that was seen"
-        backward.watches = {id(module): watch for module, watch in self._watches.items()}
+            backward.why = f"a tensor of shape {list(lost.shape)} ({lost.node}) was made by nothing that was seen"
         return backward
 
     def _ended(self, backward: Backward) -> None:
         """What is freed, and what is a value now, leads nowhere any more."""
         if not self.enabled:
             return
-        spent = set()
-        if not (backward.retain or backward.create):
-            spent = {id(entry) for entry in reached(list(backward.roots), learning=True)}
+        spent = set() if backward.retain or backward.create else self._spent(backward)
         for slot in list(self._slots.values()):
-            if not slot.learns or id(slot.entry) in spent:
+            if not slot.learns or slot.entry.number in spent:
                 self._slots.pop(slot.key, None)
-        self._calls = [call for call in self._calls if (e := call[2]()) is not None and id(e) not in spent]
+        self._calls = [call for call in self._calls if (e := call[2]()) is not None and e.number not in spent]
+        self._used.clear()
         self._scaled.clear()
         self.window += 1
         if self.always:
             self.open()
+
+    def _spent(self, backward: Backward) -> set[int]:
+        """The calls, among those that something alive comes from, whose graph this backward pass has freed."""
+        alive = {slot.entry.number for slot in self._slots.values() if slot.learns}
+        alive |= {entry.number for *_, ref in self._calls if (entry := ref()) is not None}
+        spent: set[int] = set()
+        seen: set[int] = set()
+        stack = list(backward.roots)
+        while stack and len(spent) < len(alive):
+            slot = stack.pop()
+            entry = slot.entry
+            if slot.was is not None and isinstance(slot.was, Slot):
+                stack.append(slot.was)
+            if entry.number in seen:
+                continue
+            seen.add(entry.number)
+            if entry.number in alive:
+                spent.add(entry.number)
+            stack += [need for need in entry.needs if need.learns]
+        return spent
 
     def scaled(self, given: Any, returned: Any, scaler: Any) -> None:
         """A GradScaler has multiplied `given`."""
@@ -555,3 +593,14 @@ class Tape:
             before, after = self._slots.get(id(given)), self._slots.get(id(returned))
             if before is not None and after is not None and before is not after:
                 self._scaled[id(returned)] = (after, before, scaler)
+
+
+def _written(entry: Entry, target: Any) -> dict[int, Data]:
+    """What came from outside and this very call writes into, as it is before: by the tensors' ids."""
+    found = {}
+    for tensor in flat(target):
+        for data in data_of(entry):
+            if data.tensor is tensor:
+                data.tensor, data.version = tensor.detach().clone(), 0
+                found[id(tensor)] = data
+    return found

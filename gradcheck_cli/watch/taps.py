@@ -162,7 +162,9 @@ def _custom_functions(tape: Tape) -> Undo:
     def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
         if is_compiling() or tape.busy:
             return original.__func__(cls, *args, **kwargs)
-        return tape.one(Applied(cls), *args, **kwargs)
+        if tape.idle():
+            return tape.single(Applied(cls), *args, **kwargs)
+        return tape.aside(original.__func__, cls, *args, **kwargs)
 
     torch.autograd.Function.apply = classmethod(apply)  # type: ignore[assignment,method-assign]
 
