@@ -198,12 +198,14 @@ class Tape:
     @contextmanager
     def quiet(self) -> Iterator[None]:
         """Inside, nothing is taped: for what is ours."""
-        was = self.close()
+        was, busy = self.close(), self.busy
         self._depth += 1
+        self.busy = True
         try:
             yield
         finally:
             self._depth -= 1
+            self.busy = busy
             if was and self.enabled:
                 self.open()
 

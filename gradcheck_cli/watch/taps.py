@@ -56,14 +56,14 @@ def _put(owner: Any, name: str, made: Callable[[Any], Any]) -> Undo:
 def _module_calls(tape: Tape) -> Undo:
     def made(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
-        def __call__(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        def tapped(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if is_compiling() or tape.busy:
                 return original(self, *args, **kwargs)
             if tape.idle():
                 return tape.module(original, self, args, kwargs)
             return tape.aside(original, self, *args, **kwargs)
 
-        return __call__
+        return tapped
 
     return _put(nn.Module, "__call__", made)
 
@@ -123,7 +123,7 @@ def _backward_passes(tape: Tape) -> tuple[Undo, ...]:
 def _gradients(tape: Tape) -> Undo:
     def made(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
-        def grad(
+        def tapped(
             outputs: Any,
             inputs: Any,
             grad_outputs: Any = None,
@@ -146,7 +146,7 @@ def _gradients(tape: Tape) -> Undo:
             keep = create_graph if retain_graph is None else retain_graph
             return tape.backward(run, lambda: tape.started("grad", outputs, grad_outputs, bool(keep), False, inputs))
 
-        return grad
+        return tapped
 
     return _put(torch.autograd, "grad", made)
 
@@ -159,14 +159,14 @@ def _many(given: Any) -> Any:
 def _custom_functions(tape: Tape) -> Undo:
     original = torch.autograd.Function.__dict__["apply"]
 
-    def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+    def tapped(cls: Any, *args: Any, **kwargs: Any) -> Any:
         if is_compiling() or tape.busy:
             return original.__func__(cls, *args, **kwargs)
         if tape.idle():
             return tape.single(Applied(cls), *args, **kwargs)
         return tape.aside(original.__func__, cls, *args, **kwargs)
 
-    torch.autograd.Function.apply = classmethod(apply)  # type: ignore[assignment,method-assign]
+    torch.autograd.Function.apply = classmethod(tapped)  # type: ignore[assignment,method-assign]
 
     def undo() -> None:
         torch.autograd.Function.apply = original  # type: ignore[method-assign]
@@ -189,21 +189,21 @@ def _single_calls(tape: Tape) -> tuple[Undo, ...]:
 
     def scripted(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
-        def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
+        def tapped(self: Any, *args: Any, **kwargs: Any) -> Any:
             if is_compiling() or tape.busy:
                 return original(self, *args, **kwargs)
             return tape.one(original, self, *args, **kwargs)
 
-        return __call__
+        return tapped
 
     def functional(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
-        def functional_call(*args: Any, **kwargs: Any) -> Any:
+        def tapped(*args: Any, **kwargs: Any) -> Any:
             if is_compiling() or tape.busy:
                 return original(*args, **kwargs)
             return tape.one(original, *args, **kwargs)
 
-        return functional_call
+        return tapped
 
     return (
         _put(torch._C.ScriptFunction, "__call__", scripted),
@@ -223,12 +223,12 @@ def compiling(tape: Tape) -> Callable[[Any], Any]:
                 return compiled
 
             @functools.wraps(compiled)
-            def call(*args: Any, **kwargs: Any) -> Any:
+            def tapped(*args: Any, **kwargs: Any) -> Any:
                 if is_compiling() or tape.busy:
                     return compiled(*args, **kwargs)
                 return tape.one(compiled, *args, **kwargs)
 
-            return call
+            return tapped
 
         return compile
 
@@ -238,12 +238,12 @@ def compiling(tape: Tape) -> Callable[[Any], Any]:
 def _scalings(tape: Tape) -> Undo:
     def made(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
-        def scale(self: GradScaler, outputs: Any) -> Any:
+        def tapped(self: GradScaler, outputs: Any) -> Any:
             returned = original(self, outputs)
             tape.scaled(outputs, returned, self)
             return returned
 
-        return scale
+        return tapped
 
     return _put(GradScaler, "scale", made)
 
