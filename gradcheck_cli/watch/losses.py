@@ -165,7 +165,7 @@ class Losses:
             return None
         level = median(list(self._recent)[-ALARMING.level :])
         sigma = max(self._losses.sigma, self._loss_sigma())
-        early = self._course.at(0.1)
+        early = min(self._course.highest_since(0.1), self._start)
         return Before(updates=self._updates, level=level, sigma=sigma, early=early, start=self._start)
 
     def _loss_sigma(self) -> float:
@@ -175,6 +175,8 @@ class Losses:
 
     def _admit(self, event: Event, *, game: bool) -> None:
         self._events = [each for each in self._events if each.raised is not None or each in self._live]
+        for each in self._live:
+            each.followed(list(self._recent), game=game)
         self._events.append(event)
         self._live.append(event)
         if len(self._live) > _LIVE:

@@ -71,6 +71,6 @@ class Course:
                 self._kept.append(value)
         self._seen += 1
 
-    def at(self, share: float) -> float:
-        """The value at that share of the way, the first one at 0."""
-        return self._kept[min(int(share * self._seen) // self._every, len(self._kept) - 1)]
+    def highest_since(self, share: float) -> float:
+        """The greatest value that was kept since that share of the way."""
+        return max(self._kept[min(int(share * self._seen) // self._every, len(self._kept) - 1) :])
