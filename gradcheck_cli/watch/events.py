@@ -19,14 +19,12 @@ class Before:
         updates: The optimiser's updates since its statistics began.
         level: The median loss just before.
         sigma: The noise of the loss then.
-        early: The highest level since the first tenth of those updates, but not above `start`.
         start: The median of the first losses.
     """
 
     updates: int
     level: float
     sigma: float
-    early: float
     start: float
 
     @property
@@ -72,14 +70,14 @@ class Event:
         self.last_step = step
         if self.before is None or self.age < ALARMING.level or len(recent) < ALARMING.level:
             return
-        level = median(recent[-ALARMING.level :])
-        self._worst = max(self._worst, level)
+        self._worst = max(self._worst, median(recent[-ALARMING.level :]))
         if self.age < 2 * ALARMING.level:  # a gradient norm's spike may come some updates before the loss's
             return
+        level = median(recent[-2 * ALARMING.level :])
         if level <= self.before.level + ALARMING.back * self.before.sigma and self._calm(norm):
             self.recovered = step
         elif not self._levels or self.age >= 2 * self._levels[-1][0]:
-            self._levels.append((self.age, level))
+            self._levels.append((self.age, self._stays_at(recent)))
 
     def _calm(self, norm: float | None) -> bool:
         return self.norm_limit is None or norm is None or norm <= self.norm_limit
@@ -137,7 +135,7 @@ class Event:
             return Verdict(Outcome.OPEN, far, f"{seen}; it was coming down")
         if self.age < self._patience(before):
             return Verdict(Outcome.OPEN, far, f"{seen}; the run ended too early to tell")
-        if level <= before.level + ALARMING.away * before.sigma:
+        if level <= before.level + ALARMING.back * before.sigma:
             return Verdict(Outcome.RECOVERED, False, f"{seen}: within its noise")
         slow = self.slow or not self._at_once(level, before)
         if far or (_lost(level, before) and not game and not slow):
@@ -151,9 +149,9 @@ class Event:
 
     def _on_its_way(self, level: float, before: Before) -> bool:
         """Whether it has made half of the way back, or at the pace of the last half makes it in as long again."""
-        if not self._levels:
+        if len(self._levels) < 2:
             return False
-        lost = min(self._levels[0][1], max(before.start, before.early))
+        lost = min(self._soon, before.start)
         if lost - level >= ALARMING.regained * (lost - before.level) > 0.0:
             return True
         halfway = [seen for age, seen in self._levels if 2 * age <= self.age]
@@ -170,13 +168,9 @@ class Event:
 
 
 def _lost(level: float, before: Before) -> bool:
-    """Whether most of what was learned is lost, beyond the noise."""
+    """Whether half of what was learned is lost, beyond the noise."""
     lost = level - before.level
-    return (
-        lost > ALARMING.away * before.sigma
-        and lost >= ALARMING.lost * (before.early - before.level)
-        and lost >= ALARMING.lost_of_all * (before.start - before.level)
-    )
+    return lost > ALARMING.back * before.sigma and lost >= ALARMING.lost * (before.start - before.level)
 
 
 def _updates(count: int) -> str:
@@ -192,4 +186,4 @@ def _why_open(*, game: bool, slow: bool) -> str:
         return "optimisers with losses of their own play against each other, so that alone is no fault"
     if slow:
         return "a loss may also climb because what is learned changes, as rewards do"
-    return "most of what was learned is still there"
+    return "less than half of what was learned is lost"
