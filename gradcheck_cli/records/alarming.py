@@ -45,14 +45,12 @@ class Alarming:
     recovery: int = 100
     """Updates that it is given at most, two windows. In between: as many as the run had taken before the alarm, since
     what was learned in n updates is learned again in n."""
-    away: float = 4.0
-    """Sigmas above the level before from which a loss stayed away."""
     lost: float = 0.5
-    """Share of what was learned between the first tenth of the run and the alarm that is lost in one that stays bad."""
-    lost_of_all: float = 0.1
-    """The same, of all that was learned since the first updates."""
-    descending: float = 0.1
-    """Share of the way back that a loss has made in the last half of the time since, from which it is on its way."""
+    """Share of what was learned since the first updates that is lost in a run that stays bad."""
+    regained: float = 0.5
+    """Share of what an event cost that is learned again in a run that is on its way back."""
+    at_once: float = 0.5
+    """Share of the loss's rise that an event made itself, within its first 20 updates; else the loss climbed."""
     climbed: float = 100.0
     """Factor of its largest level of before by which a slow climb is more than the drift of a reward or a game."""
     wiped_out: float = 2.0**23

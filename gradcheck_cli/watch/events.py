@@ -19,14 +19,12 @@ class Before:
         updates: The optimiser's updates since its statistics began.
         level: The median loss just before.
         sigma: The noise of the loss then.
-        early: The loss at the first tenth of those updates.
         start: The median of the first losses.
     """
 
     updates: int
     level: float
     sigma: float
-    early: float
     start: float
 
     @property
@@ -72,11 +70,13 @@ class Event:
         self.last_step = step
         if self.before is None or self.age < ALARMING.level or len(recent) < ALARMING.level:
             return
-        level = median(recent[-ALARMING.level :])
-        self._worst = max(self._worst, level)
+        self._worst = max(self._worst, median(recent[-ALARMING.level :]))
+        if self.age < 2 * ALARMING.level:  # a gradient norm's spike may come some updates before the loss's
+            return
+        level = median(recent[-2 * ALARMING.level :])
         if level <= self.before.level + ALARMING.back * self.before.sigma and self._calm(norm):
             self.recovered = step
-        elif self.age >= 2 * (self._levels[-1][0] if self._levels else ALARMING.level):
+        elif not self._levels or self.age >= 2 * self._levels[-1][0]:
             self._levels.append((self.age, self._stays_at(recent)))
 
     def _calm(self, norm: float | None) -> bool:
@@ -99,6 +99,14 @@ class Event:
         if self._fixed is None:
             self._fixed = self._verdict(recent, game=game)
 
+    def followed(self, recent: Sequence[float], *, game: bool) -> None:
+        """Another event begins: if this one has come to an end before it, that stands."""
+        if self.before is None or self.age < ALARMING.patience:
+            return
+        on_its_way = self._on_its_way(self._stays_at(recent), self.before)
+        if on_its_way or self._verdict(recent, game=game).outcome is Outcome.CONFIRMED:
+            self.fix(recent, game=game)
+
     def judged(self, recent: Sequence[float], *, game: bool) -> Judged:
         assert self.raised is not None
         outcome, finding, told = self._verdict(recent, game=game)
@@ -118,20 +126,21 @@ class Event:
         return self._fixed or self._still_away(before, recent, game=game)
 
     def _still_away(self, before: Before, recent: Sequence[float], *, game: bool) -> Verdict:
-        if len(recent) == 0 or self.age < ALARMING.level:
+        if len(recent) == 0 or self.age < 2 * ALARMING.level:
             return Verdict(Outcome.OPEN, False, f"the run ended {_updates(self.age)} later")
         level = self._stays_at(recent)
         far = level >= ALARMING.climbed * before.largest
         seen = f"{_updates(self.age)} later the loss is at {level:.3g}, from {before.level:.3g} before"
+        if self._on_its_way(level, before):
+            return Verdict(Outcome.OPEN, far, f"{seen}; it was coming down")
         if self.age < self._patience(before):
             return Verdict(Outcome.OPEN, far, f"{seen}; the run ended too early to tell")
-        if level <= before.level + ALARMING.away * before.sigma:
+        if level <= before.level + ALARMING.back * before.sigma:
             return Verdict(Outcome.RECOVERED, False, f"{seen}: within its noise")
-        if self._on_its_way(level, before):
-            return Verdict(Outcome.OPEN, far, f"{seen}; it was still coming down")
-        if far or (self._lost(level, before) and not game and not self.slow):
+        slow = self.slow or not self._at_once(level, before)
+        if far or (_lost(level, before) and not game and not slow):
             return Verdict(Outcome.CONFIRMED, True, seen)
-        return Verdict(Outcome.OPEN, False, f"{seen}; {_why_open(game=game, slow=self.slow)}")
+        return Verdict(Outcome.OPEN, False, f"{seen}; {_why_open(game=game, slow=slow)}")
 
     @staticmethod
     def _patience(before: Before) -> int:
@@ -139,17 +148,29 @@ class Event:
         return min(max(before.updates, ALARMING.patience), ALARMING.recovery)
 
     def _on_its_way(self, level: float, before: Before) -> bool:
+        """Whether it has made half of the way back, or at the pace of the last half makes it in as long again."""
+        if len(self._levels) < 2:
+            return False
+        lost = min(self._soon, before.start)
+        if lost - level >= ALARMING.regained * (lost - before.level) > 0.0:
+            return True
         halfway = [seen for age, seen in self._levels if 2 * age <= self.age]
-        return bool(halfway) and halfway[-1] - level >= ALARMING.descending * (halfway[-1] - before.level)
+        return bool(halfway) and 2.0 * (halfway[-1] - level) >= level - before.level
 
-    @staticmethod
-    def _lost(level: float, before: Before) -> bool:
-        lost = level - before.level
-        return (
-            lost > ALARMING.spike * before.sigma / 2
-            and lost >= ALARMING.lost * (before.early - before.level)
-            and lost >= ALARMING.lost_of_all * (before.start - before.level)
-        )
+    @property
+    def _soon(self) -> float:
+        """The level after about 20 updates, when a spike's own height has passed."""
+        return self._levels[:2][-1][1]
+
+    def _at_once(self, level: float, before: Before) -> bool:
+        """Whether the loss went most of its way up with the event, rather than in a climb that came later."""
+        return self._soon - before.level >= ALARMING.at_once * (level - before.level)
+
+
+def _lost(level: float, before: Before) -> bool:
+    """Whether half of what was learned is lost, beyond the noise."""
+    lost = level - before.level
+    return lost > ALARMING.back * before.sigma and lost >= ALARMING.lost * (before.start - before.level)
 
 
 def _updates(count: int) -> str:
@@ -165,4 +186,4 @@ def _why_open(*, game: bool, slow: bool) -> str:
         return "optimisers with losses of their own play against each other, so that alone is no fault"
     if slow:
         return "a loss may also climb because what is learned changes, as rewards do"
-    return "most of what was learned is still there"
+    return "less than half of what was learned is lost"

@@ -9,7 +9,7 @@ from statistics import median
 from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Raised, Vital
 from gradcheck_cli.watch.events import Before, Event
-from gradcheck_cli.watch.statistics import Course, RobustWindow
+from gradcheck_cli.watch.statistics import RobustWindow
 
 _LIVE = 8  # events whose end is awaited at once
 _TINY = 1e-30  # what a gradient norm of 0 is taken for, before its logarithm
@@ -27,11 +27,9 @@ class Losses:
     def _begin(self, phase: int) -> None:
         self._phase = phase
         self._updates = 0
-        self._first: list[float] = []
         self._recent: deque[float] = deque(maxlen=ALARMING.patience)
         self._losses = RobustWindow(ALARMING.window)
         self._norms = RobustWindow(ALARMING.window)  # their logarithms
-        self._course = Course()
         self._largest = 0.0
         self._largest_norm = 0.0
         self._first_norm = 0.0
@@ -65,13 +63,11 @@ class Losses:
         return tuple(raised)
 
     def _take_loss(self, loss: float) -> None:
-        if len(self._first) < ALARMING.level:
-            self._first.append(loss)
-            self._start = median(self._first)
         self._recent.append(loss)
         self._losses.append(loss)
+        if len(self._losses) <= ALARMING.level:
+            self._start = self._losses.median
         self._largest = max(self._largest, abs(loss))
-        self._course.append(self._losses.median)
 
     def _take_norm(self, norm: float) -> None:
         if self._largest_norm == 0.0:
@@ -150,7 +146,7 @@ class Losses:
             or level - lowest < ALARMING.drift * (self._start - lowest)
         ):
             return None
-        before = Before(updates=self._updates, level=lowest, sigma=sigma, early=self._start, start=self._start)
+        before = Before(updates=self._updates, level=lowest, sigma=sigma, start=self._start)
         event = Event(AlarmKind.DIVERGING, step, before, slow=True)
         event.height = climbed
         return event
@@ -165,8 +161,7 @@ class Losses:
             return None
         level = median(list(self._recent)[-ALARMING.level :])
         sigma = max(self._losses.sigma, self._loss_sigma())
-        early = self._course.at(0.1)
-        return Before(updates=self._updates, level=level, sigma=sigma, early=early, start=self._start)
+        return Before(updates=self._updates, level=level, sigma=sigma, start=self._start)
 
     def _loss_sigma(self) -> float:
         """The least noise that a loss has: what it is computed with, and what is next to nothing of what it fell by."""
@@ -175,6 +170,8 @@ class Losses:
 
     def _admit(self, event: Event, *, game: bool) -> None:
         self._events = [each for each in self._events if each.raised is not None or each in self._live]
+        for each in self._live:
+            each.followed(list(self._recent), game=game)
         self._events.append(event)
         self._live.append(event)
         if len(self._live) > _LIVE:

@@ -1,4 +1,4 @@
-"""Robust statistics over the last values of a series, and a series of any length in little memory."""
+"""Robust statistics over the last values of a series."""
 
 from __future__ import annotations
 
@@ -51,26 +51,3 @@ class RobustWindow:
             else:
                 high = middle
         return GAUSSIAN * max(median - values[low], values[low + wanted - 1] - median)
-
-
-class Course:
-    """A series of any length by at most `size` of its values, evenly spread over it."""
-
-    def __init__(self, size: int = 64) -> None:
-        self._size = size
-        self._every = 1
-        self._seen = 0
-        self._kept: list[float] = []
-
-    def append(self, value: float) -> None:
-        if self._seen % self._every == 0:
-            if len(self._kept) == self._size:
-                self._kept = self._kept[::2]
-                self._every *= 2
-            if self._seen % self._every == 0:
-                self._kept.append(value)
-        self._seen += 1
-
-    def at(self, share: float) -> float:
-        """The value at that share of the way, the first one at 0."""
-        return self._kept[min(int(share * self._seen) // self._every, len(self._kept) - 1)]
