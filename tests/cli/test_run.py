@@ -189,6 +189,18 @@ def test_what_cannot_be_done_is_told_before_anything_starts(
     assert f"hint: {hint}" in ended.err
 
 
+def test_a_command_beside_this_python_is_named(
+    started: Started, gradcheck: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    beside = tmp_path / "bin" / "torchrun"
+    beside.touch(mode=0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    monkeypatch.setenv("PATH", "")
+    ended = gradcheck("run", "--", "torchrun")
+    assert ended.err.endswith(f"hint: Activate the environment that it is in, or write {beside}.\n")
+
+
 def test_a_failure_is_a_document_of_a_run(started: Started, gradcheck: Call) -> None:
     ended = gradcheck("run", "--format", "json", "--output", "json=run.json", "trin.py", "-h")
     document = json.loads(Path("run.json").read_text())
