@@ -201,6 +201,11 @@ def test_a_command_beside_this_python_is_named(
     assert ended.err.endswith(f"hint: Activate the environment that it is in, or write {beside}.\n")
 
 
+def test_a_usage_error_leaves_stdout_to_the_script(gradcheck: Call) -> None:
+    ended = gradcheck("run", "--epochs", "train.py", "--format", "json")
+    assert (ended.code, ended.out) == (2, "")
+
+
 def test_a_failure_is_a_document_of_a_run(started: Started, gradcheck: Call) -> None:
     ended = gradcheck("run", "--format", "json", "--output", "json=run.json", "trin.py", "-h")
     document = json.loads(Path("run.json").read_text())

@@ -344,6 +344,20 @@ def test_our_own_signals_are_as_they_were() -> None:
     assert (signal.getsignal(signal.SIGCHLD), signal.pthread_sigmask(signal.SIG_BLOCK, [])) == before
 
 
+def test_a_signal_that_comes_as_the_script_ends_does_not_end_us() -> None:
+    got: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: got.append(number))
+    try:
+        for _ in range(20):
+            assert run_script(["sh", "-c", f"kill -TERM {os.getpid()}; exit 3"], os.environ) in (
+                3,
+                128 + signal.SIGTERM,
+            )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert got == []
+
+
 @pytest.mark.parametrize(("path", "told"), [(None, BOOT), ("", BOOT), ("/a:/b", f"{BOOT}:/a:/b"), (":", f"{BOOT}::")])
 def test_the_boot_comes_first(path: str | None, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTHONPATH", raising=False)
