@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -47,8 +48,14 @@ def plainly(command: list[str], folder: Path, stdin: str = "") -> Ended:
 
 def watched(arguments: list[str], folder: Path, stdin: str = "") -> Ended:
     ran = plainly([*GRADCHECK, *arguments], folder, stdin)
-    *theirs, last = ran.err.splitlines(keepends=True)
-    return Ended(ran.code, ran.out, "".join(theirs), json.loads(last))
+    theirs, report = apart(ran.err)
+    return Ended(ran.code, ran.out, theirs, report)
+
+
+def apart(err: str) -> tuple[str, dict[str, object]]:
+    """What the script wrote to stderr, and the report at its end."""
+    begins = [match.start() for match in re.finditer(r'\{\s*"schema": "gradcheck-run/1"', err)][-1]
+    return err[:begins], json.loads(err[begins:])
 
 
 # --------------------------------------------------------------------------- as plain Python
@@ -308,7 +315,7 @@ def test_a_signal_to_us_reaches_the_script_and_the_report_is_made(name: str, han
         assert started.stdout and started.stdout.readline() == "ready\n"
         os.kill(started.pid, number)
         out, err = started.communicate(timeout=20)
-    report = json.loads(err.splitlines()[-1])
+    _, report = apart(err)
     if handled:
         assert (out, report["script_exit"], started.returncode) == (f"got {int(number)}\nbye\n", 0, 2)
     else:
