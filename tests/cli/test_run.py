@@ -291,7 +291,7 @@ TRAIN = """
 import torch
 if __name__ == "__main__":
     model = torch.nn.Linear(2, 1)
-    data = torch.utils.data.DataLoader(torch.ones(8, 2), batch_size=2, num_workers=1, multiprocessing_context="spawn")
+    data = torch.utils.data.DataLoader(torch.ones(8, 2), batch_size=2, num_workers=1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for x in data:
         optimizer.zero_grad()
