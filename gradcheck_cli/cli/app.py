@@ -125,4 +125,6 @@ def _usage_error(raised: Any) -> UsageError:
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
+    if list(arguments[:1]) == ["run"]:  # stdout is the script's, and so may these options be
+        return False
     return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)

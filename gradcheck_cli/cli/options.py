@@ -276,7 +276,8 @@ def finish(
             result = failing(failed) if failing else failed_report(name, failed)
         unwritten, document = deliver(result, outputs, _document(asked, formats, failed), style)
         if document is not None:
-            emit(document, stream)
+            after_others = stream is sys.stderr and stream.isatty()  # as a progress bar that is not at its end
+            emit(f"\n{document}" if after_others else document, stream)
     if failed is not None:
         raise typer.Exit(failed.exit_code)
     raise typer.Exit(

@@ -143,7 +143,6 @@ def run(
 
     def work() -> Timeline:
         from gradcheck_cli.records.run import RunOptions
-        from gradcheck_cli.rules import patterns
 
         started = startable(command, module=module, after_dashes=_after_dashes(context, command))
         options = RunOptions(
@@ -156,8 +155,8 @@ def run(
             first=not no_first,
             save_batch=_folder(save_batch),
             try_budget=try_budget if trials else 0,
-            select=patterns(select or (), "--select"),
-            ignore=patterns(ignore or (), "--ignore"),
+            select=_rules(select, "--select"),
+            ignore=_rules(ignore, "--ignore"),
             fail_on=fail_on or FailOn.WARNING,
         )
         ruled, notes = by_policy(options, config_file(config, no_config), fail_on)
@@ -205,8 +204,7 @@ def startable(command: Sequence[str], *, module: bool, after_dashes: bool) -> li
             raise UsageError(f"there is no file {first}", hint=_other_form(first))
         return [sys.executable, *command]
     if shutil.which(first) is None:
-        hint = "Leave out the `--` before a script." if Path(first).is_file() else "Commands are looked for on PATH."
-        raise UsageError(f"there is no command `{first}`", hint=hint)
+        raise UsageError(f"there is no command `{first}`", hint=_where_else(first))
     return list(command)
 
 
@@ -216,9 +214,26 @@ def _other_form(name: str) -> str:
     return "SCRIPT is a file; write a module as -m NAME, and any other command after `--`."
 
 
+def _where_else(name: str) -> str:
+    if Path(name).is_file():
+        return "Leave out the `--` before a script."
+    beside = shutil.which(name, path=str(Path(sys.executable).parent))
+    if beside:
+        return f"Activate the environment that it is in, or write {beside}."
+    return "Commands are looked for on PATH."
+
+
 def _after_dashes(context: typer.Context, command: Sequence[str]) -> bool:
     given: tuple[str, ...] = context.meta[_GIVEN]
     return given[: -len(command)][-1:] == ("--",)
+
+
+def _rules(texts: Sequence[str] | None, option: str) -> tuple[str, ...]:
+    if not texts:
+        return ()
+    from gradcheck_cli.rules import patterns  # which loads them all: the script waits for that
+
+    return patterns(texts, option)
 
 
 def _places(texts: Sequence[str]) -> tuple[str, ...]:

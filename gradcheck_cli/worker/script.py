@@ -64,14 +64,16 @@ def _held_back() -> Iterator[tuple[set[int], set[int]]]:
         yield heard, before
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        signal.signal(signal.SIGCHLD, child)
+        signal.signal(signal.SIGCHLD, child or signal.SIG_DFL)
 
 
-def _waited(pid: int, heard: Collection[int]) -> int:
+def _waited(pid: int, heard: set[int]) -> int:
     last: dict[int, float] = {}
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
+            for number in (signal.sigpending() & heard) - {signal.SIGCHLD, *last}:
+                signal.sigwait({number})  # the one that ended the script, or came too late for it
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
         number, everyones = _next(heard)
@@ -79,7 +81,7 @@ def _waited(pid: int, heard: Collection[int]) -> int:
         if number == signal.SIGCHLD or now - last.get(number, -_AT_ONCE) < _AT_ONCE:
             continue
         if number == signal.SIGINT and number in last:
-            processes.end(processes.below([pid]) or [pid])
+            processes.end(processes.below([pid]))
             os.waitpid(pid, 0)
             raise Interrupted("interrupted", number=number)
         last[number] = now

@@ -189,6 +189,23 @@ def test_what_cannot_be_done_is_told_before_anything_starts(
     assert f"hint: {hint}" in ended.err
 
 
+def test_a_command_beside_this_python_is_named(
+    started: Started, gradcheck: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    beside = tmp_path / "bin" / "torchrun"
+    beside.touch(mode=0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    monkeypatch.setenv("PATH", "")
+    ended = gradcheck("run", "--", "torchrun")
+    assert ended.err.endswith(f"hint: Activate the environment that it is in, or write {beside}.\n")
+
+
+def test_a_usage_error_leaves_stdout_to_the_script(gradcheck: Call) -> None:
+    ended = gradcheck("run", "--epochs", "train.py", "--format", "json")
+    assert (ended.code, ended.out) == (2, "")
+
+
 def test_a_failure_is_a_document_of_a_run(started: Started, gradcheck: Call) -> None:
     ended = gradcheck("run", "--format", "json", "--output", "json=run.json", "trin.py", "-h")
     document = json.loads(Path("run.json").read_text())
@@ -274,7 +291,7 @@ TRAIN = """
 import torch
 if __name__ == "__main__":
     model = torch.nn.Linear(2, 1)
-    data = torch.utils.data.DataLoader(torch.ones(8, 2), batch_size=2, num_workers=1, multiprocessing_context="spawn")
+    data = torch.utils.data.DataLoader(torch.ones(8, 2), batch_size=2, num_workers=1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for x in data:
         optimizer.zero_grad()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -47,8 +48,14 @@ def plainly(command: list[str], folder: Path, stdin: str = "") -> Ended:
 
 def watched(arguments: list[str], folder: Path, stdin: str = "") -> Ended:
     ran = plainly([*GRADCHECK, *arguments], folder, stdin)
-    *theirs, last = ran.err.splitlines(keepends=True)
-    return Ended(ran.code, ran.out, "".join(theirs), json.loads(last))
+    theirs, report = apart(ran.err)
+    return Ended(ran.code, ran.out, theirs, report)
+
+
+def apart(err: str) -> tuple[str, dict[str, object]]:
+    """What the script wrote to stderr, and the report at its end."""
+    begins = [match.start() for match in re.finditer(r'\{\s*"schema": "gradcheck-run/1"', err)][-1]
+    return err[:begins], json.loads(err[begins:])
 
 
 # --------------------------------------------------------------------------- as plain Python
@@ -308,7 +315,7 @@ def test_a_signal_to_us_reaches_the_script_and_the_report_is_made(name: str, han
         assert started.stdout and started.stdout.readline() == "ready\n"
         os.kill(started.pid, number)
         out, err = started.communicate(timeout=20)
-    report = json.loads(err.splitlines()[-1])
+    _, report = apart(err)
     if handled:
         assert (out, report["script_exit"], started.returncode) == (f"got {int(number)}\nbye\n", 0, 2)
     else:
@@ -342,6 +349,20 @@ def test_our_own_signals_are_as_they_were() -> None:
     before = signal.getsignal(signal.SIGCHLD), signal.pthread_sigmask(signal.SIG_BLOCK, [])
     assert run_script(["sh", "-c", "exit 9"], os.environ) == 9
     assert (signal.getsignal(signal.SIGCHLD), signal.pthread_sigmask(signal.SIG_BLOCK, [])) == before
+
+
+def test_a_signal_that_comes_as_the_script_ends_does_not_end_us() -> None:
+    got: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: got.append(number))
+    try:
+        for _ in range(20):
+            assert run_script(["sh", "-c", f"kill -TERM {os.getpid()}; exit 3"], os.environ) in (
+                3,
+                128 + signal.SIGTERM,
+            )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert got == []
 
 
 @pytest.mark.parametrize(("path", "told"), [(None, BOOT), ("", BOOT), ("/a:/b", f"{BOOT}:/a:/b"), (":", f"{BOOT}::")])
