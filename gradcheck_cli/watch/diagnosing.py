@@ -122,6 +122,11 @@ class Diagnosing:
             report=came.report and report_to_dict(came.report, exact=True),
         )
 
+    def blames_a_value(self, seen: Seen) -> bool:
+        """Whether a step that raised did so for a value that is not finite."""
+        came = self._timed(lambda: self._repeated([seen], None, trials=False))
+        return came.report is not None and any(f.family is Family.NONFINITE for f in came.report.findings)
+
     def asked(self, why: Why, vital: Vital, seen: Sequence[Seen]) -> None:
         """Explain a step that was asked for."""
         if not seen:

@@ -65,6 +65,11 @@ class Accumulation:
         self.backwards.append(backward)
         self._forget()
 
+    def alone(self, backward: Backward) -> None:
+        """The script ends here: there is nothing but this, and no gradient of it."""
+        self.updated()
+        self.backwards.append(backward)
+
     def _forget(self) -> None:
         """Let go of what no gradient that is still there was made by."""
         gone = [key for key, p in self._parameters.items() if p.grad is None and self.starts[key].index < self._last]
@@ -165,10 +170,20 @@ class _Proof:
                 parameter.grad = None if start.base is None else start.base.clone()
         low = [dtype for entry in taped.entries for dtype in _low(entry.autocast)]
         with torch.autocast("cpu", dtype=low[0], enabled=True) if low else _nothing():
-            run = taped.run(self.model.module, taped.batch)
+            try:
+                run = taped.run(self.model.module, taped.batch)
+            except Exception as error:
+                was = backward.raised
+                if was is None:
+                    raise
+                if (type(error), str(error)) != (type(was), str(was)):
+                    self.wrong = f"it raised {type(error).__name__}, and {type(was).__name__} in the run"
+                return
         values = [run.value(slot) for slot in backward.roots]
         if not all(_same(one, other) for one, other in zip(values, backward.values, strict=True)):
             self.wrong = _of_losses(values, backward.values)
+            return
+        if backward.kind == "stopped":
             return
         given = [run.value(gradient) for gradient in backward.gradients] or None
         if backward.kind == "grad":

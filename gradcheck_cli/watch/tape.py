@@ -59,7 +59,8 @@ class Backward:
     """One backward pass, and the slots that it started from.
 
     Attributes:
-        kind: "backward" or "grad" (torch.autograd.grad).
+        kind: "backward", "grad" (torch.autograd.grad), or "stopped" where the script ended before there was one.
+        raised: What a module's call raised, by which the script ended.
         roots: The slots of its tensors.
         values: The tensors' values, detached; the losses where these are scalars.
         why: Why it cannot be repeated; empty where it can, as far as is known before it was tried.
@@ -149,6 +150,7 @@ class Tape:
         self._scaled: dict[int, tuple[Slot, Slot, Any]] = {}
         self._mode = _Mode(self)
         self._torch_files: dict[str, bool] = {}
+        self._interrupted: tuple[weakref.ref[BaseException], Entry] | None = None
 
     # -- the mode
 
@@ -252,6 +254,10 @@ class Tape:
         was = self._suspended()
         try:
             result = original(module, *args, **kwargs)
+        except BaseException as error:
+            entry.random = states
+            self._interrupted = weakref.ref(error), entry
+            raise
         finally:
             self._resumed(was)
         try:
@@ -552,6 +558,30 @@ class Tape:
         if lost is not None:
             self.always = True
             backward.why = f"a tensor of shape {list(lost.shape)} ({lost.node}) was made by nothing that was seen"
+        return backward
+
+    def unfinished(self, raised: BaseException | None) -> Backward | None:
+        """What leads to the newest tensor that is not finite, where the script ends before its backward pass.
+
+        Where a module's call raised what ends it, what leads there; None where all is finite, and nothing was called.
+        """
+        with self.quiet():
+            for slot in sorted(self._slots.values(), key=lambda slot: slot.entry.number, reverse=True):
+                tensor = slot()
+                if tensor is not None and tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                    return self._stopped(tensor, None)
+            if self._interrupted is None or raised is None or self._interrupted[0]() is not raised:
+                return None
+            nothing = torch.zeros(())
+            self._slot(nothing, self._interrupted[1], 0)
+            return self._stopped(nothing, raised)
+
+    def _stopped(self, tensor: Tensor, raised: BaseException | None) -> Backward:
+        self.busy = False
+        gradient = None if tensor.numel() == 1 else torch.ones_like(tensor)
+        backward = self.started("stopped", tensor, gradient, False, False, None)
+        backward.raised = raised
+        backward.place = backward.roots[0].entry.place if backward.roots else None
         return backward
 
     def _ended(self, backward: Backward) -> None:

@@ -7,20 +7,24 @@ told (`session`). Whatever goes wrong in any of that is noted, and the watcher s
 from __future__ import annotations
 
 import atexit
+import functools
 import math
 import os
+import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.timeline import AlarmKind, Raised, Vital, Why
+from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital
 from gradcheck_cli.watch.alarms import Alarms
 from gradcheck_cli.watch.asked import Asked
+from gradcheck_cli.watch.byhand import ByHand
 from gradcheck_cli.watch.diagnosing import Diagnosing, Explain, Seen
 from gradcheck_cli.watch.layers import Layers
 from gradcheck_cli.watch.phases import Phases
@@ -29,10 +33,12 @@ from gradcheck_cli.watch import taps
 from gradcheck_cli.watch.proof import Accumulation
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.updates import Attempt, Updates
-from gradcheck_cli.watch.vitals import gradient_norms, number
+from gradcheck_cli.watch.vitals import Norms, gradient_norms, number
 
 _COST_EVERY = 50
 """Steps between two words on what watching costs."""
+_JUDGE_EVERY = 10
+"""Steps after which alarms that were raised are judged again, where one that stands ends the script."""
 _PATIENCE = 2
 """Times that the script is asked to end before it is ended."""
 
@@ -63,6 +69,8 @@ class Watcher:
         self._diagnosing = Diagnosing(options, session, explain, self._tape, self._accumulation)
         self._group = _Group()
         self._running: Backward | None = None
+        self._by_hand = ByHand()
+        self._consumed = self._raised = self._aside = False
         self._remove: Callable[[], None] = lambda: None
         self._steps, self._stops = 0, 0
         self._stop: str | None = None
@@ -74,6 +82,20 @@ class Watcher:
         self._remove = taps.install(self._tape)
         self._updates.install()
         atexit.register(self._ending)
+        self._listen_to_the_end()
+
+    def _listen_to_the_end(self) -> None:
+        hook, leave = sys.excepthook, sys.exit
+
+        def excepthook(kind: Any, error: Any, trace: Any) -> None:
+            self._stopping(error)
+            hook(kind, error, trace)
+
+        def exit(status: Any = None, /) -> None:
+            self._stopping(None)
+            leave(status)
+
+        sys.excepthook, sys.exit = excepthook, functools.wraps(leave)(exit)  # type: ignore[assignment]
 
     # -- what the tape tells
 
@@ -90,6 +112,9 @@ class Watcher:
             self._end_the_script()
         with self._guarded():
             self._running = backward
+            if not self._updates.optimizers() and self._by_hand.moved(backward.parameters):
+                self._accumulation.updated()
+                self._group.closed = True
             if self._group.closed:
                 self._group = _Group()
             self._accumulation.began(backward)
@@ -120,6 +145,7 @@ class Watcher:
         with self._guarded():
             self._accumulation.updated()
             if self._running is not None:
+                self._consumed = True
                 return
             if attempt.closure and not self._group.judged:
                 self._judge(attempt)
@@ -134,22 +160,19 @@ class Watcher:
         given = scaled[0] if scaled else (backward.values[0] if len(backward.values) == 1 else None)
         scale = float(scaled[1].get_scale()) if scaled else 1.0
         loss = None if given is None else number(given)
-        norms = gradient_norms(held or backward.parameters())
+        norms = gradient_norms(held or backward.parameters)
         self._group.seen.append(Seen(backward, loss, norms, scale))
         attempt = self._updates.inside
-        if attempt is not None and not self._group.judged:
+        if self._group.judged:
+            return
+        if attempt is not None or self._consumed or not held:  # there is no later moment before the update
             self._judge(attempt)
-        elif not held:
-            self._by_hand()
+            self._group.closed = self._consumed
+            self._consumed = False
 
     def _held(self) -> list[Tensor]:
         groups = (group for optimizer in self._updates.optimizers() for group in optimizer.param_groups)
         return list({id(p): p for group in groups for p in group["params"]}.values())
-
-    def _by_hand(self) -> None:
-        """Without an optimiser every backward pass is a step, as it is then that gradients are there to be used."""
-        self._judge(None)
-        self._group.closed = True
 
     def _judge(self, attempt: Attempt | None) -> None:
         """Read a step, hear what the alarms say of it, and explain it where it is asked for."""
@@ -167,12 +190,18 @@ class Watcher:
         self._remember(vital)
         if self._asked.is_over(vital):
             self._stop = "steps"
-        elif raised and self._options.stop_on_alarm and any(a.kind is AlarmKind.NONFINITE for a in raised):
+        elif self._options.stop_on_alarm and self._is_confirmed(raised):
             self._stop = "alarm"
         if self._group.seen and (found := self._layers.due(self._steps, self._group.seen[-1])):
             self._session.say("layers", step=self._steps, relative_gradient=found)
         if self._steps % _COST_EVERY == 0:
             self._tell_cost()
+
+    def _is_confirmed(self, raised: Sequence[Raised]) -> bool:
+        """Whether an alarm stands; those that only time can judge are judged again now and then."""
+        self._raised = self._raised or bool(raised)
+        due = raised or (self._raised and self._steps % _JUDGE_EVERY == 0)
+        return bool(due) and any(each.outcome is Outcome.CONFIRMED for each in self._alarms.judged())
 
     def _vital(self, attempt: Attempt | None) -> Vital:
         seen = self._group.seen
@@ -220,6 +249,23 @@ class Watcher:
             os._exit(0)
         raise SystemExit(0)
 
+    def _stopping(self, raised: BaseException | None) -> None:
+        """The script ends by an exception, or by `sys.exit`: what it had computed by then may say why.
+
+        Scripts look at their loss and stop where it is not finite, before any backward pass.
+        """
+        if os.getpid() != self._process or self._aside:
+            return
+        with self._guarded():
+            backward = self._tape.unfinished(raised)
+            if backward is None:
+                return
+            seen = Seen(backward, math.nan, Norms((), ()), 1.0)
+            self._accumulation.alone(backward)
+            if backward.raised is None or self._diagnosing.blames_a_value(seen):
+                self._group = _Group([seen])
+                self._judge(None)
+
     def _ending(self) -> None:
         if os.getpid() == self._process and self._steps:
             self._tell_cost()
@@ -245,6 +291,7 @@ class Watcher:
             self._busy += time.perf_counter() - started
 
     def _step_aside(self, error: BaseException) -> None:
+        self._aside = True
         self._remove()
         self._updates.remove()
         trace = traceback.format_exc() if os.environ.get("GRADCHECK_DEBUG") else ""
