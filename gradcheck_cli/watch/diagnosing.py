@@ -159,7 +159,7 @@ class Diagnosing:
         with self._tape.quiet():
             step = self._step(seen[place])
             report = self._explain(step, trials=trials)
-            samples = guilty_rows(step, is_bad) if is_bad is not None else None
+            samples = guilty_rows(step, is_bad, seen[place].backward.raised) if is_bad is not None else None
         return Repeated(Replay.EXACT, "", place, report, samples)
 
     def _step(self, seen: Seen) -> Step:
@@ -195,15 +195,26 @@ def _limit(raised: Raised, vital: Vital, usual: float | None) -> _IsBad | None:
     return None
 
 
-def guilty_rows(step: Step, is_bad: _IsBad) -> tuple[int, ...] | None:
-    """The rows of a step's batch without which it is well; None where it is no matter of a few rows."""
+def guilty_rows(step: Step, is_bad: _IsBad, raised: BaseException | None = None) -> tuple[int, ...] | None:
+    """The rows of a step's batch without which it is well; None where it is no matter of a few rows.
+
+    Args:
+        step: The step.
+        is_bad: Whether a loss and a gradient norm are bad.
+        raised: What the step raises as a whole, which is then what makes a part of it bad.
+    """
     batch = step.batch
     rows = rows_in(batch)
     if rows is None:
         return None
 
     def bad(kept: Sequence[int]) -> bool:
-        return is_bad(*measured(replace(step, batch=without(batch, rows, kept))))
+        try:
+            return is_bad(*measured(replace(step, batch=without(batch, rows, kept))))
+        except Exception as error:
+            if type(error) is type(raised):
+                return True
+            raise
 
     try:
         return bad_rows(rows, bad)

@@ -23,7 +23,7 @@ from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.states import Watch, autocast_now, torch_states
 
 _TORCH = str(Path(torch.__file__).parent)
-_OURS = str(Path(__file__).parent.parent)
+OURS = str(Path(__file__).parent.parent)
 _RANDOM = frozenset(
     "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout native_dropout rrelu "
     "bernoulli multinomial normal poisson binomial uniform random exponential geometric cauchy log_normal rand_like "
@@ -119,6 +119,13 @@ def reached(slots: list[Slot]) -> list[Entry]:
     return [found[number] for number in sorted(found)]
 
 
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, and those that it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 class _Mode(TorchFunctionMode):
     def __init__(self, tape: Tape) -> None:
         super().__init__()
@@ -150,7 +157,7 @@ class Tape:
         self._scaled: dict[int, tuple[Slot, Slot, Any]] = {}
         self._mode = _Mode(self)
         self._torch_files: dict[str, bool] = {}
-        self._interrupted: tuple[weakref.ref[BaseException], Entry] | None = None
+        self._interrupted: tuple[int, Entry] | None = None
 
     # -- the mode
 
@@ -256,7 +263,7 @@ class Tape:
             result = original(module, *args, **kwargs)
         except BaseException as error:
             entry.random = states
-            self._interrupted = weakref.ref(error), entry
+            self._interrupted = id(error), entry
             raise
         finally:
             self._resumed(was)
@@ -377,7 +384,7 @@ class Tape:
             name = frame.f_code.co_filename
             known = self._torch_files.get(name)
             if known is None:
-                known = self._torch_files[name] = name.startswith((_TORCH, _OURS, "<frozen"))
+                known = self._torch_files[name] = name.startswith((_TORCH, OURS, "<frozen"))
             if not known:
                 return frame.f_code, frame.f_lasti
             frame = frame.f_back  # type: ignore[assignment]
@@ -570,7 +577,7 @@ class Tape:
                 tensor = slot()
                 if tensor is not None and tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                     return self._stopped(tensor, None)
-            if self._interrupted is None or raised is None or self._interrupted[0]() is not raised:
+            if self._interrupted is None or self._interrupted[0] not in map(id, _chain(raised)):
                 return None
             nothing = torch.zeros(())
             self._slot(nothing, self._interrupted[1], 0)

@@ -12,7 +12,7 @@ from torch.amp.grad_scaler import GradScaler
 from torch.compiler import is_compiling
 
 from gradcheck_cli.watch import states
-from gradcheck_cli.watch.tape import Tape
+from gradcheck_cli.watch.tape import OURS, Tape
 
 Undo = Callable[[], None]
 
@@ -38,6 +38,31 @@ def install(tape: Tape) -> Undo:
     return undo
 
 
+def trimmed(error: BaseException) -> None:
+    """Take frames of ours off the top of what was raised inside a call of ours.
+
+    A bare `raise` adds no entry of its own, so that the user reads the traceback that plain Python prints.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(OURS):
+        trace = trace.tb_next
+    error.__traceback__ = trace
+
+
+def hidden(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A wrapper that does not show in a traceback."""
+
+    @functools.wraps(call)
+    def tapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return call(*args, **kwargs)
+        except BaseException as error:
+            trimmed(error)
+            raise
+
+    return tapped
+
+
 def _put(owner: Any, name: str, made: Callable[[Any], Any]) -> Undo:
     """Replace an attribute by what is made of it."""
     own = vars(owner)[name] if name in vars(owner) else None
@@ -57,11 +82,15 @@ def _module_calls(tape: Tape) -> Undo:
     def made(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def tapped(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if is_compiling() or tape.busy:
-                return original(self, *args, **kwargs)
-            if tape.idle():
-                return tape.module(original, self, args, kwargs)
-            return tape.aside(original, self, *args, **kwargs)
+            try:
+                if is_compiling() or tape.busy:
+                    return original(self, *args, **kwargs)
+                if tape.idle():
+                    return tape.module(original, self, args, kwargs)
+                return tape.aside(original, self, *args, **kwargs)
+            except BaseException as error:
+                trimmed(error)
+                raise
 
         return tapped
 
@@ -90,7 +119,7 @@ def _backward_passes(tape: Tape) -> tuple[Undo, ...]:
                 run, lambda: tape.started("backward", self, gradient, bool(keep), create_graph, inputs)
             )
 
-        return backward
+        return hidden(backward)
 
     def of_autograd(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -115,7 +144,7 @@ def _backward_passes(tape: Tape) -> tuple[Undo, ...]:
                 run, lambda: tape.started("backward", tensors, given, bool(keep), create_graph, inputs)
             )
 
-        return backward
+        return hidden(backward)
 
     return _put(torch.Tensor, "backward", of_tensor), _put(torch.autograd, "backward", of_autograd)
 
@@ -146,7 +175,7 @@ def _gradients(tape: Tape) -> Undo:
             keep = create_graph if retain_graph is None else retain_graph
             return tape.backward(run, lambda: tape.started("grad", outputs, grad_outputs, bool(keep), False, inputs))
 
-        return tapped
+        return hidden(tapped)
 
     return _put(torch.autograd, "grad", made)
 
