@@ -116,13 +116,22 @@ class Made:
 
 
 class Data:
-    """A tensor from outside, and its version when it was used."""
+    """A tensor from outside, and its version when it was used; `source` tells of which tensor and version it is a copy."""
 
-    __slots__ = ("tensor", "version")
+    __slots__ = ("source", "tensor", "version")
 
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor = tensor
+    def __init__(self, tensor: Tensor, source: tuple[int, int] | None = None) -> None:
+        self.tensor, self.source = tensor, source
         self.version = version_of(tensor)
+
+    @property
+    def moved(self) -> bool:
+        """Whether it was written into since."""
+        return version_of(self.tensor) != self.version
+
+    def keep(self, copy: Tensor) -> None:
+        """Let a copy of the values stand for it from now on."""
+        self.tensor, self.version = copy, version_of(copy)
 
 
 class Lost:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +21,10 @@ from gradcheck_cli.records.spec import LossScale, Pass, Step, Target
 from gradcheck_cli.watch.entries import Autocast, Data, Entry, Lost, Made, Named, Place, Rebuilt, Slot, flat, parts_of
 from gradcheck_cli.watch.naming import Model, Roots
 from gradcheck_cli.watch.tape import Backward, reached
+
+
+_LARGEST = 10_000
+"""Of a container of the user's that is put back after a replay; a larger one is data."""
 
 
 class NotRepeatable(Exception):
@@ -54,9 +58,16 @@ class Taped:
         self.batch = tuple(self.taken.values())
         self.loss = nn.ModuleList()
         self.loss.extend(_outside(self.entries, model))
+        self.loss.noted = list(_globals(self.entries))  # type: ignore[assignment]
         self.source = f"the loss of {_told(backward.place)}"
         self._rewritten = {id(s.was) for e in self.entries for s in e.needs if isinstance(s.was, Data)}
         self._rewritten |= {id(s.was) for s in self.roots if isinstance(s.was, Data)}
+
+    @property
+    def autocast(self) -> torch.dtype | None:
+        """The low precision that some call ran in."""
+        states = (entry.autocast for entry in self.entries if entry.autocast is not None)
+        return next((dtype for state in states for _, enabled, dtype in state[0] if enabled), None)
 
     def __call__(self, model: nn.Module, batch: Any) -> Pass:
         """Take the step's calls again, up to the loss.
@@ -105,8 +116,7 @@ def step_of(backward: Backward, naming: Roots, root: str = "") -> Step:
         root=folder,
         batch_size=_rows(forward.batch),
     )
-    low = (dtype for entry in forward.entries for dtype in _low(entry.autocast))
-    return Step(target=target, batch=forward.batch, autocast=next(low, None))
+    return Step(target=target, batch=forward.batch, autocast=forward.autocast)
 
 
 def model_of(backwards: Sequence[Backward], naming: Roots) -> Model:
@@ -155,13 +165,21 @@ def _outside(entries: Sequence[Entry], model: Model) -> list[nn.Module]:
     return list(found.values())
 
 
+def _globals(entries: Sequence[Entry]) -> Iterator[Any]:
+    """The containers that the modules' forward functions know by global names, and may write into on the side."""
+    kinds = {type(part) for entry in entries for module in _modules(entry) for part in module.modules()}
+    for kind in kinds:
+        forward = getattr(kind, "forward", None)  # a scripted one has none that can be read
+        code, space = getattr(forward, "__code__", None), getattr(forward, "__globals__", {})
+        for name in code.co_names if code is not None else ():
+            value = space.get(name)
+            if isinstance(value, (list, dict, set, deque)) and len(value) <= _LARGEST:
+                yield value
+
+
 def _rows(batch: tuple[Tensor, ...]) -> int | None:
     sizes = Counter(tensor.shape[0] for tensor in batch if tensor.dim())
     return sizes.most_common(1)[0][0] if sizes else None
-
-
-def _low(autocast: Autocast | None) -> list[torch.dtype]:
-    return [dtype for _, enabled, dtype in autocast[0] if enabled] if autocast is not None else []
 
 
 def _told(place: Place | None) -> str:
@@ -186,7 +204,7 @@ class Run:
 
     def taken(self) -> Run:
         """Take all calls."""
-        with _autocasting() as cast:
+        with autocasting() as cast:
             for entry in self._taped.entries:
                 cast(entry.autocast)
                 self._take(entry)
@@ -241,7 +259,9 @@ class Run:
         if kind is Rebuilt:
             return taken.made({key: self.value(part) for key, part in taken.parts.items()})
         if kind is Lost:
-            raise NotRepeatable(f"a tensor of shape {list(taken.shape)} ({taken.node}) was made by nothing that was seen")
+            raise NotRepeatable(
+                f"a tensor of shape {list(taken.shape)} ({taken.node}) was made by nothing that was seen"
+            )
         return self._module(taken) if isinstance(taken, nn.Module) else taken
 
     def _slot(self, slot: Slot) -> Tensor:
@@ -283,7 +303,8 @@ class Run:
 
     def _named(self, place: tuple[str, str]) -> Tensor:
         owner = self._model.get_submodule(place[0])
-        found = owner._parameters.get(place[1], owner._buffers.get(place[1]))
+        found = owner._parameters.get(place[1])
+        found = owner._buffers.get(place[1]) if found is None else found
         assert found is not None
         return found
 
@@ -316,7 +337,7 @@ class _Catching(TorchFunctionMode):
 
 
 @contextmanager
-def _autocasting() -> Iterator[Callable[[Autocast | None], None]]:
+def autocasting() -> Iterator[Callable[[Autocast | None], None]]:
     """Yields what gives autocast a state of the tape; off where it is off all around: then it is not wanted."""
     if not torch._C._is_any_autocast_enabled():
         yield lambda state: None

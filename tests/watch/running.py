@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from gradcheck_cli.records.timeline import Replay
-from gradcheck_cli.watch.proof import Accumulation, Replayed, verify
+from gradcheck_cli.watch.accumulation import Accumulation
+from gradcheck_cli.watch.proof import Replayed, verify
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.taps import install
 
@@ -77,8 +78,11 @@ def digest(space: dict[str, Any]) -> str:
         for tensor in [*tensors, *([value] if isinstance(value, Tensor) else [])]:
             if isinstance(tensor, Tensor):
                 dense = tensor.detach().to_dense() if tensor.layout is not torch.strided else tensor.detach()
-                found.update(name.encode() + str(dense.dtype).encode() + repr(dense.float().tolist()).encode()
-                             if not dense.is_complex() else repr(dense.tolist()).encode())
+                found.update(
+                    name.encode() + str(dense.dtype).encode() + repr(dense.float().tolist()).encode()
+                    if not dense.is_complex()
+                    else repr(dense.tolist()).encode()
+                )
     found.update(torch.get_rng_state().numpy().tobytes())
     found.update(repr(random.getstate()).encode() + np.random.get_state()[1].tobytes())
     return found.hexdigest()
