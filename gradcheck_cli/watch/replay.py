@@ -22,7 +22,6 @@ from gradcheck_cli.watch.entries import Autocast, Data, Entry, Lost, Made, Named
 from gradcheck_cli.watch.naming import Model, Roots
 from gradcheck_cli.watch.tape import Backward, reached
 
-
 _LARGEST = 10_000
 """Of a container of the user's that is put back after a replay; a larger one is data."""
 
@@ -193,7 +192,7 @@ class Run:
     def __init__(self, taped: Taped, model: nn.Module, batch: Any) -> None:
         self._taped, self._model = taped, model
         self._live = model is taped.model.module
-        self._batch = dict(zip(taped.taken, batch, strict=True))
+        self._batch: dict[int, Tensor] = dict(zip(taped.taken, batch, strict=True))
         self._copies: dict[int, Tensor] = {}
         self._results: dict[int, list[Tensor]] = {}
         self._made: dict[tuple[int, int, int], Tensor] = {}
@@ -243,31 +242,30 @@ class Run:
 
     def value(self, taken: Any) -> Any:
         """What the tape has of an argument, as this run has it."""
-        kind = type(taken)
-        if kind is Slot:
-            return self._slot(taken)
-        if kind is Data:
-            return self._data(taken)
+        how = self._ways.get(type(taken))
+        if how is not None:
+            return how(taken)
         if isinstance(taken, Tensor):
             return self._learning(taken)
-        if kind is tuple or kind is list:
-            return kind([self.value(part) for part in taken])
-        if kind is dict:
-            return {key: self.value(part) for key, part in taken.items()}
-        if kind is Named:
-            return taken.made([self.value(part) for part in taken.parts])
-        if kind is Rebuilt:
-            return taken.made({key: self.value(part) for key, part in taken.parts.items()})
-        if kind is Lost:
-            raise NotRepeatable(
-                f"a tensor of shape {list(taken.shape)} ({taken.node}) was made by nothing that was seen"
-            )
         return self._module(taken) if isinstance(taken, nn.Module) else taken
+
+    @functools.cached_property
+    def _ways(self) -> dict[type, Callable[[Any], Any]]:
+        value = self.value
+        return {
+            Slot: self._slot,
+            Data: self._data,
+            Lost: _lost,
+            tuple: lambda taken: tuple(map(value, taken)),
+            list: lambda taken: list(map(value, taken)),
+            dict: lambda taken: {key: value(part) for key, part in taken.items()},
+            Named: lambda taken: taken.made(list(map(value, taken.parts))),
+            Rebuilt: lambda taken: taken.made({key: value(part) for key, part in taken.parts.items()}),
+        }
 
     def _slot(self, slot: Slot) -> Tensor:
         if slot.was is not None:
-            found: Tensor = self.value(slot.was)
-            return found
+            return self._slot(slot.was) if isinstance(slot.was, Slot) else self._data(slot.was)
         if isinstance(slot.index, Made):
             made = self._made.get((slot.entry.number, slot.index.number, slot.index.output))
             if made is None:
@@ -296,7 +294,7 @@ class Run:
             return self._named(place)
         key = id(leaf)
         if key not in self._copies:
-            given = self._batch[key]
+            given: Tensor = self._batch[key]
             learns = given.is_leaf and given.requires_grad
             self._copies[key] = given if learns else given.detach().requires_grad_()
         return self._copies[key]
@@ -304,14 +302,18 @@ class Run:
     def _named(self, place: tuple[str, str]) -> Tensor:
         owner = self._model.get_submodule(place[0])
         found = owner._parameters.get(place[1])
-        found = owner._buffers.get(place[1]) if found is None else found
-        assert found is not None
-        return found
+        buffer = owner._buffers.get(place[1]) if found is None else found
+        assert buffer is not None
+        return buffer
 
 
 def _averages(module: nn.Module) -> bool:
     """Whether a wrapper talks to other processes when it is called."""
     return type(module).__name__ in ("DistributedDataParallel", "DataParallel")
+
+
+def _lost(lost: Lost) -> None:
+    raise NotRepeatable(lost.told)
 
 
 class _Catching(TorchFunctionMode):
@@ -390,7 +392,7 @@ def _caller(file: str, line: int, name: str) -> Callable[..., Any]:
             node.lineno = node.end_lineno = line
             node.col_offset = node.end_col_offset = 0
     space: dict[str, Any] = {}
-    exec(compile(tree, file, "exec"), space)  # noqa: S102 - three names of ours
+    exec(compile(tree, file, "exec"), space)
     made = space["caller"]
     assert isinstance(made, FunctionType)
     made.__code__ = made.__code__.replace(co_name=name)

@@ -476,7 +476,7 @@ class Tape:
     ) -> None:
         """Take a function's call down, if it is part of what may lead to a loss."""
         tensors = [result] if type(result) is Tensor else flat(result)
-        learns = any([tensor.requires_grad for tensor in tensors])
+        learns = any(tensor.requires_grad for tensor in tensors)
         if not learns:
             if target is not None:
                 learns = any(t.requires_grad and not t.is_leaf for t in flat(target))
@@ -592,7 +592,7 @@ class Tape:
             backward.scaled = scaled[1:]
         for lost in [root.entry.lost for root in roots if root.entry.lost is not None][:1]:
             self.always = True
-            backward.why = f"a tensor of shape {list(lost.shape)} ({lost.node}) was made by nothing that was seen"
+            backward.why = lost.told
         return backward
 
     def _ended(self, backward: Backward) -> None:
