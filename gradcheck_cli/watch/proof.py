@@ -71,7 +71,7 @@ class _Proof:
 
     def run(self) -> Replayed:
         batch = tuple(taped.batch for taped in self.passes)
-        others = nn.ModuleList([module for taped in self.passes for module in taped.loss])
+        others = nn.ModuleList([taped.loss for taped in self.passes])
         live = [parameter.grad for parameter in self.compared]
         with _silent(), preserved(self.model.module, batch, others):
             for parameter in self._learning():
