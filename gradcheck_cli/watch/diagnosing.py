@@ -23,7 +23,8 @@ from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital, Why
 from gradcheck_cli.runtime.passes import forward_pass
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.quiet import unheard
-from gradcheck_cli.watch.proof import Accumulation, verify
+from gradcheck_cli.watch.accumulation import Accumulation
+from gradcheck_cli.watch.proof import verify
 from gradcheck_cli.watch.replay import line_of, step_of
 from gradcheck_cli.watch.samples import bad_rows, rows_in, without
 from gradcheck_cli.watch.session import Session

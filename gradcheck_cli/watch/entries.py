@@ -1,8 +1,8 @@
 """What a run's last steps were made of: the calls that led to a loss, as much of them as came from outside.
 
-A call is kept for as long as one of its results, or a result of those, is alive: a result is a slot, which refers to its
-tensor weakly and to its call strongly, and a call refers to the slots among its arguments. So what nothing leads back
-from any more is freed by itself, and the calls behind a loss are the slots that can be reached from it.
+A result is a slot, which refers to its tensor weakly and to its call strongly; a call refers to the slots among its
+arguments. So a call is kept for as long as something alive comes from it and is freed by itself after that, and the
+calls behind a loss are those that can be reached from its slot.
 """
 
 from __future__ import annotations
@@ -116,13 +116,25 @@ class Made:
 
 
 class Data:
-    """A tensor from outside, and its version when it was used."""
+    """A tensor from outside, and its version when it was used.
 
-    __slots__ = ("tensor", "version")
+    `source` is the id and the version of the tensor that it is a copy of, where it is one.
+    """
 
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor = tensor
+    __slots__ = ("source", "tensor", "version")
+
+    def __init__(self, tensor: Tensor, source: tuple[int, int] | None = None) -> None:
+        self.tensor, self.source = tensor, source
         self.version = version_of(tensor)
+
+    @property
+    def moved(self) -> bool:
+        """Whether it was written into since."""
+        return version_of(self.tensor) != self.version
+
+    def keep(self, copy: Tensor) -> None:
+        """Let a copy of the values stand for it from now on."""
+        self.tensor, self.version = copy, version_of(copy)
 
 
 class Lost:
@@ -133,6 +145,11 @@ class Lost:
     def __init__(self, tensor: Tensor) -> None:
         self.shape = tuple(tensor.shape)
         self.node = type(tensor.grad_fn).__name__
+
+    @property
+    def told(self) -> str:
+        """In words what it is."""
+        return f"a tensor of shape {list(self.shape)} ({self.node}) was made by nothing that was seen"
 
 
 class Rebuilt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -42,7 +43,7 @@ class Roots:
         )
 
     def seen(self, module: nn.Module, frame: FrameType | None) -> None:
-        """Look for the largest module that holds this one among the variables of a frame and of those that called it."""
+        """Look for the largest module that holds it among the variables of a frame and of those that called that."""
         best, name, size = unwrapped(module), "", 0
         for variable, value in _modules_in(frame):
             parts = list(value.modules())
@@ -65,10 +66,9 @@ def _modules_in(frame: FrameType | None) -> Iterator[tuple[str, nn.Module]]:
     while frame is not None:
         if not frame.f_code.co_filename.startswith((_TORCH, _OURS)):
             for name, value in _variables(frame):
-                if isinstance(value, nn.Module):
-                    if id(value) not in seen:
-                        seen.add(id(value))
-                        yield ("" if name == "self" else name), value
+                if isinstance(value, nn.Module) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield ("" if name == "self" else name), value
         frame = frame.f_back
 
 
@@ -138,8 +138,6 @@ def _unique(name: str, taken: set[str]) -> str:
 
 def _name_of(tensor: Tensor) -> str:
     """The variable that holds a tensor, in whatever code runs now."""
-    import sys
-
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if not frame.f_code.co_filename.startswith((_TORCH, _OURS)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from typing import Any, NamedTuple
 
 import torch
@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from gradcheck_cli.records.timeline import Replay
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.runtime.tensors import untouched
-from gradcheck_cli.watch.replay import NotRepeatable, Run, Taped, _autocasting, _low, model_of
+from gradcheck_cli.watch.accumulation import Accumulation, dense, is_averaged, listening
+from gradcheck_cli.watch.entries import data_of
+from gradcheck_cli.watch.replay import NotRepeatable, Taped, autocasting, model_of
 from gradcheck_cli.watch.tape import Backward, Tape
 
 _TOLERANCE = 1e-6
@@ -27,181 +29,120 @@ class Replayed(NamedTuple):
     why: str = ""
 
 
-class Start(NamedTuple):
-    """From which backward pass on a parameter's gradient is made of what is known, and what it was before, if not 0."""
-
-    index: int
-    base: Tensor | None
-
-
-class Accumulation:
-    """The backward passes whose gradients stand in the parameters, and where each of these began."""
-
-    def __init__(self) -> None:
-        self.backwards: list[Backward] = []
-        self.starts: dict[int, Start] = {}
-        self.inside = False
-        self._parameters: dict[int, Tensor] = {}
-        self._marks: dict[int, tuple[int, int]] = {}
-
-    def began(self, backward: Backward) -> None:
-        """A backward pass is about to run."""
-        self.inside = False
-        index, unknown = len(self.backwards), []
-        parameters = backward.parameters if backward.kind == "backward" else []
-        for parameter in parameters:
-            key, gradient = id(parameter), parameter.grad
-            self._parameters[key] = parameter
-            if gradient is None:
-                self.starts[key] = Start(index, None)
-            elif self._marks.get(key) != (id(gradient), gradient._version):
-                unknown.append(parameter)
-        with untouched():
-            for parameter in unknown:
-                gradient = parameter.grad
-                assert gradient is not None
-                base = gradient.detach().clone() if bool(torch.count_nonzero(_plain(gradient))) else None
-                self.starts[id(parameter)] = Start(index, base)
-        self.backwards.append(backward)
-        self._forget()
-
-    def alone(self, backward: Backward) -> None:
-        """The script ends here: there is nothing but this, and no gradient of it."""
-        self.updated()
-        self.backwards.append(backward)
-
-    def _forget(self) -> None:
-        """Let go of what no gradient that is still there was made by."""
-        gone = [key for key, p in self._parameters.items() if p.grad is None and self.starts[key].index < self._last]
-        for key in gone:
-            del self.starts[key], self._parameters[key]
-            self._marks.pop(key, None)
-        first = min((start.index for start in self.starts.values()), default=self._last)
-        if first:
-            del self.backwards[:first]
-            self.starts = {key: Start(start.index - first, start.base) for key, start in self.starts.items()}
-
-    @property
-    def _last(self) -> int:
-        return len(self.backwards) - 1
-
-    def changed(self) -> bool:
-        """Whether a gradient was written into since the last backward pass, as clipping does."""
-        now = {key: p.grad for key, p in self._parameters.items() if p.grad is not None}
-        return any(self._marks.get(key) != (id(gradient), gradient._version) for key, gradient in now.items())
-
-    def ended(self, backward: Backward) -> None:
-        """It has run."""
-        if backward.kind == "backward":
-            for parameter in backward.parameters:
-                gradient = parameter.grad
-                if gradient is not None:
-                    self._marks[id(parameter)] = (id(gradient), gradient._version)
-
-    def updated(self) -> None:
-        """The parameters have moved: what was before cannot be repeated any more."""
-        self.inside = self.inside or bool(self.backwards)
-        self.backwards.clear()
-        self.starts.clear()
-        self._marks.clear()
-        self._parameters.clear()
-
-
 def verify(tape: Tape, accumulation: Accumulation) -> Replayed:
-    """Take all backward passes since the gradients were clear again, and compare.
+    """Take all backward passes since the gradients were clear again, and compare losses and gradients.
 
     Everything comes back as it was.
     """
     backwards = accumulation.backwards
-    why = next((b.why for b in backwards if b.why), "")
-    if why or not backwards:
-        moved = "the parameters were updated during or since the backward pass"
-        return Replayed(Replay.IMPOSSIBLE, why or (moved if accumulation.inside else "there was no backward pass"))
+    why = next((backward.why for backward in backwards if backward.why), "")
+    if not why and not backwards:
+        updated = "the parameters were updated during or since the backward pass"
+        why = updated if accumulation.updated_inside else "there was no backward pass"
+    if why:
+        return Replayed(Replay.IMPOSSIBLE, why)
     with tape.quiet():
         try:
-            return _Proof(tape, accumulation).run()
+            proof = _Proof(tape, accumulation)
+            found = proof.run()
         except NotRepeatable as reason:
             return Replayed(Replay.IMPOSSIBLE, str(reason))
         except Exception as error:
             text = (str(error).strip().splitlines() or [""])[0]
             return Replayed(Replay.IMPOSSIBLE, f"taken again, it raised {type(error).__name__}: {text}")
+    if found.outcome is not Replay.EXACT and proof.moved():
+        tape.copying = True
+        return Replayed(found.outcome, f"an input was written into after it was used; {found.why}")
+    return found
 
 
 class _Proof:
     def __init__(self, tape: Tape, accumulation: Accumulation) -> None:
+        self.accumulation = accumulation
         self.model = model_of(accumulation.backwards, tape.naming)
-        self.passes = [Taped(b, self.model, as_run=True) for b in accumulation.backwards]
-        self.starts = accumulation.starts
-        self.compared = [p for key, p in accumulation._parameters.items() if key in self.starts]
+        self.passes = [Taped(backward, self.model, as_run=True) for backward in accumulation.backwards]
+        self.averaged = any(map(is_averaged, accumulation.backwards))
+        self.compared = accumulation.compared
         self.changed = accumulation.changed()
-        self.wrong = ""
+
+    def moved(self) -> bool:
+        """Whether data was written into after it was used."""
+        return any(data.moved for taped in self.passes for entry in taped.entries for data in data_of(entry))
 
     def run(self) -> Replayed:
         batch = tuple(taped.batch for taped in self.passes)
-        others = nn.ModuleList([module for taped in self.passes for module in taped.loss])
-        live = [p.grad for p in self.compared]
+        others = nn.ModuleList([taped.loss for taped in self.passes])
+        live = [parameter.grad for parameter in self.compared]
         with _silent(), preserved(self.model.module, batch, others):
             for parameter in self._learning():
                 parameter.grad = None
                 parameter._post_accumulate_grad_hooks = None  # type: ignore[assignment]
             for index, taped in enumerate(self.passes):
-                self._again(index, taped)
-                if self.wrong:
-                    return Replayed(Replay.INEXACT, self.wrong)
+                if wrong := self._again(index, taped):
+                    return Replayed(Replay.INEXACT, wrong)
+            again = [parameter.grad for parameter in self.compared]
+            if all(gradient is None for gradient in (*live, *again)) and self._has_left_gradients():
+                return Replayed(Replay.IMPOSSIBLE, "no gradient is left to compare with")
             with untouched():
-                again = [p.grad for p in self.compared]
-                nothing = all(gradient is None for gradient in (*live, *again))
-                if nothing and any(taped.backward.kind == "backward" for taped in self.passes):
-                    return Replayed(Replay.IMPOSSIBLE, "no gradient is left to compare with")
-                wrong = _difference(live, again, factor=self.changed)
+                wrong = "" if self.averaged else difference(live, again, factor=self.changed)
         return Replayed(Replay.INEXACT, wrong) if wrong else Replayed(Replay.EXACT)
 
+    def _has_left_gradients(self) -> bool:
+        return not self.averaged and any(taped.backward.kind == "backward" for taped in self.passes)
+
     def _learning(self) -> list[Tensor]:
-        found = {id(p): p for p in self.model.module.parameters()}
+        found: dict[int, Tensor] = {id(parameter): parameter for parameter in self.model.module.parameters()}
         for taped in self.passes:
             found.update((id(t), t) for t in taped.batch if t.requires_grad and t.is_leaf)
         return list(found.values())
 
-    def _again(self, index: int, taped: Taped) -> None:
+    def _again(self, index: int, taped: Taped) -> str:
+        """Take one pass again; in words where it differs."""
         backward = taped.backward
         for parameter in self.compared:
-            start = self.starts[id(parameter)]
-            if start.index == index:
+            start = self.accumulation.starts[id(parameter)]
+            if start.first == index:
                 parameter.grad = None if start.base is None else start.base.clone()
-        low = [dtype for entry in taped.entries for dtype in _low(entry.autocast)]
-        with torch.autocast("cpu", dtype=low[0], enabled=True) if low else _nothing():
-            try:
+        try:
+            with _casting(taped):
                 run = taped.run(self.model.module, taped.batch)
-            except Exception as error:
-                was = backward.raised
-                if was is None:
-                    raise
-                if (type(error), str(error)) != (type(was), str(was)):
-                    self.wrong = f"it raised {type(error).__name__}, and {type(was).__name__} in the run"
-                return
+        except Exception as error:
+            if backward.raised is None:
+                raise
+            alike = (type(error), str(error)) == (type(backward.raised), str(backward.raised))
+            return "" if alike else f"it raised {type(error).__name__}, which the run did not"
         values = [run.value(slot) for slot in backward.roots]
         if not all(_same(one, other) for one, other in zip(values, backward.values, strict=True)):
-            self.wrong = _of_losses(values, backward.values)
-            return
+            return _of_losses(values, backward.values)
         if backward.kind == "stopped":
-            return
+            return ""
         given = [run.value(gradient) for gradient in backward.gradients] or None
-        if backward.kind == "grad":
-            inputs = [run.value(each) for each in backward.inputs or ()]
-            made = torch.autograd.grad(values, inputs, given, backward.retain, allow_unused=True)
-            with untouched():
-                self.wrong = _difference(list(backward.returned), list(made))
-            return
         inputs = None if backward.inputs is None else [run.value(each) for each in backward.inputs]
+        if backward.kind == "grad":
+            made = torch.autograd.grad(values, inputs or [], given, backward.retain, allow_unused=True)
+            with untouched():
+                return difference(list(backward.returned), list(made))
+        norms: dict[int, Tensor] = {}
+        hooks = listening(backward.parameters, norms) if self.averaged else []
         with _autocast_as(backward):
-            torch.autograd.backward(
-                values, given, backward.retain or None, backward.create, inputs=inputs
-            )
+            torch.autograd.backward(values, given, backward.retain or None, backward.create, inputs=inputs)
+        for hook in hooks:
+            hook.remove()
+        before = self.accumulation.norms[index]
+        if not self.averaged:
+            return ""
+        if norms.keys() != before.keys():
+            return "other parameters received a gradient"
+        with untouched():
+            return difference(list(before.values()), [norms[key] for key in before])
 
 
 @contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+def _casting(taped: Taped) -> Iterator[None]:
+    """Autocast on, as a step says it, where the run had it on: the calls give it its state."""
+    low = taped.autocast
+    with nullcontext() if low is None else torch.autocast("cpu", dtype=low):
+        yield
 
 
 @contextmanager
@@ -211,7 +152,7 @@ def _autocast_as(backward: Backward) -> Iterator[None]:
         with torch.autocast("cpu", enabled=False):
             yield
         return
-    with torch.autocast("cpu"), _autocasting() as cast:
+    with torch.autocast("cpu"), autocasting() as cast:
         cast(backward.autocast)
         yield
 
@@ -232,22 +173,13 @@ def _same(one: Tensor, other: Tensor) -> bool:
 
 
 def _of_losses(values: Sequence[Tensor], before: Sequence[Tensor]) -> str:
-    one, other = next(
-        (pair for pair in zip(values, before, strict=True) if not _same(*pair)), (values[0], before[0])
-    )
+    one, other = next((pair for pair in zip(values, before, strict=True) if not _same(*pair)), (values[0], before[0]))
     if one.numel() == 1 and other.numel() == 1:
         return f"the loss is {float(one.detach()):.9g}, and was {float(other):.9g} in the run"
     return "the loss differs from the run's"
 
 
-def _plain(gradient: Tensor) -> Tensor:
-    """A gradient's numbers, dense."""
-    dense = gradient.detach()
-    dense = dense.coalesce().to_dense() if dense.layout is torch.sparse_coo else dense
-    return torch.view_as_real(dense.resolve_conj()) if dense.is_complex() else dense
-
-
-def _difference(before: list[Any], again: list[Any], factor: bool = False) -> str:
+def difference(before: list[Any], again: list[Any], factor: bool = False) -> str:
     """In words, where gradients differ; empty where they are the same.
 
     With `factor`, all of them may have been made smaller by one: that is what clipping by norm and a GradScaler's
@@ -258,7 +190,7 @@ def _difference(before: list[Any], again: list[Any], factor: bool = False) -> st
         if (one is None) != (other is None):
             return "a parameter has a gradient in one of the two only"
         if one is not None:
-            pairs.append((_plain(one).double(), _plain(other).double()))
+            pairs.append((dense(one).double(), dense(other).double()))
     if any(one.shape != other.shape for one, other in pairs):
         return "a gradient has another shape"
     if any(not torch.equal(one.isnan(), other.isnan()) for one, other in pairs):

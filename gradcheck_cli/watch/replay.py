@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +21,9 @@ from gradcheck_cli.records.spec import LossScale, Pass, Step, Target
 from gradcheck_cli.watch.entries import Autocast, Data, Entry, Lost, Made, Named, Place, Rebuilt, Slot, flat, parts_of
 from gradcheck_cli.watch.naming import Model, Roots
 from gradcheck_cli.watch.tape import Backward, reached
+
+_LARGEST = 10_000
+"""Of a container of the user's that is put back after a replay; a larger one is data."""
 
 
 class NotRepeatable(Exception):
@@ -54,9 +57,16 @@ class Taped:
         self.batch = tuple(self.taken.values())
         self.loss = nn.ModuleList()
         self.loss.extend(_outside(self.entries, model))
+        self.loss.noted = list(_globals(self.entries))  # type: ignore[assignment]
         self.source = f"the loss of {_told(backward.place)}"
         self._rewritten = {id(s.was) for e in self.entries for s in e.needs if isinstance(s.was, Data)}
         self._rewritten |= {id(s.was) for s in self.roots if isinstance(s.was, Data)}
+
+    @property
+    def autocast(self) -> torch.dtype | None:
+        """The low precision that some call ran in."""
+        states = (entry.autocast for entry in self.entries if entry.autocast is not None)
+        return next((dtype for state in states for _, enabled, dtype in state[0] if enabled), None)
 
     def __call__(self, model: nn.Module, batch: Any) -> Pass:
         """Take the step's calls again, up to the loss.
@@ -105,8 +115,7 @@ def step_of(backward: Backward, naming: Roots, root: str = "") -> Step:
         root=folder,
         batch_size=_rows(forward.batch),
     )
-    low = (dtype for entry in forward.entries for dtype in _low(entry.autocast))
-    return Step(target=target, batch=forward.batch, autocast=next(low, None))
+    return Step(target=target, batch=forward.batch, autocast=forward.autocast)
 
 
 def model_of(backwards: Sequence[Backward], naming: Roots) -> Model:
@@ -155,13 +164,21 @@ def _outside(entries: Sequence[Entry], model: Model) -> list[nn.Module]:
     return list(found.values())
 
 
+def _globals(entries: Sequence[Entry]) -> Iterator[Any]:
+    """The containers that the modules' forward functions know by global names, and may write into on the side."""
+    kinds = {type(part) for entry in entries for module in _modules(entry) for part in module.modules()}
+    for kind in kinds:
+        forward = getattr(kind, "forward", None)  # a scripted one has none that can be read
+        code, space = getattr(forward, "__code__", None), getattr(forward, "__globals__", {})
+        for name in code.co_names if code is not None else ():
+            value = space.get(name)
+            if isinstance(value, (list, dict, set, deque)) and len(value) <= _LARGEST:
+                yield value
+
+
 def _rows(batch: tuple[Tensor, ...]) -> int | None:
     sizes = Counter(tensor.shape[0] for tensor in batch if tensor.dim())
     return sizes.most_common(1)[0][0] if sizes else None
-
-
-def _low(autocast: Autocast | None) -> list[torch.dtype]:
-    return [dtype for _, enabled, dtype in autocast[0] if enabled] if autocast is not None else []
 
 
 def _told(place: Place | None) -> str:
@@ -175,7 +192,7 @@ class Run:
     def __init__(self, taped: Taped, model: nn.Module, batch: Any) -> None:
         self._taped, self._model = taped, model
         self._live = model is taped.model.module
-        self._batch = dict(zip(taped.taken, batch, strict=True))
+        self._batch: dict[int, Tensor] = dict(zip(taped.taken, batch, strict=True))
         self._copies: dict[int, Tensor] = {}
         self._results: dict[int, list[Tensor]] = {}
         self._made: dict[tuple[int, int, int], Tensor] = {}
@@ -186,7 +203,7 @@ class Run:
 
     def taken(self) -> Run:
         """Take all calls."""
-        with _autocasting() as cast:
+        with autocasting() as cast:
             for entry in self._taped.entries:
                 cast(entry.autocast)
                 self._take(entry)
@@ -225,29 +242,30 @@ class Run:
 
     def value(self, taken: Any) -> Any:
         """What the tape has of an argument, as this run has it."""
-        kind = type(taken)
-        if kind is Slot:
-            return self._slot(taken)
-        if kind is Data:
-            return self._data(taken)
+        how = self._ways.get(type(taken))
+        if how is not None:
+            return how(taken)
         if isinstance(taken, Tensor):
             return self._learning(taken)
-        if kind is tuple or kind is list:
-            return kind([self.value(part) for part in taken])
-        if kind is dict:
-            return {key: self.value(part) for key, part in taken.items()}
-        if kind is Named:
-            return taken.made([self.value(part) for part in taken.parts])
-        if kind is Rebuilt:
-            return taken.made({key: self.value(part) for key, part in taken.parts.items()})
-        if kind is Lost:
-            raise NotRepeatable(f"a tensor of shape {list(taken.shape)} ({taken.node}) was made by nothing that was seen")
         return self._module(taken) if isinstance(taken, nn.Module) else taken
+
+    @functools.cached_property
+    def _ways(self) -> dict[type, Callable[[Any], Any]]:
+        value = self.value
+        return {
+            Slot: self._slot,
+            Data: self._data,
+            Lost: _lost,
+            tuple: lambda taken: tuple(map(value, taken)),
+            list: lambda taken: list(map(value, taken)),
+            dict: lambda taken: {key: value(part) for key, part in taken.items()},
+            Named: lambda taken: taken.made(list(map(value, taken.parts))),
+            Rebuilt: lambda taken: taken.made({key: value(part) for key, part in taken.parts.items()}),
+        }
 
     def _slot(self, slot: Slot) -> Tensor:
         if slot.was is not None:
-            found: Tensor = self.value(slot.was)
-            return found
+            return self._slot(slot.was) if isinstance(slot.was, Slot) else self._data(slot.was)
         if isinstance(slot.index, Made):
             made = self._made.get((slot.entry.number, slot.index.number, slot.index.output))
             if made is None:
@@ -276,21 +294,26 @@ class Run:
             return self._named(place)
         key = id(leaf)
         if key not in self._copies:
-            given = self._batch[key]
+            given: Tensor = self._batch[key]
             learns = given.is_leaf and given.requires_grad
             self._copies[key] = given if learns else given.detach().requires_grad_()
         return self._copies[key]
 
     def _named(self, place: tuple[str, str]) -> Tensor:
         owner = self._model.get_submodule(place[0])
-        found = owner._parameters.get(place[1], owner._buffers.get(place[1]))
-        assert found is not None
-        return found
+        found = owner._parameters.get(place[1])
+        buffer = owner._buffers.get(place[1]) if found is None else found
+        assert buffer is not None
+        return buffer
 
 
 def _averages(module: nn.Module) -> bool:
     """Whether a wrapper talks to other processes when it is called."""
     return type(module).__name__ in ("DistributedDataParallel", "DataParallel")
+
+
+def _lost(lost: Lost) -> None:
+    raise NotRepeatable(lost.told)
 
 
 class _Catching(TorchFunctionMode):
@@ -316,7 +339,7 @@ class _Catching(TorchFunctionMode):
 
 
 @contextmanager
-def _autocasting() -> Iterator[Callable[[Autocast | None], None]]:
+def autocasting() -> Iterator[Callable[[Autocast | None], None]]:
     """Yields what gives autocast a state of the tape; off where it is off all around: then it is not wanted."""
     if not torch._C._is_any_autocast_enabled():
         yield lambda state: None
@@ -369,7 +392,7 @@ def _caller(file: str, line: int, name: str) -> Callable[..., Any]:
             node.lineno = node.end_lineno = line
             node.col_offset = node.end_col_offset = 0
     space: dict[str, Any] = {}
-    exec(compile(tree, file, "exec"), space)  # noqa: S102 - three names of ours
+    exec(compile(tree, file, "exec"), space)
     made = space["caller"]
     assert isinstance(made, FunctionType)
     made.__code__ = made.__code__.replace(co_name=name)

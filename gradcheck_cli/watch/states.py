@@ -123,11 +123,15 @@ class Watch:
             kept = [self._kept(owner, name) for owner, name in self._buffers if owner._buffers.get(name) is not None]
         else:
             states = tuple([(generator, generator.read()) for generator in self._drawing])
-            kept = [
-                self._kept(owner, name)
-                for owner, name in self._buffers
-                if (id(owner), name) in self._moving and owner._buffers.get(name) is not None
-            ] if self._moving else []
+            kept = (
+                [
+                    self._kept(owner, name)
+                    for owner, name in self._buffers
+                    if (id(owner), name) in self._moving and owner._buffers.get(name) is not None
+                ]
+                if self._moving
+                else []
+            )
         return states, kept, [version_of(owner._buffers[name]) for owner, name, _ in kept]  # type: ignore[arg-type]
 
     def after(

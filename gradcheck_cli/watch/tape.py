@@ -18,7 +18,21 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
 
 from gradcheck_cli.runtime.state.writes import function_name, written
-from gradcheck_cli.watch.entries import ATOMS, Autocast, Data, Entry, Lost, Made, Place, Slot, Taker, data_of, flat, memory_of
+from gradcheck_cli.watch.entries import (
+    ATOMS,
+    Autocast,
+    Data,
+    Entry,
+    Lost,
+    Made,
+    Place,
+    Slot,
+    Taker,
+    data_of,
+    flat,
+    memory_of,
+    version_of,
+)
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.states import Watch, autocast_now, torch_states
 
@@ -37,6 +51,10 @@ _ALIASING = frozenset(("detach", "data"))
 
 _MOST_CALLS = 256
 """Calls of modules after which those that nothing comes from any more are left out."""
+
+
+_MOST_SLOTS = 20_000
+"""Tensors alive that calls have made, after which those without a graph are taken for data."""
 
 
 class Listener(Protocol):
@@ -82,6 +100,7 @@ class Backward:
     gradients: tuple[Data | Slot | None, ...] = ()
     inputs: tuple[Any, ...] | None = None
     returned: tuple[Any, ...] = ()
+    raised: BaseException | None = None
     retain = create = False
     scaled: tuple[Slot, Any] | None = None
 
@@ -145,6 +164,7 @@ class Tape:
         self.enabled = True
         self.busy = False
         self.always = False
+        self.copying = False
         self.naming = Roots()
         self.window = 0
         self._number = 0
@@ -153,6 +173,10 @@ class Tape:
         self._slots: dict[int, Slot] = {}
         self._watches: dict[int, Watch] = {}
         self._used: set[int] = set()
+        self._used_before: set[int] = set()
+        self._kept: list[weakref.ref[Backward]] = []
+        self._copies: dict[int, Data] = {}
+        self._most_slots = _MOST_SLOTS
         self._calls: list[tuple[int, int, weakref.ref[Entry]]] = []
         self._scaled: dict[int, tuple[Slot, Slot, Any]] = {}
         self._mode = _Mode(self)
@@ -269,6 +293,8 @@ class Tape:
             self._resumed(was)
         try:
             entry.random, entry.buffers = watch.after(states, kept, versions)
+            if len(self._slots) > self._most_slots:
+                self._fewer()
             if len(self._calls) > _MOST_CALLS:
                 self._calls = [call for call in self._calls if call[2]() is not None]
             self._calls.append((entry.sequence, _get_sequence_nr(), weakref.ref(entry)))
@@ -393,8 +419,14 @@ class Tape:
     # -- what goes in
 
     def _outside(self, tensor: Tensor) -> Data:
-        self._used.add(id(tensor))
-        return Data(tensor)
+        key = id(tensor)
+        if not self.copying:
+            self._used.add(key)
+            return Data(tensor)
+        found = self._copies.get(key)
+        if found is None or found.source != (key, version_of(tensor)):
+            found = self._copies[key] = Data(tensor.detach().clone(), (key, version_of(tensor)))
+        return found
 
     def _unknown(self, tensor: Tensor) -> Slot | Lost:
         """A tensor with a graph that no call returned: a module's call may have left it somewhere."""
@@ -410,19 +442,31 @@ class Tape:
     def _before_write(self, target: Any) -> None:
         """What came from outside and is written into stays on the tape as it was."""
         for tensor in flat(target):
-            if id(tensor) in self._used and id(tensor) not in self._slots:
-                self._used.discard(id(tensor))
+            key = id(tensor)
+            if key not in self._slots and (key in self._used or key in self._used_before):
+                self._used.discard(key)
+                self._used_before.discard(key)
                 kept = tensor.detach().clone()
                 for data in self._held():
                     if data.tensor is tensor:
-                        data.tensor, data.version = kept, 0
+                        data.keep(kept)
 
     def _held(self) -> Iterator[Data]:
         """All data that is on the tape."""
-        for entry in reached(list(self._slots.values())):
+        entries = {entry.number: entry for entry in reached(list(self._slots.values()))}
+        kept = (backward for ref in self._kept if (backward := ref()) is not None)
+        entries.update((entry.number, entry) for backward in kept for entry in backward.entries)
+        for entry in entries.values():
             yield from data_of(entry)
 
     # -- what comes out
+
+    def _fewer(self) -> None:
+        """What has no graph is data from now on: a memory of what an agent did grows for long."""
+        for slot in list(self._slots.values()):
+            if not slot.learns:
+                self._slots.pop(slot.key, None)
+        self._most_slots = max(_MOST_SLOTS, 2 * len(self._slots))
 
     def _slot(self, tensor: Tensor, entry: Entry, index: int | Made | None, was: Slot | Data | None = None) -> Slot:
         slot = Slot(tensor, self._died)
@@ -443,12 +487,16 @@ class Tape:
                 self._slot(tensor, entry, index)
 
     def _keep(
-        self, entry: Entry, result: Any, target: Any = None, aliasing: bool = False,
+        self,
+        entry: Entry,
+        result: Any,
+        target: Any = None,
+        aliasing: bool = False,
         before: dict[int, Data] | None = None,
     ) -> None:
         """Take a function's call down, if it is part of what may lead to a loss."""
         tensors = [result] if type(result) is Tensor else flat(result)
-        learns = any([tensor.requires_grad for tensor in tensors])
+        learns = any(tensor.requires_grad for tensor in tensors)
         if not learns:
             if target is not None:
                 learns = any(t.requires_grad and not t.is_leaf for t in flat(target))
@@ -553,6 +601,7 @@ class Tape:
             self.always = True
             return backward
         backward.roots = tuple(roots)
+        self._kept.append(weakref.ref(backward))
         if gradients is not None:
             many = (gradients,) if isinstance(gradients, Tensor) else tuple(gradients)
             backward.gradients = tuple(taker.take(each) for each in many)
@@ -561,10 +610,9 @@ class Tape:
         scaled = self._scaled.get(id(given[0])) if len(given) == 1 else None
         if scaled is not None and scaled[0] is roots[0]:
             backward.scaled = scaled[1:]
-        lost = next((root.entry.lost for root in roots if root.entry.lost is not None), None)
-        if lost is not None:
+        for lost in [root.entry.lost for root in roots if root.entry.lost is not None][:1]:
             self.always = True
-            backward.why = f"a tensor of shape {list(lost.shape)} ({lost.node}) was made by nothing that was seen"
+            backward.why = lost.told
         return backward
 
     def unfinished(self, raised: BaseException | None) -> Backward | None:
@@ -600,7 +648,10 @@ class Tape:
             if not slot.learns or slot.entry.number in spent:
                 self._slots.pop(slot.key, None)
         self._calls = [call for call in self._calls if (e := call[2]()) is not None and e.number not in spent]
-        self._used.clear()
+        self._copies.clear()
+        self._kept = [ref for ref in self._kept if ref() is not None]
+        self._used_before = self._used | self._used_before if len(self._kept) > 1 else self._used
+        self._used = set()
         self._scaled.clear()
         self.window += 1
         if self.always:
@@ -640,6 +691,6 @@ def _written(entry: Entry, target: Any) -> dict[int, Data]:
     for tensor in flat(target):
         for data in data_of(entry):
             if data.tensor is tensor:
-                data.tensor, data.version = tensor.detach().clone(), 0
+                data.keep(tensor.detach().clone())
                 found[id(tensor)] = data
     return found

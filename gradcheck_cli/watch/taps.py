@@ -1,9 +1,9 @@
-"""What feeds the tape: torch's own functions, wrapped. Each wrapper is out of the way where there is nothing to tape."""
+"""What feeds the tape: torch's own functions, wrapped. Each is out of the way where there is nothing to tape."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -65,7 +65,7 @@ def hidden(call: Callable[..., Any]) -> Callable[..., Any]:
 
 def _put(owner: Any, name: str, made: Callable[[Any], Any]) -> Undo:
     """Replace an attribute by what is made of it."""
-    own = vars(owner)[name] if name in vars(owner) else None
+    own = vars(owner).get(name)
     original = getattr(owner, name)
     setattr(owner, name, made(original))
 
@@ -106,7 +106,7 @@ def _backward_passes(tape: Tape) -> tuple[Undo, ...]:
             retain_graph: bool | None = None,
             create_graph: bool = False,
             inputs: Any = None,
-        ) -> None:
+        ) -> Any:
             inputs = _many(inputs)
 
             def run() -> None:
@@ -130,7 +130,7 @@ def _backward_passes(tape: Tape) -> tuple[Undo, ...]:
             create_graph: bool = False,
             grad_variables: Any = None,
             inputs: Any = None,
-        ) -> None:
+        ) -> Any:
             tensors, grad_tensors, inputs = _many(tensors), _many(grad_tensors), _many(inputs)
 
             def run() -> None:
@@ -182,7 +182,7 @@ def _gradients(tape: Tape) -> Undo:
 
 def _many(given: Any) -> Any:
     """Tensors, or a sequence of them, in a form that can be read twice: `parameters()` is a generator."""
-    return list(given) if isinstance(given, Iterator) else given
+    return given if given is None or isinstance(given, (torch.Tensor, list, tuple, dict)) else list(given)
 
 
 def _custom_functions(tape: Tape) -> Undo:
@@ -210,6 +210,7 @@ class Applied:
         self.function = function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply it."""
         return self.function.apply(*args, **kwargs)
 
 

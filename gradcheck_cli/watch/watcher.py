@@ -30,7 +30,7 @@ from gradcheck_cli.watch.layers import Layers
 from gradcheck_cli.watch.phases import Phases
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch import taps
-from gradcheck_cli.watch.proof import Accumulation
+from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.updates import Attempt, Updates
 from gradcheck_cli.watch.vitals import Norms, gradient_norms, number

@@ -7,6 +7,7 @@ import hashlib
 import io
 import random
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from gradcheck_cli.records.timeline import Replay
-from gradcheck_cli.watch.proof import Accumulation, Replayed, verify
+from gradcheck_cli.watch.accumulation import Accumulation
+from gradcheck_cli.watch.proof import Replayed, verify
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.taps import install
 
@@ -42,7 +44,7 @@ class Ran:
 
 
 class Verifier:
-    """Repeats every `every`-th backward pass, right after it has run."""
+    """Repeats every `every`-th backward pass, right after it has run; none with 0."""
 
     def __init__(self, every: int) -> None:
         self.tape: Tape
@@ -59,7 +61,7 @@ class Verifier:
         self.accumulation.ended(backward)
         self.backwards.append(backward)
         self.count += 1
-        if raised is None and self.count % self.every == 1 % self.every:
+        if raised is None and self.every and self.count % self.every == 1 % self.every:
             self.replayed.append(verify(self.tape, self.accumulation))
 
     def failed(self, error: BaseException) -> None:
@@ -77,8 +79,11 @@ def digest(space: dict[str, Any]) -> str:
         for tensor in [*tensors, *([value] if isinstance(value, Tensor) else [])]:
             if isinstance(tensor, Tensor):
                 dense = tensor.detach().to_dense() if tensor.layout is not torch.strided else tensor.detach()
-                found.update(name.encode() + str(dense.dtype).encode() + repr(dense.float().tolist()).encode()
-                             if not dense.is_complex() else repr(dense.tolist()).encode())
+                found.update(
+                    name.encode() + str(dense.dtype).encode() + repr(dense.float().tolist()).encode()
+                    if not dense.is_complex()
+                    else repr(dense.tolist()).encode()
+                )
     found.update(torch.get_rng_state().numpy().tobytes())
     found.update(repr(random.getstate()).encode() + np.random.get_state()[1].tobytes())
     return found.hexdigest()
@@ -102,17 +107,24 @@ def bare(path: Path) -> Ran:
     return Ran(digest(space), printed)
 
 
-def taped(path: Path, every: int = 3) -> Ran:
-    """Run it under the tape."""
-    verifier = Verifier(every)
+@contextlib.contextmanager
+def watched(verifier: Verifier) -> Iterator[Tape]:
+    """Inside, everything is taped for a verifier."""
     tape = verifier.tape = Tape(verifier)
     undo = install(tape)
     hook = register_optimizer_step_post_hook(lambda *args: verifier.accumulation.updated())
     try:
-        space, printed = run_script(path)
+        yield tape
     finally:
         hook.remove()
         undo()
+
+
+def taped(path: Path, every: int = 3) -> Ran:
+    """Run it under the tape."""
+    verifier = Verifier(every)
+    with watched(verifier):
+        space, printed = run_script(path)
     return Ran(digest(space), printed, verifier.replayed, verifier.failures, verifier.backwards, space)
 
 
