@@ -101,9 +101,14 @@ class Event:
     def _stays_at(self, recent: Sequence[float]) -> float:
         return median(recent[-min(self.age, ALARMING.patience) :])
 
-    def broke(self, step: int) -> None:
-        """Something was not finite before the run had come back."""
-        self.broken = self.last_step = step
+    def broke(self, step: int, recent: Sequence[float], *, game: bool) -> None:
+        """Something is not finite: how an event under way ends, but neither an old one nor one that has passed."""
+        if self._over:
+            self.recovered = self.last_step
+        elif self.age >= ALARMING.recovery:
+            self.fix(recent, game=game)
+        else:
+            self.broken = self.last_step = step
 
     @property
     def done(self) -> bool:
@@ -113,7 +118,11 @@ class Event:
     @property
     def passed(self) -> bool:
         """Whether the next spike is another event. The loss that follows a gradient norm's spike is not."""
-        return self.age >= ALARMING.patience or (self.kind is AlarmKind.LOSS_SPIKE and self._back)
+        return self.age >= ALARMING.patience or self._over
+
+    @property
+    def _over(self) -> bool:
+        return self.kind is AlarmKind.LOSS_SPIKE and self._back
 
     def fix(self, recent: Sequence[float], *, game: bool) -> None:
         """The statistics start anew, and with them what the level before means: only a recovery still counts."""
@@ -122,7 +131,7 @@ class Event:
 
     def followed(self, recent: Sequence[float], *, game: bool) -> None:
         """Another event begins: if this one has come to an end before it, that stands."""
-        if self.kind is AlarmKind.LOSS_SPIKE and self._back:
+        if self._over:
             self.recovered = self.last_step
         if self.before is None or self.age < ALARMING.patience:
             return

@@ -87,10 +87,10 @@ class Losses:
         self._live = [event for event in self._live if not event.done]
         return raised
 
-    def broke(self, step: int) -> None:
-        """Something was not finite: no event that is still awaited will come to a good end."""
+    def broke(self, step: int, *, game: bool) -> None:
+        """Something was not finite: nothing that comes can be held against the level before."""
         for event in self._live:
-            event.broke(step)
+            event.broke(step, list(self._recent), game=game)
         self._live = []
 
     def judged(self, *, game: bool) -> tuple[Judged, ...]:

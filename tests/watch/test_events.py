@@ -86,9 +86,18 @@ def test_growth_beyond_the_rounding_of_float32_is_for_good() -> None:
 
 def test_what_breaks_before_it_came_back_is_confirmed() -> None:
     one = event()
-    one.broke(44)
+    one.see(41, None, [1.0] * 24 + [9.0])
+    one.broke(44, [9.0], game=False)
     alarm = one.judged([], game=False)
     assert (alarm.outcome, alarm.last_step, one.done) == (Outcome.CONFIRMED, 44, True)
+
+
+def test_what_had_passed_is_not_to_blame_for_what_breaks() -> None:
+    one = event()
+    one.see(41, None, [1.0] * 24 + [9.0])
+    one.see(42, None, [1.0] * 23 + [9.0, 1.0])
+    one.broke(43, [1.0], game=False)
+    assert one.judged([1.0], game=False).outcome is Outcome.RECOVERED
 
 
 def test_without_a_loss_nothing_says_what_came_of_it() -> None:
