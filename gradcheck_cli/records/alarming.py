@@ -47,6 +47,8 @@ class Alarming:
     what was learned in n updates is learned again in n."""
     lost: float = 0.5
     """Share of what was learned since the first updates that is lost in a run that stays bad."""
+    lost_in_a_burst: float = 0.1
+    """The same, where the gradient norm burst with it: the first loss may be many times that of no prediction."""
     regained: float = 0.5
     """Share of what an event cost that is learned again in a run that is on its way back."""
     at_once: float = 0.5

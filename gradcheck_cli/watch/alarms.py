@@ -67,7 +67,7 @@ class Alarms:
             self._finite_since += 1
             return ()
         for losses in self._losses.values():
-            losses.broke(vital.step)
+            losses.broke(vital.step, game=self._game)
         same_event = self._finite_since < ALARMING.warm_up
         self._finite_since = 0
         if same_event:

@@ -13,19 +13,23 @@ from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Before:
-    """What an event is held against. All are losses but the counts; None where the loss is not known.
+    """What an event is held against.
 
     Attributes:
         updates: The optimiser's updates since its statistics began.
         level: The median loss just before.
         sigma: The noise of the loss then.
         start: The median of the first losses.
+        norm: The median gradient norm.
+        burst: The factor between that and a spike.
     """
 
     updates: int
     level: float
     sigma: float
     start: float
+    norm: float
+    burst: float
 
     @property
     def largest(self) -> float:
@@ -35,6 +39,8 @@ class Before:
 
 
 class Verdict(NamedTuple):
+    """What an event came to, as `Judged` tells it."""
+
     outcome: Outcome
     finding: bool
     told: str
@@ -60,7 +66,10 @@ class Event:
         self.last_step = step
         self.recovered = 0
         self.broken = 0
+        self._back = False  # with its last loss
         self._worst = float("-inf")
+        self._norm_peak = 0.0
+        self._norms_after: list[float] = []
         self._levels: list[tuple[int, float]] = []  # at ages that double
         self._fixed: Verdict | None = None
 
@@ -68,7 +77,14 @@ class Event:
         """The next update: its number, its gradient norm, and the last losses up to it."""
         self.age += 1
         self.last_step = step
-        if self.before is None or self.age < ALARMING.level or len(recent) < ALARMING.level:
+        if norm is not None and self.age <= 2 * ALARMING.level:
+            self._norm_peak = max(self._norm_peak, norm)
+        elif norm is not None and self.age <= ALARMING.patience:
+            self._norms_after.append(norm)
+        if self.before is None or not recent:
+            return
+        self._back = recent[-1] <= self.before.level + ALARMING.back * self.before.sigma
+        if self.age < ALARMING.level or len(recent) < ALARMING.level:
             return
         self._worst = max(self._worst, median(recent[-ALARMING.level :]))
         if self.age < 2 * ALARMING.level:  # a gradient norm's spike may come some updates before the loss's
@@ -85,14 +101,28 @@ class Event:
     def _stays_at(self, recent: Sequence[float]) -> float:
         return median(recent[-min(self.age, ALARMING.patience) :])
 
-    def broke(self, step: int) -> None:
-        """Something was not finite before the run had come back."""
-        self.broken = self.last_step = step
+    def broke(self, step: int, recent: Sequence[float], *, game: bool) -> None:
+        """Something is not finite: how an event under way ends, but neither an old one nor one that has passed."""
+        if self._over:
+            self.recovered = self.last_step
+        elif self.age >= ALARMING.recovery:
+            self.fix(recent, game=game)
+        else:
+            self.broken = self.last_step = step
 
     @property
     def done(self) -> bool:
         """Whether nothing that comes can change the verdict."""
         return bool(self.broken or self.recovered)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the next spike is another event. The loss that follows a gradient norm's spike is not."""
+        return self.age >= ALARMING.patience or self._over
+
+    @property
+    def _over(self) -> bool:
+        return self.kind is AlarmKind.LOSS_SPIKE and self._back
 
     def fix(self, recent: Sequence[float], *, game: bool) -> None:
         """The statistics start anew, and with them what the level before means: only a recovery still counts."""
@@ -101,6 +131,8 @@ class Event:
 
     def followed(self, recent: Sequence[float], *, game: bool) -> None:
         """Another event begins: if this one has come to an end before it, that stands."""
+        if self._over:
+            self.recovered = self.last_step
         if self.before is None or self.age < ALARMING.patience:
             return
         on_its_way = self._on_its_way(self._stays_at(recent), self.before)
@@ -108,6 +140,7 @@ class Event:
             self.fix(recent, game=game)
 
     def judged(self, recent: Sequence[float], *, game: bool) -> Judged:
+        """The event as the run so far judges it; only of one that was raised."""
         assert self.raised is not None
         outcome, finding, told = self._verdict(recent, game=game)
         return Judged(raised=self.raised, last_step=self.last_step, outcome=outcome, finding=finding, told=told)
@@ -127,10 +160,10 @@ class Event:
 
     def _still_away(self, before: Before, recent: Sequence[float], *, game: bool) -> Verdict:
         if len(recent) == 0 or self.age < 2 * ALARMING.level:
-            return Verdict(Outcome.OPEN, False, f"the run ended {_updates(self.age)} later")
+            return Verdict(Outcome.OPEN, False, f"the run ended {_updates(self.age - 1)} later")
         level = self._stays_at(recent)
         far = level >= ALARMING.climbed * before.largest
-        seen = f"{_updates(self.age)} later the loss is at {level:.3g}, from {before.level:.3g} before"
+        seen = f"{_updates(self.age - 1)} later the loss is at {level:.3g}, from {before.level:.3g} before"
         if self._on_its_way(level, before):
             return Verdict(Outcome.OPEN, far, f"{seen}; it was coming down")
         if self.age < self._patience(before):
@@ -138,7 +171,8 @@ class Event:
         if level <= before.level + ALARMING.back * before.sigma:
             return Verdict(Outcome.RECOVERED, False, f"{seen}: within its noise")
         slow = self.slow or not self._at_once(level, before)
-        if far or (_lost(level, before) and not game and not slow):
+        share = ALARMING.lost_in_a_burst if self._burst(before) else ALARMING.lost
+        if far or (_lost(level, before, share) and not game and not slow):
             return Verdict(Outcome.CONFIRMED, True, seen)
         return Verdict(Outcome.OPEN, False, f"{seen}; {_why_open(game=game, slow=slow)}")
 
@@ -162,15 +196,24 @@ class Event:
         """The level after about 20 updates, when a spike's own height has passed."""
         return self._levels[:2][-1][1]
 
+    def _burst(self, before: Before) -> bool:
+        """Whether the gradient norm rose far above what it was before, and above what it is with the loss that stayed.
+
+        Data that are harder, or more noise, raise both for good.
+        """
+        if not self._norms_after:
+            return False
+        return self._norm_peak >= before.burst * max(before.norm, median(self._norms_after))
+
     def _at_once(self, level: float, before: Before) -> bool:
         """Whether the loss went most of its way up with the event, rather than in a climb that came later."""
         return self._soon - before.level >= ALARMING.at_once * (level - before.level)
 
 
-def _lost(level: float, before: Before) -> bool:
-    """Whether half of what was learned is lost, beyond the noise."""
+def _lost(level: float, before: Before, share: float) -> bool:
+    """Whether that share of what was learned is lost, beyond the noise."""
     lost = level - before.level
-    return lost > ALARMING.back * before.sigma and lost >= ALARMING.lost * (before.start - before.level)
+    return lost > ALARMING.back * before.sigma and lost >= share * (before.start - before.level)
 
 
 def _updates(count: int) -> str:

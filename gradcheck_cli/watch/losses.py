@@ -35,7 +35,7 @@ class Losses:
         self._first_norm = 0.0
         self._start = 0.0
         self._lowest: tuple[float, float] | None = None  # level and sigma where the loss was lowest
-        self._borne = {kind: 0.0 for kind in AlarmKind}  # sigmas that the run came back from
+        self._borne = dict.fromkeys(AlarmKind, 0.0)  # sigmas that the run came back from
 
     # -- seen
 
@@ -87,20 +87,21 @@ class Losses:
         self._live = [event for event in self._live if not event.done]
         return raised
 
-    def broke(self, step: int) -> None:
-        """Something was not finite: no event that is still awaited will come to a good end."""
+    def broke(self, step: int, *, game: bool) -> None:
+        """Something was not finite: nothing that comes can be held against the level before."""
         for event in self._live:
-            event.broke(step)
+            event.broke(step, list(self._recent), game=game)
         self._live = []
 
     def judged(self, *, game: bool) -> tuple[Judged, ...]:
+        """All that was raised, as the run so far judges it."""
         recent = list(self._recent)
         return tuple(event.judged(recent, game=game) for event in self._events if event.raised is not None)
 
     # -- opened
 
     def _opened(self, step: int, loss: float | None, norm: float | None) -> Event | None:
-        if any(event.age < ALARMING.patience for event in self._live):
+        if not all(event.passed for event in self._live):
             return None
         return self._exploded(step, loss, norm) or self._spiked(step, loss, norm) or self._climbed(step)
 
@@ -146,8 +147,7 @@ class Losses:
             or level - lowest < ALARMING.drift * (self._start - lowest)
         ):
             return None
-        before = Before(updates=self._updates, level=lowest, sigma=sigma, start=self._start)
-        event = Event(AlarmKind.DIVERGING, step, before, slow=True)
+        event = Event(AlarmKind.DIVERGING, step, self._before_at(lowest, sigma), slow=True)
         event.height = climbed
         return event
 
@@ -161,7 +161,18 @@ class Losses:
             return None
         level = median(list(self._recent)[-ALARMING.level :])
         sigma = max(self._losses.sigma, self._loss_sigma())
-        return Before(updates=self._updates, level=level, sigma=sigma, start=self._start)
+        return self._before_at(level, sigma)
+
+    def _before_at(self, level: float, sigma: float) -> Before:
+        known = len(self._norms) > 0
+        return Before(
+            updates=self._updates,
+            level=level,
+            sigma=sigma,
+            start=self._start,
+            norm=math.exp(self._norms.median) if known else 0.0,
+            burst=math.exp(ALARMING.spike * max(self._norms.sigma, ALARMING.norm_sigma)) if known else 1.0,
+        )
 
     def _loss_sigma(self) -> float:
         """The least noise that a loss has: what it is computed with, and what is next to nothing of what it fell by."""
@@ -171,7 +182,8 @@ class Losses:
     def _admit(self, event: Event, *, game: bool) -> None:
         self._events = [each for each in self._events if each.raised is not None or each in self._live]
         for each in self._live:
-            each.followed(list(self._recent), game=game)
+            each.followed(list(self._recent)[:-1], game=game)
+        self._live = [each for each in self._live if not each.done]
         self._events.append(event)
         self._live.append(event)
         if len(self._live) > _LIVE:
@@ -213,11 +225,7 @@ def _message(event: Event, loss: float | None, norm: float | None) -> str:
 
 
 def _evidence(event: Event, loss: float | None, norm: float | None) -> dict[str, float | int | str]:
-    values = {
-        "loss": loss,
-        "grad_norm": norm,
-        "height": event.height,
-        "loss_before": event.before and event.before.level,
-        "sigma_before": event.before and event.before.sigma,
-    }
+    values = {"loss": loss, "grad_norm": norm, "height": event.height}
+    if event.before is not None:
+        values |= {"loss_before": event.before.level, "sigma_before": event.before.sigma}
     return {name: value for name, value in values.items() if value is not None}

@@ -52,6 +52,7 @@ class Scaling:
             self._since_low = 0
 
     def judged(self) -> tuple[Judged, ...]:
+        """What was raised, as the run so far judges it."""
         return tuple(
             Judged(raised=raised, last_step=self._last_skip, outcome=outcome, finding=bad, told=self._told())
             for raised, (outcome, bad) in ((self._overflow, self._of_overflow()), (self._collapse, self._of_collapse()))

@@ -36,11 +36,15 @@ class RobustWindow:
 
     @property
     def greatest(self) -> float:
+        """The greatest value."""
         return self._sorted[-1]
 
     @property
     def sigma(self) -> float:
-        """Deviations from the median ascend to both sides of it: half of them lie in the narrowest such stretch."""
+        """1.4826 times the median absolute deviation, a binary search in the sorted values.
+
+        Deviations from the median ascend to both sides of it, so that the nearest half lies in one stretch.
+        """
         values, median = self._sorted, self.median
         wanted = len(values) // 2 + 1
         low, high = 0, len(values) - wanted  # where the stretch of the nearest `wanted` values begins
