@@ -5,10 +5,10 @@ from __future__ import annotations
 import linecache
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -22,9 +22,9 @@ from gradcheck_cli.records.spec import Step
 from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital, Why
 from gradcheck_cli.runtime.passes import forward_pass
 from gradcheck_cli.runtime.state import preserved
-from gradcheck_cli.watch.quiet import unheard
 from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.proof import verify
+from gradcheck_cli.watch.quiet import unheard
 from gradcheck_cli.watch.replay import line_of, step_of
 from gradcheck_cli.watch.samples import bad_rows, rows_in, without
 from gradcheck_cli.watch.session import Session

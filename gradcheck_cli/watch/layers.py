@@ -8,7 +8,6 @@ from itertools import chain
 
 import torch
 
-
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.diagnosing import Seen
 from gradcheck_cli.watch.naming import Roots

@@ -13,7 +13,7 @@ from typing import Any
 class _Nowhere(io.TextIOBase):
     """A stream that takes everything, with the descriptor of none."""
 
-    encoding = "utf-8"  # type: ignore[assignment]
+    encoding = "utf-8"
 
     def write(self, text: str) -> int:
         return len(text)
@@ -35,7 +35,7 @@ def unheard() -> Iterator[None]:
     warnings._showwarnmsg_impl = lambda message: None  # type: ignore[attr-defined]
     logging.root.manager.disable = max(disabled, logging.CRITICAL)
     try:
-        with redirect_stdout(nowhere), redirect_stderr(nowhere):  # type: ignore[type-var]
+        with redirect_stdout(nowhere), redirect_stderr(nowhere):
             yield
     finally:
         warnings._showwarnmsg_impl = shown  # type: ignore[attr-defined]

@@ -45,8 +45,11 @@ class Attempt:
 
     def rates(self) -> tuple[float, ...]:
         """The learning rate of each group, as far as it is known without waiting for a device."""
-        return tuple(float(lr) for group in self.optimizer.param_groups if not isinstance(lr := group.get("lr"), Tensor)
-                     and lr is not None)
+        return tuple(
+            float(lr)
+            for group in self.optimizer.param_groups
+            if not isinstance(lr := group.get("lr"), Tensor) and lr is not None
+        )
 
 
 class Listener(Protocol):

@@ -22,6 +22,8 @@ from torch import Tensor
 
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital
+from gradcheck_cli.watch import taps
+from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.alarms import Alarms
 from gradcheck_cli.watch.asked import Asked
 from gradcheck_cli.watch.byhand import ByHand
@@ -29,8 +31,6 @@ from gradcheck_cli.watch.diagnosing import Diagnosing, Explain, Seen
 from gradcheck_cli.watch.layers import Layers
 from gradcheck_cli.watch.phases import Phases
 from gradcheck_cli.watch.session import Session
-from gradcheck_cli.watch import taps
-from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.updates import Attempt, Updates
 from gradcheck_cli.watch.vitals import Norms, gradient_norms, number
@@ -64,7 +64,8 @@ class Watcher:
     def __init__(self, options: RunOptions, session: Session, explain: Explain) -> None:
         self._options, self._session = options, session
         self._tape, self._updates = Tape(self), Updates(self)
-        self._alarms, self._phases, self._asked, self._layers = Alarms(), Phases(), Asked(options), Layers(self._tape.naming)
+        self._alarms, self._phases, self._asked = Alarms(), Phases(), Asked(options)
+        self._layers = Layers(self._tape.naming)
         self._accumulation = Accumulation()
         self._diagnosing = Diagnosing(options, session, explain, self._tape, self._accumulation)
         self._group = _Group()
@@ -155,11 +156,8 @@ class Watcher:
 
     def _read(self, backward: Backward) -> None:
         held = self._held()
-        known = [self._updates.scale_of(loss) for ref in backward.losses if (loss := ref()) is not None]
-        scaled = known[0] if known else None
-        given = scaled[0] if scaled else (backward.values[0] if len(backward.values) == 1 else None)
-        scale = float(scaled[1].get_scale()) if scaled else 1.0
-        loss = None if given is None else number(given)
+        value, scale = self._loss_of(backward)
+        loss = None if value is None else number(value)
         norms = gradient_norms(held or backward.parameters)
         self._group.seen.append(Seen(backward, loss, norms, scale))
         attempt = self._updates.inside
@@ -169,6 +167,14 @@ class Watcher:
             self._judge(attempt)
             self._group.closed = self._consumed
             self._consumed = False
+
+    def _loss_of(self, backward: Backward) -> tuple[Tensor | None, float]:
+        """The loss without a loss scale, and the scale; None where the pass did not start from one tensor."""
+        if len(backward.values) != 1:
+            return None, 1.0
+        loss = backward.losses[0]()
+        scaled = None if loss is None else self._updates.scale_of(loss)
+        return (backward.values[0], 1.0) if scaled is None else (scaled[0], float(scaled[1].get_scale()))
 
     def _held(self) -> list[Tensor]:
         groups = (group for optimizer in self._updates.optimizers() for group in optimizer.param_groups)
@@ -206,26 +212,30 @@ class Watcher:
     def _vital(self, attempt: Attempt | None) -> Vital:
         seen = self._group.seen
         losses = [each.loss for each in seen if each.loss is not None]
-        norm, scale = None, 1.0
-        if seen:
-            last = seen[-1]
-            wanted = attempt.parameters() if attempt else last.norms.parameters
-            norm, scale = last.norms.over(wanted), last.scale or 1.0
+        norm = self._norm(attempt)
         finite = all(map(math.isfinite, losses)) and (norm is None or math.isfinite(norm))
         scaler = attempt.scaler if attempt else None
         number = attempt.number if attempt else 0
-        what = tuple((each.backward.place, each.backward.kind) for each in seen[-1:]), len(seen[-1].norms.parameters) if seen else 0
+        kind = (seen[-1].backward.place, len(seen[-1].norms.parameters)) if seen else None
         return Vital(
             step=self._steps,
             optimizer=number,
             optimizer_step=attempt.own_step if attempt else self._steps,
             loss=sum(losses) / len(losses) if losses else None,
-            grad_norm=None if norm is None else norm / scale,
+            grad_norm=norm,
             finite=finite,
             scale=float(scaler.get_scale()) if scaler is not None else None,
             skipped=scaler is not None and not finite,
-            phase=self._phases.of(number, what, attempt.rates() if attempt else ()),
+            phase=self._phases.of(number, kind, attempt.rates() if attempt else ()),
         )
+
+    def _norm(self, attempt: Attempt | None) -> float | None:
+        """Norm of the gradients that an update uses, without a loss scale."""
+        if not self._group.seen:
+            return None
+        last = self._group.seen[-1]
+        norm = last.norms.over(attempt.parameters() if attempt else last.norms.parameters)
+        return None if norm is None else norm / (last.scale or 1.0)
 
     def _before(self, alarm: Raised, vital: Vital) -> float | None:
         """What the number of an alarm was at the steps before it: a mean with a memory of some ten steps."""
@@ -273,7 +283,10 @@ class Watcher:
     def _tell_cost(self) -> None:
         total = time.perf_counter() - self._began
         self._session.say(
-            "cost", steps=self._steps, watching=self._busy - self._diagnosing.seconds, total=total,
+            "cost",
+            steps=self._steps,
+            watching=self._busy - self._diagnosing.seconds,
+            total=total,
             diagnoses=self._diagnosing.seconds,
         )
 
@@ -296,4 +309,3 @@ class Watcher:
         self._updates.remove()
         trace = traceback.format_exc() if os.environ.get("GRADCHECK_DEBUG") else ""
         self._session.say("aside", text=f"{type(error).__name__}: {error}"[:500], trace=trace)
-
