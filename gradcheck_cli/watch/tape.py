@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch._C._autograd import _get_sequence_nr
 from torch.overrides import TorchFunctionMode
-from torch.utils._device import DeviceContext
 
 from gradcheck_cli.runtime.state.writes import function_name, written
 from gradcheck_cli.watch.entries import (
@@ -183,7 +182,7 @@ class Tape:
             if mode is self._mode:
                 torch._C._push_on_torch_function_stack(mode)
                 break
-            if isinstance(mode, DeviceContext):  # it has to stay at the bottom
+            if mode is getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None):  # it has to stay at the bottom
                 torch._C._push_on_torch_function_stack(mode)
                 torch._C._push_on_torch_function_stack(self._mode)
                 break
