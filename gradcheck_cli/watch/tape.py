@@ -363,7 +363,7 @@ class Tape:
 
     def _resumed(self, was: bool) -> None:
         self.busy = False
-        if was:
+        if was and self.enabled:
             self.open()
 
     def _entry(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
@@ -528,9 +528,11 @@ class Tape:
 
     def backward(self, run: Callable[[], Any], made: Callable[[], Backward]) -> Any:
         """Run a backward pass: what it was is told before and after."""
-        if self._depth or not self.enabled:
+        if self._depth:
             return run()
         self.close()
+        if not self.enabled:
+            return run()
         try:
             backward = made()
             self._depth += 1
