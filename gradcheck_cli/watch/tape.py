@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch._C._autograd import _get_sequence_nr
 from torch.overrides import TorchFunctionMode
-from torch.utils._device import DeviceContext
 
 from gradcheck_cli.runtime.state.writes import function_name, written
 from gradcheck_cli.watch.entries import (
@@ -196,7 +195,7 @@ class Tape:
             if mode is self._mode:
                 torch._C._push_on_torch_function_stack(mode)
                 break
-            if isinstance(mode, DeviceContext):  # it has to stay at the bottom
+            if mode is getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None):  # it has to stay at the bottom
                 torch._C._push_on_torch_function_stack(mode)
                 torch._C._push_on_torch_function_stack(self._mode)
                 break
@@ -384,7 +383,7 @@ class Tape:
 
     def _resumed(self, was: bool) -> None:
         self.busy = False
-        if was:
+        if was and self.enabled:
             self.open()
 
     def _entry(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
@@ -549,9 +548,11 @@ class Tape:
 
     def backward(self, run: Callable[[], Any], made: Callable[[], Backward]) -> Any:
         """Run a backward pass: what it was is told before and after."""
-        if self._depth or not self.enabled:
+        if self._depth:
             return run()
         self.close()
+        if not self.enabled:
+            return run()
         try:
             backward = made()
             self._depth += 1

@@ -121,11 +121,11 @@ class Watcher:
             self._accumulation.began(backward)
 
     def ended(self, backward: Backward, raised: BaseException | None) -> None:
-        """It has run."""
+        """It has run, or raised."""
         self._running = None
-        if raised is None:
-            with self._guarded():
-                self._accumulation.ended(backward)
+        with self._guarded():
+            self._accumulation.ended(backward, raised)
+            if raised is None:
                 self._read(backward)
 
     def failed(self, error: BaseException) -> None:
