@@ -21,6 +21,8 @@ BOOT = os.path.join(__file__.rsplit(os.sep, 2)[0], "watch", "boot")  # noqa: PTH
 _KEYS = ("SIGINT", "SIGQUIT")  # what a terminal sends to everyone in its foreground
 _OTHERS = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")  # schedulers warn by the last two
 _IGNORED_BY_PYTHON = tuple(getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name))
+_PATIENCE = 1.0
+"""Seconds after which it is looked whether the script has ended: a thread may have taken the signal that said so."""
 _AT_ONCE = 0.1
 """Seconds within which the same signal is one: `timeout` sends it to its child, and then to the group of both."""
 _BY_KILL = 0  # SI_USER of asm-generic/siginfo.h
@@ -90,14 +92,14 @@ def _waited(pid: int, heard: set[int]) -> int:
 
 
 def _next(heard: Collection[int]) -> tuple[int, bool]:
-    """The next signal, and whether the script has it as well."""
+    """The next signal, and whether the script has it as well; SIGCHLD if none comes."""
     keys = [getattr(signal, name, None) for name in _KEYS]
-    if not hasattr(signal, "sigwaitinfo"):
+    if not hasattr(signal, "sigtimedwait"):
         number = int(signal.sigwait(heard))
         return number, number in keys
-    info = signal.sigwaitinfo(heard)
-    if info.si_code != _BY_KILL:
-        return info.si_signo, True
+    info = signal.sigtimedwait(heard, _PATIENCE)
+    if info is None or info.si_code != _BY_KILL:
+        return info.si_signo if info else signal.SIGCHLD, True
     return info.si_signo, info.si_signo in keys and _in_our_group(info.si_pid)
 
 
