@@ -83,8 +83,9 @@ def _waited(pid: int, heard: set[int]) -> int:
         if number == signal.SIGCHLD or now - last.get(number, -_AT_ONCE) < _AT_ONCE:
             continue
         if number == signal.SIGINT and number in last:
-            processes.end(processes.below([pid]))
-            os.waitpid(pid, 0)
+            processes.adopt_orphans()  # so that nothing that is being started gets away
+            processes.end([pid])
+            processes.end_children()
             raise Interrupted("interrupted", number=number)
         last[number] = now
         if not everyones:
