@@ -140,7 +140,7 @@ class Diagnosing:
             step=vital.step,
             why=why,
             replay=came.replay,
-            told=came.why,
+            reason=came.why,
             report=came.report and report_to_dict(came.report, exact=True),
         )
 
@@ -154,7 +154,7 @@ class Diagnosing:
 
     def _repeated(self, seen: Sequence[Seen], is_bad: _IsBad | None, *, trials: bool) -> Repeated:
         place = next((i for i, each in enumerate(seen) if not each.finite), len(seen) - 1)
-        verified = verify(self._tape, self._accumulation)
+        verified = verify(self._tape, self._accumulation, seen[-1].norms)
         if verified.outcome is not Replay.EXACT:
             return Repeated(verified.outcome, verified.why, place)
         with self._tape.quiet():

@@ -144,6 +144,11 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def _computed(entry: Entry, tensors: list[Tensor]) -> bool:
+    """Whether numbers were made of data: such that may not be finite."""
+    return any(type(value) is Data for value in entry.args) and any(t.is_floating_point() for t in tensors)
+
+
 class _Mode(TorchFunctionMode):
     def __init__(self, tape: Tape) -> None:
         super().__init__()
@@ -357,7 +362,8 @@ class Tape:
             if target is not None:
                 self._before_write(target)
             entry = self._entry(func, args, kwargs)
-            if name.rstrip("_") in _RANDOM and entry.needs:
+            draws = name.rstrip("_") in _RANDOM
+            if draws and entry.needs:
                 entry.random = torch_states()
             before = {}
             if target is not None and entry.grad and (entry.needs or entry.leaves):
@@ -367,7 +373,7 @@ class Tape:
             return func(*args, **kwargs)
         result = func(*args, **kwargs)
         try:
-            self._keep(entry, result, target, name in _ALIASING, before)
+            self._keep(entry, result, target, name in _ALIASING, before, computes=target is None and not draws)
         except Exception as error:
             self._failed(error)
         return result
@@ -492,16 +498,22 @@ class Tape:
         target: Any = None,
         aliasing: bool = False,
         before: dict[int, Data] | None = None,
+        computes: bool = False,
     ) -> None:
-        """Take a function's call down, if it is part of what may lead to a loss."""
+        """Take a function's call down, if it is part of what may lead to a loss.
+
+        With `computes`, also one that computes with data alone: what a logarithm of the targets makes of a 0 is to be
+        found there.
+        """
         tensors = [result] if type(result) is Tensor else flat(result)
         learns = any(tensor.requires_grad for tensor in tensors)
         if not learns:
             if target is not None:
                 learns = any(t.requires_grad and not t.is_leaf for t in flat(target))
             if not (entry.needs or learns):
-                return
-            if not learns and entry.needs[0].entry.window < self.window and self._of_before(entry):
+                if not (computes and _computed(entry, tensors)):
+                    return
+            elif not learns and entry.needs[0].entry.window < self.window and self._of_before(entry):
                 return
         elif not (entry.needs or entry.leaves or entry.lost is not None):
             return
