@@ -35,7 +35,7 @@ from gradcheck_cli.watch.entries import (
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.states import Watch, autocast_now, torch_states
 
-_TORCH = str(Path(torch.__file__).parent)
+TORCH = str(Path(torch.__file__).parent)
 OURS = str(Path(__file__).parent.parent)
 _RANDOM = frozenset(
     "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout native_dropout rrelu "
@@ -142,6 +142,13 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _is_lost(tensor: Tensor) -> bool:
+    """Whether a tensor holds NaN, or is one number that is not finite; -Inf in a mask is as it should be."""
+    with torch.no_grad():
+        values = tensor.detach()
+        return bool(values.isnan().any()) or (values.numel() == 1 and not bool(values.isfinite().all()))
 
 
 def _computed(entry: Entry, tensors: list[Tensor]) -> bool:
@@ -415,7 +422,7 @@ class Tape:
             name = frame.f_code.co_filename
             known = self._torch_files.get(name)
             if known is None:
-                known = self._torch_files[name] = name.startswith((_TORCH, OURS, "<frozen"))
+                known = self._torch_files[name] = name.startswith((TORCH, OURS, "<frozen"))
             if not known:
                 return frame.f_code, frame.f_lasti
             frame = frame.f_back  # type: ignore[assignment]
@@ -636,7 +643,7 @@ class Tape:
         with self.quiet():
             for slot in sorted(self._slots.values(), key=lambda slot: slot.entry.number, reverse=True):
                 tensor = slot()
-                if tensor is not None and tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                if tensor is not None and slot.learns and _is_lost(tensor):
                     return self._stopped(tensor, None)
             if self._interrupted is None or self._interrupted[0] not in map(id, _chain(raised)):
                 return None
