@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 import torch
@@ -54,6 +56,18 @@ _MOST_CALLS = 256
 
 _MOST_SLOTS = 20_000
 """Tensors alive that calls have made, after which those without a graph are taken for data."""
+
+
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_LIBRARY_FRAMES = 3
+"""A trainer's loop is further from the script that started it than a loss function from the script that calls it."""
+
+
+def _kind_of(file: str) -> str:
+    """Whose a file is: not worth telling, a library's, or the user's."""
+    if file.startswith((TORCH, OURS, "<frozen")):
+        return "torch"
+    return "library" if file.startswith(_LIBRARIES) else "user"
 
 
 class Listener(Protocol):
@@ -191,7 +205,7 @@ class Tape:
         self._calls: list[tuple[int, int, weakref.ref[Entry]]] = []
         self._scaled: dict[int, tuple[Slot, Slot, Any]] = {}
         self._mode = _Mode(self)
-        self._torch_files: dict[str, bool] = {}
+        self._files: dict[str, str] = {}
         self._interrupted: tuple[int, Entry] | None = None
 
     # -- the mode
@@ -416,17 +430,24 @@ class Tape:
         entry.grad, entry.autocast, entry.training = torch.is_grad_enabled(), autocast_now(), None
         return entry
 
-    def _place(self) -> Place | None:
-        frame = sys._getframe(2)
+    def _place(self, most: int = _LIBRARY_FRAMES) -> Place | None:
+        """The innermost line of the user's, if no more than so many frames of libraries are above it; else theirs."""
+        frame: FrameType | None = sys._getframe(2)
+        library, count = None, 0
         while frame is not None:
             name = frame.f_code.co_filename
-            known = self._torch_files.get(name)
-            if known is None:
-                known = self._torch_files[name] = name.startswith((TORCH, OURS, "<frozen"))
-            if not known:
+            kind = self._files.get(name)
+            if kind is None:
+                kind = self._files[name] = _kind_of(name)
+            if kind == "user":
                 return frame.f_code, frame.f_lasti
-            frame = frame.f_back  # type: ignore[assignment]
-        return None
+            if kind == "library":
+                library = library or (frame.f_code, frame.f_lasti)
+                count += 1
+                if count > most:
+                    break
+            frame = frame.f_back
+        return library
 
     # -- what goes in
 
@@ -603,7 +624,7 @@ class Tape:
 
     def started(self, kind: str, tensors: Any, gradients: Any, retain: bool, create: bool, inputs: Any) -> Backward:
         """What is known of a backward pass before it runs."""
-        backward = Backward(kind, self._place(), autocast_now())
+        backward = Backward(kind, self._place(sys.getrecursionlimit()), autocast_now())
         given = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
         backward.retain, backward.create = retain, create
         if self.busy:

@@ -111,9 +111,8 @@ def test_a_memory_of_what_an_agent_did_is_data_after_a_while(
 ) -> None:
     monkeypatch.setattr("gradcheck_cli.watch.tape._MOST_SLOTS", 10)
     verifier.tape._most_slots = 10
-    net, memory = net_of(), []
-    for _ in range(60):
-        memory.append(net(torch.randn(1, 8)).detach())
+    net = net_of()
+    memory = [net(torch.randn(1, 8)).detach() for _ in range(60)]
     assert entries_alive() < 50
     loss = (net(torch.randn(4, 8)) - torch.cat(memory[-4:])).square().mean()
     loss.backward()
