@@ -15,7 +15,7 @@ from gradcheck_cli.records.timeline import Replay
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.accumulation import Accumulation, dense, is_averaged, listening
-from gradcheck_cli.watch.entries import data_of
+from gradcheck_cli.watch.entries import data_of, version_of
 from gradcheck_cli.watch.replay import NotRepeatable, Taped, autocasting, model_of
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.vitals import Norms, gradient_norms
@@ -60,7 +60,7 @@ def verify(tape: Tape, accumulation: Accumulation, norms: Norms = Norms((), ()))
             return Replayed(Replay.IMPOSSIBLE, f"taken again, it raised {type(error).__name__}: {text}")
     if found.outcome is not Replay.EXACT and proof.moved():
         tape.copying = True
-        return Replayed(found.outcome, f"an input was written into after it was used; {found.why}")
+        return Replayed(found.outcome, f"an input or the loss was written into after it was used; {found.why}")
     return found
 
 
@@ -74,7 +74,10 @@ class _Proof:
         self.changed = accumulation.changed()
 
     def moved(self) -> bool:
-        """Whether data was written into after it was used."""
+        """Whether data, or a loss, was written into after it was used."""
+        for taped in self.passes:
+            if tuple(map(version_of, taped.backward.values)) != taped.backward.written:
+                return True
         return any(data.moved for taped in self.passes for entry in taped.entries for data in data_of(entry))
 
     def run(self) -> Replayed:
