@@ -140,7 +140,7 @@ class Diagnosing:
             step=vital.step,
             why=why,
             replay=came.replay,
-            told=came.why,
+            reason=came.why,
             report=came.report and report_to_dict(came.report, exact=True),
         )
 
