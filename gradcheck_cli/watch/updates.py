@@ -7,10 +7,12 @@ listens. The learning-rate of an update and the loss scale are read here, since 
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
+from types import FrameType
 from typing import Any, Protocol
 
 import torch
@@ -76,6 +78,7 @@ class Updates:
         self._scaled: Any = WeakIdKeyDictionary()  # of the scaled loss: the loss, and the scaler
         self._undo: list[Callable[[], None]] = []
         self.inside: Attempt | None = None
+        self._frame: FrameType | None = None  # of torch's that calls `step`, while it runs
 
     def optimizers(self) -> list[Optimizer]:
         """Those that were made since we watch, and those that have stepped."""
@@ -142,16 +145,19 @@ class Updates:
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if torch.compiler.is_compiling():
             return
-        if self.inside is not None and self.inside.optimizer is optimizer and self.inside.scaler is None:
+        frame = sys._getframe(1)
+        if self._frame is not None and not _is_running(self._frame, frame):
             self.inside = None  # the last one raised
         if self.inside is None:
+            self._frame = frame
             given = next(iter(args[1:]), kwargs.get("closure")) if isinstance(kwargs, dict) else None
             self._begin(optimizer, None, closure=callable(given))
 
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        attempt = self.inside
-        if attempt is not None and attempt.optimizer is optimizer and attempt.scaler is None:
-            self._end(attempt)
+        if self._frame is not None and self._frame is sys._getframe(1):  # not one that another's calls
+            self._frame = None
+            if self.inside is not None:
+                self._end(self.inside)
 
     def _begin(self, optimizer: Optimizer, scaler: GradScaler | None, *, closure: bool = False) -> Attempt:
         self._known.add(optimizer)
@@ -164,3 +170,10 @@ class Updates:
     def _end(self, attempt: Attempt) -> None:
         self.inside = None
         self._listener.updated(attempt)
+
+
+def _is_running(frame: FrameType, now: FrameType | None) -> bool:
+    """Whether a frame is among those that called this one."""
+    while now is not None and now is not frame:
+        now = now.f_back
+    return now is not None
