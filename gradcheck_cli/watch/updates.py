@@ -69,6 +69,7 @@ class Updates:
 
     Attributes:
         inside: The attempt that is being made, or None: a closure runs inside it.
+        seen: Whether there was one yet.
     """
 
     def __init__(self, listener: Listener) -> None:
@@ -78,6 +79,7 @@ class Updates:
         self._scaled: Any = WeakIdKeyDictionary()  # of the scaled loss: the loss, and the scaler
         self._undo: list[Callable[[], None]] = []
         self.inside: Attempt | None = None
+        self.seen = False
         self._frame: FrameType | None = None  # of torch's that calls `step`, while it runs
 
     def optimizers(self) -> list[Optimizer]:
@@ -95,6 +97,7 @@ class Updates:
         after = register_optimizer_step_post_hook(self._after)
         self._undo += [before.remove, after.remove]
         self._wrap(Optimizer, "__init__", self._made)
+        self._wrap(Optimizer, "__setstate__", self._made)  # of a copy, and of one that was unpickled
         self._wrap(GradScaler, "scale", self._scaling)
         self._wrap(GradScaler, "step", self._stepping)
 
@@ -160,6 +163,7 @@ class Updates:
                 self._end(self.inside)
 
     def _begin(self, optimizer: Optimizer, scaler: GradScaler | None, *, closure: bool = False) -> Attempt:
+        self.seen = True
         self._known.add(optimizer)
         entry = self._numbers.setdefault(optimizer, [len(self._numbers), 0])
         entry[1] += 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -75,6 +77,13 @@ def test_optimisers_are_numbered_by_their_first_update_and_count_their_own() -> 
             ("before", 1, 1),
             ("before", 0, 2),
         ]
+
+
+def test_an_optimiser_that_was_copied_or_unpickled_is_known_before_its_first_step() -> None:
+    original = SGD([weight()], lr=0.1)
+    with listening() as (_, updates):
+        made = [copy.deepcopy(original), pickle.loads(pickle.dumps(original))]
+        assert set(updates.optimizers()) == set(made)
 
 
 def test_an_optimiser_that_is_gone_is_held_no_longer() -> None:
