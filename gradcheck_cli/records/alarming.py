@@ -54,7 +54,7 @@ class Alarming:
     at_once: float = 0.5
     """Share of the loss's rise that an event made itself, within its first 20 updates; else the loss climbed."""
     climbed: float = 100.0
-    """Factor of its largest level of before by which a slow climb is more than the drift of a reward or a game."""
+    """Factor of the largest loss of before by which a slow climb is more than the drift of a reward or a game."""
     wiped_out: float = 2.0**23
     """Factor by which a loss has grown for several updates, from which nothing of before is left: it is below the
     rounding of float32."""

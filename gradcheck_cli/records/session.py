@@ -19,6 +19,8 @@ class RaisedEntry:
         micro_batch: The backward pass within the step that was repeated, from 0.
         optimizer_step: The optimiser's own step, from 1.
         source: The line of the user's that started the backward pass, or the update.
+        optimizer_source: The line that made the optimiser, where that was seen.
+        chance: Lm of the step (THEORY.md, section 4a): its loss with one answer for every sample; None if unknown.
         replay: Whether the step could be repeated.
         reason: Why it could not, or not exactly.
         samples: Rows of the batch that carry it, or None where that is not known.
@@ -29,6 +31,8 @@ class RaisedEntry:
     micro_batch: int = 0
     optimizer_step: int = 1
     source: SourceLine | None = None
+    optimizer_source: SourceLine | None = None
+    chance: float | None = None
     replay: Replay = Replay.IMPOSSIBLE
     reason: str = ""
     samples: tuple[int, ...] | None = None

@@ -40,6 +40,8 @@ class AlarmRule(Row):
 
 _RANGE = frozenset((Family.NONFINITE, Family.EXPLODING, Family.PRECISION))
 """What takes values out of the range of their dtype."""
+_WITHOUT_FLOOR = frozenset(("label-range", "unbounded-loss"))
+"""Causes for which a loss has no minimum: it falls for ever, until its numbers end."""
 _GROWTH = frozenset((Family.NONFINITE, Family.EXPLODING, Family.DYNAMICS))
 """What makes a loss or a gradient large."""
 
@@ -172,7 +174,8 @@ def alarm_finding(judged: Judged, diagnosed: Sequence[Finding], source: SourceLi
 def explaining(kind: AlarmKind, findings: Sequence[Finding]) -> list[Finding]:
     """The findings, or suspicions, that name a cause for an alarm of this kind."""
     families = BY_KIND[kind].explained_by
-    return [f for f in findings if is_ill(f) and f.family in families and f.cause != UNKNOWN]
+    causes = _WITHOUT_FLOOR if kind in (AlarmKind.DIVERGING, AlarmKind.NONFINITE) else frozenset[str]()
+    return [f for f in findings if is_ill(f) and f.cause != UNKNOWN and (f.family in families or f.cause in causes)]
 
 
 def stands(judged: Judged) -> bool:

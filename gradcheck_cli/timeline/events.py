@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import TypeAlias
 
 from gradcheck_cli.records.choices import Family
 from gradcheck_cli.records.session import Process, RaisedEntry
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Replay
 from gradcheck_cli.rules import stands
+from gradcheck_cli.timeline.opinions import LEAST_TAIL
 from gradcheck_cli.watch.alarms import Alarms
 
 Judge: TypeAlias = Callable[[Process], tuple[Judged, ...]]
@@ -88,11 +90,23 @@ def _own(process: Process, judged: Sequence[Judged], most: int) -> Iterator[Even
     made = sum(entry.report is not None for entry in process.raised)
     for each in judged:
         entry = entries.pop(_key(each.raised), None) or _unexplained(process, each.raised, made >= most)
-        yield Event(process=process, judged=each, entry=entry)
+        yield Event(process=process, judged=_against_chance(process, each, entry), entry=entry)
     for entry in entries.values():  # raised, and the process was ended before its vitals were written
         finding = entry.raised.kind is AlarmKind.NONFINITE
         judgement = Judged(raised=entry.raised, last_step=entry.raised.step, outcome=Outcome.OPEN, finding=finding)
         yield Event(process=process, judged=judgement, entry=entry)
+
+
+def _against_chance(process: Process, judged: Judged, entry: RaisedEntry) -> Judged:
+    """An alarm that the end of the script left open, as a finding where the loss ended worse than chance (Lm)."""
+    if judged.outcome is not Outcome.OPEN or judged.finding or entry.chance is None:
+        return judged
+    course = [v.loss for v in process.vitals if v.optimizer == judged.raised.optimizer and v.step >= judged.raised.step]
+    losses = [loss for loss in course if loss is not None][-LEAST_TAIL:]
+    if len(losses) < LEAST_TAIL or not median(losses) > entry.chance:
+        return judged
+    told = f"the script ended with the loss at {median(losses):.3g}, and one answer for every sample costs {entry.chance:.3g}"
+    return replace(judged, finding=True, told=told)
 
 
 def _key(raised: Raised) -> tuple[AlarmKind, int, int]:

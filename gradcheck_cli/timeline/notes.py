@@ -58,8 +58,8 @@ def _of_main(seen: Sequence[Process]) -> Iterator[str]:
     for name, words in _VITALS.items():
         missing = sum(getattr(vital, name) is None for vital in main.vitals)
         if missing:
-            steps = "at no step" if missing == len(main.vitals) else f"at {missing} of {len(main.vitals)} steps not"
-            yield f"{words} could {steps} be had"
+            steps = "at any step" if missing == len(main.vitals) else f"at {missing} of {len(main.vitals)} steps"
+            yield f"{words} could not be had {steps}"
     others = [process for process in seen[1:] if process.rank == main.rank]
     if others:
         yield f"{counted(len(others) + 1, 'script')} trained; the curves are those of the one with most steps"

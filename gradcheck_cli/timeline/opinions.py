@@ -9,8 +9,9 @@ from statistics import median
 
 from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.batchwise import is_ill
-from gradcheck_cli.records.choices import About, Decision, FailOn, Severity
+from gradcheck_cli.records.choices import About, Decision, Family, FailOn, Severity
 from gradcheck_cli.records.report import Finding, Layer, Opinion, Report
+from gradcheck_cli.records.session import LayerSample, Process
 from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.records.timeline import Vital
 from gradcheck_cli.records.verdict import exit_code, status_of, with_status
@@ -71,6 +72,31 @@ def _share(finding: Finding) -> float:
 def refuted(finding: Finding, told: str) -> Finding:
     """An illness, or the suspicion of one, as a note: the run went on and was well."""
     return _decided(finding, Severity.NOTE, Decision.REFUTED, told) if is_ill(finding) else finding
+
+
+def opened(finding: Finding, step: int, process: Process) -> Finding:
+    """A finding about layers without a usable gradient, as a note where every one of them has one later in the run.
+
+    A first batch that is masked altogether, a discriminator's step before the generator's: other steps open the part.
+    A finding about a gradient of 0 everywhere is about all layers.
+    """
+    if finding.family is not Family.NO_GRADIENT or not is_ill(finding):
+        return finding
+    later = [sample for sample in process.layers if sample.step > step]
+    wanted = finding.layers or tuple({name for sample in later for name in sample.relative_gradient})
+    found = [_first_open(layer, later) for layer in wanted]
+    if not found or None in found:
+        return finding
+    return refuted(finding, f"by step {max(step for step in found if step is not None)} every layer has a gradient")
+
+
+def _first_open(layer: str, samples: Sequence[LayerSample]) -> int | None:
+    """The first step at which a layer, or one below it, has a gradient."""
+    for sample in samples:
+        for name, value in sample.relative_gradient.items():
+            if (name == layer or name.startswith(f"{layer}.")) and value:
+                return sample.step
+    return None
 
 
 def undecided(finding: Finding, told: str) -> Finding:

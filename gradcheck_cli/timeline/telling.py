@@ -13,13 +13,22 @@ from gradcheck_cli.records.choices import Family, Status
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process
+from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Replay, Vital, Why
 from gradcheck_cli.records.traits import Trait
 from gradcheck_cli.records.verdict import gravest_first
 from gradcheck_cli.remedies import remedies_for
 from gradcheck_cli.rules import alarm_finding, chosen, explaining, waive
 from gradcheck_cli.timeline.events import Event, of_one_job
-from gradcheck_cli.timeline.opinions import confirmed, learning, refuted, still_open, undecided, with_findings
+from gradcheck_cli.timeline.opinions import (
+    confirmed,
+    learning,
+    opened,
+    refuted,
+    still_open,
+    undecided,
+    with_findings,
+)
 
 BLOWN_UP = (AlarmKind.NONFINITE, AlarmKind.DIVERGING)
 """What a run that begins too steeply ends in."""
@@ -45,6 +54,7 @@ def first_judged(
         told = f"the run blew up at step {blown[0].judged.raised.step}"
         findings = [confirmed(f, told) if f.family is Family.EXPLODING else f for f in first.report.findings]
         return _replaced(first, findings, options), blown
+    first = _replaced(first, [opened(f, first.step, process) for f in first.report.findings], options)
     found = learning(_until(process, first.step, standing), first.report, options.thresholds)
     if found.learned and not standing:
         told = f"looked extreme at the start, and the run learned: {found.told}"
@@ -79,7 +89,7 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
     message = f"{raised.message} ({event.among})" if event.among else raised.message
     diagnosed = _diagnosed(event)
     trusted = (*began, *(diagnosed if entry.replay is Replay.EXACT else ()))
-    own = replace(alarm_finding(event.judged, trusted, entry.source, _why(event)), message=message)
+    own = replace(alarm_finding(event.judged, trusted, _line(event, trusted), _why(event)), message=message)
     own = _with_remedies(own, explaining(raised.kind, trusted), raised.kind)
     return Alarm(
         kind=raised.kind,
@@ -97,6 +107,16 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
         replay=entry.replay,
         report=_report(event, own, (*began, *diagnosed), options),
     )
+
+
+def _line(event: Event, trusted: Sequence[Finding]) -> SourceLine | None:
+    """The line that an alarm is about: the optimiser's where its rate is the cause, else that of the backward pass."""
+    cause = alarm_finding(event.judged, trusted, None, "").cause
+    return (event.entry.optimizer_source if cause in OF_THE_OPTIMIZER else None) or event.entry.source
+
+
+OF_THE_OPTIMIZER = frozenset(("lr-too-high", "lr-too-low", "no-warmup", "weight-decay"))
+"""Causes that stand in the line that makes the optimiser."""
 
 
 def _diagnosed(event: Event) -> tuple[Finding, ...]:

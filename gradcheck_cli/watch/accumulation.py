@@ -72,12 +72,18 @@ class Accumulation:
         self.backwards.append(backward)
         self.norms.append({})
 
-    def ended(self, backward: Backward) -> None:
-        """It has run, or raised."""
+    def ended(self, backward: Backward, raised: BaseException | None = None) -> None:
+        """It has run, or raised: then what it left in the gradients is not known."""
         for handle in self._hooks:
             handle.remove()
         self._hooks = []
-        if backward.kind == "backward":
+        if backward not in self.backwards:  # an update came in between
+            return
+        if raised is not None:
+            at = self.backwards.index(backward)
+            del self.backwards[at], self.norms[at]
+            self._marks.clear()
+        elif backward.kind == "backward":
             for parameter in backward.parameters:
                 gradient = parameter.grad
                 if gradient is not None:

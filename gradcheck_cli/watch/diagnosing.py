@@ -39,6 +39,10 @@ class Explain(Protocol):
         """The report on a step, with remedies tried where that is wanted."""
 
 
+Chance = Callable[[Step], float | None]
+"""What the loss of a step is with one answer for every sample (Lm), if that can be had."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One backward pass, as it was read.
@@ -71,6 +75,7 @@ class Repeated:
         micro_batch: The backward pass that was explained.
         report: The diagnosis; None where it could not be repeated exactly.
         samples: Rows of its batch that carry what is wrong, or None.
+        chance: Lm of the step, or None.
     """
 
     replay: Replay
@@ -78,6 +83,7 @@ class Repeated:
     micro_batch: int
     report: Report | None = None
     samples: tuple[int, ...] | None = None
+    chance: float | None = None
 
 
 class Diagnosing:
@@ -88,14 +94,27 @@ class Diagnosing:
     """
 
     def __init__(
-        self, options: RunOptions, session: Session, explain: Explain, tape: Tape, accumulation: Accumulation
+        self,
+        options: RunOptions,
+        session: Session,
+        explain: Explain,
+        chance: Chance,
+        tape: Tape,
+        accumulation: Accumulation,
     ) -> None:
-        self._options, self._session, self._explain = options, session, explain
+        self._options, self._session, self._explain, self._chance = options, session, explain, chance
         self._tape, self._accumulation = tape, accumulation
         self._left = options.max_diagnoses
         self.seconds = 0.0
 
-    def alarm(self, raised: Raised, vital: Vital, seen: Sequence[Seen], usual: float | None) -> None:
+    def alarm(
+        self,
+        raised: Raised,
+        vital: Vital,
+        seen: Sequence[Seen],
+        usual: float | None,
+        made_at: tuple[str, int] | None,
+    ) -> None:
         """Explain what raised an alarm, where the run may still make a diagnosis.
 
         Args:
@@ -103,10 +122,11 @@ class Diagnosing:
             vital: The step's reading.
             seen: The backward passes that it is made of.
             usual: What the number that the alarm is about was before, if that is known.
+            made_at: The file and line that made the optimiser.
         """
         if self._left > 0 and seen:
             self._left -= 1
-            came = self._timed(lambda: self._repeated(seen, _limit(raised, vital, usual), trials=False))
+            came = self._timed(lambda: self._repeated(seen, _limit(raised, vital, usual), trials=False, alarm=True))
             self._save_batch(vital.step, seen[came.micro_batch], came)
         else:
             why = "no backward pass was seen" if not seen else "--max-diagnoses was reached"
@@ -116,7 +136,9 @@ class Diagnosing:
             raised=raised,
             optimizer_step=vital.optimizer_step,
             micro_batch=came.micro_batch,
-            source=_source(seen[came.micro_batch].backward) if seen else None,
+            source=_shown(line_of(seen[came.micro_batch].backward.place)) if seen else None,
+            optimizer_source=_shown(made_at and SourceLine(file=made_at[0], line=made_at[1])),
+            chance=came.chance,
             replay=came.replay,
             reason=came.why,
             samples=came.samples,
@@ -152,16 +174,17 @@ class Diagnosing:
         finally:
             self.seconds += time.perf_counter() - started
 
-    def _repeated(self, seen: Sequence[Seen], is_bad: _IsBad | None, *, trials: bool) -> Repeated:
+    def _repeated(self, seen: Sequence[Seen], is_bad: _IsBad | None, *, trials: bool, alarm: bool = False) -> Repeated:
         place = next((i for i, each in enumerate(seen) if not each.finite), len(seen) - 1)
-        verified = verify(self._tape, self._accumulation)
+        verified = verify(self._tape, self._accumulation, seen[-1].norms)
         if verified.outcome is not Replay.EXACT:
             return Repeated(verified.outcome, verified.why, place)
         with self._tape.quiet():
             step = self._step(seen[place])
             report = self._explain(step, trials=trials)
             samples = guilty_rows(step, is_bad, seen[place].backward.raised) if is_bad is not None else None
-        return Repeated(Replay.EXACT, "", place, report, samples)
+            chance = self._chance(step) if alarm and seen[place].finite else None
+        return Repeated(Replay.EXACT, "", place, report, samples, chance)
 
     def _step(self, seen: Seen) -> Step:
         return step_of(seen.backward, self._tape.naming, str(Path.cwd()))
@@ -234,11 +257,10 @@ def measured(step: Step) -> tuple[float, float]:
         return float(loss.detach()), math.hypot(*norms)
 
 
-def _source(backward: Backward) -> SourceLine | None:
-    """The user's line that started a backward pass, its file relative to the working folder where it lies below it."""
-    found = line_of(backward.place)
-    if found is None:
+def _shown(line: SourceLine | None) -> SourceLine | None:
+    """A line of the user's with its code, its file relative to the working folder where it lies below it."""
+    if line is None:
         return None
-    path, here = Path(found.file).resolve(), Path.cwd()
-    shown = str(path.relative_to(here)) if path.is_relative_to(here) else found.file
-    return replace(found, file=shown, code=linecache.getline(found.file, found.line).strip())
+    path, here = Path(line.file).resolve(), Path.cwd()
+    shown = str(path.relative_to(here)) if path.is_relative_to(here) else line.file
+    return replace(line, file=shown, code=linecache.getline(line.file, line.line).strip())

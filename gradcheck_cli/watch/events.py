@@ -20,6 +20,7 @@ class Before:
         level: The median loss just before.
         sigma: The noise of the loss then.
         start: The median of the first losses.
+        largest: The largest magnitude that the loss had, beyond its noise.
         norm: The median gradient norm.
         burst: The factor between that and a spike.
     """
@@ -28,14 +29,9 @@ class Before:
     level: float
     sigma: float
     start: float
+    largest: float
     norm: float
     burst: float
-
-    @property
-    def largest(self) -> float:
-        """What the loss has been at most, in magnitude and beyond its noise."""
-        learned = self.start - self.level
-        return max(abs(self.level), abs(self.start), learned, ALARMING.spike * self.sigma)
 
 
 class Verdict(NamedTuple):

@@ -170,6 +170,7 @@ class Losses:
             level=level,
             sigma=sigma,
             start=self._start,
+            largest=max(self._largest, ALARMING.spike * sigma),
             norm=math.exp(self._norms.median) if known else 0.0,
             burst=math.exp(ALARMING.spike * max(self._norms.sigma, ALARMING.norm_sigma)) if known else 1.0,
         )

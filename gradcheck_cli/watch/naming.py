@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 import weakref
@@ -18,6 +19,8 @@ _OURS = str(Path(__file__).parent.parent)
 _WRAPPED = {"DistributedDataParallel": "module", "DataParallel": "module", "OptimizedModule": "_orig_mod"}
 """Modules that hold nothing but another, by the name of their class; and under which name they hold it."""
 _MOST_VARIABLES = 5000
+_REFERENCES = 3
+"""To a frame's dictionary, where only the frame and the code that looks at it have one."""
 
 
 class Models(nn.Module):
@@ -73,11 +76,20 @@ def _modules_in(frame: FrameType | None) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _variables(frame: FrameType) -> Iterator[tuple[str, Any]]:
-    for variables in (frame.f_locals, frame.f_globals):
-        for name, value in list(variables.items())[:_MOST_VARIABLES]:
-            yield name, value
-            if name == "self" and not isinstance(value, nn.Module):
-                yield from list(getattr(value, "__dict__", {}).items())
+    for name, value in (*_locals(frame), *list(frame.f_globals.items())[:_MOST_VARIABLES]):
+        yield name, value
+        if name == "self" and not isinstance(value, nn.Module):
+            yield from list(getattr(value, "__dict__", {}).items())
+
+
+def _locals(frame: FrameType) -> list[tuple[str, Any]]:
+    """A frame's variables, without a trace: before Python 3.13 it keeps the dictionary, and all that is in it alive."""
+    variables = frame.f_locals
+    found = list(variables.items())[:_MOST_VARIABLES]
+    kept = sys.version_info < (3, 13) and sys.getrefcount(variables) <= _REFERENCES
+    if kept and variables is not frame.f_globals and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        variables.clear()
+    return found
 
 
 class Model:
@@ -141,7 +153,7 @@ def _name_of(tensor: Tensor) -> str:
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if not frame.f_code.co_filename.startswith((_TORCH, _OURS)):
-            for name, value in list(frame.f_locals.items())[:_MOST_VARIABLES]:
+            for name, value in _locals(frame):
                 if value is tensor:
                     return name
                 if isinstance(value, (list, tuple)) and len(value) < 1000:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from gradcheck_cli.watch.accumulation import Accumulation, dense, is_averaged, l
 from gradcheck_cli.watch.entries import data_of
 from gradcheck_cli.watch.replay import NotRepeatable, Taped, autocasting, model_of
 from gradcheck_cli.watch.tape import Backward, Tape
+from gradcheck_cli.watch.vitals import Norms, gradient_norms
 
 _TOLERANCE = 1e-6
 """Of a gradient's norm: sums of several threads differ by 1.3e-7 of it from one time to the next."""
@@ -29,10 +31,16 @@ class Replayed(NamedTuple):
     why: str = ""
 
 
-def verify(tape: Tape, accumulation: Accumulation) -> Replayed:
+def verify(tape: Tape, accumulation: Accumulation, norms: Norms = Norms((), ())) -> Replayed:  # noqa: B008 - frozen
     """Take all backward passes since the gradients were clear again, and compare losses and gradients.
 
     Everything comes back as it was.
+
+    Args:
+        tape: Where they were taken down.
+        accumulation: Those of the gradients that stand in the parameters.
+        norms: Of each parameter's gradient as it was after the last of them. They are compared where the gradients
+            themselves were written into since: clipping by a norm that is NaN leaves nothing of them.
     """
     backwards = accumulation.backwards
     why = next((backward.why for backward in backwards if backward.why), "")
@@ -43,7 +51,7 @@ def verify(tape: Tape, accumulation: Accumulation) -> Replayed:
         return Replayed(Replay.IMPOSSIBLE, why)
     with tape.quiet():
         try:
-            proof = _Proof(tape, accumulation)
+            proof = _Proof(tape, accumulation, norms)
             found = proof.run()
         except NotRepeatable as reason:
             return Replayed(Replay.IMPOSSIBLE, str(reason))
@@ -57,8 +65,8 @@ def verify(tape: Tape, accumulation: Accumulation) -> Replayed:
 
 
 class _Proof:
-    def __init__(self, tape: Tape, accumulation: Accumulation) -> None:
-        self.accumulation = accumulation
+    def __init__(self, tape: Tape, accumulation: Accumulation, norms: Norms) -> None:
+        self.accumulation, self.norms = accumulation, norms
         self.model = model_of(accumulation.backwards, tape.naming)
         self.passes = [Taped(backward, self.model, as_run=True) for backward in accumulation.backwards]
         self.averaged = any(map(is_averaged, accumulation.backwards))
@@ -85,7 +93,17 @@ class _Proof:
                 return Replayed(Replay.IMPOSSIBLE, "no gradient is left to compare with")
             with untouched():
                 wrong = "" if self.averaged else difference(live, again, factor=self.changed)
+                if wrong and self.changed and self._as_after_the_pass():
+                    wrong = ""
         return Replayed(Replay.INEXACT, wrong) if wrong else Replayed(Replay.EXACT)
+
+    def _as_after_the_pass(self) -> bool:
+        """Whether each gradient has the norm that it had before it was written into."""
+        was = {id(p): value for p, value in zip(self.norms.parameters, self.norms.values, strict=True)}
+        now = gradient_norms(self.compared)
+        pairs = [(was.get(id(p), -1.0), value) for p, value in zip(now.parameters, now.values, strict=True)]
+        alike = (math.isclose(one, other, rel_tol=_TOLERANCE) or one != one and other != other for one, other in pairs)
+        return bool(pairs) and all(alike)
 
     def _has_left_gradients(self) -> bool:
         return not self.averaged and any(taped.backward.kind == "backward" for taped in self.passes)

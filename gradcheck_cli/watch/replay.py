@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType
@@ -18,10 +18,12 @@ from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import LossScale, Pass, Step, Target
+from gradcheck_cli.runtime.copies import held_by
 from gradcheck_cli.watch.entries import Autocast, Data, Entry, Lost, Made, Named, Place, Rebuilt, Slot, flat, parts_of
 from gradcheck_cli.watch.naming import Model, Roots
 from gradcheck_cli.watch.tape import Backward, reached
 
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _LARGEST = 10_000
 """Of a container of the user's that is put back after a replay; a larger one is data."""
 
@@ -57,7 +59,8 @@ class Taped:
         self.batch = tuple(self.taken.values())
         self.loss = nn.ModuleList()
         self.loss.extend(_outside(self.entries, model))
-        self.loss.noted = list(_globals(self.entries))  # type: ignore[assignment]
+        called = (part for entry in self.entries for module in _modules(entry) for part in module.modules())
+        self.loss.noted = list(_named(called))  # type: ignore[assignment]
         self.source = f"the loss of {_told(backward.place)}"
         self._rewritten = {id(s.was) for e in self.entries for s in e.needs if isinstance(s.was, Data)}
         self._rewritten |= {id(s.was) for s in self.roots if isinstance(s.was, Data)}
@@ -164,16 +167,20 @@ def _outside(entries: Sequence[Entry], model: Model) -> list[nn.Module]:
     return list(found.values())
 
 
-def _globals(entries: Sequence[Entry]) -> Iterator[Any]:
-    """The containers that the modules' forward functions know by global names, and may write into on the side."""
-    kinds = {type(part) for entry in entries for module in _modules(entry) for part in module.modules()}
-    for kind in kinds:
-        forward = getattr(kind, "forward", None)  # a scripted one has none that can be read
-        code, space = getattr(forward, "__code__", None), getattr(forward, "__globals__", {})
-        for name in code.co_names if code is not None else ():
-            value = space.get(name)
-            if isinstance(value, (list, dict, set, deque)) and len(value) <= _LARGEST:
-                yield value
+def _named(modules: Iterable[nn.Module]) -> Iterator[Any]:
+    """The containers that the modules' functions and hooks reach from outside, and may write into on the side."""
+    functions: dict[int, Any] = {}
+    for module in modules:
+        hooks = [vars(module).get(name) for name in _HOOKS]
+        hooks += [parameter._backward_hooks for parameter in module._parameters.values() if parameter is not None]
+        found = [function for each in hooks for function in (each or {}).values()]
+        # A scripted module has no forward that can be read.
+        functions.update((id(f), f) for f in (*found, getattr(type(module), "forward", None)))
+    for function in functions.values():
+        if isinstance(function, (FunctionType, functools.partial)):
+            for value in held_by(function):
+                if isinstance(value, (list, dict, set, deque)) and len(value) <= _LARGEST:
+                    yield value
 
 
 def _rows(batch: tuple[Tensor, ...]) -> int | None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch._C._autograd import _get_sequence_nr
 from torch.overrides import TorchFunctionMode
-from torch.utils._device import DeviceContext
 
 from gradcheck_cli.runtime.state.writes import function_name, written
 from gradcheck_cli.watch.entries import (
@@ -36,7 +37,7 @@ from gradcheck_cli.watch.entries import (
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.states import Watch, autocast_now, torch_states
 
-_TORCH = str(Path(torch.__file__).parent)
+TORCH = str(Path(torch.__file__).parent)
 OURS = str(Path(__file__).parent.parent)
 _RANDOM = frozenset(
     "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout native_dropout rrelu "
@@ -55,6 +56,18 @@ _MOST_CALLS = 256
 
 _MOST_SLOTS = 20_000
 """Tensors alive that calls have made, after which those without a graph are taken for data."""
+
+
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_LIBRARY_FRAMES = 3
+"""A trainer's loop is further from the script that started it than a loss function from the script that calls it."""
+
+
+def _kind_of(file: str) -> str:
+    """Whose a file is: not worth telling, a library's, or the user's."""
+    if file.startswith((TORCH, OURS, "<frozen")):
+        return "torch"
+    return "library" if file.startswith(_LIBRARIES) else "user"
 
 
 class Listener(Protocol):
@@ -145,6 +158,18 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def _is_lost(tensor: Tensor) -> bool:
+    """Whether a tensor holds NaN, or is one number that is not finite; -Inf in a mask is as it should be."""
+    with torch.no_grad():
+        values = tensor.detach()
+        return bool(values.isnan().any()) or (values.numel() == 1 and not bool(values.isfinite().all()))
+
+
+def _computed(entry: Entry, tensors: list[Tensor]) -> bool:
+    """Whether numbers were made of data: such that may not be finite."""
+    return any(type(value) is Data for value in entry.args) and any(t.is_floating_point() for t in tensors)
+
+
 class _Mode(TorchFunctionMode):
     def __init__(self, tape: Tape) -> None:
         super().__init__()
@@ -180,7 +205,7 @@ class Tape:
         self._calls: list[tuple[int, int, weakref.ref[Entry]]] = []
         self._scaled: dict[int, tuple[Slot, Slot, Any]] = {}
         self._mode = _Mode(self)
-        self._torch_files: dict[str, bool] = {}
+        self._files: dict[str, str] = {}
         self._interrupted: tuple[int, Entry] | None = None
 
     # -- the mode
@@ -196,7 +221,7 @@ class Tape:
             if mode is self._mode:
                 torch._C._push_on_torch_function_stack(mode)
                 break
-            if isinstance(mode, DeviceContext):  # it has to stay at the bottom
+            if mode is getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None):  # it has to stay at the bottom
                 torch._C._push_on_torch_function_stack(mode)
                 torch._C._push_on_torch_function_stack(self._mode)
                 break
@@ -358,7 +383,8 @@ class Tape:
             if target is not None:
                 self._before_write(target)
             entry = self._entry(func, args, kwargs)
-            if name.rstrip("_") in _RANDOM and entry.needs:
+            draws = name.rstrip("_") in _RANDOM
+            if draws and entry.needs:
                 entry.random = torch_states()
             before = {}
             if target is not None and entry.grad and (entry.needs or entry.leaves):
@@ -368,7 +394,7 @@ class Tape:
             return func(*args, **kwargs)
         result = func(*args, **kwargs)
         try:
-            self._keep(entry, result, target, name in _ALIASING, before)
+            self._keep(entry, result, target, name in _ALIASING, before, computes=target is None and not draws)
         except Exception as error:
             self._failed(error)
         return result
@@ -384,7 +410,7 @@ class Tape:
 
     def _resumed(self, was: bool) -> None:
         self.busy = False
-        if was:
+        if was and self.enabled:
             self.open()
 
     def _entry(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
@@ -404,17 +430,24 @@ class Tape:
         entry.grad, entry.autocast, entry.training = torch.is_grad_enabled(), autocast_now(), None
         return entry
 
-    def _place(self) -> Place | None:
-        frame = sys._getframe(2)
+    def _place(self, most: int = _LIBRARY_FRAMES) -> Place | None:
+        """The innermost line of the user's, if no more than so many frames of libraries are above it; else theirs."""
+        frame: FrameType | None = sys._getframe(2)
+        library, count = None, 0
         while frame is not None:
             name = frame.f_code.co_filename
-            known = self._torch_files.get(name)
-            if known is None:
-                known = self._torch_files[name] = name.startswith((_TORCH, OURS, "<frozen"))
-            if not known:
+            kind = self._files.get(name)
+            if kind is None:
+                kind = self._files[name] = _kind_of(name)
+            if kind == "user":
                 return frame.f_code, frame.f_lasti
-            frame = frame.f_back  # type: ignore[assignment]
-        return None
+            if kind == "library":
+                library = library or (frame.f_code, frame.f_lasti)
+                count += 1
+                if count > most:
+                    break
+            frame = frame.f_back
+        return library
 
     # -- what goes in
 
@@ -493,16 +526,22 @@ class Tape:
         target: Any = None,
         aliasing: bool = False,
         before: dict[int, Data] | None = None,
+        computes: bool = False,
     ) -> None:
-        """Take a function's call down, if it is part of what may lead to a loss."""
+        """Take a function's call down, if it is part of what may lead to a loss.
+
+        With `computes`, also one that computes with data alone: what a logarithm of the targets makes of a 0 is to be
+        found there.
+        """
         tensors = [result] if type(result) is Tensor else flat(result)
         learns = any(tensor.requires_grad for tensor in tensors)
         if not learns:
             if target is not None:
                 learns = any(t.requires_grad and not t.is_leaf for t in flat(target))
             if not (entry.needs or learns):
-                return
-            if not learns and entry.needs[0].entry.window < self.window and self._of_before(entry):
+                if not (computes and _computed(entry, tensors)):
+                    return
+            elif not learns and entry.needs[0].entry.window < self.window and self._of_before(entry):
                 return
         elif not (entry.needs or entry.leaves or entry.lost is not None):
             return
@@ -549,9 +588,11 @@ class Tape:
 
     def backward(self, run: Callable[[], Any], made: Callable[[], Backward]) -> Any:
         """Run a backward pass: what it was is told before and after."""
-        if self._depth or not self.enabled:
+        if self._depth:
             return run()
         self.close()
+        if not self.enabled:
+            return run()
         try:
             backward = made()
             self._depth += 1
@@ -583,7 +624,7 @@ class Tape:
 
     def started(self, kind: str, tensors: Any, gradients: Any, retain: bool, create: bool, inputs: Any) -> Backward:
         """What is known of a backward pass before it runs."""
-        backward = Backward(kind, self._place(), autocast_now())
+        backward = Backward(kind, self._place(sys.getrecursionlimit()), autocast_now())
         given = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
         backward.retain, backward.create = retain, create
         if self.busy:
@@ -623,7 +664,7 @@ class Tape:
         with self.quiet():
             for slot in sorted(self._slots.values(), key=lambda slot: slot.entry.number, reverse=True):
                 tensor = slot()
-                if tensor is not None and tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                if tensor is not None and slot.learns and _is_lost(tensor):
                     return self._stopped(tensor, None)
             if self._interrupted is None or self._interrupted[0] not in map(id, _chain(raised)):
                 return None

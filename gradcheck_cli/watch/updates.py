@@ -23,6 +23,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.utils.weak import WeakIdKeyDictionary
 
 from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.tape import OURS, TORCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Attempt:
         optimizer: Whose; in order of its first update it is the `number`-th from 0, and this is its `own_step` from 1.
         scaler: The GradScaler that was asked for it, if one was and it is enabled.
         closure: Whether the backward pass runs inside it (LBFGS, Lightning).
+        made_at: The file and line that made the optimiser, where that was seen.
     """
 
     optimizer: Optimizer
@@ -40,6 +42,7 @@ class Attempt:
     own_step: int
     scaler: GradScaler | None
     closure: bool = False
+    made_at: tuple[str, int] | None = None
 
     def parameters(self) -> Iterator[Tensor]:
         """What the optimiser holds."""
@@ -75,7 +78,7 @@ class Updates:
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._numbers: weakref.WeakKeyDictionary[Optimizer, list[int]] = weakref.WeakKeyDictionary()
-        self._known: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        self._known: weakref.WeakKeyDictionary[Optimizer, tuple[str, int] | None] = weakref.WeakKeyDictionary()
         self._scaled: Any = WeakIdKeyDictionary()  # of the scaled loss: the loss, and the scaler
         self._undo: list[Callable[[], None]] = []
         self.inside: Attempt | None = None
@@ -125,7 +128,7 @@ class Updates:
 
     def _made(self, original: Callable[..., None], optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
         original(optimizer, *args, **kwargs)
-        self._known.add(optimizer)
+        self._known[optimizer] = _users_line()
 
     def _scaling(self, original: Callable[..., Any], scaler: GradScaler, outputs: Any) -> Any:
         returned = original(scaler, outputs)
@@ -164,10 +167,10 @@ class Updates:
 
     def _begin(self, optimizer: Optimizer, scaler: GradScaler | None, *, closure: bool = False) -> Attempt:
         self.seen = True
-        self._known.add(optimizer)
+        self._known.setdefault(optimizer, None)
         entry = self._numbers.setdefault(optimizer, [len(self._numbers), 0])
         entry[1] += 1
-        attempt = self.inside = Attempt(optimizer, entry[0], entry[1], scaler, closure)
+        attempt = self.inside = Attempt(optimizer, entry[0], entry[1], scaler, closure, self._known[optimizer])
         self._listener.updating(attempt)
         return attempt
 
@@ -181,3 +184,13 @@ def _is_running(frame: FrameType, now: FrameType | None) -> bool:
     while now is not None and now is not frame:
         now = now.f_back
     return now is not None
+
+
+def _users_line() -> tuple[str, int] | None:
+    """The innermost line outside torch and gradcheck of those that are being run."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if not frame.f_code.co_filename.startswith((TORCH, OURS)):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back  # type: ignore[assignment]
+    return None

@@ -27,7 +27,7 @@ from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.alarms import Alarms
 from gradcheck_cli.watch.asked import Asked
 from gradcheck_cli.watch.byhand import ByHand
-from gradcheck_cli.watch.diagnosing import Diagnosing, Explain, Seen
+from gradcheck_cli.watch.diagnosing import Chance, Diagnosing, Explain, Seen
 from gradcheck_cli.watch.layers import Layers
 from gradcheck_cli.watch.phases import Phases
 from gradcheck_cli.watch.session import Session
@@ -59,15 +59,16 @@ class Watcher:
         options: What was asked for.
         session: Where all that is seen goes.
         explain: Explains a step that is repeated.
+        chance: Measures what the loss of one is at chance.
     """
 
-    def __init__(self, options: RunOptions, session: Session, explain: Explain) -> None:
+    def __init__(self, options: RunOptions, session: Session, explain: Explain, chance: Chance) -> None:
         self._options, self._session = options, session
         self._tape, self._updates = Tape(self), Updates(self)
         self._alarms, self._phases, self._asked = Alarms(), Phases(), Asked(options)
         self._layers = Layers(self._tape.naming)
         self._accumulation = Accumulation()
-        self._diagnosing = Diagnosing(options, session, explain, self._tape, self._accumulation)
+        self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation)
         self._group = _Group()
         self._running: Backward | None = None
         self._by_hand = ByHand()
@@ -98,7 +99,8 @@ class Watcher:
             hook(kind, error, trace)
 
         def exit(status: Any = None, /) -> None:
-            self._stopping(None)
+            if status not in (None, 0):
+                self._stopping(None)
             leave(status)
 
         sys.excepthook, sys.exit = excepthook, functools.wraps(leave)(exit)  # type: ignore[assignment]
@@ -125,11 +127,11 @@ class Watcher:
             self._accumulation.began(backward)
 
     def ended(self, backward: Backward, raised: BaseException | None) -> None:
-        """It has run."""
+        """It has run, or raised."""
         self._running = None
-        if raised is None:
-            with self._guarded():
-                self._accumulation.ended(backward)
+        with self._guarded():
+            self._accumulation.ended(backward, raised)
+            if raised is None:
                 self._read(backward)
 
     def failed(self, error: BaseException) -> None:
@@ -201,8 +203,9 @@ class Watcher:
         self._session.vital(vital)
         raised = self._alarms.see(vital)
         why = self._asked.why(vital)
+        made_at = attempt.made_at if attempt else None
         for alarm in raised:
-            self._diagnosing.alarm(alarm, vital, self._group.seen, self._before(alarm, vital))
+            self._diagnosing.alarm(alarm, vital, self._group.seen, self._before(alarm, vital), made_at)
         if why is not None:
             self._diagnosing.asked(why, vital, self._group.seen)
         self._remember(vital)

@@ -21,6 +21,8 @@ BOOT = os.path.join(__file__.rsplit(os.sep, 2)[0], "watch", "boot")  # noqa: PTH
 _KEYS = ("SIGINT", "SIGQUIT")  # what a terminal sends to everyone in its foreground
 _OTHERS = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")  # schedulers warn by the last two
 _IGNORED_BY_PYTHON = tuple(getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name))
+_PATIENCE = 1.0
+"""Seconds after which it is looked whether the script has ended: a thread may have taken the signal that said so."""
 _AT_ONCE = 0.1
 """Seconds within which the same signal is one: `timeout` sends it to its child, and then to the group of both."""
 _BY_KILL = 0  # SI_USER of asm-generic/siginfo.h
@@ -81,8 +83,9 @@ def _waited(pid: int, heard: set[int]) -> int:
         if number == signal.SIGCHLD or now - last.get(number, -_AT_ONCE) < _AT_ONCE:
             continue
         if number == signal.SIGINT and number in last:
-            processes.end(processes.below([pid]))
-            os.waitpid(pid, 0)
+            processes.adopt_orphans()  # so that nothing that is being started gets away
+            processes.end([pid])
+            processes.end_children()
             raise Interrupted("interrupted", number=number)
         last[number] = now
         if not everyones:
@@ -90,14 +93,14 @@ def _waited(pid: int, heard: set[int]) -> int:
 
 
 def _next(heard: Collection[int]) -> tuple[int, bool]:
-    """The next signal, and whether the script has it as well."""
+    """The next signal, and whether the script has it as well; SIGCHLD if none comes."""
     keys = [getattr(signal, name, None) for name in _KEYS]
-    if not hasattr(signal, "sigwaitinfo"):
+    if not hasattr(signal, "sigtimedwait"):
         number = int(signal.sigwait(heard))
         return number, number in keys
-    info = signal.sigwaitinfo(heard)
-    if info.si_code != _BY_KILL:
-        return info.si_signo, True
+    info = signal.sigtimedwait(heard, _PATIENCE)
+    if info is None or info.si_code != _BY_KILL:
+        return info.si_signo if info else signal.SIGCHLD, True
     return info.si_signo, info.si_signo in keys and _in_our_group(info.si_pid)
 
 

@@ -18,7 +18,7 @@ def attach(folder: str) -> None:
     from gradcheck_cli.watch.watcher import Watcher
 
     options = read_options(folder)
-    Watcher(options, Session(folder), _Explaining(options)).install()
+    Watcher(options, Session(folder), _Explaining(options), _chance).install()
 
 
 class _Explaining:
@@ -44,3 +44,11 @@ class _Explaining:
             try_budget=asked.try_budget if trials else 0,
         )
         return examine(step.target, spec, lambda *stage: None, time.perf_counter())
+
+
+def _chance(step: Step) -> float | None:
+    """Lm of a step (THEORY.md, section 4a)."""
+    from gradcheck_cli.probe import chance
+
+    found = chance(step)
+    return found[1] if found is not None else None

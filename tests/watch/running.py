@@ -54,11 +54,16 @@ class Verifier:
         self.failures: list[str] = []
         self.backwards: list[Backward] = []
 
+    @property
+    def outcomes(self) -> set[Replay]:
+        """All outcomes that there were."""
+        return {each.outcome for each in self.replayed}
+
     def began(self, backward: Backward) -> None:
         self.accumulation.began(backward)
 
     def ended(self, backward: Backward, raised: BaseException | None) -> None:
-        self.accumulation.ended(backward)
+        self.accumulation.ended(backward, raised)
         self.backwards.append(backward)
         self.count += 1
         if raised is None and self.every and self.count % self.every == 1 % self.every:

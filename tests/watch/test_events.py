@@ -9,7 +9,7 @@ import pytest
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised
 from gradcheck_cli.watch.events import Before, Event
 
-BEFORE = Before(updates=40, level=1.0, sigma=0.05, start=3.0, norm=1.0, burst=3.0)
+BEFORE = Before(updates=40, level=1.0, sigma=0.05, start=3.0, largest=3.0, norm=1.0, burst=3.0)
 RAISED = Raised(kind=AlarmKind.LOSS_SPIKE, step=41, optimizer=0, message="", evidence={})
 
 

@@ -256,7 +256,7 @@ def test_verifying_leaves_everything_as_it_was() -> None:
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
     for (grad, version, values), p in zip(grads, net.parameters(), strict=True):
         assert p.grad is grad and grad._version == version and torch.equal(values, grad)
-    assert net.last is kept[0] and net.calls == kept[1] and kept[2] == SEEN
+    assert HOOKED == [1] and net.last is kept[0] and net.calls == kept[1] and kept[2] == SEEN
     assert torch.equal(torch.get_rng_state(), kept[3]) and torch.is_grad_enabled() == kept[4]
     assert not torch._C._len_torch_function_stack()
 
