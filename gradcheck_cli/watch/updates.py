@@ -100,7 +100,7 @@ class Updates:
         after = register_optimizer_step_post_hook(self._after)
         self._undo += [before.remove, after.remove]
         self._wrap(Optimizer, "__init__", self._made)
-        self._wrap(Optimizer, "__setstate__", self._made)  # of a copy, and of one that was unpickled
+        self._wrap(Optimizer, "__setstate__", self._copied)
         self._wrap(GradScaler, "scale", self._scaling)
         self._wrap(GradScaler, "step", self._stepping)
 
@@ -129,6 +129,11 @@ class Updates:
     def _made(self, original: Callable[..., None], optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
         original(optimizer, *args, **kwargs)
         self._known[optimizer] = _users_line()
+
+    def _copied(self, original: Callable[..., None], optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
+        """A state is given to a copy, or to one that is unpickled; or to one that was there."""
+        original(optimizer, *args, **kwargs)
+        self._known.setdefault(optimizer, _users_line())
 
     def _scaling(self, original: Callable[..., Any], scaler: GradScaler, outputs: Any) -> Any:
         returned = original(scaler, outputs)

@@ -59,6 +59,9 @@ class Verifier:
         """All outcomes that there were."""
         return {each.outcome for each in self.replayed}
 
+    def forward(self) -> None:
+        """Nothing is asked of forward passes."""
+
     def began(self, backward: Backward) -> None:
         self.accumulation.began(backward)
 

@@ -55,7 +55,7 @@ def watching(folder: Path, explain: Explaining | None = None, **options: object)
     """Inside, a watcher is installed."""
     explain = explain or Explaining()
     asked = RunOptions(command=("train.py",), **options)  # type: ignore[arg-type]
-    watcher = Watcher(asked, Session(str(folder)), explain)
+    watcher = Watcher(asked, Session(str(folder)), explain, lambda step: None)
     hook, leave, debug = sys.excepthook, sys.exit, os.environ.pop("GRADCHECK_DEBUG", None)
     watcher.install()
     try:
