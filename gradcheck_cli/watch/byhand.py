@@ -1,4 +1,4 @@
-"""Updates that no optimiser makes: `p.data -= lr * p.grad` is seen by nothing but the parameters themselves."""
+"""Updates that no optimiser is seen to make: `p.data -= lr * p.grad` shows in nothing but the parameters themselves."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from gradcheck_cli.runtime.tensors import untouched
 
 
 class ByHand:
-    """Tells whether parameters have moved since the last backward pass: version counters do not see `.data`."""
+    """Tells whether parameters have moved since the last backward pass: version counters do not see `.data`.
+
+    Attributes:
+        found: Whether the script's updates are such.
+    """
 
     def __init__(self) -> None:
+        self.found = False
         self._known: dict[int, tuple[float, float]] = {}
 
     def moved(self, parameters: Sequence[Tensor]) -> bool:

@@ -10,6 +10,7 @@ import torch
 
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.diagnosing import Seen
+from gradcheck_cli.watch.entries import Place
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.replay import model_of
 
@@ -28,6 +29,7 @@ class Layers:
         self._naming = naming
         self._every, self._taken = 1, 0
         self._names: dict[int, str] = {}
+        self._looked: set[tuple[Place | None, int]] = set()
 
     def due(self, step: int, seen: Seen) -> dict[str, float]:
         """|g|/|w| by layer at this step; nothing where it is not sampled."""
@@ -36,7 +38,9 @@ class Layers:
         self._taken += 1
         if self._taken % _MOST == 0:
             self._every *= 2
-        if any(id(parameter) not in self._names for parameter in seen.norms.parameters):
+        keys = {(seen.backward.place, id(parameter)) for parameter in seen.norms.parameters}
+        if not keys <= self._looked:
+            self._looked |= keys
             named = model_of([seen.backward], self._naming).module.named_parameters()
             self._names |= {id(parameter): name for name, parameter in named}
         return relative_gradients(seen, self._names)

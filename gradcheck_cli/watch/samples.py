@@ -70,10 +70,10 @@ def bad_rows(rows: int, is_bad: Callable[[Sequence[int]], bool]) -> tuple[int, .
     search = _Search(rows, is_bad)
     try:
         search.find(range(rows))
+        found = tuple(sorted(search.found))
+        if not found or search.bad([row for row in range(rows) if row not in search.found]):
+            return None
     except TooMany:
-        return None
-    found = tuple(sorted(search.found))
-    if not found or search.bad([row for row in range(rows) if row not in search.found]):
         return None
     return found
 

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
+from types import FrameType
 from typing import Any, Protocol
 
 import torch
@@ -71,6 +72,7 @@ class Updates:
 
     Attributes:
         inside: The attempt that is being made, or None: a closure runs inside it.
+        seen: Whether there was one yet.
     """
 
     def __init__(self, listener: Listener) -> None:
@@ -80,6 +82,8 @@ class Updates:
         self._scaled: Any = WeakIdKeyDictionary()  # of the scaled loss: the loss, and the scaler
         self._undo: list[Callable[[], None]] = []
         self.inside: Attempt | None = None
+        self.seen = False
+        self._frame: FrameType | None = None  # of torch's that calls `step`, while it runs
 
     def optimizers(self) -> list[Optimizer]:
         """Those that were made since we watch, and those that have stepped."""
@@ -96,6 +100,7 @@ class Updates:
         after = register_optimizer_step_post_hook(self._after)
         self._undo += [before.remove, after.remove]
         self._wrap(Optimizer, "__init__", self._made)
+        self._wrap(Optimizer, "__setstate__", self._copied)
         self._wrap(GradScaler, "scale", self._scaling)
         self._wrap(GradScaler, "step", self._stepping)
 
@@ -125,6 +130,11 @@ class Updates:
         original(optimizer, *args, **kwargs)
         self._known[optimizer] = _users_line()
 
+    def _copied(self, original: Callable[..., None], optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
+        """A state is given to a copy, or to one that is unpickled; or to one that was there."""
+        original(optimizer, *args, **kwargs)
+        self._known.setdefault(optimizer, _users_line())
+
     def _scaling(self, original: Callable[..., Any], scaler: GradScaler, outputs: Any) -> Any:
         returned = original(scaler, outputs)
         if isinstance(returned, Tensor) and returned is not outputs:
@@ -146,18 +156,22 @@ class Updates:
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if torch.compiler.is_compiling():
             return
-        if self.inside is not None and self.inside.optimizer is optimizer and self.inside.scaler is None:
+        frame = sys._getframe(1)
+        if self._frame is not None and not _is_running(self._frame, frame):
             self.inside = None  # the last one raised
         if self.inside is None:
+            self._frame = frame
             given = next(iter(args[1:]), kwargs.get("closure")) if isinstance(kwargs, dict) else None
             self._begin(optimizer, None, closure=callable(given))
 
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        attempt = self.inside
-        if attempt is not None and attempt.optimizer is optimizer and attempt.scaler is None:
-            self._end(attempt)
+        if self._frame is not None and self._frame is sys._getframe(1):  # not one that another's calls
+            self._frame = None
+            if self.inside is not None:
+                self._end(self.inside)
 
     def _begin(self, optimizer: Optimizer, scaler: GradScaler | None, *, closure: bool = False) -> Attempt:
+        self.seen = True
         self._known.setdefault(optimizer, None)
         entry = self._numbers.setdefault(optimizer, [len(self._numbers), 0])
         entry[1] += 1
@@ -168,6 +182,13 @@ class Updates:
     def _end(self, attempt: Attempt) -> None:
         self.inside = None
         self._listener.updated(attempt)
+
+
+def _is_running(frame: FrameType, now: FrameType | None) -> bool:
+    """Whether a frame is among those that called this one."""
+    while now is not None and now is not frame:
+        now = now.f_back
+    return now is not None
 
 
 def _users_line() -> tuple[str, int] | None:

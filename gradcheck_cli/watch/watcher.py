@@ -86,6 +86,11 @@ class Watcher:
         atexit.register(self._ending)
         self._listen_to_the_end()
 
+    def remove(self) -> None:
+        """Leave torch as it was."""
+        self._remove()
+        self._updates.remove()
+
     def _listen_to_the_end(self) -> None:
         hook, leave = sys.excepthook, sys.exit
 
@@ -115,9 +120,8 @@ class Watcher:
             self._end_the_script()
         with self._guarded():
             self._running = backward
-            if not self._updates.optimizers() and self._by_hand.moved(backward.parameters):
-                self._accumulation.updated()
-                self._group.closed = True
+            if not self._updates.seen and self._by_hand.moved(backward.parameters):
+                self._moved()
             if self._group.closed:
                 self._group = _Group()
             self._accumulation.began(backward)
@@ -156,6 +160,13 @@ class Watcher:
 
     # -- one step
 
+    def _moved(self) -> None:
+        """Parameters have moved, and no optimiser was seen to step: by hand, or by a step that is compiled whole."""
+        self._accumulation.updated()
+        if self._group.seen and not self._group.judged:
+            self._judge(None)
+        self._group.closed = self._by_hand.found = True
+
     def _read(self, backward: Backward) -> None:
         held = self._held()
         value, scale = self._loss_of(backward)
@@ -165,7 +176,8 @@ class Watcher:
         attempt = self._updates.inside
         if self._group.judged:
             return
-        if attempt is not None or self._consumed or not held:  # there is no later moment before the update
+        unseen = not held or (self._by_hand.found and not self._updates.seen)
+        if attempt is not None or self._consumed or unseen:  # there is no later moment before the update
             self._judge(attempt)
             self._group.closed = self._consumed
             self._consumed = False
@@ -308,7 +320,6 @@ class Watcher:
 
     def _step_aside(self, error: BaseException) -> None:
         self._aside = True
-        self._remove()
-        self._updates.remove()
+        self.remove()
         trace = traceback.format_exc() if os.environ.get("GRADCHECK_DEBUG") else ""
         self._session.say("aside", text=f"{type(error).__name__}: {error}"[:500], trace=trace)

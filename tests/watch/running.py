@@ -60,7 +60,7 @@ class Verifier:
         return {each.outcome for each in self.replayed}
 
     def forward(self) -> None:
-        """Nothing to do before a forward pass."""
+        """Nothing is asked of forward passes."""
 
     def began(self, backward: Backward) -> None:
         self.accumulation.began(backward)
