@@ -48,6 +48,11 @@ _RANDOM = frozenset(
 """Functions that may draw, without the underscore of those that write in place."""
 _ALIASING = frozenset(("detach", "data"))
 """Functions whose result shares memory with their argument and is no view to autograd."""
+_RISKY = frozenset(
+    "log log2 log10 log1p logit sqrt rsqrt exp exp2 expm1 div truediv true_divide divide rtruediv reciprocal pow "
+    "rpow xlogy acos arccos asin arcsin acosh atanh erfinv std var std_mean var_mean lgamma digamma normalize".split()
+)
+"""Functions that may make something that is not finite of data alone: what a logarithm makes of a target of 0."""
 
 
 _NOTHING: Mapping[int, Data] = MappingProxyType({})
@@ -164,11 +169,6 @@ def _is_lost(tensor: Tensor) -> bool:
     with torch.no_grad():
         values = tensor.detach()
         return bool(values.isnan().any()) or (values.numel() == 1 and not bool(values.isfinite().all()))
-
-
-def _computed(entry: Entry, tensors: list[Tensor]) -> bool:
-    """Whether numbers were made of data: such that may not be finite."""
-    return any(type(value) is Data for value in entry.args) and any(t.is_floating_point() for t in tensors)
 
 
 class _Mode(TorchFunctionMode):
@@ -385,8 +385,7 @@ class Tape:
             if target is not None:
                 self._before_write(target)
             entry = self._entry(func, args, kwargs)
-            draws = name.rstrip("_") in _RANDOM
-            if draws and entry.needs:
+            if name.rstrip("_") in _RANDOM and entry.needs:
                 entry.random = torch_states()
             before: Mapping[int, Data] = _NOTHING
             if target is not None and entry.grad and (entry.needs or entry.leaves):
@@ -396,7 +395,7 @@ class Tape:
             return func(*args, **kwargs)
         result = func(*args, **kwargs)
         try:
-            self._keep(entry, result, target, name in _ALIASING, before, computes=target is None and not draws)
+            self._keep(entry, result, target, name in _ALIASING, before, risky=target is None and name in _RISKY)
         except Exception as error:
             self._failed(error)
         return result
@@ -526,12 +525,11 @@ class Tape:
         target: Any = None,
         aliasing: bool = False,
         before: Mapping[int, Data] = _NOTHING,
-        computes: bool = False,
+        risky: bool = False,
     ) -> None:
         """Take a function's call down, if it is part of what may lead to a loss.
 
-        With `computes`, also one that computes with data alone: what a logarithm of the targets makes of a 0 is to be
-        found there.
+        With `risky`, also one of data alone.
         """
         tensors = [result] if type(result) is Tensor else flat(result)
         targets = () if target is None else flat(target)
@@ -542,7 +540,7 @@ class Tape:
                 break
         else:
             written = any(t.requires_grad and not t.is_leaf for t in targets)
-            made = self._of_before(entry) if entry.needs else not (computes and _computed(entry, tensors))
+            made = self._of_before(entry) if entry.needs else not risky
             if not written and made:
                 return
         for index, tensor in enumerate(tensors):
