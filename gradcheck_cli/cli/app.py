@@ -16,6 +16,8 @@ from gradcheck_cli.cli.failing import as_error, tell
 from gradcheck_cli.cli.helping import PanelCommand, examples
 from gradcheck_cli.cli.init import init
 from gradcheck_cli.cli.rule import rule
+from gradcheck_cli.cli.run import RunCommand
+from gradcheck_cli.cli.run import run as watch
 from gradcheck_cli.cli.schema import schema
 from gradcheck_cli.cli.show import show
 from gradcheck_cli.cli.sparing import SparingGroup
@@ -27,8 +29,14 @@ CHECK_EXAMPLES = examples(
     'gradcheck check model.py:build --set depth=8 --input "float32[8,3,32,32]" --target "int64[8] in 0..10"',
     "gradcheck check model.py --format json --output table=report.txt > report.json",
 )
+RUN_EXAMPLES = examples(
+    "gradcheck run train.py --epochs 3",
+    "gradcheck run --steps 1 --output json=run.json -m pkg.train",
+    "gradcheck run -- torchrun --nproc-per-node 2 train.py",
+)
 EXAMPLES = examples(
     "gradcheck check model.py",
+    "gradcheck run train.py --epochs 3",
     "gradcheck show report.json --verbose",
     "gradcheck show main.json branch.json --format markdown",
     "gradcheck rule GC201",
@@ -45,6 +53,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=PanelCommand, epilog=CHECK_EXAMPLES, short_help="Check the gradients of one model.")(check)
+app.command(cls=RunCommand, epilog=RUN_EXAMPLES, short_help="Run a training script, and explain what goes wrong.")(
+    watch
+)
 app.command(cls=PanelCommand, short_help="Run every check of a gradcheck.yaml.")(batch)
 app.command(cls=PanelCommand, short_help="Show a saved report again, in any format.")(show)
 app.command(cls=PanelCommand, short_help="List the rules, or explain one.")(rule)
@@ -114,4 +125,6 @@ def _usage_error(raised: Any) -> UsageError:
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
+    if list(arguments[:1]) == ["run"]:  # stdout is the script's, and so may these options be
+        return False
     return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)

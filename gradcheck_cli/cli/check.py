@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from enum import Enum
@@ -13,20 +13,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradcheck_cli.cli.options import (
+    REMEDIES,
     RUN,
     Asked,
     BaselineFile,
     Color,
     ColorChoice,
+    ConfigFile,
     Debug,
     DriftLimit,
     Format,
+    Ignore,
+    LeastToFail,
     MaxMemory,
+    NoConfig,
     Outputs,
     Quiet,
+    Select,
     Timeout,
+    Trials,
+    TryBudget,
     UpdateBaseline,
     Verbose,
+    by_policy,
     check_limits,
     colored,
     config_file,
@@ -43,8 +52,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.records.spec import CheckSpec
     from gradcheck_cli.records.suite import PlannedCheck
 
-_DATA, _MODEL, _VERDICT = "Data and loss", "Model", "Verdict"
-_TRIALS = "Remedies"
+_DATA, _MODEL = "Data and loss", "Model"
 
 
 class Autocast(str, Enum):
@@ -151,46 +159,17 @@ def check(
             "--in-process", help="Run the model in this process, for breakpoint(); unprotected.", rich_help_panel=RUN
         ),
     ] = False,
-    trials: Annotated[
-        bool, typer.Option("--try/--no-try", help="Try the remedies on copies of the model.", rich_help_panel=_TRIALS)
-    ] = True,
-    try_budget: Annotated[
-        int,
-        typer.Option(
-            min=1, metavar="PASSES", help="Forward and backward passes for all trials.", rich_help_panel=_TRIALS
-        ),
-    ] = 800,
+    trials: Trials = True,
+    try_budget: TryBudget = 800,
     write_patch: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Write the best remedy as Python to run.", rich_help_panel=_TRIALS),
+        typer.Option(metavar="FILE", help="Write the best remedy as Python to run.", rich_help_panel=REMEDIES),
     ] = None,
-    select: Annotated[
-        list[str] | None,
-        typer.Option(metavar="RULE", help="Only these codes, prefixes or names; repeatable.", rich_help_panel=_VERDICT),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="RULE",
-            help="Not these codes, prefixes or names; repeatable.",
-            rich_help_panel=_VERDICT,
-        ),
-    ] = None,
-    fail_on: Annotated[
-        FailOn | None,
-        typer.Option(help="Least severity that gives exit code 1; warning if not given.", rich_help_panel=_VERDICT),
-    ] = None,
-    config: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Take select, ignore, fail_on and thresholds from the top of FILE, not of the nearest gradcheck.yaml.",
-            rich_help_panel=_VERDICT,
-        ),
-    ] = None,
-    no_config: Annotated[
-        bool, typer.Option("--no-config", help="Use no gradcheck.yaml.", rich_help_panel=_VERDICT)
-    ] = False,
+    select: Select = None,
+    ignore: Ignore = None,
+    fail_on: LeastToFail = None,
+    config: ConfigFile = None,
+    no_config: NoConfig = False,
     baseline: BaselineFile = None,
     update_baseline: UpdateBaseline = False,
     drift: DriftLimit = None,
@@ -240,11 +219,7 @@ def check(
         )
         if write_patch and not trials:
             raise UsageError("--write-patch needs the trials that --no-try leaves out", hint="Leave out --no-try.")
-        file = config_file(config, no_config)
-        ruled, notes = spec, tuple[str, ...]()
-        if file is not None:
-            given = {"select": spec.select, "ignore": spec.ignore, "fail_on": fail_on}
-            ruled, notes = _by_policy(spec, file, given)
+        ruled, notes = by_policy(spec, config_file(config, no_config), fail_on)
         planned = PlannedCheck(
             name=model,
             spec=ruled,
@@ -303,14 +278,6 @@ def _with_patch(report: Report, path: str) -> Report:
         )
     write_file(Path(path), best.trial.patch)
     return replace(report, notes=(*report.notes, f"{path} holds `apply(model)`: {best.title}"))
-
-
-def _by_policy(spec: CheckSpec, file: Path, given: Mapping[str, object]) -> tuple[CheckSpec, tuple[str, ...]]:
-    """A check as a gradcheck.yaml says verdicts are made, and a note where that changes anything."""
-    from gradcheck_cli.config import load_policy
-
-    ruled = replace(spec, **load_policy(file, given))
-    return ruled, () if ruled == spec else (f"the verdict follows {file}; --no-config leaves it out",)
 
 
 def _against_baseline(planned: PlannedCheck, update: bool, run: Callable[[PlannedCheck], Report]) -> Report:

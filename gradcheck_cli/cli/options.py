@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO, TypeVar
 
 import typer
 
 from gradcheck_cli.cli.failing import as_error, tell
 from gradcheck_cli.cli.writing import PAGE_WIDTH, Output, deliver, emit, own_stdout, parse_format, parse_outputs
 from gradcheck_cli.errors import GradcheckError, UsageError
+from gradcheck_cli.records.choices import FailOn
 from gradcheck_cli.reports import FORMATS, Style
 
 if TYPE_CHECKING:
+    from gradcheck_cli.records.run import RunOptions
+    from gradcheck_cli.records.spec import CheckSpec
     from gradcheck_cli.records.suite import PlannedCheck
     from gradcheck_cli.reports import Result
 
-OUTPUT, BASELINE, RUN = "Output", "Baseline", "Run"
+OUTPUT, BASELINE, RUN, VERDICT, REMEDIES = "Output", "Baseline", "Run", "Verdict", "Remedies"
 """The headings of these options in the help."""
 
 
@@ -54,6 +57,34 @@ ColorChoice = Annotated[
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the full traceback of a failure.", rich_help_panel=OUTPUT)]
 
+Trials = Annotated[
+    bool, typer.Option("--try/--no-try", help="Try the remedies on copies of the model.", rich_help_panel=REMEDIES)
+]
+TryBudget = Annotated[
+    int,
+    typer.Option(min=1, metavar="PASSES", help="Forward and backward passes for all trials.", rich_help_panel=REMEDIES),
+]
+Select = Annotated[
+    list[str] | None,
+    typer.Option(metavar="RULE", help="Only these codes, prefixes or names; repeatable.", rich_help_panel=VERDICT),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(metavar="RULE", help="Not these codes, prefixes or names; repeatable.", rich_help_panel=VERDICT),
+]
+LeastToFail = Annotated[
+    FailOn | None,
+    typer.Option(help="Least severity that gives exit code 1; warning if not given.", rich_help_panel=VERDICT),
+]
+ConfigFile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Take select, ignore, fail_on and thresholds from the top of FILE, not of the nearest gradcheck.yaml.",
+        rich_help_panel=VERDICT,
+    ),
+]
+NoConfig = Annotated[bool, typer.Option("--no-config", help="Use no gradcheck.yaml.", rich_help_panel=VERDICT)]
 
 BaselineFile = Annotated[
     str | None,
@@ -102,12 +133,13 @@ class Asked:
     color: Color = Color.AUTO
     debug: bool = False
 
-    def style(self) -> Style:
-        """How a report on stdout should look."""
-        unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
-        terminal = sys.stdout.isatty()
+    def style(self, stream: TextIO | None = None) -> Style:
+        """How a report should look on a stream, which is stdout if none is given."""
+        stream = stream or sys.stdout
+        unicode = (stream.encoding or "").lower().replace("-", "").startswith("utf")
+        terminal = stream.isatty()
         return Style(
-            # Off a terminal neither COLUMNS nor the terminal behind stderr may change what is written.
+            # Off a terminal neither COLUMNS nor the terminal behind another stream may change what is written.
             width=None if terminal else PAGE_WIDTH,
             color=colored(self.color, terminal=terminal),
             verbose=self.verbose,
@@ -151,6 +183,22 @@ def check_limits(planned: Sequence[PlannedCheck]) -> None:
         raise UsageError("max_memory: this system does not tell what memory a process uses; Linux does")
 
 
+def check_formats(asked: Asked, able: Sequence[str], what: str) -> None:
+    """See that every format that is asked for can show something.
+
+    Args:
+        asked: The formats, among other things.
+        able: Those that can.
+        what: What is to be shown, such as "a run".
+
+    Raises:
+        UsageError: One cannot.
+    """
+    for format in (asked.format, *(text.partition("=")[0] for text in asked.outputs)):
+        if format in FORMATS and format not in able:
+            raise UsageError(f"the format `{format}` cannot show {what}", hint=f"Use one of {', '.join(able)}.")
+
+
 def config_file(config: str | None, no_config: bool) -> Path | None:
     """The gradcheck.yaml to use: the one that is named, none, or the nearest.
 
@@ -169,6 +217,26 @@ def config_file(config: str | None, no_config: bool) -> Path | None:
     return found and Path(os.path.relpath(found))  # so that a report reads the same on any machine
 
 
+_Ruled = TypeVar("_Ruled", "CheckSpec", "RunOptions")
+
+
+def by_policy(asked: _Ruled, file: Path | None, fail_on: FailOn | None) -> tuple[_Ruled, tuple[str, ...]]:
+    """What was asked, with verdicts made as a gradcheck.yaml says, and a note where that changes anything.
+
+    Args:
+        asked: With the options of the command line, which go before those of the file.
+        file: The gradcheck.yaml, if any.
+        fail_on: The option of that name as it was given.
+    """
+    if file is None:
+        return asked, ()
+    from gradcheck_cli.config import load_policy
+
+    given = {"select": asked.select, "ignore": asked.ignore, "fail_on": fail_on}
+    ruled = replace(asked, **load_policy(file, given))
+    return ruled, () if ruled == asked else (f"the verdict follows {file}; --no-config leaves it out",)
+
+
 def finish(
     asked: Asked,
     name: str,
@@ -176,40 +244,49 @@ def finish(
     *,
     verdict: bool = True,
     quiet: AbstractContextManager[object] | None = None,
+    stream: TextIO | None = None,
+    formats: Collection[str] = FORMATS,
+    failing: Callable[[GradcheckError], Result] | None = None,
 ) -> NoReturn:
     """Do a command's work, write its report and end with its exit code, whatever is raised.
 
     Args:
         asked: The output options.
         name: What the report is called if there is none.
-        work: Makes the report, the suite or the comparison.
+        work: Makes the report, the suite, the timeline or the comparison.
         verdict: Whether the report's own exit code is the command's.
         quiet: What keeps others off stdout; left once the document is written, since their threads may live on.
+        stream: Where the report goes, if not to stdout.
+        formats: Those that can show it.
+        failing: What to show where the work could not be done, if not a report of that.
     """
-    style, stdout = asked.style(), own_stdout()
+    style, stream = asked.style(stream), stream or own_stdout()
     outputs: tuple[Output, ...] = ()
     failed: GradcheckError | None = None
     with quiet or nullcontext():
         try:
-            parse_format(asked.format)
-            outputs = parse_outputs(asked.outputs)
+            parse_format(asked.format, formats)
+            outputs = parse_outputs(asked.outputs, formats)
             result: Result = work()
         except BaseException as raised:
             failed = as_error(raised)
             tell(failed, raised if asked.debug else None)
             from gradcheck_cli.records.report import failed_report
 
-            result = failed_report(name, failed)
-        unwritten, document = deliver(result, outputs, _document(asked, failed), style)
+            result = failing(failed) if failing else failed_report(name, failed)
+        unwritten, document = deliver(result, outputs, _document(asked, formats, failed), style)
         if document is not None:
-            emit(document, stdout)
+            after_others = stream is sys.stderr and stream.isatty()  # as a progress bar that is not at its end
+            emit(f"\n{document}" if after_others else document, stream)
     if failed is not None:
         raise typer.Exit(failed.exit_code)
-    raise typer.Exit(unwritten or (getattr(result, "exit_code", 0) if verdict else 0))
+    raise typer.Exit(
+        (verdict and getattr(result, "script_exit", 0)) or unwritten or (verdict and getattr(result, "exit_code", 0))
+    )
 
 
-def _document(asked: Asked, failed: GradcheckError | None) -> str | None:
-    """The format on stdout; a failure has no table, since the person who reads it has read stderr."""
+def _document(asked: Asked, formats: Collection[str], failed: GradcheckError | None) -> str | None:
+    """The format on the stream; a failure has no table, since the person who reads it has read stderr."""
     if failed is None:
         return asked.format
-    return asked.format if asked.format in FORMATS and asked.format != "table" else None
+    return asked.format if asked.format in formats and asked.format != "table" else None

@@ -15,7 +15,7 @@ from gradcheck_cli.records.causes import CAUSES
 from gradcheck_cli.records.thresholds import TUNABLE, Thresholds
 
 if TYPE_CHECKING:
-    from gradcheck_cli.rules import Rule
+    from gradcheck_cli.rules import AlarmRule, Rule
 
 _WIDTH = 100
 _REMEDY = textwrap.TextWrapper(
@@ -30,13 +30,13 @@ def rule(
     ] = None,
 ) -> None:
     """Explain a rule: what it means, its causes and what to try; without CODE list all of them."""
-    from gradcheck_cli.rules import RULES
+    from gradcheck_cli.rules import EVERY_RULE
 
-    found = tuple(sorted(matching(code, RULES) if code else RULES, key=lambda each: each.code))
+    found = tuple(sorted(matching(code, EVERY_RULE) if code else EVERY_RULE, key=lambda each: each.code))
     emit(explained(found[0]) if len(found) == 1 else listed(found))
 
 
-def matching(code: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+def matching(code: str, rules: tuple[Rule | AlarmRule, ...]) -> tuple[Rule | AlarmRule, ...]:
     """The rules that a code, a code's beginning or a name stands for.
 
     Raises:
@@ -50,7 +50,7 @@ def matching(code: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     return found
 
 
-def listed(rules: tuple[Rule, ...]) -> str:
+def listed(rules: tuple[Rule | AlarmRule, ...]) -> str:
     """A table of rules: code, name, severity, causes."""
     rows = [(each.code, each.name, each.severity.value) for each in rules]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -72,8 +72,8 @@ def _width() -> int:
     return max(40, shutil.get_terminal_size((_WIDTH, 24)).columns) if sys.stdout.isatty() else _WIDTH
 
 
-def explained(each: Rule) -> str:
-    """One rule in full: its docstring, every cause with its remedies in order, and how to silence it."""
+def explained(each: Rule | AlarmRule) -> str:
+    """One rule in full: what it means, every cause with its remedies in order, and how to silence it."""
     lines = [f"{each.code} {each.name} ({each.family.value}, {each.severity.value})", "", each.explanation, ""]
     lines += ["Causes, and what to try in this order:"]
     for cause in each.causes:

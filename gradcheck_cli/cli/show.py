@@ -15,12 +15,14 @@ from gradcheck_cli.cli.options import (
     Outputs,
     Quiet,
     Verbose,
+    check_formats,
     finish,
 )
 from gradcheck_cli.errors import UsageError
-from gradcheck_cli.reports import COMPARING, FORMATS
+from gradcheck_cli.reports import COMPARING, WATCHING
 
 if TYPE_CHECKING:
+    from gradcheck_cli.reports import Result
     from gradcheck_cli.reports.comparison import Comparison
 
 
@@ -37,13 +39,29 @@ def show(
     color: ColorChoice = Color.AUTO,
     debug: Debug = False,
 ) -> None:
-    """Show a saved report or suite again, in any format, or compare two; ends with 0 whatever the verdict was."""
-    from gradcheck_cli.reports.jsonfile import read_saved
-
+    """Show a saved report, suite or run again, or compare two; ends with 0 whatever the verdict was."""
     asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
     finish(
-        asked, report, lambda: read_saved(report) if later is None else _compared(report, later, asked), verdict=False
+        asked,
+        report,
+        lambda: _saved(report, asked) if later is None else _compared(report, later, asked),
+        verdict=False,
     )
+
+
+def _saved(report: str, asked: Asked) -> Result:
+    """What the file holds.
+
+    Raises:
+        UsageError: A format cannot show it.
+    """
+    from gradcheck_cli.records.timeline import Timeline
+    from gradcheck_cli.reports.jsonfile import read_saved
+
+    result = read_saved(report)
+    if isinstance(result, Timeline):
+        check_formats(asked, WATCHING, "a run")
+    return result
 
 
 def _compared(report: str, later: str, asked: Asked) -> Comparison:
@@ -52,15 +70,16 @@ def _compared(report: str, later: str, asked: Asked) -> Comparison:
     Raises:
         UsageError: A format cannot show a comparison, or one file holds a report and the other a suite.
     """
+    from gradcheck_cli.records.timeline import Timeline
     from gradcheck_cli.reports.comparison import compare
     from gradcheck_cli.reports.jsonfile import read_saved
 
-    for format in (asked.format, *(text.partition("=")[0] for text in asked.outputs)):
-        if format in FORMATS and format not in COMPARING:
-            hint = f"Use one of {', '.join(COMPARING)}."
-            raise UsageError(f"the format `{format}` cannot show two runs compared", hint=hint)
+    check_formats(asked, COMPARING, "two runs compared")
     before, after = read_saved(report), read_saved(later)
+    hint = "Give two of `gradcheck check`, or two of `gradcheck batch`."
+    if isinstance(before, Timeline) or isinstance(after, Timeline):
+        path = report if isinstance(before, Timeline) else later
+        raise UsageError(f"{path}: the run of a script cannot be compared", hint=hint)
     if type(before) is not type(after):
-        hint = "Give two of `gradcheck check`, or two of `gradcheck batch`."
         raise UsageError(f"{report} and {later}: one holds a report, the other a suite", hint=hint)
     return compare(before, after, (report, later))

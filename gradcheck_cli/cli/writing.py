@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,35 +30,35 @@ class Output:
     path: Path
 
 
-def parse_format(text: str, option: str = "--format") -> str:
-    """Return `text` if it names a format.
+def parse_format(text: str, formats: Collection[str] = FORMATS, option: str = "--format") -> str:
+    """Return `text` if it names one of `formats`.
 
     Raises:
         UsageError: It does not.
     """
-    if text not in FORMATS:
-        raise UsageError(
-            f"{option}: `{text}` is not a format{did_you_mean(text, FORMATS)}",
-            hint=f"Use one of {', '.join(FORMATS)}.",
-        )
-    return text
+    if text in formats:
+        return text
+    hint = f"Use one of {', '.join(formats)}."
+    if text in FORMATS:
+        raise UsageError(f"{option}: the format `{text}` cannot show this", hint=hint)
+    raise UsageError(f"{option}: `{text}` is not a format{did_you_mean(text, formats)}", hint=hint)
 
 
-def parse_outputs(texts: Sequence[str]) -> tuple[Output, ...]:
+def parse_outputs(texts: Sequence[str], formats: Collection[str] = FORMATS) -> tuple[Output, ...]:
     """Read every `FORMAT=PATH`, and see that its folder is there before any work is done.
 
     Raises:
         UsageError: One is malformed, or two name the same file.
         ReportError: A folder is missing, or the path is one.
     """
-    outputs = tuple(_parse_output(text) for text in texts)
+    outputs = tuple(_parse_output(text, formats) for text in texts)
     for output in outputs:
         if [other.path for other in outputs].count(output.path) > 1:
             raise UsageError(f"--output names {output.path} twice", hint="Give each format its own file.")
     return outputs
 
 
-def _parse_output(text: str) -> Output:
+def _parse_output(text: str, formats: Collection[str]) -> Output:
     format, separator, path = text.partition("=")
     if not separator or not path:
         raise UsageError(f"--output `{text}` is not FORMAT=PATH", hint="Write --output json=report.json.")
@@ -67,7 +67,7 @@ def _parse_output(text: str) -> Output:
         raise ReportError(f"--output {text}: {path} is a folder", hint="Name a file in it.")
     if not file.parent.is_dir():
         raise ReportError(f"--output {text}: there is no folder {file.parent}", hint="Make it first.")
-    return Output(format=parse_format(format, "--output"), path=file)
+    return Output(format=parse_format(format, formats, "--output"), path=file)
 
 
 def deliver(result: Result, outputs: Sequence[Output], format: str | None, style: Style) -> tuple[int, str | None]:
@@ -132,10 +132,10 @@ def own_stdout() -> TextIO:
 
 
 def emit(text: str, stream: TextIO | None = None) -> None:
-    """Write the document to stdout; a reader that has gone away, such as `head`, changes nothing.
+    """Write the document to a stream, by default stdout; a reader that has gone away, as `head`, changes nothing.
 
     Raises:
-        ReportError: stdout cannot take it, for instance because the disk is full.
+        ReportError: The stream cannot take it, for instance because the disk is full.
     """
     stream = stream or sys.stdout
     encoding = stream.encoding or "utf-8"
@@ -146,4 +146,5 @@ def emit(text: str, stream: TextIO | None = None) -> None:
         # Python flushes stdout once more at exit, and would complain there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except OSError as error:
-        raise ReportError(f"stdout cannot be written: {error.strerror or error}") from error
+        name = "stderr" if stream is sys.stderr else "stdout"
+        raise ReportError(f"{name} cannot be written: {error.strerror or error}") from error

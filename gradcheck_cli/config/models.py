@@ -11,12 +11,12 @@ from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
 from gradcheck_cli.records.size import parse_size
 from gradcheck_cli.records.thresholds import TUNABLE
-from gradcheck_cli.rules import RULES, fits_a_rule, no_such_rule
+from gradcheck_cli.rules import EVERY_RULE, fits_a_rule, no_such_rule
 
 FAILED = "failed"
 """What `expect` calls a check that cannot be made."""
-_CODES = {rule.code for rule in RULES}
-_NAMES = {rule.name: rule.code for rule in RULES}
+_CODES = {rule.code for rule in EVERY_RULE}
+_NAMES = {rule.name: rule.code for rule in EVERY_RULE}
 
 
 class _Model(BaseModel):

@@ -47,8 +47,8 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib"
 _LAST_FED = 4
 """Frozen layers whose input is kept until the forward pass is over: predictions are made by the last ones."""
 
-LOOKING_ON = ("__torch_function__", "__torch_dispatch__", "apply")
-"""Functions of the probe's that stand between the user's code and an op."""
+LOOKING_ON = ("__torch_function__", "__torch_dispatch__", "apply", "tapped")
+"""Functions of the probe's, and of the watcher's, that stand between the user's code and an op."""
 
 Place = tuple[CodeType, int]
 """A code object and the offset of an instruction in it: a line that is looked up only when needed."""

@@ -1,4 +1,4 @@
-"""The documents that reports and suites are saved as: which schema each names, and their way back."""
+"""The documents that reports, suites and runs are saved as: which schema each names, and their way back."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from gradcheck_cli.errors import ReportError
 from gradcheck_cli.records.codec import DIGITS, WrongShape, decode, encode
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
+from gradcheck_cli.records.timeline import Timeline
 
 SCHEMA = "gradcheck-report/1"
 SUITE_SCHEMA = "gradcheck-suite/1"
+RUN_SCHEMA = "gradcheck-run/1"
 AGAIN = "write it again with `gradcheck check MODEL --output json=PATH`"
 """What helps where a saved report cannot be read."""
-_Record = TypeVar("_Record", Report, SuiteReport)
+_Record = TypeVar("_Record", Report, SuiteReport, Timeline)
 
 
 def report_to_dict(report: Report, *, exact: bool = False) -> dict[str, Any]:
@@ -26,6 +28,14 @@ def suite_to_dict(suite: SuiteReport) -> dict[str, Any]:
     """The suite as plain JSON values: its own fields around the reports of its checks."""
     checks = [report_to_dict(report) for report in suite.checks]
     return {"schema": SUITE_SCHEMA, **encode(suite, digits=DIGITS), "checks": checks}
+
+
+def run_to_dict(run: Timeline) -> dict[str, Any]:
+    """The run as plain JSON values; the reports of its alarms and diagnoses are documents of their own."""
+    values = encode(run, digits=DIGITS)
+    for entry, report in zip((*values["alarms"], *values["diagnoses"]), run.reports, strict=True):
+        entry["report"] = report_to_dict(report)
+    return {"schema": RUN_SCHEMA, **values}
 
 
 def report_from_dict(data: object, where: str = "the report") -> Report:
@@ -53,12 +63,23 @@ def suite_from_dict(data: Mapping[str, Any], where: str = "the suite") -> SuiteR
     return _decoded(SuiteReport, data, where)
 
 
-def saved_from_dict(data: object, where: str) -> Report | SuiteReport:
-    """The report or the suite that a document holds, by its schema.
+def run_from_dict(data: Mapping[str, Any], where: str = "the run") -> Timeline:
+    """The run that `run_to_dict` wrote.
 
     Raises:
-        ReportError: It is neither.
+        ReportError: A missing field or a value of the wrong type.
     """
+    return _decoded(Timeline, data, where)
+
+
+def saved_from_dict(data: object, where: str) -> Report | SuiteReport | Timeline:
+    """The report, the suite or the run that a document holds, by its schema.
+
+    Raises:
+        ReportError: It is none of them.
+    """
+    if isinstance(data, dict) and data.get("schema") == RUN_SCHEMA:
+        return run_from_dict(data, where)
     if isinstance(data, dict) and data.get("schema") == SUITE_SCHEMA:
         return suite_from_dict(data, where)
     return report_from_dict(data, where)
@@ -77,6 +98,9 @@ def _check_schema(schema: object, where: str) -> None:
         return
     if schema == SUITE_SCHEMA:
         raise ReportError(f"{where}: holds a suite of reports, not one", hint='take one entry of its "checks"')
+    if schema == RUN_SCHEMA:
+        hint = 'take the "report" of one of its "alarms" or "diagnoses"'
+        raise ReportError(f"{where}: holds a run, not one report", hint=hint)
     if isinstance(schema, str) and schema.startswith("gradcheck-report/"):
         message = f'{where}: schema "{schema}" is not one that this version reads ({SCHEMA})'
         raise ReportError(message, hint="read it with the version of gradcheck that wrote it")

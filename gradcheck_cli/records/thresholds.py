@@ -325,6 +325,12 @@ class Thresholds:
         "normalisations",
         "From so many on the strongest path of a layer a copy takes these updates.",
     )
+    run_learned: float = _fixed(
+        "GC633",
+        0.85,  # `learned`, with some room for the noise between batches
+        "ratio",
+        "Loss at the end of a run over that at chance, below which what looked extreme at its first step is a note.",
+    )
     clip_norms: float = _fixed("GC611", 4, "batches", "From so many gradient norms on a clipping threshold is told.")
     clip_quantile: float = _fixed("GC611", 0.9, "share", "Share of the batches that stay below that threshold.")
     fitted: float = _fixed(

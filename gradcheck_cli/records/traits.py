@@ -31,6 +31,7 @@ class Trait(Enum):
     LOW_WEIGHTS = "its weights are of a low precision"
     UNREACHED = "its targets lie outside of what its output can be"
     VANISHING = "the gradient of the finding vanishes"
+    SCALED = "a GradScaler scales its loss"
     UPDATED = "what fails is the update, not the gradient"
 
 

@@ -229,7 +229,7 @@ REMEDIES = (
         unless="alone: it treats the symptom, so mend the scale as well",
         source="Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063",
         causes="large-init:3 target-scale:3 loss-scale:3 residual-growth:4 recurrent-gain:3 "
-        "sum-aggregation:3 small-denominator:4 nan-parameter:3 lr-too-high:3",
+        "sum-aggregation:3 small-denominator:4 nan-parameter:3 lr-too-high:3 grad-spike:1",
         tried=Tried.TRAINING,
         never="vanishing",
     ),
@@ -265,7 +265,7 @@ REMEDIES = (
         source="Bottou 2012, Stochastic Gradient Descent Tricks; Goodfellow, Bengio and Courville 2016, Deep Learning, "
         "section 8.3",
         causes="saturated-output:8 softmax-saturation:4 loss-scale:2 dead-relu:6 nan-parameter:2 "
-        "lr-too-high:1 norm-depth:5 no-warmup:2 unknown:3",
+        "lr-too-high:1 norm-depth:5 no-warmup:2 unknown:3 grad-spike:2",
         tried=Tried.TRAINING,
         never="saturated-output:vanishing softmax-saturation:vanishing dead-relu:vanishing unknown:vanishing",
     ),
@@ -356,7 +356,7 @@ REMEDIES = (
         source="Micikevicius et al. 2017, arXiv:1710.03740; torch.amp: https://docs.pytorch.org/docs/stable/amp.html",
         causes="fp16-overflow:3 fp16-underflow:2",
         tried=Tried.EDIT,
-        never="fp16-underflow:updated",
+        never="fp16-underflow:updated fp16-overflow:scaled",
     ),
     remedy(
         "mean-aggregation",

@@ -1,4 +1,4 @@
-"""What came of a check, a suite or two runs compared -> text; `FORMATS` also feeds the command line's choices."""
+"""What came of a check, a suite, a run or two reports compared -> text; `FORMATS` also feeds the command line."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from gradcheck_cli.reports.style import Style
 if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
     from gradcheck_cli.records.suite import SuiteReport
+    from gradcheck_cli.records.timeline import Timeline
     from gradcheck_cli.reports.comparison import Comparison
 
-    Result: TypeAlias = Report | SuiteReport | Comparison
+    Result: TypeAlias = Report | SuiteReport | Timeline | Comparison
 
-__all__ = ["COMPARING", "FORMATS", "Format", "Style", "load", "render"]
+__all__ = ["COMPARING", "FORMATS", "WATCHING", "Format", "Style", "load", "render"]
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,16 @@ class Format:
     report: str
     suite: str
     comparison: str = ""
+    run: str = ""
 
 
 FORMATS: dict[str, Format] = {
-    "table": Format("table:render_table", "suitetable:render_suite", "comparisontable:render_comparison"),
-    "json": Format("jsonfile:render_report", "jsonfile:render_suite", "jsonfile:render_comparison"),
+    "table": Format(
+        "table:render_table", "suitetable:render_suite", "comparisontable:render_comparison", "timelinetable:render_run"
+    ),
+    "json": Format(
+        "jsonfile:render_report", "jsonfile:render_suite", "jsonfile:render_comparison", "jsonfile:render_run"
+    ),
     "markdown": Format("markdown:render_report", "markdown:render_suite", "markdown:render_comparison"),
     "html": Format("html:render_report", "html:render_suite"),
     "github": Format("github:render_report", "github:render_suite"),
@@ -42,7 +48,9 @@ FORMATS: dict[str, Format] = {
 
 
 COMPARING = tuple(name for name, format in FORMATS.items() if format.comparison)
-"""The formats that can show two runs compared."""
+"""The formats that can show two reports or suites compared."""
+WATCHING = tuple(name for name, format in FORMATS.items() if format.run)
+"""The formats that can show a run of a script."""
 
 
 def load(format: str) -> None:
@@ -51,20 +59,20 @@ def load(format: str) -> None:
 
 
 def render(result: Result, format: str, style: Style | None = None) -> str:
-    """A report, a suite or a comparison as text that ends with a newline.
+    """A report, a suite, a run or a comparison as text that ends with a newline.
 
     Args:
         result: What to show.
-        format: A key of `FORMATS`; one of `COMPARING` for a comparison.
+        format: A key of `FORMATS`; one of `COMPARING` for a comparison, one of `WATCHING` for a run.
         style: How it should look; `Style()` if None.
     """
     from gradcheck_cli.records.report import Report
     from gradcheck_cli.records.suite import SuiteReport
+    from gradcheck_cli.records.timeline import Timeline
 
     known = FORMATS[format]
-    place = known.comparison
-    if isinstance(result, Report | SuiteReport):
-        place = known.report if isinstance(result, Report) else known.suite
+    places = ((Report, known.report), (SuiteReport, known.suite), (Timeline, known.run))
+    place = next((place for kind, place in places if isinstance(result, kind)), known.comparison)
     module, _, function = place.partition(":")
     text: str = getattr(import_module(f"{__name__}.{module}"), function)(result, style or Style())
     return text

@@ -1,4 +1,4 @@
-"""The JSON report and the JSON suite as text, and the files that they were saved in."""
+"""The JSON report, suite and run as text, and the files that they were saved in."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 from gradcheck_cli.errors import ReportError
 from gradcheck_cli.records.codec import DIGITS, encode, strict_json
-from gradcheck_cli.records.documents import AGAIN, report_to_dict, saved_from_dict, suite_to_dict
+from gradcheck_cli.records.documents import AGAIN, report_to_dict, run_to_dict, saved_from_dict, suite_to_dict
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
+from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports.comparison import Comparison
 from gradcheck_cli.reports.style import Style
 
@@ -27,16 +28,21 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     return _document(suite_to_dict(suite))
 
 
+def render_run(run: Timeline, style: Style) -> str:
+    """The run as strict JSON in pure ASCII; `style` changes nothing."""
+    return _document(run_to_dict(run))
+
+
 def render_comparison(comparison: Comparison, style: Style) -> str:
     """Two runs compared, as strict JSON in pure ASCII; `style` changes nothing."""
     return _document({"schema": COMPARISON_SCHEMA, **encode(comparison, digits=DIGITS)})
 
 
-def read_saved(path: str | Path) -> Report | SuiteReport:
-    """The report or the suite in the JSON file at `path`.
+def read_saved(path: str | Path) -> Report | SuiteReport | Timeline:
+    """The report, the suite or the run in the JSON file at `path`.
 
     Raises:
-        ReportError: The file cannot be read, is not strict JSON, or is neither.
+        ReportError: The file cannot be read, is not strict JSON, or is none of them.
     """
     return saved_from_dict(_loaded(path), str(path))
 

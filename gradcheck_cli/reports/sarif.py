@@ -21,11 +21,11 @@ from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.reports.plain import below_here, finding_lines, level, suite_of_one, without_folders
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import by_severity, worst_in_words
-from gradcheck_cli.rules import RULES, Rule
+from gradcheck_cli.rules import EVERY_RULE, AlarmRule, Rule
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
-_INDEX = {rule.code: index for index, rule in enumerate(RULES)}
+_INDEX = {rule.code: index for index, rule in enumerate(EVERY_RULE)}
 
 
 def render_report(report: Report, style: Style) -> str:
@@ -51,10 +51,10 @@ def _run(suite: SuiteReport) -> dict[str, Any]:
 
 
 def _driver() -> dict[str, Any]:
-    return {"name": "gradcheck", "semanticVersion": __version__, "rules": [_rule(rule) for rule in RULES]}
+    return {"name": "gradcheck", "semanticVersion": __version__, "rules": [_rule(rule) for rule in EVERY_RULE]}
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: Rule | AlarmRule) -> dict[str, Any]:
     explanation = rule.explanation
     return {
         "id": rule.code,
@@ -67,7 +67,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _help(rule: Rule, explanation: str) -> str:
+def _help(rule: Rule | AlarmRule, explanation: str) -> str:
     lines = [explanation, "", "Causes, and what to try in this order:"]
     for cause in rule.causes:
         lines.append(f"{cause}:")

@@ -14,16 +14,16 @@ from rich.padding import Padding
 from rich.text import Text
 
 from gradcheck_cli.records.choices import Decision, Severity, Status
-from gradcheck_cli.records.report import Finding, Report
+from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.reports.findings import finding_block, note_line
 from gradcheck_cli.reports.glyphs import count_of, shown, sparkline
 from gradcheck_cli.reports.layertable import layer_table
 from gradcheck_cli.reports.style import Style
-from gradcheck_cli.reports.verdicts import facts, serious, waived_in_words
+from gradcheck_cli.reports.verdicts import codes_in_words, facts, serious, severities_in_words, waived_in_words
 
 LEAST_WIDTH = 20
-_STATUS_COLOR = {
+STATUS_COLOR = {
     Status.HEALTHY: "bold green",
     Status.ILL: "bold red",
     Status.UNKNOWN: "bold yellow",
@@ -71,7 +71,7 @@ def _console(width: int, color: bool) -> Console:
 
 def _parts(report: Report, style: Style, width: int) -> Iterator[RenderableType]:
     if not style.quiet:
-        yield from _opening(report, style, width)
+        yield from opening(report, style, width)
     for place, finding in enumerate(serious(report)):
         yield finding_block(finding, style, first=place == 0)
         yield ""
@@ -84,7 +84,8 @@ def _parts(report: Report, style: Style, width: int) -> Iterator[RenderableType]
     yield _final(report, style)
 
 
-def _opening(report: Report, style: Style, width: int) -> Iterator[RenderableType]:
+def opening(report: Report, style: Style, width: int) -> Iterator[RenderableType]:
+    """What was checked, its layers, and its gradient through time."""
     yield from _header(report, style, width)
     yield ""
     if report.layers:
@@ -138,7 +139,7 @@ def _picked(report: Report) -> list[object]:
 def _final(report: Report, style: Style) -> Text:
     unseen = [f"{count_of(report.hidden, 'finding')} not shown (--select, --ignore)"] if report.hidden else []
     parts = [*_verdict(report), *unseen, f"exit {report.exit_code}"]
-    return _text(" · ".join(parts), style, _STATUS_COLOR[report.status])
+    return _text(" · ".join(parts), style, STATUS_COLOR[report.status])
 
 
 _OPEN = (Decision.UNDECIDED, Decision.NOT_TRIED)
@@ -157,19 +158,7 @@ def _verdict(report: Report) -> list[str]:
         return ["unknown: no layer got a gradient that can be judged", layers]
     findings = serious(report)
     known = sum(bool(finding.known) for finding in findings)
-    return [*_tally(findings), *([f"{known} known"] if known else []), *_codes(findings)]
-
-
-def _tally(findings: list[Finding]) -> list[str]:
-    kinds = [(s, sum(f.severity is s for f in findings)) for s in (Severity.ERROR, Severity.WARNING)]
-    return [count_of(count, severity.value) for severity, count in kinds if count]
-
-
-def _codes(findings: list[Finding]) -> list[str]:
-    layers: dict[str, set[str]] = {}
-    for finding in findings:
-        layers.setdefault(f"{finding.code} {finding.rule}", set()).update(finding.layers)
-    return [f"{count_of(len(paths), 'layer')} {rule}" if paths else rule for rule, paths in layers.items()]
+    return [*severities_in_words(findings), *([f"{known} known"] if known else []), *codes_in_words(findings)]
 
 
 def _text(text: str, style: Style, look: str = "") -> Text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from enum import Enum
 
 from gradcheck_cli.names import listing
@@ -96,6 +97,20 @@ def outcome(report: Report) -> list[str]:
     """The facts, how many findings are hidden, and the exit code."""
     hidden = [f"{count_of(report.hidden, 'finding')} not shown"] if report.hidden else []
     return [*facts(report), *hidden, f"exit {report.exit_code}"]
+
+
+def severities_in_words(findings: Sequence[Finding]) -> list[str]:
+    """`2 errors`, `1 warning`: those that there are."""
+    kinds = [(s, sum(f.severity is s for f in findings)) for s in (Severity.ERROR, Severity.WARNING)]
+    return [count_of(count, severity.value) for severity, count in kinds if count]
+
+
+def codes_in_words(findings: Sequence[Finding]) -> list[str]:
+    """`3 layers GC201 vanishing-depth`, or the rule alone where it is not about layers."""
+    layers: dict[str, set[str]] = {}
+    for finding in findings:
+        layers.setdefault(f"{finding.code} {finding.rule}", set()).update(finding.layers)
+    return [f"{count_of(len(paths), 'layer')} {rule}" if paths else rule for rule, paths in layers.items()]
 
 
 def waived_in_words(waived: Waived) -> str:

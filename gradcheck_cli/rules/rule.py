@@ -59,33 +59,42 @@ Diagnoses = Iterator[Diagnosis]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rule:
-    """One row of the table of rules: all that is known of a rule but how it looks for what it finds.
+class Row:
+    """What the rows of every table of rules tell.
 
     Attributes:
         code: Its stable code; the first digit is its family's.
         name: Its name, for people.
         severity: How bad what it finds is, unless it says otherwise.
         causes: What it can name as the cause.
-        check: Finds; its docstring is the rule's only explanation.
-        reading: Reads the number that a finding was raised on, of these layers, again from other evidence.
-        triable: Whether remedies for it are tried on copies of the model.
-        silences: Prefixes of the codes that need not be looked for, below it in the table, once it has found something.
     """
 
     code: str
     name: str
     severity: Severity
     causes: tuple[str, ...]
-    check: Callable[[Evidence], Diagnoses]
-    reading: Callable[[Evidence, Sequence[str]], Reading | None] | None = None
-    triable: bool = False
-    silences: tuple[str, ...] = ()
 
     @property
     def family(self) -> Family:
         """What its code's first digit stands for."""
         return FAMILIES[self.code[2]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule(Row):
+    """One row of the table of rules: all that is known of a rule but how it looks for what it finds.
+
+    Attributes:
+        check: Finds; its docstring is the rule's only explanation.
+        reading: Reads the number that a finding was raised on, of these layers, again from other evidence.
+        triable: Whether remedies for it are tried on copies of the model.
+        silences: Prefixes of the codes that need not be looked for, below it in the table, once it has found something.
+    """
+
+    check: Callable[[Evidence], Diagnoses]
+    reading: Callable[[Evidence, Sequence[str]], Reading | None] | None = None
+    triable: bool = False
+    silences: tuple[str, ...] = ()
 
     @property
     def explanation(self) -> str:

@@ -90,14 +90,15 @@ def _memory(value: Any) -> Iterator[Any]:
 
 def _reached(function: Any, depth: int = 3) -> Iterator[Any]:
     """What a function can write into: what it closes over, its defaults, and the globals that it names."""
-    roots = [("", value) for value in _held(function)]
+    roots = [("", value) for value in held_by(function)]
     for value, *_ in walk(roots):
         yield value
         if depth and isinstance(value, _FUNCTIONS):
             yield from _reached(value, depth - 1)
 
 
-def _held(function: Any) -> Iterator[Any]:
+def held_by(function: Any) -> Iterator[Any]:
+    """What a function closes over, its defaults, and the globals that it names; of a partial, what it is made of."""
     if isinstance(function, partial):
         yield from (function.func, function.args, function.keywords)
         return

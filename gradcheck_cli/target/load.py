@@ -27,6 +27,7 @@ from gradcheck_cli.target.moving import batch_size, move
 from gradcheck_cli.target.reading import as_taken, materialised
 from gradcheck_cli.target.references import parse_model, parse_object
 from gradcheck_cli.target.sampling import take
+from gradcheck_cli.target.scripts import Steps, advised
 from gradcheck_cli.target.settings import parse_settings
 from gradcheck_cli.target.usercode import user_code
 from gradcheck_cli.target.weights import load_weights
@@ -48,7 +49,7 @@ class _Built:
 
 def load_target(spec: CheckSpec) -> Target:
     """Load what a prechecked spec names; see `gradcheck_cli.target.load_target`."""
-    with started_here():
+    with started_here(), advised(spec.model):
         return _loaded(spec)
 
 
@@ -125,7 +126,8 @@ def _build(spec: CheckSpec) -> _Built:
     imports = Imports()
     settings = parse_settings(spec.settings)
     with watched_construction() as constructions:
-        source = imports.get(reference)
+        with Steps() as steps:
+            source = imports.get(reference)
         name, made = pick_model(source, reference.name, settings)
         model = build_model(source, name, made, settings)
     call = "" if isinstance(made, nn.Module) else "()"
@@ -134,7 +136,7 @@ def _build(spec: CheckSpec) -> _Built:
         source=source,
         imports=imports,
         name=f"{source.label}:{name}",
-        picked=f"`{name}{call}` in {source.label}",
+        picked=f"`{name}{call}` in {source.label}{steps.told(reference)}",
         constructions=constructions,
     )
 

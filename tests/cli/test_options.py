@@ -208,6 +208,27 @@ def test_the_traceback_is_for_those_who_ask(ran: Callable[..., Ran]) -> None:
     assert ran(raising(ValueError("x")), Asked(debug=True))[2].startswith("Traceback")
 
 
+def test_a_report_on_stderr_is_styled_for_it_and_begins_on_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = Terminal(io.BytesIO(), encoding="ascii", write_through=True)
+    monkeypatch.setattr(sys, "stderr", errors)
+    with pytest.raises(typer.Exit):
+        finish(Asked(), "m.py", healthy, stream=errors)
+    text = errors.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    assert text.startswith("\n") and text.isascii() and "\x1b[" in text
+
+
+def test_only_some_formats_may_show_it_and_the_failure_is_as_the_command_says(ran: Callable[..., Ran]) -> None:
+    known = {"formats": ("json",), "failing": lambda error: vanishing()}
+    code, out, err = ran(healthy, Asked(format="html"), **known)
+    assert (code, out, err) == (
+        2,
+        "",
+        "error: --format: the format `html` cannot show this\nhint: Use one of json.\n",
+    )
+    code, out, _ = ran(raising(GradcheckError("it is broken")), Asked(format="json"), **known)
+    assert (code, json.loads(out)["name"]) == (2, vanishing().name)
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_failure_is_a_document_too_but_for_a_table(ran: Callable[..., Ran], format: str) -> None:
     code, out, err = ran(raising(GradcheckError("it is broken")), Asked(format=format))

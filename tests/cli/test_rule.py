@@ -3,17 +3,17 @@ from __future__ import annotations
 import pytest
 
 from gradcheck_cli.remedies import remedies_for
-from gradcheck_cli.rules import RULES
+from gradcheck_cli.rules import EVERY_RULE
 
 
 def test_without_a_code_all_rules_are_listed(gradcheck) -> None:
     ended = gradcheck("rule")
     assert ended.code == 0
-    assert all(rule.code in ended.out and rule.name in ended.out for rule in RULES)
+    assert all(rule.code in ended.out and rule.name in ended.out for rule in EVERY_RULE)
     assert max(map(len, ended.out.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+@pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: rule.code)
 def test_every_rule_is_explained_with_causes_and_remedies(gradcheck, rule) -> None:
     ended = gradcheck("rule", rule.code)
     assert ended.code == 0

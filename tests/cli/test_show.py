@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck_cli.reports import COMPARING, FORMATS, Style, render
+from gradcheck_cli.reports import COMPARING, FORMATS, WATCHING, Style, render
 from gradcheck_cli.reports.comparison import compare
 from gradcheck_cli.reports.jsonfile import read_saved
 from tests.reports.examples import EXAMPLES, SUITES, healthy, vanishing
+from tests.timeline.sessions import SESSIONS
 
 
 def _timeless(text: str) -> str:
@@ -103,3 +104,38 @@ def test_a_format_that_cannot_compare(gradcheck, saved, tmp_path: Path, format: 
         ended = gradcheck("show", saved("vanishing"), saved("healthy"), *option)
         assert ended.code == 2
         assert f"`{format}` cannot show two runs compared" in ended.err
+
+
+@pytest.fixture
+def saved_run(tmp_path: Path):
+    def save(example: str) -> str:
+        path = tmp_path / f"run-{example}.json"
+        path.write_text(render(SESSIONS[example]().timeline(), "json"), encoding="utf-8")
+        return str(path)
+
+    return save
+
+
+@pytest.mark.parametrize("format", WATCHING)
+@pytest.mark.parametrize("example", SESSIONS)
+def test_a_run_is_shown_as_it_was_printed(gradcheck, saved_run, example: str, format: str) -> None:
+    ended = gradcheck("show", saved_run(example), "--format", format)
+    assert ended.code == 0
+    assert ended.out == render(SESSIONS[example]().timeline(), format, Style(width=100))
+
+
+@pytest.mark.parametrize("format", [name for name in FORMATS if name not in WATCHING])
+def test_a_format_that_cannot_show_a_run(gradcheck, saved_run, tmp_path: Path, format: str) -> None:
+    out = tmp_path / "out"
+    for option in (("--format", format), ("--output", f"{format}={out}")):
+        ended = gradcheck("show", saved_run("nan"), *option)
+        assert ended.code == 2
+        assert f"error: the format `{format}` cannot show a run" in ended.err
+        assert "hint: Use one of table, json." in ended.err
+
+
+def test_runs_are_not_compared(gradcheck, saved, saved_run) -> None:
+    for pair in ((saved_run("nan"), saved("healthy")), (saved("healthy"), saved_run("nan"))):
+        ended = gradcheck("show", *pair)
+        assert ended.code == 2
+        assert f"{saved_run('nan')}: the run of a script cannot be compared" in ended.err

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from gradcheck_cli.config.models import Check, File, Options
 from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
 from gradcheck_cli.records.thresholds import TUNABLE
-from gradcheck_cli.rules import RULES
+from gradcheck_cli.rules import EVERY_RULE
 
-BY_CODE = {rule.code: rule for rule in RULES}
+BY_CODE = {rule.code: rule for rule in EVERY_RULE}
 
 
 def file(**fields: Any) -> File:

@@ -9,7 +9,7 @@ import pytest
 from gradcheck_cli.records.causes import CAUSES, Cause
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.remedies import BY_CAUSE, ROWS
-from gradcheck_cli.rules import RULES
+from gradcheck_cli.rules import EVERY_RULE
 
 
 @pytest.mark.parametrize("cause", CAUSES.values(), ids=lambda cause: cause.name)
@@ -18,7 +18,7 @@ def test_a_cause_reads_well(cause: Cause) -> None:
     assert cause.meaning.endswith(".") and len(cause.meaning) <= 110
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+@pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: rule.code)
 def test_a_rule_names_causes_of_the_list(rule) -> None:
     assert set(rule.causes) <= set(CAUSES)
     if rule.severity is Severity.NOTE:
@@ -38,5 +38,5 @@ def test_the_remedies_of_a_cause_have_a_place_each(cause: str) -> None:
 
 
 def test_every_illness_that_a_rule_names_has_a_remedy() -> None:
-    named = {cause for rule in RULES for cause in rule.causes if not CAUSES[cause].note}
+    named = {cause for rule in EVERY_RULE for cause in rule.causes if not CAUSES[cause].note}
     assert named == set(BY_CAUSE)

@@ -7,13 +7,13 @@ import dataclasses
 import pytest
 
 from gradcheck_cli.records.thresholds import BOUNDS, TUNABLE, Thresholds
-from gradcheck_cli.rules import BY_CODE
+from gradcheck_cli.rules import EVERY_RULE
 
 
 @pytest.mark.parametrize("name", BOUNDS)
 def test_a_threshold_belongs_to_a_rule_and_lies_within_its_bounds(name: str) -> None:
     bounds = BOUNDS[name]
-    assert bounds.rule in BY_CODE
+    assert bounds.rule in {rule.code for rule in EVERY_RULE}
     assert bounds.low <= getattr(Thresholds(), name) <= bounds.high
     assert bounds.movable == (bounds.low < bounds.high) == (name in TUNABLE)
     assert bounds.unit and bounds.meaning.endswith(".")

@@ -10,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck_cli.errors import ReportError
-from gradcheck_cli.records.documents import report_from_dict, report_to_dict
+from gradcheck_cli.records.documents import report_from_dict, report_to_dict, run_from_dict
 from gradcheck_cli.records.report import Finding, Layer, Remedy, Report, Trial
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.timeline import Alarm, LayerCourse, Overhead, Point, Timeline
 from gradcheck_cli.reports import Style, render
 from gradcheck_cli.reports.jsonfile import read_saved
 from tests.reports.examples import EXAMPLES, SUITES, vanishing
+from tests.timeline.sessions import SESSIONS
 
 # hypothesis fills required fields by the records' annotations; those with defaults are named here.
 WORDS = st.text(max_size=8)
@@ -208,3 +210,81 @@ def test_corrupt_suites(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ReportError) as caught:
         read_saved(path)
     assert message in caught.value.message
+
+
+@pytest.mark.parametrize("example", SESSIONS)
+def test_a_run_reads_back(example: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(render(SESSIONS[example]().timeline(), "json"), encoding="ascii")
+    again = read_saved(path)
+    assert isinstance(again, Timeline)
+    assert render(again, "json") == path.read_text(encoding="ascii")
+    assert render(again, "table") == render(SESSIONS[example]().timeline(), "table")
+
+
+def test_the_contract_of_a_run() -> None:
+    data = json.loads(render(SESSIONS["nan"]().timeline(), "json"), parse_constant=refuse)
+    assert list(data) == [
+        *("schema", "command", "status", "exit_code", "script_exit", "steps", "ranks", "alarms", "diagnoses"),
+        *("series", "layers", "overhead", "notes", "versions", "seconds", "error"),
+    ]
+    assert (data["schema"], data["command"], data["status"]) == (
+        "gradcheck-run/1",
+        ["train.py", "--epochs", "2"],
+        "ill",
+    )
+    (alarm,) = data["alarms"]
+    assert list(alarm) == [
+        *("kind", "step", "last_step", "rank", "optimizer", "optimizer_step", "micro_batch", "source", "verdict"),
+        *("message", "evidence", "samples", "replay", "report"),
+    ]
+    assert (alarm["kind"], alarm["verdict"], alarm["replay"], alarm["samples"]) == (
+        *("nonfinite", "confirmed", "exact"),
+        [6],
+    )
+    assert alarm["source"] == {"file": "train.py", "line": 41, "code": "    loss.backward()"}
+    assert alarm["report"]["schema"] == data["diagnoses"][0]["report"]["schema"] == "gradcheck-report/1"
+    assert report_from_dict(alarm["report"]).findings[0].code == "GC630"
+    assert list(data["diagnoses"][0]) == ["step", "why", "replay", "report"]
+    assert data["series"]["loss"][0] == [1, 2.31, 2.31, 2.31]
+    assert data["series"]["grad_norm"][-1] == [160, "nan", "nan", "nan"]
+    assert data["overhead"] == {"ms_per_step": 0.4, "percent": 1.066667}
+    layered = json.loads(render(SESSIONS["layered"]().timeline(), "json"))
+    assert layered["layers"]["net.2"] == {"steps": [1, 8, 64], "relative_gradient": [None, 0.02, 0.02]}
+    assert json.loads(render(SESSIONS["asked"]().timeline(), "json"))["script_exit"] is None
+
+
+ALARMS = st.builds(
+    Alarm,
+    samples=st.none() | st.lists(st.integers(), max_size=2).map(tuple),
+    source=SOURCES,
+    report=REPORTS,
+    evidence=st.dictionaries(WORDS, st.floats() | st.integers(), max_size=2),
+)
+RUNS = st.builds(
+    Timeline,
+    script_exit=st.none() | st.integers(),
+    alarms=st.lists(ALARMS, max_size=1).map(tuple),
+    series=st.dictionaries(WORDS, st.lists(st.builds(Point), max_size=3).map(tuple), max_size=2),
+    layers=st.dictionaries(WORDS, st.builds(LayerCourse), max_size=1),
+    overhead=st.none() | st.builds(Overhead),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(RUNS)
+def test_round_trip_of_a_run(run: Timeline) -> None:
+    text = render(run, "json")
+    again = run_from_dict(json.loads(text, parse_constant=refuse))
+    assert render(again, "json") == text
+    assert render(again, "table", Style(width=80, verbose=True)) is not None
+
+
+def test_damage_in_a_run_is_told_with_its_place(tmp_path: Path) -> None:
+    data = json.loads(render(SESSIONS["nan"]().timeline(), "json"))
+    data["alarms"][0]["report"]["findings"][0]["severity"] = "fatal"
+    (tmp_path / "run.json").write_text(json.dumps(data))
+    with pytest.raises(ReportError, match=r"alarms\[0\]\.report\.findings\[0\]\.severity should be one of"):
+        read_saved(tmp_path / "run.json")
+    with pytest.raises(ReportError, match="holds a run, not one report"):
+        report_from_dict(data)

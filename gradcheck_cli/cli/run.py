@@ -1,0 +1,262 @@
+"""`gradcheck run SCRIPT [ARGS]`."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gradcheck_cli.cli.helping import PanelCommand
+from gradcheck_cli.cli.options import (
+    OUTPUT,
+    RUN,
+    Asked,
+    Color,
+    ColorChoice,
+    ConfigFile,
+    Debug,
+    Ignore,
+    LeastToFail,
+    NoConfig,
+    Outputs,
+    Quiet,
+    Select,
+    Trials,
+    TryBudget,
+    Verbose,
+    by_policy,
+    config_file,
+    finish,
+)
+from gradcheck_cli.errors import GradcheckError, UsageError
+from gradcheck_cli.records.choices import FailOn
+from gradcheck_cli.reports import WATCHING
+
+if TYPE_CHECKING:
+    from gradcheck_cli.records.run import RunOptions
+    from gradcheck_cli.records.timeline import Timeline
+
+_COMMAND = "SCRIPT [ARGS]..."
+_GIVEN = "gradcheck: as given"
+_WHERE = re.compile(r"(\d+:)?0*[1-9]\d*", re.ASCII)
+
+
+class OnAlarm(str, Enum):
+    """What becomes of the script when an alarm is confirmed."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
+class RunCommand(PanelCommand):
+    """A command whose first positional ends its options; it keeps what it was called with."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Parse; a `--` is gone afterwards, and means that a command follows rather than a script."""
+        ctx.meta[_GIVEN] = tuple(args)
+        ctx.allow_interspersed_args = False
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What stands in the first line of the help."""
+        return ["[OPTIONS]", _COMMAND]
+
+
+def run(
+    context: typer.Context,
+    command: Annotated[
+        list[str],
+        typer.Argument(
+            metavar=_COMMAND, help="A script and its arguments, or any command after `--`.", show_default=False
+        ),
+    ],
+    module: Annotated[
+        bool, typer.Option("-m", help="SCRIPT is a module, as for `python -m`.", rich_help_panel=RUN)
+    ] = False,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[OPT:]STEP",
+            help="Diagnose this step, or this one of an optimiser; repeatable.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Diagnose step N, then stop the script.", rich_help_panel=RUN),
+    ] = None,
+    no_first: Annotated[
+        bool, typer.Option("--no-first", help="Leave step 1 undiagnosed.", rich_help_panel=RUN)
+    ] = False,
+    on_alarm: Annotated[
+        OnAlarm, typer.Option(help="Whether a confirmed alarm stops the script.", rich_help_panel=RUN)
+    ] = OnAlarm.CONTINUE,
+    max_diagnoses: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="Diagnoses at most, but for those asked for.", rich_help_panel=RUN),
+    ] = 5,
+    budget: Annotated[
+        float,
+        typer.Option(metavar="PERCENT", help="What watching may cost, of a step's time.", rich_help_panel=RUN),
+    ] = 5.0,
+    save_batch: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Keep the batch of every alarm, tensors only.", rich_help_panel=RUN),
+    ] = None,
+    trials: Trials = True,
+    try_budget: TryBudget = 800,
+    select: Select = None,
+    ignore: Ignore = None,
+    fail_on: LeastToFail = None,
+    config: ConfigFile = None,
+    no_config: NoConfig = False,
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="|".join(WATCHING), help="What to write to stderr at the end.", rich_help_panel=OUTPUT
+        ),
+    ] = "table",
+    output: Outputs = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    color: ColorChoice = Color.AUTO,
+    debug: Debug = False,
+) -> None:
+    """Run a training script as it is, watch its gradients, and explain the step that goes wrong.
+
+    The first positional ends our options; all after it belongs to the script, and so does stdout. After `--` any
+    command can stand that starts one: torchrun, accelerate launch, bash train.sh. The exit code is the script's own
+    if it is not 0.
+    """
+    asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
+    told = ("-m", *command) if module else tuple(command)
+
+    def work() -> Timeline:
+        from gradcheck_cli.records.run import RunOptions
+
+        started = startable(command, module=module, after_dashes=_after_dashes(context, command))
+        options = RunOptions(
+            command=told,
+            at=_places(at or ()),
+            budget=_percent(budget),
+            steps=steps,
+            stop_on_alarm=on_alarm is OnAlarm.STOP,
+            max_diagnoses=max_diagnoses,
+            first=not no_first,
+            save_batch=_folder(save_batch),
+            try_budget=try_budget if trials else 0,
+            select=_rules(select, "--select"),
+            ignore=_rules(ignore, "--ignore"),
+            fail_on=fail_on or FailOn.WARNING,
+        )
+        ruled, notes = by_policy(options, config_file(config, no_config), fail_on)
+        timeline = _watched(started, ruled)
+        return replace(timeline, notes=(*timeline.notes, *notes))
+
+    def failing(error: GradcheckError) -> Timeline:
+        from gradcheck_cli.records.choices import Status
+        from gradcheck_cli.records.timeline import Timeline
+
+        return Timeline(command=told, status=Status.FAILED, exit_code=error.exit_code, error=error.message)
+
+    finish(asked, " ".join(told), work, stream=sys.stderr, formats=WATCHING, failing=failing)
+
+
+def _watched(command: list[str], options: RunOptions) -> Timeline:
+    """Run the command in a session of its own, and put together what it left there."""
+    import tempfile
+
+    from gradcheck_cli.timeline import assembled
+    from gradcheck_cli.watch.session import read, write_options
+    from gradcheck_cli.worker.script import environment, run_script
+
+    folder = tempfile.mkdtemp(prefix="gradcheck-run-")
+    try:
+        write_options(folder, options)
+        started = time.perf_counter()
+        code = run_script(command, environment(folder))
+        return assembled(read(folder), options, code, time.perf_counter() - started)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def startable(command: Sequence[str], *, module: bool, after_dashes: bool) -> list[str]:
+    """What to start for a script, a module or a command with its arguments.
+
+    Raises:
+        UsageError: There is no such script or command.
+    """
+    first = command[0]
+    if module:
+        return [sys.executable, "-m", *command]
+    if not after_dashes:
+        if first != "-" and not os.path.lexists(first):
+            raise UsageError(f"there is no file {first}", hint=_other_form(first))
+        return [sys.executable, *command]
+    if shutil.which(first) is None:
+        raise UsageError(f"there is no command `{first}`", hint=_where_else(first))
+    return list(command)
+
+
+def _other_form(name: str) -> str:
+    if shutil.which(name):
+        return f"To run the command, write -- {name}."
+    return "SCRIPT is a file; write a module as -m NAME, and any other command after `--`."
+
+
+def _where_else(name: str) -> str:
+    if Path(name).is_file():
+        return "Leave out the `--` before a script."
+    beside = shutil.which(name, path=str(Path(sys.executable).parent))
+    if beside:
+        return f"Activate the environment that it is in, or write {beside}."
+    return "Commands are looked for on PATH."
+
+
+def _after_dashes(context: typer.Context, command: Sequence[str]) -> bool:
+    given: tuple[str, ...] = context.meta[_GIVEN]
+    return given[: -len(command)][-1:] == ("--",)
+
+
+def _rules(texts: Sequence[str] | None, option: str) -> tuple[str, ...]:
+    if not texts:
+        return ()
+    from gradcheck_cli.rules import patterns  # which loads them all: the script waits for that
+
+    return patterns(texts, option)
+
+
+def _places(texts: Sequence[str]) -> tuple[str, ...]:
+    for text in texts:
+        if not _WHERE.fullmatch(text):
+            hint = "Write --at 120, or --at 1:120 for step 120 of the second optimiser; steps count from 1."
+            raise UsageError(f"--at `{text}` is not a step", hint=hint)
+    return tuple(dict.fromkeys(texts))
+
+
+def _percent(budget: float) -> float:
+    if not math.isfinite(budget) or not 0 <= budget <= 100:
+        raise UsageError(f"--budget {budget:g} is not a share of a step's time", hint="Write a percentage: --budget 5.")
+    return budget
+
+
+def _folder(path: str | None) -> str | None:
+    """The folder of --save-batch, wherever the script goes to."""
+    if path is None:
+        return None
+    folder = Path(path).expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--save-batch {path}: is not a folder", hint="Name a folder; it is made if need be.")
+    if not folder.parent.is_dir():
+        raise UsageError(f"--save-batch {path}: there is no folder {folder.parent}", hint="Make it first.")
+    return str(folder)

@@ -1,0 +1,73 @@
+"""Every number that an alarm of a run, or its judgement, turns on.
+
+None is movable: what tells a spike that matters from one that does not is what comes next (THEORY.md, section 7), so
+the numbers that raise an alarm decide only how often a step is explained, and those that judge it compare the run with
+itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alarming:
+    """One number a field; a *sigma* is 1.4826 times the median absolute deviation, an update one of one optimiser."""
+
+    # ------------------------------------------------------------ when one is raised
+    window: int = 50
+    """Updates that the statistics are taken over: the sigma is then known to a sixth (its error is 1.17/sqrt(n))."""
+    warm_up: int = 20
+    """Updates before there are statistics: the sigma is known to a quarter."""
+    spike: float = 8.0
+    """Sigmas above the median that are a spike. Healthy scripts reach 6.5 where layers are thawed, a recurrent net that
+    blew up 11 and 18 (THEORY.md, section 7); higher ones of healthy runs come back, and are judged by that."""
+    novel: float = 1.5
+    """How much higher than anything in the window, and than any spike the run came back from, a spike is."""
+    norm_sigma: float = 0.1
+    """The least sigma of a gradient norm's logarithm: between two batches of one run it differs by 10 % at least."""
+    loss_sigma: float = 4e-3
+    """The least sigma of a loss, over its median: one step of bfloat16, in which some losses are computed (2^-8)."""
+    noticed: float = 1e-3
+    """The least sigma over what has been learned since the start, below which a converged loss only rounds."""
+    explosion: float = 1e3
+    """Factor by which a loss or a gradient norm explodes where there are no statistics yet. Healthy first losses are
+    0.88 to 190 times that of no prediction (`loss_over_zeroed`): what lies beyond was not there at the start."""
+    drift: float = 0.5
+    """Share of what was learned that a loss has lost when it is said to climb."""
+    # ------------------------------------------------------------ how it is judged
+    level: int = 5
+    """Updates whose median loss is the level just before an alarm, and that which the run comes back to."""
+    back: float = 2.0
+    """Sigmas above the level before within which the run is back: within the noise that it had."""
+    patience: int = 25
+    """Updates after an alarm that a run is given at least to come back; their median is the level it stays at."""
+    recovery: int = 100
+    """Updates that it is given at most, two windows. In between: as many as the run had taken before the alarm, since
+    what was learned in n updates is learned again in n."""
+    lost: float = 0.5
+    """Share of what was learned since the first updates that is lost in a run that stays bad."""
+    lost_in_a_burst: float = 0.1
+    """The same, where the gradient norm burst with it: the first loss may be many times that of no prediction."""
+    regained: float = 0.5
+    """Share of what an event cost that is learned again in a run that is on its way back."""
+    at_once: float = 0.5
+    """Share of the loss's rise that an event made itself, within its first 20 updates; else the loss climbed."""
+    climbed: float = 100.0
+    """Factor of the largest loss of before by which a slow climb is more than the drift of a reward or a game."""
+    wiped_out: float = 2.0**23
+    """Factor by which a loss has grown for several updates, from which nothing of before is left: it is below the
+    rounding of float32."""
+    # ------------------------------------------------------------ loss scales
+    skips_in_a_row: int = 10
+    """Skipped updates in a row that are told as a scale that collapses: a start at 2^24 needs 9 to reach PyTorch's
+    default loss scale of 2^16."""
+    smallest_scale: float = 1.0
+    """Loss scale below which scaling makes gradients smaller, so that half precision cannot hold them at all."""
+    skips_for_good: int = 40
+    """Skipped updates in a row that bring the largest scale (2^24) under the smallest normal number of float16."""
+    settled: int = 10
+    """Updates in a row that were made, after which a scale has settled."""
+
+
+ALARMING = Alarming()

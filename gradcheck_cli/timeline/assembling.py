@@ -1,0 +1,99 @@
+"""The session of a run as its timeline: what the processes wrote, judged by how the run went on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradcheck_cli import __version__
+from gradcheck_cli.records.batchwise import is_ill
+from gradcheck_cli.records.choices import Family, Status
+from gradcheck_cli.records.report import Finding, Report
+from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.session import Process
+from gradcheck_cli.records.timeline import Alarm, Diagnosed, Overhead, Timeline
+from gradcheck_cli.records.verdict import exit_code
+from gradcheck_cli.timeline.courses import courses_of, series_of
+from gradcheck_cli.timeline.events import Event, Judge, events_of, rejudged
+from gradcheck_cli.timeline.notes import NO_STEP, notes_of
+from gradcheck_cli.timeline.telling import alarm_of, first_judged
+
+
+def assembled(
+    processes: Sequence[Process],
+    options: RunOptions,
+    script_exit: int | None,
+    seconds: float,
+    judge: Judge = rejudged,
+) -> Timeline:
+    """The timeline of a run that has ended.
+
+    Args:
+        processes: What was read from its session.
+        options: What was asked for.
+        script_exit: How the script ended, 128 + N for signal N.
+        seconds: Wall time of the whole run.
+        judge: Judges the alarms of a process by its vitals.
+    """
+    seen = sorted((p for p in processes if p.vitals), key=lambda p: (p.rank, -len(p.vitals)))
+    events = events_of(seen, judge, options.max_diagnoses)
+    diagnoses, alarms = _told(seen, events, options)
+    main = seen[0] if seen else None
+    ended = None if any(process.stopped for process in processes) else script_exit
+    reports = [each.report for each in alarms] + [each.report for each in diagnoses]
+    findings = [finding for report in reports for finding in report.findings]
+    aside = next((process.aside for process in processes if process.aside), "")
+    versions = {name: version for process in reversed(seen) for name, version in process.versions.items()}
+    return Timeline(
+        command=options.command,
+        status=_status(reports, seen=bool(seen), aside=aside),
+        exit_code=ended or exit_code(findings, options.fail_on) or (2 if aside or not seen else 0),
+        script_exit=ended,
+        steps=max((process.vitals[-1].step for process in seen), default=0),
+        ranks=len(seen),
+        alarms=alarms,
+        diagnoses=diagnoses,
+        series=series_of(main.vitals) if main else {},
+        layers=courses_of(main.layers) if main else {},
+        overhead=_overhead(main) if main else None,
+        notes=notes_of(processes, seen, options),
+        versions={"gradcheck": __version__, **versions},
+        seconds={"total": seconds, "diagnoses": sum((p.cost.diagnoses for p in seen if p.cost), 0.0)},
+        error=f"{NO_STEP}: the watcher stepped aside: {aside}" if aside and not seen else "",
+    )
+
+
+def _told(
+    seen: Sequence[Process], events: Sequence[Event], options: RunOptions
+) -> tuple[tuple[Diagnosed, ...], tuple[Alarm, ...]]:
+    """The diagnoses of the lowest rank and the alarms of all, those of the first steps explained by step 1."""
+    diagnoses: list[Diagnosed] = []
+    began: dict[int, list[Finding]] = {}
+    for process in seen:
+        if process.rank != seen[0].rank:
+            continue
+        for diagnosed in process.diagnosed:
+            told, explains = first_judged(diagnosed, process, events, options)
+            diagnoses.append(told)
+            for event in explains:
+                began[id(event)] = [f for f in told.report.findings if f.family is Family.EXPLODING and is_ill(f)]
+    alarms = tuple(alarm_of(event, began.get(id(event), ()), options) for event in events)
+    return tuple(sorted(diagnoses, key=lambda each: each.step)), alarms
+
+
+def _status(reports: Sequence[Report], *, seen: bool, aside: str) -> Status:
+    """Ill with a finding above a note; healthy only where the run was watched to its end."""
+    if any(report.status is Status.ILL for report in reports):
+        return Status.ILL
+    if aside:
+        return Status.UNKNOWN if seen else Status.FAILED
+    return Status.HEALTHY if seen else Status.UNKNOWN
+
+
+def _overhead(process: Process) -> Overhead | None:
+    cost = process.cost
+    if cost is None or not cost.steps:
+        return None
+    own = cost.total - cost.watching - cost.diagnoses
+    return Overhead(
+        ms_per_step=1000 * cost.watching / cost.steps, percent=100 * cost.watching / own if own > 0 else 0.0
+    )

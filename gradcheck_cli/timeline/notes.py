@@ -1,0 +1,83 @@
+"""What the reader of a timeline has to know beside its alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.session import Process
+from gradcheck_cli.records.timeline import Replay
+from gradcheck_cli.rules.wording import counted
+
+NO_STEP = "no step was seen"
+_VITALS = {"loss": "the loss", "grad_norm": "the gradient's norm"}
+
+
+def notes_of(processes: Sequence[Process], seen: Sequence[Process], options: RunOptions) -> tuple[str, ...]:
+    """Each said once, those of one of several ranks with its number.
+
+    Args:
+        processes: All that wrote into the session.
+        seen: Those of them that saw a step, the one whose curves are shown first.
+        options: What was asked for.
+    """
+    found = (*_unseen(processes, seen), *_of_processes(processes), *_of_main(seen), *_unkept(seen, options))
+    return tuple(dict.fromkeys(found))
+
+
+def _unseen(processes: Sequence[Process], seen: Sequence[Process]) -> Iterator[str]:
+    if seen or any(process.aside for process in processes):
+        return
+    if processes:
+        yield f"{NO_STEP}: a backward pass began, and no optimiser's step or cleared gradient followed"
+    else:
+        yield (
+            f"{NO_STEP}: no process made a backward pass with torch's autograd; python -I, -E and -S, and a launcher "
+            "that clears the environment, keep the watcher out"
+        )
+
+
+def _of_processes(processes: Sequence[Process]) -> Iterator[str]:
+    """What the watchers noted: with its rank where not all ranks did."""
+    several = len({process.rank for process in processes}) > 1
+    told: dict[str, list[int]] = {}
+    for process in processes:
+        aside = [f"the watcher stepped aside: {process.aside}"] if process.aside and process.vitals else []
+        for text in (*process.notes, *aside):
+            told.setdefault(text, []).append(process.rank)
+    for text, ranks in told.items():
+        everyone = len(set(ranks)) == len({process.rank for process in processes})
+        yield text if not several or everyone else f"rank {', '.join(map(str, sorted(set(ranks))))}: {text}"
+
+
+def _of_main(seen: Sequence[Process]) -> Iterator[str]:
+    """What could not be read at every step of the process whose curves are shown, and whose curves are not."""
+    if not seen:
+        return
+    main = seen[0]
+    for name, words in _VITALS.items():
+        missing = sum(getattr(vital, name) is None for vital in main.vitals)
+        if missing:
+            steps = "at any step" if missing == len(main.vitals) else f"at {missing} of {len(main.vitals)} steps"
+            yield f"{words} could not be had {steps}"
+    others = [process for process in seen[1:] if process.rank == main.rank]
+    if others:
+        yield f"{counted(len(others) + 1, 'script')} trained; the curves are those of the one with most steps"
+    if main.stopped:
+        asked = "--steps asks" if main.stopped.why == "steps" else "--on-alarm stop asks"
+        yield f"the script was ended after step {main.stopped.step}, as {asked}"
+
+
+def _unkept(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:
+    """Steps that were to be diagnosed and were not, or not exactly."""
+    if not seen:
+        return
+    for each in seen[0].diagnosed:
+        if each.replay is not Replay.EXACT:
+            how = "exactly" if each.replay is Replay.INEXACT else "at all"
+            yield f"step {each.step} could not be repeated {how}" + "".join(
+                f": {note}" for note in each.report.notes[:1]
+            )
+    steps = seen[0].vitals[-1].step
+    if options.steps is not None and steps < options.steps:
+        yield f"--steps {options.steps}: the script ended after {counted(steps, 'step')}"

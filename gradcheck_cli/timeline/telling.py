@@ -1,0 +1,187 @@
+"""Events and diagnoses as the timeline's records: their findings as grave as the run bears them out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gradcheck_cli import __version__
+from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.batchwise import is_ill
+from gradcheck_cli.records.choices import Family, Status
+from gradcheck_cli.records.report import Finding, Report
+from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.session import Process
+from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Replay, Vital, Why
+from gradcheck_cli.records.traits import Trait
+from gradcheck_cli.records.verdict import gravest_first
+from gradcheck_cli.remedies import remedies_for
+from gradcheck_cli.rules import alarm_finding, chosen, explaining, waive
+from gradcheck_cli.timeline.events import Event, of_one_job
+from gradcheck_cli.timeline.opinions import (
+    confirmed,
+    learning,
+    opened,
+    refuted,
+    still_open,
+    undecided,
+    with_findings,
+)
+
+BLOWN_UP = (AlarmKind.NONFINITE, AlarmKind.DIVERGING)
+"""What a run that begins too steeply ends in."""
+_SCALED = frozenset((AlarmKind.OVERFLOW, AlarmKind.SCALE_COLLAPSE))
+
+
+def first_judged(
+    first: Diagnosed, process: Process, events: Sequence[Event], options: RunOptions
+) -> tuple[Diagnosed, list[Event]]:
+    """The diagnosis of step 1 as the run bears it out, and the events that it explains.
+
+    Its findings are notes where the run learned all the same. Where the run blew up in its first steps what explodes at
+    step 1 is confirmed by it. Else they stand as `check` judges them, a suspicion being a note.
+    """
+    if first.why is not Why.FIRST or not any(map(is_ill, first.report.findings)):
+        return first, []
+    if first.replay is not Replay.EXACT:
+        return _replaced(first, [undecided(f, NOT_EXACT) for f in first.report.findings], options), []
+    standing = [event for event in events if event.stands and of_one_job(event.process, process)]
+    early = [event for event in standing if event.judged.raised.step <= ALARMING.warm_up]
+    blown = [event for event in early if event.judged.raised.kind in BLOWN_UP]
+    if blown:
+        told = f"the run blew up at step {blown[0].judged.raised.step}"
+        findings = [confirmed(f, told) if f.family is Family.EXPLODING else f for f in first.report.findings]
+        return _replaced(first, findings, options), blown
+    first = _replaced(first, [opened(f, first.step, process) for f in first.report.findings], options)
+    found = learning(_until(process, first.step, standing), first.report, options.thresholds)
+    if found.learned and not standing:
+        told = f"looked extreme at the start, and the run learned: {found.told}"
+        return _replaced(first, [refuted(f, told) for f in first.report.findings], options), []
+    told = f"the run learned at first, {found.told}, and went wrong later" if found.learned else found.told
+    return _replaced(first, [still_open(f, told) for f in first.report.findings], options), []
+
+
+def _until(process: Process, step: int, standing: Sequence[Event]) -> list[Vital]:
+    """The vitals of the optimiser of a step, from there until the run goes wrong."""
+    optimizer = next((v.optimizer for v in process.vitals if v.step == step), 0)
+    end = min((event.judged.raised.step for event in standing), default=math.inf)
+    return [v for v in process.vitals if v.optimizer == optimizer and step <= v.step < end]
+
+
+NOT_EXACT = "the step could not be repeated exactly, so that its gradients are not those of the run"
+
+
+def _replaced(diagnosed: Diagnosed, findings: Sequence[Finding], options: RunOptions) -> Diagnosed:
+    return replace(diagnosed, report=with_findings(diagnosed.report, gravest_first(findings), options.fail_on))
+
+
+def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Alarm:
+    """The alarm that an event is told as.
+
+    Args:
+        event: What happened.
+        began: What step 1 showed that explains it.
+        options: Which findings are shown, and which fail the run.
+    """
+    raised, entry = event.judged.raised, event.entry
+    message = f"{raised.message} ({event.among})" if event.among else raised.message
+    diagnosed = _diagnosed(event)
+    trusted = (*began, *(diagnosed if entry.replay is Replay.EXACT else ()))
+    own = replace(alarm_finding(event.judged, trusted, _line(event, trusted), _why(event)), message=message)
+    own = _with_remedies(own, explaining(raised.kind, trusted), raised.kind)
+    return Alarm(
+        kind=raised.kind,
+        step=raised.step,
+        last_step=event.judged.last_step,
+        rank=event.process.rank,
+        optimizer=raised.optimizer,
+        optimizer_step=entry.optimizer_step,
+        micro_batch=entry.micro_batch,
+        source=entry.source,
+        verdict=event.judged.outcome,
+        message=message,
+        evidence=raised.evidence,
+        samples=entry.samples,
+        replay=entry.replay,
+        report=_report(event, own, (*began, *diagnosed), options),
+    )
+
+
+def _line(event: Event, trusted: Sequence[Finding]) -> SourceLine | None:
+    """The line that an alarm is about: the optimiser's where its rate is the cause, else that of the backward pass."""
+    cause = alarm_finding(event.judged, trusted, None, "").cause
+    return (event.entry.optimizer_source if cause in OF_THE_OPTIMIZER else None) or event.entry.source
+
+
+OF_THE_OPTIMIZER = frozenset(("lr-too-high", "lr-too-low", "no-warmup", "weight-decay"))
+"""Causes that stand in the line that makes the optimiser."""
+
+
+def _diagnosed(event: Event) -> tuple[Finding, ...]:
+    """The findings of the step that was repeated, as grave as the rest of the run bears them out."""
+    findings = gravest_first(event.entry.report.findings) if event.entry.report else ()
+    if event.entry.replay is not Replay.EXACT:
+        return tuple(undecided(finding, NOT_EXACT) for finding in findings)
+    told = ": ".join(filter(None, (_OUTCOME[event.judged.outcome], event.judged.told)))
+    if not event.stands:
+        decided = refuted if event.judged.outcome is Outcome.RECOVERED else undecided
+        return tuple(decided(finding, told) for finding in findings)
+    explains = {id(finding) for finding in explaining(event.judged.raised.kind, findings)}
+    return gravest_first(confirmed(f, told) if id(f) in explains else f for f in findings)
+
+
+_OUTCOME = {
+    Outcome.CONFIRMED: "the run did not come back from it",
+    Outcome.RECOVERED: "the run came back from it",
+    Outcome.OPEN: "the script ended before it could be told whether the run comes back",
+}
+
+
+def _why(event: Event) -> str:
+    """What it was judged by, which rows carry it, and whether the step was repeated."""
+    entry = event.entry
+    parts = [event.judged.told or _OUTCOME[event.judged.outcome]]
+    if entry.samples:
+        rows = ", ".join(map(str, entry.samples))
+        parts += [f"row {rows} of the batch carries it" if len(entry.samples) == 1 else f"rows {rows} carry it"]
+    because = f": {entry.reason}" if entry.reason else ""
+    if entry.replay is Replay.EXACT:
+        parts += ["the step was repeated exactly"]
+    elif entry.replay is Replay.INEXACT:
+        parts += [f"the step was repeated, but not exactly, so that no cause is named{because}"]
+    else:
+        parts += [f"the step could not be repeated{because}"]
+    return "; ".join(parts)
+
+
+def _with_remedies(own: Finding, explained: Sequence[Finding], kind: AlarmKind) -> Finding:
+    if not is_ill(own) or (own.family is Family.NONFINITE and not explained):
+        return own  # nothing that is borrowed from other ops
+    if explained:
+        return replace(own, remedies=explained[0].remedies)
+    traits = frozenset((Trait.SCALED,)) if kind in _SCALED else frozenset[Trait]()
+    return replace(own, remedies=remedies_for(own.cause, traits))
+
+
+def _report(event: Event, own: Finding, others: Sequence[Finding], options: RunOptions) -> Report:
+    """The diagnosis of the step with the alarm's own finding first, if it is to be shown."""
+    entry = event.entry
+    base = entry.report or _empty(event)
+    told = (own,) if chosen(own.code, own.rule, options.select, options.ignore) else ()
+    kept, waived = waive(told, options.waivers)
+    hidden = int(is_ill(own) and not kept)
+    report = replace(base, hidden=base.hidden + hidden, waived=(*base.waived, *waived))
+    return with_findings(report, (*kept, *others), options.fail_on)
+
+
+def _empty(event: Event) -> Report:
+    return Report(
+        name=f"step {event.judged.raised.step}",
+        status=Status.UNKNOWN,
+        exit_code=0,
+        target={},
+        versions={"gradcheck": __version__, **event.process.versions},
+        seconds={},
+    )

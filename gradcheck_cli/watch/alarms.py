@@ -1,0 +1,97 @@
+"""The alarms of a run, fed with what was read at every step: raised at once, judged by what comes next.
+
+THEORY.md, section 7: no threshold tells a spike that matters from one that does not, so an alarm is raised early, while
+the step can be repeated, and the rest of the run is its judge. Everything here is pure, costs microseconds a step and
+keeps windows, never a series: it runs within the script, and once more over the session file, with the same answers.
+"""
+
+from __future__ import annotations
+
+import math
+
+from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
+from gradcheck_cli.watch.losses import Losses
+from gradcheck_cli.watch.scaling import Scaling
+
+
+class Alarms:
+    """All alarms of one process."""
+
+    def __init__(self) -> None:
+        self._losses: dict[int, Losses] = {}
+        self._scaling: dict[int, Scaling] = {}
+        self._broken: list[tuple[Raised, int]] = []  # with the last step of each
+        self._finite_since = ALARMING.warm_up
+        self._last: Vital | None = None
+        self._game = False
+
+    def see(self, vital: Vital) -> tuple[Raised, ...]:
+        """Take in the next attempted update, in order of `Vital.step`.
+
+        Returns:
+            What it raises: mostly nothing.
+        """
+        self._note_game(vital)
+        raised: tuple[Raised, ...] = ()
+        if vital.skipped or vital.optimizer in self._scaling:
+            raised += self._scaling.setdefault(vital.optimizer, Scaling()).see(vital)
+        if not vital.skipped:
+            raised += self._unless_finite(vital)
+        losses = self._losses.get(vital.optimizer)
+        if losses is None:
+            losses = self._losses[vital.optimizer] = Losses()
+        return raised + losses.see(vital, game=self._game)
+
+    def judged(self) -> tuple[Judged, ...]:
+        """All that was raised, in the order of its steps, as the run so far judges it."""
+        judged = [
+            Judged(raised=raised, last_step=last, outcome=Outcome.CONFIRMED, finding=True, told="it is not finite")
+            for raised, last in self._broken
+        ]
+        for losses in self._losses.values():
+            judged += losses.judged(game=self._game)
+        for scaling in self._scaling.values():
+            judged += scaling.judged()
+        return tuple(sorted(judged, key=lambda each: each.raised.step))
+
+    def _note_game(self, vital: Vital) -> None:
+        """Optimisers that follow each other with different losses have each an objective of its own (a GAN)."""
+        last, self._last = self._last, vital
+        if last is not None and vital.optimizer > last.optimizer and None not in (vital.loss, last.loss):
+            self._game = self._game or vital.loss != last.loss
+
+    def _unless_finite(self, vital: Vital) -> tuple[Raised, ...]:
+        broken = _broken(vital)
+        if not broken:
+            self._finite_since += 1
+            return ()
+        for losses in self._losses.values():
+            losses.broke(vital.step, game=self._game)
+        same_event = self._finite_since < ALARMING.warm_up
+        self._finite_since = 0
+        if same_event:
+            self._broken[-1] = self._broken[-1][0], vital.step
+            return ()
+        raised = Raised(
+            kind=AlarmKind.NONFINITE,
+            step=vital.step,
+            optimizer=vital.optimizer,
+            message=broken,
+            evidence={
+                name: value
+                for name, value in (("loss", vital.loss), ("grad_norm", vital.grad_norm))
+                if value is not None
+            },
+        )
+        self._broken.append((raised, vital.step))
+        return (raised,)
+
+
+def _broken(vital: Vital) -> str:
+    """What is not finite at a step, or ""."""
+    if vital.loss is not None and not math.isfinite(vital.loss):
+        return f"the loss is {vital.loss}"
+    if vital.grad_norm is not None and not math.isfinite(vital.grad_norm):
+        return f"the gradient norm is {vital.grad_norm}"
+    return "" if vital.finite else "a gradient or a parameter is not finite"

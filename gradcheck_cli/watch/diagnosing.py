@@ -1,0 +1,266 @@
+"""A step that went wrong, or was asked for, repeated and explained while its tape is there."""
+
+from __future__ import annotations
+
+import linecache
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from gradcheck_cli.records.choices import Family
+from gradcheck_cli.records.documents import report_to_dict
+from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.spec import Step
+from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital, Why
+from gradcheck_cli.runtime.passes import forward_pass
+from gradcheck_cli.runtime.state import preserved
+from gradcheck_cli.watch.accumulation import Accumulation
+from gradcheck_cli.watch.proof import verify
+from gradcheck_cli.watch.quiet import unheard
+from gradcheck_cli.watch.replay import line_of, step_of
+from gradcheck_cli.watch.samples import bad_rows, rows_in, without
+from gradcheck_cli.watch.session import Session
+from gradcheck_cli.watch.tape import Backward, Tape
+from gradcheck_cli.watch.vitals import Norms
+
+
+class Explain(Protocol):
+    """What explains a step that can be repeated, as `gradcheck check` would."""
+
+    def __call__(self, step: Step, *, trials: bool) -> Report:
+        """The report on a step, with remedies tried where that is wanted."""
+
+
+Chance = Callable[[Step], float | None]
+"""What the loss of a step is with one answer for every sample (Lm), if that can be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One backward pass, as it was read.
+
+    Attributes:
+        backward: The pass, with its tape.
+        loss: Its loss without a loss scale; None where it did not start from one real number.
+        norms: The gradients as they stand after it.
+        scale: The loss scale that is in them, 1 without one.
+    """
+
+    backward: Backward
+    loss: float | None
+    norms: Norms
+    scale: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether its loss and the gradients after it are finite."""
+        return (self.loss is None or math.isfinite(self.loss)) and all(map(math.isfinite, self.norms.values))
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """What came of repeating a step.
+
+    Attributes:
+        replay: Whether it was the step.
+        why: Why it was not, for a note.
+        micro_batch: The backward pass that was explained.
+        report: The diagnosis; None where it could not be repeated exactly.
+        samples: Rows of its batch that carry what is wrong, or None.
+        chance: Lm of the step, or None.
+    """
+
+    replay: Replay
+    why: str
+    micro_batch: int
+    report: Report | None = None
+    samples: tuple[int, ...] | None = None
+    chance: float | None = None
+
+
+class Diagnosing:
+    """Repeats steps, and tells what they came to.
+
+    Attributes:
+        seconds: What that took so far.
+    """
+
+    def __init__(
+        self,
+        options: RunOptions,
+        session: Session,
+        explain: Explain,
+        chance: Chance,
+        tape: Tape,
+        accumulation: Accumulation,
+    ) -> None:
+        self._options, self._session, self._explain, self._chance = options, session, explain, chance
+        self._tape, self._accumulation = tape, accumulation
+        self._left = options.max_diagnoses
+        self.seconds = 0.0
+
+    def alarm(
+        self,
+        raised: Raised,
+        vital: Vital,
+        seen: Sequence[Seen],
+        usual: float | None,
+        made_at: tuple[str, int] | None,
+    ) -> None:
+        """Explain what raised an alarm, where the run may still make a diagnosis.
+
+        Args:
+            raised: The alarm.
+            vital: The step's reading.
+            seen: The backward passes that it is made of.
+            usual: What the number that the alarm is about was before, if that is known.
+            made_at: The file and line that made the optimiser.
+        """
+        if self._left > 0 and seen:
+            self._left -= 1
+            came = self._timed(lambda: self._repeated(seen, _limit(raised, vital, usual), trials=False, alarm=True))
+            self._save_batch(vital.step, seen[came.micro_batch], came)
+        else:
+            why = "no backward pass was seen" if not seen else "--max-diagnoses was reached"
+            came = Repeated(Replay.IMPOSSIBLE, why, 0)
+        self._session.say(
+            "raised",
+            raised=raised,
+            optimizer_step=vital.optimizer_step,
+            micro_batch=came.micro_batch,
+            source=_shown(line_of(seen[came.micro_batch].backward.place)) if seen else None,
+            optimizer_source=_shown(made_at and SourceLine(file=made_at[0], line=made_at[1])),
+            chance=came.chance,
+            replay=came.replay,
+            reason=came.why,
+            samples=came.samples,
+            report=came.report and report_to_dict(came.report, exact=True),
+        )
+
+    def blames_a_value(self, seen: Seen) -> bool:
+        """Whether a step that raised did so for a value that is not finite."""
+        came = self._timed(lambda: self._repeated([seen], None, trials=False))
+        return came.report is not None and any(f.family is Family.NONFINITE for f in came.report.findings)
+
+    def asked(self, why: Why, vital: Vital, seen: Sequence[Seen]) -> None:
+        """Explain a step that was asked for."""
+        if not seen:
+            self._session.say("note", text=f"step {vital.step} was not diagnosed: no backward pass was seen")
+            return
+        trials = why is not Why.FIRST and self._options.try_budget > 0
+        came = self._timed(lambda: self._repeated(seen, None, trials=trials))
+        self._session.say(
+            "diagnosed",
+            step=vital.step,
+            why=why,
+            replay=came.replay,
+            reason=came.why,
+            report=came.report and report_to_dict(came.report, exact=True),
+        )
+
+    def _timed(self, work: Callable[[], Repeated]) -> Repeated:
+        started = time.perf_counter()
+        try:
+            with unheard():
+                return work()
+        finally:
+            self.seconds += time.perf_counter() - started
+
+    def _repeated(self, seen: Sequence[Seen], is_bad: _IsBad | None, *, trials: bool, alarm: bool = False) -> Repeated:
+        place = next((i for i, each in enumerate(seen) if not each.finite), len(seen) - 1)
+        verified = verify(self._tape, self._accumulation, seen[-1].norms)
+        if verified.outcome is not Replay.EXACT:
+            return Repeated(verified.outcome, verified.why, place)
+        with self._tape.quiet():
+            step = self._step(seen[place])
+            report = self._explain(step, trials=trials)
+            samples = guilty_rows(step, is_bad, seen[place].backward.raised) if is_bad is not None else None
+            chance = self._chance(step) if alarm and seen[place].finite else None
+        return Repeated(Replay.EXACT, "", place, report, samples, chance)
+
+    def _step(self, seen: Seen) -> Step:
+        return step_of(seen.backward, self._tape.naming, str(Path.cwd()))
+
+    def _save_batch(self, number: int, seen: Seen, came: Repeated) -> None:
+        folder = self._options.save_batch
+        if folder is None or came.replay is Replay.IMPOSSIBLE:
+            return
+        tensors = [x.detach().cpu() for x in self._step(seen).batch if isinstance(x, Tensor)]
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        path = Path(folder, f"step-{number}.pt")
+        torch.save({"batch": tensors, "samples": list(came.samples or ())}, path)
+        self._session.say("note", text=f"{path} holds the batch of step {number}; torch.load(..., weights_only=True)")
+
+
+_IsBad = Callable[[float, float], bool]
+"""Whether a loss and a gradient norm are as bad as those of the alarm."""
+
+
+def _limit(raised: Raised, vital: Vital, usual: float | None) -> _IsBad | None:
+    """What makes a part of the batch as bad as the whole; None where the alarm is not about one batch."""
+    if raised.kind in (AlarmKind.NONFINITE, AlarmKind.OVERFLOW):
+        return lambda loss, norm: not (math.isfinite(loss) and math.isfinite(norm))
+    if usual is None:
+        return None
+    if raised.kind is AlarmKind.GRAD_SPIKE and vital.grad_norm:
+        halfway = math.sqrt(max(usual, 0.0) * vital.grad_norm)  # on a scale of decades, as the alarm is
+        return lambda loss, norm: not norm < halfway
+    if raised.kind is AlarmKind.LOSS_SPIKE and vital.loss is not None:
+        middle = (usual + vital.loss) / 2
+        return lambda loss, norm: not loss < middle
+    return None
+
+
+def guilty_rows(step: Step, is_bad: _IsBad, raised: BaseException | None = None) -> tuple[int, ...] | None:
+    """The rows of a step's batch without which it is well; None where it is no matter of a few rows.
+
+    Args:
+        step: The step.
+        is_bad: Whether a loss and a gradient norm are bad.
+        raised: What the step raises as a whole, which is then what makes a part of it bad.
+    """
+    batch = step.batch
+    rows = rows_in(batch)
+    if rows is None:
+        return None
+
+    def bad(kept: Sequence[int]) -> bool:
+        try:
+            return is_bad(*measured(replace(step, batch=without(batch, rows, kept))))
+        except Exception as error:
+            if type(error) is type(raised):
+                return True
+            raise
+
+    try:
+        return bad_rows(rows, bad)
+    except Exception:  # the user's code, on a batch of another size
+        return None
+
+
+def measured(step: Step) -> tuple[float, float]:
+    """The loss of a step and the norm of its gradient."""
+    model = step.target.model
+    with preserved(model, step.batch):
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        loss = forward_pass(step).loss
+        found = torch.autograd.grad(loss, parameters, allow_unused=True) if loss.requires_grad else ()
+        norms = [float(torch.linalg.vector_norm(g.float())) for g in found if g is not None]
+        return float(loss.detach()), math.hypot(*norms)
+
+
+def _shown(line: SourceLine | None) -> SourceLine | None:
+    """A line of the user's with its code, its file relative to the working folder where it lies below it."""
+    if line is None:
+        return None
+    path, here = Path(line.file).resolve(), Path.cwd()
+    shown = str(path.relative_to(here)) if path.is_relative_to(here) else line.file
+    return replace(line, file=shown, code=linecache.getline(line.file, line.line).strip())

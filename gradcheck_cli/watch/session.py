@@ -1,0 +1,180 @@
+"""The session of a run: a folder to which every process that trains adds its own file, and which the command reads.
+
+A line is a JSON array of an event's name and its fields. It is written at once and whole, so that nothing is lost
+however the process ends. Nothing but the standard library is imported: this is part of the user's process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gradcheck_cli.records.codec import WrongShape, decode, encode
+from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntry, Stopped
+from gradcheck_cli.records.timeline import Diagnosed, Vital
+
+_OPTIONS = "options.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opened:
+    """The process of a file, said before anything else: the fields of `Process`, and its arguments."""
+
+    pid: int
+    rank: int
+    world: int
+    torch: str
+    python: str
+    argv: tuple[str, ...]
+
+
+class Session:
+    """Where a process says what it saw. Nothing is written, nor any file made, before it says something.
+
+    Args:
+        folder: The folder of the session.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._pid = 0
+        self._path = ""
+
+    def say(self, event: str, **fields: Any) -> None:
+        """Add a line; one that cannot be written is lost, since the script must not suffer for it."""
+        pid = os.getpid()
+        if self._pid != pid:  # at first, and again in a forked child
+            self._path = f"{self._folder}/{pid}-{os.urandom(4).hex()}.jsonl"
+            self._pid = pid
+            self._write("opened", encode(opening()))
+        self._write(event, encode(fields))
+
+    def vital(self, vital: Vital) -> None:
+        """Add what was read at a step, without what is as usual."""
+        self.say("vital", **{f.name: value for f in fields(vital) if (value := getattr(vital, f.name)) != f.default})
+
+    def _write(self, event: str, content: Any) -> None:
+        line = json.dumps([event, content], separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        with suppress(OSError):
+            # No descriptor is kept: a script may close all that it finds, and open its own under the same number.
+            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(file, line)
+            finally:
+                os.close(file)
+
+
+def opening() -> Opened:
+    """This process, as far as it knows itself."""
+    rank, world = _place()
+    return Opened(
+        pid=os.getpid(),
+        rank=rank,
+        world=world,
+        torch=str(getattr(sys.modules.get("torch"), "__version__", "")),
+        python=platform.python_version(),
+        argv=tuple(map(str, getattr(sys, "argv", ()))),
+    )
+
+
+def _place() -> tuple[int, int]:
+    """Rank and world size, by torch.distributed if it is in use, else by what launchers set."""
+    distributed = sys.modules.get("torch.distributed")
+    with suppress(Exception):  # a build without it, a group that is being taken down
+        if distributed is not None and distributed.is_available() and distributed.is_initialized():
+            return int(distributed.get_rank()), int(distributed.get_world_size())
+    with suppress(ValueError):
+        return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    return 0, 1
+
+
+def write_options(folder: str, options: RunOptions) -> None:
+    """Leave word for the processes to come of what was asked."""
+    Path(folder, _OPTIONS).write_text(json.dumps(encode(options)), encoding="utf-8")
+
+
+def read_options(folder: str) -> RunOptions:
+    """What was asked.
+
+    Raises:
+        OSError: The session is over.
+    """
+    options: RunOptions = decode(RunOptions, json.loads(Path(folder, _OPTIONS).read_text(encoding="utf-8")))
+    return options
+
+
+def read(folder: str) -> tuple[Process, ...]:
+    """What each process left in the session, by rank; lines that were not finished are passed over."""
+    files = [_read_file(path) for path in sorted(Path(folder).glob("*.jsonl"))]
+    aside = [_read_note(path) for path in sorted(Path(folder).glob("*.note"))]
+    return tuple(sorted((*filter(None, files), *aside), key=lambda process: (process.rank, process.pid)))
+
+
+def _read_note(path: Path) -> Process:
+    """A process to which the watcher could not be attached."""
+    return Process(pid=int(path.stem), aside=path.read_text(encoding="utf-8", errors="replace").strip())
+
+
+def _read_file(path: Path) -> Process | None:
+    said: dict[str, list[Any]] = {}
+    for event, content in _lines(path):
+        with suppress(WrongShape, KeyError):  # of another version of gradcheck, which the process has installed
+            if event == "diagnosed" and content["report"] is None:
+                said.setdefault("note", []).append(f"step {content['step']} was not diagnosed: {content['reason']}")
+                continue
+            said.setdefault(event, []).append(_READERS[event](content))
+    return _process(said) if "opened" in said else None
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Any]]:
+    for line in path.read_bytes().split(b"\n"):
+        with suppress(ValueError):  # the last one of a process that was killed, or of a disk that was full
+            event, content = json.loads(line)
+            yield event, content
+
+
+def _process(said: Mapping[str, list[Any]]) -> Process:
+    opened: Opened = said["opened"][0]
+
+    def all_of(event: str) -> tuple[Any, ...]:
+        return tuple(said.get(event, ()))
+
+    def last(event: str) -> Any:
+        return said.get(event, [None])[-1]
+
+    return Process(
+        pid=opened.pid,
+        rank=opened.rank,
+        world=opened.world,
+        versions={"torch": opened.torch, "python": opened.python},
+        vitals=all_of("vital"),
+        raised=all_of("raised"),
+        diagnosed=all_of("diagnosed"),
+        layers=all_of("layers"),
+        notes=tuple(dict.fromkeys(all_of("note"))),
+        aside=last("aside") or "",
+        stopped=last("stopped"),
+        cost=last("cost"),
+    )
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "opened": partial(decode, Opened),
+    "vital": partial(decode, Vital),
+    "raised": partial(decode, RaisedEntry),
+    "diagnosed": partial(decode, Diagnosed),
+    "layers": partial(decode, LayerSample),
+    "note": lambda content: str(content["text"]),
+    "aside": lambda content: str(content["text"]),
+    "stopped": partial(decode, Stopped),
+    "cost": partial(decode, Cost),
+}

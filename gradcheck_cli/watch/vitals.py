@@ -1,0 +1,74 @@
+"""What is read of every step: on the device while it runs, and here in one transfer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gradcheck_cli.runtime.norms import norm, settle
+from gradcheck_cli.runtime.tensors import untouched
+
+
+@dataclass(frozen=True, slots=True)
+class Norms:
+    """The L2 norm of each parameter's gradient, after one backward pass, with whatever scale was in the loss.
+
+    Attributes:
+        parameters: Those that have a gradient.
+        values: One each, in the same order.
+    """
+
+    parameters: tuple[Tensor, ...]
+    values: tuple[float, ...]
+
+    def over(self, wanted: Iterable[Tensor]) -> float | None:
+        """The norm over those of `wanted` that have a gradient; None where none has."""
+        by_id = {id(p): value for p, value in zip(self.parameters, self.values, strict=True)}
+        found = [by_id[id(p)] for p in wanted if id(p) in by_id]
+        return math.hypot(*found) if found else None
+
+
+def gradient_norms(parameters: Sequence[Tensor]) -> Norms:
+    """The norms of the gradients that these parameters have now, in float32 or better; one transfer per device.
+
+    A norm that is not finite is taken again with scaling: the square of a finite float32 may be Inf.
+    """
+    with untouched(), torch.no_grad():
+        held = [p for p in parameters if p.grad is not None]
+        grads = [p.grad for p in held]
+        plain = all(g.layout is torch.strided and not g.is_complex() for g in grads)  # type: ignore[union-attr]
+        if held and plain:
+            try:
+                values = _together(grads)  # type: ignore[arg-type]
+            except (RuntimeError, NotImplementedError):  # a kind of tensor that the fused kernel does not know
+                plain = False
+        if not held or not plain:
+            values = settle([norm(g) for g in grads])  # type: ignore[arg-type]
+        values = [v if math.isfinite(v) else settle([norm(g)])[0] for v, g in zip(values, grads, strict=True)]  # type: ignore[arg-type]
+        return Norms(tuple(held), tuple(values))
+
+
+def _together(gradients: list[Tensor]) -> list[float]:
+    norms = torch._foreach_norm(gradients, 2, dtype=_wide(gradients))
+    return settle(list(norms)) if len({g.device for g in gradients}) > 1 else _listed(norms)
+
+
+def _listed(norms: Sequence[Tensor]) -> list[float]:
+    values: list[float] = torch.stack(list(norms)).tolist()
+    return values
+
+
+def _wide(gradients: list[Tensor]) -> torch.dtype:
+    return torch.float64 if any(g.dtype is torch.float64 for g in gradients) else torch.float32
+
+
+def number(value: Tensor) -> float | None:
+    """A loss as a number; None for what is no single real number."""
+    with untouched(), torch.no_grad():
+        if value.numel() != 1 or value.is_complex():
+            return None
+        return float(value.detach().item())

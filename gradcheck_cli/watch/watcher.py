@@ -1,0 +1,325 @@
+"""The watcher of one process of a script: what happens between its first forward pass and its end.
+
+Tape and updates tell what the script does; here it is read (`vitals`), judged (`alarms`), explained (`diagnosing`) and
+told (`session`). Whatever goes wrong in any of that is noted, and the watcher steps aside: the script goes on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import math
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital
+from gradcheck_cli.watch import taps
+from gradcheck_cli.watch.accumulation import Accumulation
+from gradcheck_cli.watch.alarms import Alarms
+from gradcheck_cli.watch.asked import Asked
+from gradcheck_cli.watch.byhand import ByHand
+from gradcheck_cli.watch.diagnosing import Chance, Diagnosing, Explain, Seen
+from gradcheck_cli.watch.layers import Layers
+from gradcheck_cli.watch.phases import Phases
+from gradcheck_cli.watch.session import Session
+from gradcheck_cli.watch.tape import Backward, Tape
+from gradcheck_cli.watch.updates import Attempt, Updates
+from gradcheck_cli.watch.vitals import Norms, gradient_norms, number
+
+_COST_EVERY = 50
+"""Steps between two words on what watching costs."""
+_JUDGE_EVERY = 10
+"""Steps after which alarms that were raised are judged again, where one that stands ends the script."""
+_PATIENCE = 2
+"""Times that the script is asked to end before it is ended."""
+
+
+@dataclass(slots=True)
+class _Group:
+    """The backward passes since the update before: what one update is made of."""
+
+    seen: list[Seen] = field(default_factory=list)
+    judged: bool = False
+    closed: bool = False
+
+
+class Watcher:
+    """Watches this process. One is made, as soon as torch has been imported.
+
+    Args:
+        options: What was asked for.
+        session: Where all that is seen goes.
+        explain: Explains a step that is repeated.
+        chance: Measures what the loss of one is at chance.
+    """
+
+    def __init__(self, options: RunOptions, session: Session, explain: Explain, chance: Chance) -> None:
+        self._options, self._session = options, session
+        self._tape, self._updates = Tape(self), Updates(self)
+        self._alarms, self._phases, self._asked = Alarms(), Phases(), Asked(options)
+        self._layers = Layers(self._tape.naming)
+        self._accumulation = Accumulation()
+        self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation)
+        self._group = _Group()
+        self._running: Backward | None = None
+        self._by_hand = ByHand()
+        self._consumed = self._raised = self._aside = False
+        self._remove: Callable[[], None] = lambda: None
+        self._steps, self._stops = 0, 0
+        self._stop: str | None = None
+        self._usual: dict[tuple[int, str], float] = {}
+        self._busy, self._began, self._process = 0.0, 0.0, os.getpid()
+
+    def install(self) -> None:
+        """Begin to watch."""
+        self._remove = taps.install(self._tape)
+        self._updates.install()
+        atexit.register(self._ending)
+        self._listen_to_the_end()
+
+    def remove(self) -> None:
+        """Leave torch as it was."""
+        self._remove()
+        self._updates.remove()
+
+    def _listen_to_the_end(self) -> None:
+        hook, leave = sys.excepthook, sys.exit
+
+        def excepthook(kind: Any, error: Any, trace: Any) -> None:
+            self._stopping(error)
+            hook(kind, error, trace)
+
+        def exit(status: Any = None, /) -> None:
+            if status not in (None, 0):
+                self._stopping(None)
+            leave(status)
+
+        sys.excepthook, sys.exit = excepthook, functools.wraps(leave)(exit)  # type: ignore[assignment]
+
+    # -- what the tape tells
+
+    def forward(self) -> None:
+        """An outermost forward pass is about to begin."""
+        if self._stop is not None:
+            self._end_the_script()
+        if self._group.closed:
+            self._group = _Group()
+
+    def began(self, backward: Backward) -> None:
+        """A backward pass is about to run."""
+        if self._stop is not None:
+            self._end_the_script()
+        with self._guarded():
+            self._running = backward
+            if not self._updates.seen and self._by_hand.moved(backward.parameters):
+                self._moved()
+            if self._group.closed:
+                self._group = _Group()
+            self._accumulation.began(backward)
+
+    def ended(self, backward: Backward, raised: BaseException | None) -> None:
+        """It has run, or raised."""
+        self._running = None
+        with self._guarded():
+            self._accumulation.ended(backward, raised)
+            if raised is None:
+                self._read(backward)
+
+    def failed(self, error: BaseException) -> None:
+        """The tape met something that it cannot take down, and is off."""
+        self._step_aside(error)
+
+    # -- what the updates tell
+
+    def updating(self, attempt: Attempt) -> None:
+        """An update is about to be made."""
+        with self._guarded():
+            if self._running is None and not attempt.closure:  # else judged when the backward pass has ended
+                self._judge(attempt)
+            self._tape.close()
+
+    def updated(self, attempt: Attempt) -> None:
+        """It has been made."""
+        with self._guarded():
+            self._accumulation.updated()
+            if self._running is not None:
+                self._consumed = True
+                return
+            if attempt.closure and not self._group.judged:
+                self._judge(attempt)
+            self._group.closed = True
+
+    # -- one step
+
+    def _moved(self) -> None:
+        """Parameters have moved, and no optimiser was seen to step: by hand, or by a step that is compiled whole."""
+        self._accumulation.updated()
+        if self._group.seen and not self._group.judged:
+            self._judge(None)
+        self._group.closed = self._by_hand.found = True
+
+    def _read(self, backward: Backward) -> None:
+        held = self._held()
+        value, scale = self._loss_of(backward)
+        loss = None if value is None else number(value)
+        norms = gradient_norms(held or backward.parameters)
+        self._group.seen.append(Seen(backward, loss, norms, scale))
+        attempt = self._updates.inside
+        if self._group.judged:
+            return
+        unseen = not held or (self._by_hand.found and not self._updates.seen)
+        if attempt is not None or self._consumed or unseen:  # there is no later moment before the update
+            self._judge(attempt)
+            self._group.closed = self._consumed
+            self._consumed = False
+
+    def _loss_of(self, backward: Backward) -> tuple[Tensor | None, float]:
+        """The loss without a loss scale, and the scale; None where the pass did not start from one tensor."""
+        if len(backward.values) != 1:
+            return None, 1.0
+        loss = backward.roots[0]() if backward.roots else None
+        scaled = None if loss is None else self._updates.scale_of(loss)
+        return (backward.values[0], 1.0) if scaled is None else (scaled[0], float(scaled[1].get_scale()))
+
+    def _held(self) -> list[Tensor]:
+        groups = (group for optimizer in self._updates.optimizers() for group in optimizer.param_groups)
+        return list({id(p): p for group in groups for p in group["params"]}.values())
+
+    def _judge(self, attempt: Attempt | None) -> None:
+        """Read a step, hear what the alarms say of it, and explain it where it is asked for."""
+        self._steps += 1
+        self._group.judged = True
+        self._began = self._began or time.perf_counter()
+        vital = self._vital(attempt)
+        self._session.vital(vital)
+        raised = self._alarms.see(vital)
+        why = self._asked.why(vital)
+        made_at = attempt.made_at if attempt else None
+        for alarm in raised:
+            self._diagnosing.alarm(alarm, vital, self._group.seen, self._before(alarm, vital), made_at)
+        if why is not None:
+            self._diagnosing.asked(why, vital, self._group.seen)
+        self._remember(vital)
+        if self._asked.is_over(vital):
+            self._stop = "steps"
+        elif self._options.stop_on_alarm and self._is_confirmed(raised):
+            self._stop = "alarm"
+        if self._group.seen and (found := self._layers.due(self._steps, self._group.seen[-1])):
+            self._session.say("layers", step=self._steps, relative_gradient=found)
+        if self._steps % _COST_EVERY == 0:
+            self._tell_cost()
+
+    def _is_confirmed(self, raised: Sequence[Raised]) -> bool:
+        """Whether an alarm stands; those that only time can judge are judged again now and then."""
+        self._raised = self._raised or bool(raised)
+        due = raised or (self._raised and self._steps % _JUDGE_EVERY == 0)
+        return bool(due) and any(each.outcome is Outcome.CONFIRMED for each in self._alarms.judged())
+
+    def _vital(self, attempt: Attempt | None) -> Vital:
+        seen = self._group.seen
+        losses = [each.loss for each in seen if each.loss is not None]
+        norm = self._norm(attempt)
+        finite = all(map(math.isfinite, losses)) and (norm is None or math.isfinite(norm))
+        scaler = attempt.scaler if attempt else None
+        number = attempt.number if attempt else 0
+        kind = (seen[-1].backward.place, len(seen[-1].norms.parameters)) if seen else None
+        return Vital(
+            step=self._steps,
+            optimizer=number,
+            optimizer_step=attempt.own_step if attempt else self._steps,
+            loss=sum(losses) / len(losses) if losses else None,
+            grad_norm=norm,
+            finite=finite,
+            scale=float(scaler.get_scale()) if scaler is not None else None,
+            skipped=scaler is not None and not finite,
+            phase=self._phases.of(number, kind, attempt.rates() if attempt else ()),
+        )
+
+    def _norm(self, attempt: Attempt | None) -> float | None:
+        """Norm of the gradients that an update uses, without a loss scale."""
+        if not self._group.seen:
+            return None
+        last = self._group.seen[-1]
+        norm = last.norms.over(attempt.parameters() if attempt else last.norms.parameters)
+        return None if norm is None else norm / (last.scale or 1.0)
+
+    def _before(self, alarm: Raised, vital: Vital) -> float | None:
+        """What the number of an alarm was at the steps before it: a mean with a memory of some ten steps."""
+        return self._usual.get((vital.optimizer, "grad" if alarm.kind is AlarmKind.GRAD_SPIKE else "loss"))
+
+    def _remember(self, vital: Vital) -> None:
+        for name, value in (("grad", vital.grad_norm), ("loss", vital.loss)):
+            if value is not None and math.isfinite(value):
+                was = self._usual.get((vital.optimizer, name), value)
+                self._usual[vital.optimizer, name] = was + 0.1 * (value - was)
+
+    # -- the end, and what goes wrong
+
+    def _end_the_script(self) -> None:
+        """Raise SystemExit in the script, so that its `finally` blocks run; one that goes on all the same is ended."""
+        self._stops += 1
+        if self._stops == 1:
+            self._session.say("stopped", step=self._steps, why=self._stop)
+        if self._stops > _PATIENCE:
+            self._ending()
+            os._exit(0)
+        raise SystemExit(0)
+
+    def _stopping(self, raised: BaseException | None) -> None:
+        """The script ends by an exception, or by `sys.exit`: what it had computed by then may say why.
+
+        Scripts look at their loss and stop where it is not finite, before any backward pass.
+        """
+        if os.getpid() != self._process or self._aside:
+            return
+        with self._guarded():
+            backward = self._tape.unfinished(raised)
+            if backward is None:
+                return
+            seen = Seen(backward, math.nan, Norms((), ()), 1.0)
+            self._accumulation.alone(backward)
+            if backward.raised is None or self._diagnosing.blames_a_value(seen):
+                self._group = _Group([seen])
+                self._judge(None)
+
+    def _ending(self) -> None:
+        if os.getpid() == self._process and self._steps:
+            self._tell_cost()
+
+    def _tell_cost(self) -> None:
+        total = time.perf_counter() - self._began
+        self._session.say(
+            "cost",
+            steps=self._steps,
+            watching=self._busy - self._diagnosing.seconds,
+            total=total,
+            diagnoses=self._diagnosing.seconds,
+        )
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Nothing that goes wrong inside reaches the script."""
+        started = time.perf_counter()
+        try:
+            yield
+        except BaseException as error:
+            self._step_aside(error)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+        finally:
+            self._busy += time.perf_counter() - started
+
+    def _step_aside(self, error: BaseException) -> None:
+        self._aside = True
+        self.remove()
+        trace = traceback.format_exc() if os.environ.get("GRADCHECK_DEBUG") else ""
+        self._session.say("aside", text=f"{type(error).__name__}: {error}"[:500], trace=trace)

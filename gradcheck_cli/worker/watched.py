@@ -1,0 +1,54 @@
+"""What the boot starts in every process of a script that imports torch: the watcher, and what explains a step to it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.records.run import RunOptions
+
+if TYPE_CHECKING:
+    from gradcheck_cli.records.report import Report
+    from gradcheck_cli.records.spec import Step
+
+
+def attach(folder: str) -> None:
+    """Watch this process, and tell the session in `folder` of it."""
+    from gradcheck_cli.watch.session import Session, read_options
+    from gradcheck_cli.watch.watcher import Watcher
+
+    options = read_options(folder)
+    Watcher(options, Session(folder), _Explaining(options), _chance).install()
+
+
+class _Explaining:
+    """Explains a step as `gradcheck check` does. All of that is imported with the first step that is explained."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self._options = options
+
+    def __call__(self, step: Step, *, trials: bool) -> Report:
+        from gradcheck_cli.pipeline import examine
+        from gradcheck_cli.records.spec import CheckSpec
+
+        asked = self._options
+        spec = CheckSpec(
+            model=step.target.name,
+            seed=step.seed,
+            autocast=str(step.autocast).removeprefix("torch.") if step.autocast else None,
+            select=asked.select,
+            ignore=asked.ignore,
+            fail_on=asked.fail_on,
+            waivers=asked.waivers,
+            thresholds=asked.thresholds,
+            try_budget=asked.try_budget if trials else 0,
+        )
+        return examine(step.target, spec, lambda *stage: None, time.perf_counter())
+
+
+def _chance(step: Step) -> float | None:
+    """Lm of a step (THEORY.md, section 4a)."""
+    from gradcheck_cli.probe import chance
+
+    found = chance(step)
+    return found[1] if found is not None else None

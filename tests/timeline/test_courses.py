@@ -1,0 +1,61 @@
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradcheck_cli.records.session import LayerSample
+from gradcheck_cli.records.timeline import Point, Vital
+from gradcheck_cli.timeline.courses import MOST, courses_of, downsampled, series_of
+from tests.timeline.sessions import vitals
+
+
+def test_a_short_series_is_kept_as_it_is() -> None:
+    assert downsampled([(1, 2.0), (3, 1.0)]) == (Point(1, 2.0, 2.0, 2.0), Point(3, 1.0, 1.0, 1.0))
+    assert downsampled([]) == ()
+
+
+def test_a_long_series_keeps_its_spikes() -> None:
+    values = [(step, 1000.0 if step == 7777 else 1.0) for step in range(1, 10_001)]
+    points = downsampled(values)
+    assert len(points) == MOST
+    spiked = [point for point in points if point.max == 1000.0]
+    assert [(point.step, point.min) for point in spiked] == [(7776, 1.0)]
+    assert spiked[0].mean == (1000.0 + 24 * 1.0) / 25
+
+
+def test_values_that_are_not_finite_survive() -> None:
+    values = [(step, math.nan if step == 500 else math.inf if step == 9000 else 1.0) for step in range(1, 10_001)]
+    points = {point.step: point for point in downsampled(values)}
+    assert math.isnan(points[476].mean) and (points[476].min, points[476].max) == (1.0, 1.0)
+    assert (points[8976].min, points[8976].mean, points[8976].max) == (1.0, math.inf, math.inf)
+    assert all(map(math.isnan, downsampled([(1, math.nan)])[0][1:]))
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=2000))
+def test_the_extremes_and_the_mean_of_any_series_are_kept(values: list[float]) -> None:
+    points = downsampled(list(enumerate(values, start=1)))
+    assert len(points) <= MOST
+    assert min(point.min for point in points) == min(values)
+    assert max(point.max for point in points) == max(values)
+    assert all(point.min - 1e-6 <= point.mean <= point.max + 1e-6 for point in points)
+
+
+def test_every_optimiser_has_its_series_and_what_was_not_had_has_none() -> None:
+    first = vitals([1.0, 0.9], scale=1024.0)
+    second = (Vital(step=3, optimizer=1, loss=5.0), Vital(step=4, optimizer=1, loss=None))
+    series = series_of((*first, *second))
+    assert list(series) == ["loss", "grad_norm", "scale", "loss/1"]
+    assert [point.step for point in series["loss/1"]] == [3]
+
+
+def test_layers_have_a_value_at_each_sampled_step() -> None:
+    samples = [LayerSample(step=s, relative_gradient={"a": 0.1} if s < 3 else {"a": None, "b": 2.0}) for s in (1, 2, 3)]
+    courses = courses_of(samples)
+    assert courses["a"].steps == courses["b"].steps == (1, 2, 3)
+    assert courses["a"].relative_gradient == (0.1, 0.1, None)
+    assert courses["b"].relative_gradient == (None, None, 2.0)
+
+
+def test_layers_are_thinned() -> None:
+    samples = [LayerSample(step=s, relative_gradient={"a": 0.1}) for s in range(1, 1001)]
+    assert courses_of(samples)["a"].steps == tuple(range(1, 1001, 3))

@@ -1,0 +1,95 @@
+import math
+from dataclasses import replace
+
+import pytest
+
+from gradcheck_cli.records.session import Process
+from gradcheck_cli.records.timeline import AlarmKind, Outcome, Replay
+from gradcheck_cli.timeline.events import Event, events_of, of_one_job, rejudged
+from tests.timeline.sessions import NAN, SPIKE, Session, ddp, entry, falling, finding, judged, nan, process, vitals
+
+
+def events(session: Session, most: int = 5) -> tuple[Event, ...]:
+    return events_of(session.processes, session.judge, most)
+
+
+def test_the_alarms_of_a_process_are_judged_by_its_vitals() -> None:
+    losses = [*falling(72), *[math.nan] * 40]
+    found = rejudged(process(vitals=vitals(losses)))
+    assert [(each.raised.kind, each.raised.step, each.outcome) for each in found] == [
+        (AlarmKind.NONFINITE, 73, Outcome.CONFIRMED)
+    ]
+    assert rejudged(process()) == ()
+
+
+def test_an_alarm_is_matched_with_what_its_process_made_of_it() -> None:
+    (event,) = events(nan())
+    assert (event.entry.samples, event.entry.replay, event.among) == ((6,), Replay.EXACT, "")
+    assert event.stands and event.shows_fault
+
+
+@pytest.mark.parametrize(("most", "reason"), [(1, "--max-diagnoses"), (5, "the process ended before")])
+def test_an_alarm_of_which_nothing_was_written(most: int, reason: str) -> None:
+    made = process(raised=(entry(SPIKE),))
+    found = events_of((made,), lambda each: (judged(SPIKE), judged(NAN)), most)
+    assert [event.judged.raised.step for event in found] == [73, 80]
+    assert found[0].entry.report is None
+    assert found[0].entry.reason.startswith(reason)
+    assert found[0].entry.optimizer_step == 73
+
+
+def test_an_alarm_whose_vital_was_never_written_is_open() -> None:
+    made = process(raised=(entry(NAN), entry(SPIKE)))
+    found = {event.judged.raised.kind: event for event in events_of((made,), lambda each: (), 5)}
+    assert {event.judged.outcome for event in found.values()} == {Outcome.OPEN}
+    assert found[AlarmKind.NONFINITE].stands
+    assert not found[AlarmKind.GRAD_SPIKE].stands
+
+
+def test_of_several_ranks_the_one_whose_batch_did_it_is_told() -> None:
+    (event,) = events(ddp())
+    assert event.process.rank == 1
+    assert event.entry.samples == (9,)
+    assert event.among == "made on rank 1; the all-reduce brought it to rank 0"
+
+
+def _ranked(world: int, ranks: int, **changes: object) -> Session:
+    made = tuple(process(rank=rank, world=world, raised=(entry(NAN, **changes),)) for rank in range(ranks))
+    return Session(made, (judged(NAN),))
+
+
+@pytest.mark.parametrize(
+    ("world", "ranks", "among"),
+    [(3, 3, "on all 3 ranks"), (4, 3, "also on ranks 1, 2"), (2, 1, "")],
+)
+def test_where_no_rank_shows_it_alone_the_first_is_told(world: int, ranks: int, among: str) -> None:
+    (event,) = events(_ranked(world, ranks))
+    assert (event.process.rank, event.among) == (0, among)
+
+
+def test_where_every_rank_shows_it_none_is_blamed() -> None:
+    made = tuple(process(rank=rank, world=2, raised=(entry(NAN, finding()),)) for rank in range(2))
+    (event,) = events(Session(made, (judged(NAN),)))
+    assert (event.process.rank, event.among) == (0, "on all 2 ranks")
+
+
+def test_a_rank_that_stayed_bad_is_told_before_one_that_shows_more() -> None:
+    well = process(rank=0, world=2, raised=(entry(NAN, finding()),))
+    bad = process(rank=1, world=2, raised=(entry(NAN),))
+    outcomes = {0: Outcome.RECOVERED, 1: Outcome.CONFIRMED}
+    (event,) = events_of((well, bad), lambda each: (judged(NAN, outcomes[each.rank], finding=False),), 5)
+    assert event.process.rank == 1
+
+
+def test_scripts_that_run_one_after_the_other_have_their_own_events() -> None:
+    made = tuple(process(raised=(entry(NAN),)) for _ in range(2))
+    assert len(events(Session(made, (judged(NAN),)))) == 2
+    jobs = tuple(process(rank=rank, world=2, raised=(entry(NAN),)) for _ in range(2) for rank in range(2))
+    assert [event.among for event in events(Session(jobs, (judged(NAN),)))] == ["on all 2 ranks"] * 2
+
+
+def test_ranks_are_of_one_job() -> None:
+    one = Process(pid=1)
+    assert of_one_job(one, one)
+    assert not of_one_job(one, Process(pid=2))
+    assert of_one_job(replace(one, world=2), Process(pid=2, rank=1, world=2))

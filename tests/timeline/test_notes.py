@@ -1,0 +1,65 @@
+from dataclasses import replace
+
+from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.session import Process, Stopped
+from gradcheck_cli.records.timeline import Diagnosed, Replay, Why
+from gradcheck_cli.timeline.notes import notes_of
+from tests.timeline.sessions import falling, process, step_report, vitals
+
+OPTIONS = RunOptions(command=("train.py",))
+
+
+def notes(*processes: Process, options: RunOptions = OPTIONS) -> tuple[str, ...]:
+    return notes_of(processes, [each for each in processes if each.vitals], options)
+
+
+def test_a_run_with_nothing_to_say() -> None:
+    assert notes(process()) == ()
+
+
+def test_a_run_in_which_no_step_was_seen_says_where_to_look() -> None:
+    (told,) = notes()
+    assert told.startswith("no step was seen: no process made a backward pass")
+    assert "python -I" in told
+    (told,) = notes(process(vitals=()))
+    assert "a backward pass began" in told
+
+
+def test_notes_of_all_ranks_are_said_once_and_those_of_some_with_their_number() -> None:
+    ranks = [process(rank=rank, world=2, notes=("budget kept", *([f"only {rank}"] * rank))) for rank in range(2)]
+    assert notes(*ranks) == ("budget kept", "rank 1: only 1")
+
+
+def test_a_watcher_that_stepped_aside_is_told_once() -> None:
+    assert notes(process(aside="no tape")) == ("the watcher stepped aside: no tape",)
+    assert notes(process(aside="no tape", vitals=())) == ()  # it is the run's error
+
+
+def test_vitals_that_could_not_be_had_are_named() -> None:
+    told = notes(process(vitals=vitals(falling(100), loss=None)))
+    assert told == ("the loss could not be had at any step",)
+    some = vitals(falling(100))
+    told = notes(process(vitals=(replace(some[0], grad_norm=None), *some[1:])))
+    assert told == ("the gradient's norm could not be had at 1 of 100 steps",)
+
+
+def test_several_scripts() -> None:
+    assert notes(process(), process()) == ("2 scripts trained; the curves are those of the one with most steps",)
+
+
+def test_what_ended_the_script() -> None:
+    assert notes(process(stopped=Stopped(step=12, why="steps"))) == (
+        "the script was ended after step 12, as --steps asks",
+    )
+    assert "as --on-alarm stop asks" in notes(process(stopped=Stopped(step=12, why="alarm")))[0]
+
+
+def test_steps_that_were_not_diagnosed_as_asked() -> None:
+    inexact = Diagnosed(
+        step=3, why=Why.AT, replay=Replay.INEXACT, report=step_report(notes=("2 of 6 gradients differ",))
+    )
+    options = replace(OPTIONS, steps=500)
+    assert notes(process(diagnosed=(inexact,)), options=options) == (
+        "step 3 could not be repeated exactly: 2 of 6 gradients differ",
+        "--steps 500: the script ended after 160 steps",
+    )

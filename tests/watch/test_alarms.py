@@ -1,0 +1,116 @@
+"""The alarms of a run: kinds and verdicts on recorded runs, and figures on synthetic ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import pytest
+
+from gradcheck_cli.records.timeline import AlarmKind, Outcome, Vital
+from gradcheck_cli.watch.alarms import Alarms
+from tests.watch.record import SERIES, read
+from tests.watch.synthetic import is_finding, judged, scored, series
+
+HEALTHY = (
+    "acc_two", "bandit_reinforce", "exact_fit", "growth_curve_fixed", "hf_classifier", "income_fixed",
+    "parabola_fixed", "restarts", "rings_fixed", "scaler_settles", "spring_length_fixed",
+)  # fmt: skip
+ILL = {
+    "blobs": ((1, 4), (AlarmKind.DIVERGING, AlarmKind.NONFINITE)),
+    "ddp_wells": ((22, 22), (AlarmKind.NONFINITE,)),
+    "echo_rnn": ((51, 58), (AlarmKind.GRAD_SPIKE, AlarmKind.LOSS_SPIKE)),
+    "heat_index": ((1, 75), (AlarmKind.DIVERGING, AlarmKind.NONFINITE)),
+    "line_ctc": ((38, 38), (AlarmKind.NONFINITE,)),
+    "lit_density": ((47, 47), (AlarmKind.NONFINITE,)),
+    "pairwise_embed": ((73, 73), (AlarmKind.NONFINITE,)),
+    "parabola": ((1, 600), (AlarmKind.DIVERGING,)),
+}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_no_finding_on_a_healthy_script(name: str) -> None:
+    assert [alarm for alarm in judged(tuple(read(SERIES / f"{name}.json"))) if is_finding(alarm)] == []
+
+
+@pytest.mark.parametrize("name", ILL)
+def test_an_ill_script_is_found_in_its_window(name: str) -> None:
+    (first, last), kinds = ILL[name]
+    findings = [alarm for alarm in judged(tuple(read(SERIES / f"{name}.json"))) if is_finding(alarm)]
+    assert findings
+    assert all(alarm.outcome is Outcome.CONFIRMED for alarm in findings)
+    assert first <= findings[0].raised.step <= last
+    assert {alarm.raised.kind for alarm in findings} <= set(kinds)
+
+
+def test_every_recorded_script_is_asked() -> None:
+    slow_illness = {"blobs_slow", "forecast_gru", "growth_curve", "income", "rings", "spring_length"}
+    assert {file.stem for file in SERIES.glob("*.json")} == {*HEALTHY, *ILL, *slow_illness}
+
+
+def test_what_is_not_finite_is_confirmed_at_once_and_is_one_event() -> None:
+    alarms = Alarms()
+    assert alarms.see(Vital(step=1, loss=1.0, grad_norm=1.0)) == ()
+    (raised,) = alarms.see(Vital(step=2, loss=math.nan, finite=False))
+    assert alarms.see(Vital(step=3, loss=math.nan, finite=False)) == ()
+    (alarm,) = alarms.judged()
+    assert alarm.raised is raised
+    assert (raised.kind, raised.step, raised.message) == (AlarmKind.NONFINITE, 2, "the loss is nan")
+    assert (alarm.outcome, alarm.finding, alarm.last_step) == (Outcome.CONFIRMED, True, 3)
+
+
+@pytest.mark.parametrize(
+    ("vital", "message"),
+    [
+        (Vital(step=1, loss=1.0, grad_norm=math.inf, finite=False), "the gradient norm is inf"),
+        (Vital(step=1, loss=1.0, finite=False), "a gradient or a parameter is not finite"),
+        (Vital(step=1, loss=-math.inf), "the loss is -inf"),
+    ],
+)
+def test_what_is_not_finite_is_named(vital: Vital, message: str) -> None:
+    assert [raised.message for raised in Alarms().see(vital)] == [message]
+
+
+def test_what_a_scaler_skips_is_an_overflow() -> None:
+    (raised,) = Alarms().see(Vital(step=1, loss=math.nan, finite=False, scale=65536.0, skipped=True))
+    assert raised.kind is AlarmKind.OVERFLOW
+
+
+def test_optimisers_have_statistics_of_their_own() -> None:
+    alarms = Alarms()
+    raised = [
+        each
+        for step in range(1, 201)
+        for each in alarms.see(
+            Vital(step=step, optimizer=step % 2, loss=(1.0, 1e6)[step % 2], grad_norm=(1.0, 1e6)[step % 2])
+        )
+    ]
+    assert raised == []
+
+
+def test_the_same_series_gives_the_same_answers_twice() -> None:
+    vitals = tuple(read(SERIES / "echo_rnn.json"))
+    assert judged(vitals) == judged(vitals)
+
+
+def test_evidence_is_plain_json() -> None:
+    for alarm in judged(tuple(read(SERIES / "echo_rnn.json"))):
+        evidence = dataclasses.asdict(alarm.raised)["evidence"]
+        assert json.loads(json.dumps(evidence)) == evidence
+
+
+def test_synthetic_runs_a_sample() -> None:
+    scores = scored(series(8))
+    assert sum(score.runs for score in scores.values()) >= 190
+    assert {kind: score.false for kind, score in scores.items() if score.false} == {}
+    assert all(score.found >= 0.6 * score.ill for score in scores.values())
+
+
+@pytest.mark.sweep
+def test_synthetic_runs() -> None:
+    scores = scored(series())
+    healthy = [score for score in scores.values() if not score.ill]
+    assert sum(score.runs for score in scores.values()) >= 2000
+    assert sum(score.false for score in healthy) == 0
+    assert sum(score.found for score in scores.values()) >= 0.95 * sum(score.ill for score in scores.values())

@@ -1,0 +1,101 @@
+"""What is said while a step is repeated is not heard, and all that is said before and after is."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from typing import Any
+
+import pytest
+
+from gradcheck_cli.watch.quiet import unheard
+
+
+def test_prints_are_not_heard_inside_and_are_outside(capsys: pytest.CaptureFixture[str]) -> None:
+    print("before")
+    with unheard():
+        print("inside")
+        print("inside", file=sys.stderr)
+        sys.stdout.flush()
+        assert not sys.stdout.isatty()
+    print("after")
+    print("after", file=sys.stderr)
+    assert capsys.readouterr() == ("before\nafter\n", "after\n")
+
+
+def test_the_streams_are_the_very_same_again_also_after_an_error() -> None:
+    streams = sys.stdout, sys.stderr
+    with pytest.raises(KeyError), unheard():
+        raise KeyError
+    assert (sys.stdout, sys.stderr) == streams
+
+
+@pytest.mark.parametrize("disabled", [logging.NOTSET, logging.WARNING, 99])
+def test_log_records_are_not_heard_inside(disabled: int, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("of a script")
+    logging.disable(disabled)
+    try:
+        with unheard():
+            logger.critical("inside")
+        assert logging.root.manager.disable == disabled
+        logger.critical("outside")
+    finally:
+        logging.disable(logging.NOTSET)
+    assert caplog.messages == ([] if disabled == 99 else ["outside"])
+
+
+def speak() -> None:
+    warnings.warn("one line of code", UserWarning, stacklevel=1)
+
+
+def test_a_warning_that_was_shown_is_not_shown_again_afterwards(capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        warnings.simplefilter("default")
+        warnings.showwarning = lambda message, *args, **kwargs: print(f"{message}", file=sys.stderr)
+        globals().pop("__warningregistry__", None)
+        speak()
+        with unheard():
+            speak()
+        speak()
+        assert capsys.readouterr().err == "one line of code\n"
+
+
+def test_a_warning_that_a_replay_gives_first_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    """A step that was diagnosed says first what a later one of the script would have said."""
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        warnings.simplefilter("default")
+        warnings.showwarning = lambda message, *args, **kwargs: print(f"{message}", file=sys.stderr)
+        globals().pop("__warningregistry__", None)
+        with unheard():
+            speak()
+        speak()
+        assert capsys.readouterr().err == "one line of code\n"
+
+
+@pytest.mark.parametrize("action", ["default", "once", "module"])
+def test_one_that_was_shown_stays_shown_where_filters_are_changed_inside(
+    action: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        warnings.simplefilter(action)
+        warnings.showwarning = lambda message, *args, **kwargs: print(f"{message}", file=sys.stderr)
+        globals().pop("__warningregistry__", None)
+        warnings.onceregistry.clear()  # type: ignore[attr-defined]
+        speak()
+        with unheard(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            speak()
+        speak()
+        assert capsys.readouterr().err == "one line of code\n"
+
+
+def test_a_script_that_makes_errors_of_warnings_hears_them_inside() -> None:
+    """The replay then raises as the run does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning), unheard():
+            speak()

@@ -1,0 +1,338 @@
+"""The watcher in this process: what it reads of a step, what it asks for, and that nothing of it reaches the script."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
+from torch.optim import SGD
+
+from gradcheck_cli.records.session import Stopped
+from gradcheck_cli.records.timeline import AlarmKind, Replay, Vital, Why
+from tests.watch.watching import Explaining, watching
+
+
+class Scale(nn.Module):
+    """y = w x: the gradient of the sum is the sum of the inputs."""
+
+    def __init__(self, value: float = 1.0) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor([value]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.w * x
+
+
+X = torch.tensor([1.0, 2.0])
+
+
+def test_the_vitals_of_a_plain_loop(tmp_path: Path) -> None:
+    """L = w (1 + 2): the gradient is 3, w goes down by 0.3 a step."""
+    model = Scale()
+    with watching(tmp_path) as watched:
+        optimizer = SGD(model.parameters(), lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(X).sum().backward()
+            optimizer.step()
+    assert [(v.step, v.optimizer_step, v.finite) for v in watched.process.vitals] == [(n, n, True) for n in (1, 2, 3)]
+    assert [v.loss for v in watched.process.vitals] == pytest.approx([3.0, 2.1, 1.2])
+    assert [v.grad_norm for v in watched.process.vitals] == [3.0] * 3
+    assert not watched.process.aside
+
+
+def test_the_norm_is_that_before_clipping(tmp_path: Path) -> None:
+    model = Scale()
+    with watching(tmp_path) as watched:
+        optimizer = SGD(model.parameters(), lr=0.1)
+        model(X).sum().backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        optimizer.step()
+    (vital,) = watched.process.vitals
+    assert vital.grad_norm == 3.0
+    assert [each.replay for each in watched.process.diagnosed] == [Replay.EXACT]
+
+
+def test_micro_batches_make_one_step_with_their_mean_loss_and_the_whole_gradient(tmp_path: Path) -> None:
+    model = Scale()
+    with watching(tmp_path) as watched:
+        optimizer = SGD(model.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            for x in (1.0, 2.0, 6.0):
+                model(torch.tensor([x])).sum().backward()
+            optimizer.step()
+    one, two = watched.process.vitals
+    assert (one.loss, one.grad_norm, two.grad_norm) == (3.0, 9.0, 9.0)
+
+
+def test_two_optimisers_count_on_their_own_and_have_norms_of_their_own(tmp_path: Path) -> None:
+    first, second = Scale(), Scale()
+    with watching(tmp_path) as watched:
+        one, two = SGD(first.parameters(), lr=0.1), SGD(second.parameters(), lr=0.1)
+        for _ in range(2):
+            first(X).sum().backward()
+            one.step()
+            one.zero_grad()
+            second(4 * X).sum().backward()
+            two.step()
+            two.zero_grad()
+    found = [(v.step, v.optimizer, v.optimizer_step, v.grad_norm) for v in watched.process.vitals]
+    assert found == [(1, 0, 1, 3.0), (2, 1, 1, 12.0), (3, 0, 2, 3.0), (4, 1, 2, 12.0)]
+
+
+@pytest.mark.parametrize("unscaled", [False, True])
+def test_loss_and_norm_are_told_without_the_loss_scale(tmp_path: Path, unscaled: bool) -> None:
+    model = Scale()
+    with watching(tmp_path) as watched:
+        optimizer, scaler = SGD(model.parameters(), lr=0.1), GradScaler("cpu", init_scale=1024.0)
+        scaler.scale(model(X).sum()).backward()
+        if unscaled:
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        scaler.step(optimizer)
+        scaler.update()
+    assert watched.process.vitals == (Vital(step=1, loss=3.0, grad_norm=3.0, scale=1024.0),)
+
+
+def test_a_step_that_a_scaler_skips(tmp_path: Path) -> None:
+    model = Scale()
+    with watching(tmp_path, first=False) as watched:
+        optimizer, scaler = SGD(model.parameters(), lr=0.1), GradScaler("cpu", init_scale=1024.0)
+        for x in (X, X * math.inf, X):
+            optimizer.zero_grad()
+            scaler.scale(model(x).sum()).backward()
+            scaler.step(optimizer)
+            scaler.update()
+    assert [v.skipped for v in watched.process.vitals] == [False, True, False]
+    assert [v.scale for v in watched.process.vitals] == [1024.0, 1024.0, 512.0]
+    assert [v.finite for v in watched.process.vitals] == [True, False, True]
+
+
+def test_a_closure_that_runs_several_times_is_one_step(tmp_path: Path) -> None:
+    model = Scale()
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = (model(X) - 3).square().sum()
+        loss.backward()
+        return loss
+
+    with watching(tmp_path) as watched:
+        optimizer = torch.optim.LBFGS(model.parameters(), max_iter=5)
+        for _ in range(3):
+            optimizer.step(closure)
+    assert [v.step for v in watched.process.vitals] == [1, 2, 3]
+    assert watched.process.vitals[0].loss == 5.0  # of the first pass: (1 - 3)^2 + (2 - 3)^2
+    assert [each.replay for each in watched.process.diagnosed] == [Replay.EXACT]
+
+
+def by_hand(model: nn.Module) -> Callable[[], Any]:
+    def update() -> None:
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.data -= 0.1 * parameter.grad  # type: ignore[operator]
+                parameter.grad = None
+
+    return update
+
+
+def unseen(model: nn.Module) -> Callable[[], Any]:
+    """A step that is traced away whole; the optimiser is known."""
+    optimizer = SGD(model.parameters(), lr=0.1)
+
+    def update() -> None:
+        with torch.no_grad():
+            by_hand(model)()
+
+    update.optimizer = optimizer  # type: ignore[attr-defined]
+    return update
+
+
+@pytest.mark.parametrize(("kind", "replay"), [(by_hand, Replay.EXACT), (unseen, Replay.IMPOSSIBLE)])
+def test_updates_that_no_optimiser_is_seen_to_make(tmp_path: Path, kind: Any, replay: Replay) -> None:
+    model = Scale()
+    with watching(tmp_path, at=("3",)) as watched:
+        update = kind(model)
+        for _ in range(4):
+            model(X).sum().backward()
+            update()
+    assert [v.loss for v in watched.process.vitals] == pytest.approx([3.0, 2.1, 1.2, 0.3])
+    assert [v.grad_norm for v in watched.process.vitals] == [3.0] * 4
+    told = {each.step: each.replay for each in watched.process.diagnosed}
+    assert told == ({1: Replay.EXACT, 3: Replay.EXACT} if replay is Replay.EXACT else {3: Replay.EXACT})
+    assert bool(watched.process.notes) is (replay is not Replay.EXACT)
+
+
+def test_optimisers_in_a_backward_pass_make_one_step(tmp_path: Path) -> None:
+    models = nn.ModuleList([Scale(), Scale(2.0)])
+
+    def update(p: Tensor) -> None:
+        optimizers[p].step()
+        optimizers[p].zero_grad()
+
+    with watching(tmp_path) as watched:
+        optimizers = {p: SGD([p], lr=0.1) for p in models.parameters()}
+        for parameter in models.parameters():
+            parameter.register_post_accumulate_grad_hook(update)
+        for _ in range(3):
+            (models[0](X).sum() + models[1](X).sum()).backward()
+    assert [v.loss for v in watched.process.vitals] == pytest.approx([9.0, 7.2, 5.4])
+    assert [v.step for v in watched.process.vitals] == [1, 2, 3]
+
+
+def test_gradients_of_autograd_grad_alone(tmp_path: Path) -> None:
+    model = Scale()
+    with watching(tmp_path) as watched:
+        for _ in range(2):
+            (gradient,) = torch.autograd.grad(model(X).sum(), list(model.parameters()))
+            model.w.data -= 0.1 * gradient
+    assert [v.loss for v in watched.process.vitals] == pytest.approx([3.0, 2.1])
+
+
+# -- what is asked for
+
+
+def train(steps: int, at: int = 0, rows: tuple[int, ...] = (), size: int = 16) -> list[float]:
+    """A loop whose batch has bad rows at one step."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    optimizer = SGD(model.parameters(), lr=0.01)
+    losses = []
+    for step in range(1, steps + 1):
+        x, y = torch.randn(size, 3), torch.randn(size, 1)
+        if step == at:
+            x[list(rows), 1] = math.nan
+        loss = nn.functional.mse_loss(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def test_steps_that_were_asked_for_are_explained_and_the_script_is_as_it_was(tmp_path: Path) -> None:
+    bare = train(6)
+    with watching(tmp_path, at=("2", "0:5"), try_budget=9) as watched:
+        assert train(6) == bare
+    told = [(each.step, each.why, each.replay) for each in watched.process.diagnosed]
+    assert told == [(1, Why.FIRST, Replay.EXACT), (2, Why.AT, Replay.EXACT), (5, Why.AT, Replay.EXACT)]
+    assert watched.explain.trials == [False, True, True]
+    assert [step.target.batch_size for step in watched.explain.steps] == [16] * 3
+
+
+def test_a_step_with_a_bad_row_names_it(tmp_path: Path) -> None:
+    with watching(tmp_path / ".", save_batch=str(tmp_path / "kept"), first=False) as watched:
+        train(6, at=4, rows=(5,))
+    process = watched.process
+    entry = process.raised[0]
+    assert (entry.raised.kind, entry.raised.step, entry.optimizer_step) == (AlarmKind.NONFINITE, 4, 4)
+    assert (entry.samples, entry.replay) == ((5,), Replay.EXACT)
+    assert entry.source is not None and "loss.backward()" in (entry.source.code or "")
+    kept = torch.load(tmp_path / "kept" / "step-4.pt", weights_only=True)
+    assert kept["samples"] == [5] and [tuple(x.shape) for x in kept["batch"]] == [(16, 3), (16, 1)]
+    assert any("step-4.pt holds the batch of step 4" in note for note in process.notes)
+
+
+def test_no_more_is_explained_than_was_allowed(tmp_path: Path) -> None:
+    with watching(tmp_path, max_diagnoses=0, first=False) as watched:
+        train(4, at=2, rows=(1,))
+    entry = watched.process.raised[0]
+    assert (entry.replay, entry.reason) == (Replay.IMPOSSIBLE, "--max-diagnoses was reached")
+    assert not watched.explain.steps
+
+
+def test_after_the_last_step_the_script_is_asked_twice_and_then_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    with watching(tmp_path, steps=2) as watched:
+        for time in (1, 2, 3):
+            with pytest.raises(SystemExit) as raised:
+                train(5)
+            assert raised.value.code == 0 and ended == ([0] if time == 3 else [])
+    assert watched.process.stopped == Stopped(step=2, why="steps")
+    assert [each.why for each in watched.process.diagnosed] == [Why.FIRST, Why.STEPS]
+    assert len(watched.process.vitals) == 2
+
+
+def test_an_alarm_stops_the_script_where_that_was_asked_for(tmp_path: Path) -> None:
+    with watching(tmp_path, stop_on_alarm=True) as watched, pytest.raises(SystemExit):
+        train(60, at=7, rows=(2,))
+    assert watched.process.stopped == Stopped(step=len(watched.process.vitals), why="alarm")
+    assert 7 <= len(watched.process.vitals) < 60
+
+
+# -- the end of the script
+
+
+def test_a_loss_that_is_not_finite_where_the_script_leaves_is_explained(tmp_path: Path) -> None:
+    with watching(tmp_path, first=False) as watched:
+        train(2)
+        model = nn.Linear(3, 1)
+        loss = model(torch.full((4, 3), math.nan)).square().mean()
+        with pytest.raises(SystemExit):
+            sys.exit("the loss is NaN")
+        assert math.isnan(loss.item())
+    entry = watched.process.raised[0]
+    assert (entry.raised.kind, entry.raised.step, entry.replay) == (AlarmKind.NONFINITE, 3, Replay.EXACT)
+
+
+def test_a_script_that_leaves_with_all_well_raises_nothing(tmp_path: Path) -> None:
+    with watching(tmp_path, first=False) as watched:
+        train(2)
+        kept = nn.Linear(3, 1)(torch.ones(4, 3)).square().mean()
+        with pytest.raises(SystemExit):
+            sys.exit(3)
+        assert math.isfinite(kept.item())
+    assert not watched.process.raised and len(watched.process.vitals) == 2
+
+
+# -- what goes wrong in us
+
+
+def test_an_error_of_ours_is_told_and_the_script_goes_on_as_without_us(tmp_path: Path) -> None:
+    bare = train(5)
+    calls = nn.Module.__call__, Tensor.backward
+    with watching(tmp_path, Explaining(raises=ValueError("oops")), at=("2",), first=False) as watched:
+        assert train(5) == bare
+        assert watched.process.aside == "ValueError: oops"
+    assert len(watched.process.vitals) == 2
+    assert (nn.Module.__call__, Tensor.backward) == calls
+
+
+def test_everything_comes_back(tmp_path: Path) -> None:
+    before = [nn.Module.__call__, Tensor.backward, torch.autograd.grad, torch.autograd.backward, SGD.__init__]
+    with watching(tmp_path):
+        assert nn.Module.__call__ is not before[0]
+    after = [nn.Module.__call__, Tensor.backward, torch.autograd.grad, torch.autograd.backward, SGD.__init__]
+    assert after == before
+
+
+def test_a_process_in_which_nothing_is_trained_leaves_nothing(tmp_path: Path) -> None:
+    with watching(tmp_path):
+        model = nn.Linear(3, 1)
+        with torch.no_grad():
+            model(torch.ones(2, 3))
+        model(torch.ones(2, 3))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_backward_pass_that_raises_is_no_step(tmp_path: Path) -> None:
+    model = Scale()
+    with watching(tmp_path) as watched:
+        optimizer = SGD(model.parameters(), lr=0.1)
+        with pytest.raises(RuntimeError, match="only for scalar outputs"):
+            model(X).backward()
+        model(X).sum().backward()
+        optimizer.step()
+    assert [v.loss for v in watched.process.vitals] == [3.0] and not watched.process.aside
