@@ -195,6 +195,7 @@ class Tape:
         self._number = 0
         self._depth = 0
         self._thread: int | None = None
+        self._trains = False
         self._slots: dict[int, Slot] = {}
         self._watches: dict[int, Watch] = {}
         self._used: set[int] = set()
@@ -243,6 +244,11 @@ class Tape:
             torch._C._push_on_torch_function_stack(mode)
         return found
 
+    def reopen(self) -> None:
+        """Let them pass again after an update, where losses are made of more than modules' calls."""
+        if self.always and self.enabled:
+            self.open()
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Inside, torch functions do not pass through the tape, until a module is called: for an optimiser's step."""
@@ -285,14 +291,24 @@ class Tape:
         """Whether a call that begins now is for the tape."""
         if self.busy or not self.enabled or self._depth or not torch.is_grad_enabled():
             return False
-        here = threading.get_ident()
-        if self._thread is None:
-            self._thread = here
         return (
-            here == self._thread
+            self.is_ours()
             and torch._C._functorch.peek_interpreter_stack() is None
             and torch._C._get_tracing_state() is None
         )
+
+    def is_ours(self, *, trains: bool = False) -> bool:
+        """Whether this thread is the one that is watched: the first that makes a backward pass.
+
+        Before there was one, it is the first that makes a call.
+        """
+        here = threading.get_ident()
+        if here != self._thread and (self._thread is None or (trains and not self._trains)):
+            self._thread = here
+        if here == self._thread:
+            self._trains = self._trains or trains
+            return True
+        return False
 
     def module(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
         """An outermost call of a module."""
@@ -588,10 +604,11 @@ class Tape:
 
     def backward(self, run: Callable[[], Any], made: Callable[[], Backward]) -> Any:
         """Run a backward pass: what it was is told before and after."""
-        if self._depth:
+        ours = self.is_ours(trains=True)
+        if ours and self._depth:
             return run()
         self.close()
-        if not self.enabled:
+        if not ours or not self.enabled:
             return run()
         try:
             backward = made()

@@ -218,6 +218,7 @@ def _single_calls(tape: Tape) -> tuple[Undo, ...]:
     """Scripted functions, and a call of a module with other parameters than its own."""
 
     def scripted(original: Callable[..., Any]) -> Callable[..., Any]:
+        @hidden
         @functools.wraps(original)
         def tapped(self: Any, *args: Any, **kwargs: Any) -> Any:
             if is_compiling() or tape.busy:
@@ -227,6 +228,7 @@ def _single_calls(tape: Tape) -> tuple[Undo, ...]:
         return tapped
 
     def functional(original: Callable[..., Any]) -> Callable[..., Any]:
+        @hidden
         @functools.wraps(original)
         def tapped(*args: Any, **kwargs: Any) -> Any:
             if is_compiling() or tape.busy:
