@@ -9,7 +9,6 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
@@ -36,9 +35,8 @@ from gradcheck_cli.watch.entries import (
 )
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.states import Watch, autocast_now, torch_states
+from gradcheck_cli.watch.traces import OURS, TORCH, trimmed
 
-TORCH = str(Path(torch.__file__).parent)
-OURS = str(Path(__file__).parent.parent)
 _RANDOM = frozenset(
     "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout native_dropout rrelu "
     "bernoulli multinomial normal poisson binomial uniform random exponential geometric cauchy log_normal rand_like "
@@ -178,7 +176,11 @@ class _Mode(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        return self._tape.function(func, args, kwargs or {})
+        try:
+            return self._tape.function(func, args, kwargs or {})
+        except BaseException as error:
+            trimmed(error)
+            raise
 
 
 class Tape:

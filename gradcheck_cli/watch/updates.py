@@ -23,8 +23,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.utils.weak import WeakIdKeyDictionary
 
 from gradcheck_cli.runtime.tensors import untouched
-from gradcheck_cli.watch.taps import hidden
-from gradcheck_cli.watch.tape import OURS, TORCH
+from gradcheck_cli.watch.traces import OURS, TORCH, hidden
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,14 @@ told (`session`). Whatever goes wrong in any of that is noted, and the watcher s
 from __future__ import annotations
 
 import atexit
-import functools
 import math
 import os
-import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from torch import Tensor
 
@@ -29,6 +26,7 @@ from gradcheck_cli.watch.alarms import Alarms
 from gradcheck_cli.watch.asked import Asked
 from gradcheck_cli.watch.byhand import ByHand
 from gradcheck_cli.watch.diagnosing import Chance, Diagnosing, Explain, Seen
+from gradcheck_cli.watch.ending import listen
 from gradcheck_cli.watch.layers import Layers
 from gradcheck_cli.watch.phases import Phases
 from gradcheck_cli.watch.quiet import without_modes
@@ -82,6 +80,7 @@ class Watcher:
         self._by_hand = ByHand()
         self._consumed = self._raised = self._aside = False
         self._remove: Callable[[], None] = lambda: None
+        self._unlisten: Callable[[], None] = lambda: None
         self._steps, self._stops = 0, 0
         self._stop: str | None = None
         self._usual: dict[tuple[int, str], float] = {}
@@ -92,30 +91,13 @@ class Watcher:
         self._remove = taps.install(self._tape)
         self._updates.install()
         atexit.register(self._ending)
-        self._listen_to_the_end()
+        self._unlisten = listen(self._stopping)
 
     def remove(self) -> None:
         """Leave torch as it was."""
         self._remove()
         self._updates.remove()
-
-    def _listen_to_the_end(self) -> None:
-        hook, leave = sys.excepthook, sys.exit
-
-        def excepthook(kind: Any, error: Any, trace: Any) -> None:
-            self._stopping(error)
-            hook(kind, error, trace)
-
-        def exit(status: Any = None, /) -> None:
-            if status not in (None, 0):
-                self._stopping(None)
-            try:
-                leave(status)
-            except SystemExit as error:
-                taps.trimmed(error)
-                raise
-
-        sys.excepthook, sys.exit = excepthook, functools.wraps(leave)(exit)  # type: ignore[assignment]
+        self._unlisten()
 
     # -- what the tape tells
 
