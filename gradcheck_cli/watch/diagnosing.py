@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.records.choices import Family
 from gradcheck_cli.records.documents import report_to_dict
 from gradcheck_cli.records.report import Report
@@ -24,7 +25,7 @@ from gradcheck_cli.runtime.passes import forward_pass
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.proof import verify
-from gradcheck_cli.watch.quiet import unheard
+from gradcheck_cli.watch.quiet import unheard, without_modes
 from gradcheck_cli.watch.replay import line_of, step_of
 from gradcheck_cli.watch.samples import bad_rows, rows_in, without
 from gradcheck_cli.watch.session import Session
@@ -63,6 +64,12 @@ class Seen:
     def finite(self) -> bool:
         """Whether its loss and the gradients after it are finite."""
         return (self.loss is None or math.isfinite(self.loss)) and all(map(math.isfinite, self.norms.values))
+
+    def let_go(self) -> Seen:
+        """What was read, without what the pass was made of: after the update it cannot be repeated any more."""
+        backward = Backward(self.backward.kind, self.backward.place, None)
+        backward.why = "the parameters were updated since the backward pass"
+        return Seen(backward, self.loss, self.norms.let_go(), self.scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +176,7 @@ class Diagnosing:
     def _timed(self, work: Callable[[], Repeated]) -> Repeated:
         started = time.perf_counter()
         try:
-            with unheard():
+            with unheard(), without_modes():
                 return work()
         finally:
             self.seconds += time.perf_counter() - started
@@ -181,7 +188,10 @@ class Diagnosing:
             return Repeated(verified.outcome, verified.why, place)
         with self._tape.quiet():
             step = self._step(seen[place])
-            report = self._explain(step, trials=trials)
+            try:
+                report = self._explain(step, trials=trials)
+            except GradcheckError as error:
+                return Repeated(Replay.IMPOSSIBLE, str(error), place)
             samples = guilty_rows(step, is_bad, seen[place].backward.raised) if is_bad is not None else None
             chance = self._chance(step) if alarm and seen[place].finite else None
         return Repeated(Replay.EXACT, "", place, report, samples, chance)

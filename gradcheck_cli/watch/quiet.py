@@ -1,4 +1,4 @@
-"""Nothing that the user's code says while a step is repeated is heard: it has said it once."""
+"""What is ours is not heard nor seen by the script: what it says while a step is repeated, it has said once."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any
+
+import torch
+from torch.utils._device import DeviceContext
+from torch.utils._python_dispatch import _disable_current_modes
 
 
 class _Nowhere(io.TextIOBase):
@@ -43,6 +47,25 @@ def unheard() -> Iterator[None]:
         _put_back(registries, version)
         warnings._showwarnmsg = shown  # type: ignore[attr-defined]
         logging.disable(disabled)
+
+
+@contextmanager
+def without_modes() -> Iterator[None]:
+    """Inside, no mode of the script's sees what torch is asked for, such as one that counts; a default device stays."""
+    stack, lent = torch._C, ExitStack()
+    if stack._len_torch_dispatch_stack():
+        lent.enter_context(_disable_current_modes())
+    modes = [stack._pop_torch_function_stack() for _ in range(stack._len_torch_function_stack())]
+    for mode in reversed([mode for mode in modes if isinstance(mode, DeviceContext)]):
+        stack._push_on_torch_function_stack(mode)
+    try:
+        with lent:
+            yield
+    finally:
+        for _ in range(stack._len_torch_function_stack()):
+            stack._pop_torch_function_stack()
+        for mode in reversed(modes):
+            stack._push_on_torch_function_stack(mode)
 
 
 def _registries() -> Iterator[dict[Any, Any]]:

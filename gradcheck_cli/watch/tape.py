@@ -9,7 +9,6 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from types import FrameType, MappingProxyType
 from typing import Any, Protocol
 
@@ -36,9 +35,8 @@ from gradcheck_cli.watch.entries import (
 )
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.states import Watch, autocast_now, torch_states
+from gradcheck_cli.watch.traces import OURS, TORCH, trimmed
 
-TORCH = str(Path(torch.__file__).parent)
-OURS = str(Path(__file__).parent.parent)
 _RANDOM = frozenset(
     "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout native_dropout rrelu "
     "bernoulli multinomial normal poisson binomial uniform random exponential geometric cauchy log_normal rand_like "
@@ -179,7 +177,11 @@ class _Mode(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        return self._tape.function(func, args, kwargs or {})
+        try:
+            return self._tape.function(func, args, kwargs or {})
+        except BaseException as error:
+            trimmed(error)
+            raise
 
 
 class Tape:
@@ -196,6 +198,7 @@ class Tape:
         self._number = 0
         self.depth = 0
         self._thread: int | None = None
+        self._trains = False
         self._slots: dict[int, Slot] = {}
         self._watches: dict[int, Watch] = {}
         self._used: set[int] = set()
@@ -245,6 +248,11 @@ class Tape:
             torch._C._push_on_torch_function_stack(mode)
         return found
 
+    def reopen(self) -> None:
+        """Let them pass again after an update, where losses are made of more than modules' calls."""
+        if self.always and self.enabled:
+            self.open()
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Inside, torch functions do not pass through the tape, until a module is called: for an optimiser's step."""
@@ -287,14 +295,24 @@ class Tape:
         """Whether a call that begins now is for the tape."""
         if self.busy or not self.enabled or self.depth or not torch.is_grad_enabled():
             return False
-        here = threading.get_ident()
-        if self._thread is None:
-            self._thread = here
         return (
-            here == self._thread
+            self.is_ours()
             and torch._C._functorch.peek_interpreter_stack() is None
             and torch._C._get_tracing_state() is None
         )
+
+    def is_ours(self, *, trains: bool = False) -> bool:
+        """Whether this thread is the one that is watched: the first that makes a backward pass.
+
+        Before there was one, it is the first that makes a call.
+        """
+        here = threading.get_ident()
+        if here != self._thread and (self._thread is None or (trains and not self._trains)):
+            self._thread = here
+        if here == self._thread:
+            self._trains = self._trains or trains
+            return True
+        return False
 
     def module(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
         """An outermost call of a module."""
@@ -586,10 +604,11 @@ class Tape:
 
     def backward(self, run: Callable[[], Any], made: Callable[[], Backward]) -> Any:
         """Run a backward pass: what it was is told before and after."""
-        if self.depth or not self._is_here():
+        ours = self.is_ours(trains=True)
+        if ours and self.depth:
             return run()
         self.close()
-        if not self.enabled:
+        if not ours or not self.enabled:
             return run()
         self.depth += 1
         try:
@@ -624,15 +643,6 @@ class Tape:
                 self._failed(error)
             finally:
                 raised = None
-
-    def _is_here(self) -> bool:
-        """Whether this is the thread that is taped: the first one that makes a backward pass."""
-        here = threading.get_ident()
-        if here != self._thread:
-            if self._thread is not None and self.window:
-                return False
-            self._thread = here
-        return True
 
     def started(self, kind: str, tensors: Any, gradients: Any, retain: bool, create: bool, inputs: Any) -> Backward:
         """What is known of a backward pass before it runs."""

@@ -12,7 +12,8 @@ from torch.amp.grad_scaler import GradScaler
 from torch.compiler import is_compiling
 
 from gradcheck_cli.watch import states
-from gradcheck_cli.watch.tape import OURS, Tape
+from gradcheck_cli.watch.tape import Tape
+from gradcheck_cli.watch.traces import hidden, trimmed
 
 Undo = Callable[[], None]
 
@@ -36,31 +37,6 @@ def install(tape: Tape) -> Undo:
             each()
 
     return undo
-
-
-def trimmed(error: BaseException) -> None:
-    """Take frames of ours off the top of what was raised inside a call of ours.
-
-    A bare `raise` adds no entry of its own, so that the user reads the traceback that plain Python prints.
-    """
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(OURS):
-        trace = trace.tb_next
-    error.__traceback__ = trace
-
-
-def hidden(call: Callable[..., Any]) -> Callable[..., Any]:
-    """A wrapper that does not show in a traceback."""
-
-    @functools.wraps(call)
-    def tapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return call(*args, **kwargs)
-        except BaseException as error:
-            trimmed(error)
-            raise
-
-    return tapped
 
 
 def _put(owner: Any, name: str, made: Callable[[Any], Any]) -> Undo:
@@ -195,7 +171,7 @@ def _custom_functions(tape: Tape) -> Undo:
             return tape.single(Applied(cls), *args, **kwargs)
         return tape.aside(original.__func__, cls, *args, **kwargs)
 
-    torch.autograd.Function.apply = classmethod(tapped)  # type: ignore[assignment,method-assign]
+    torch.autograd.Function.apply = classmethod(hidden(tapped))  # type: ignore[assignment,method-assign]
 
     def undo() -> None:
         torch.autograd.Function.apply = original  # type: ignore[method-assign]
@@ -209,6 +185,7 @@ class Applied:
     def __init__(self, function: Any) -> None:
         self.function = function
 
+    @hidden
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply it."""
         return self.function.apply(*args, **kwargs)
@@ -218,6 +195,7 @@ def _single_calls(tape: Tape) -> tuple[Undo, ...]:
     """Scripted functions, and a call of a module with other parameters than its own."""
 
     def scripted(original: Callable[..., Any]) -> Callable[..., Any]:
+        @hidden
         @functools.wraps(original)
         def tapped(self: Any, *args: Any, **kwargs: Any) -> Any:
             if is_compiling() or tape.busy:
@@ -227,6 +205,7 @@ def _single_calls(tape: Tape) -> tuple[Undo, ...]:
         return tapped
 
     def functional(original: Callable[..., Any]) -> Callable[..., Any]:
+        @hidden
         @functools.wraps(original)
         def tapped(*args: Any, **kwargs: Any) -> Any:
             if is_compiling() or tape.busy:

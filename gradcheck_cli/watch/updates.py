@@ -23,7 +23,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.utils.weak import WeakIdKeyDictionary
 
 from gradcheck_cli.runtime.tensors import untouched
-from gradcheck_cli.watch.tape import OURS, TORCH
+from gradcheck_cli.watch.traces import OURS, TORCH, hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +70,17 @@ class Listener(Protocol):
 class Updates:
     """Watches every optimiser and GradScaler of this process.
 
+    Args:
+        listener: Who is told.
+        is_ours: Whether what is done now is done by the thread that is watched.
+
     Attributes:
         inside: The attempt that is being made, or None: a closure runs inside it.
         seen: Whether there was one yet.
     """
 
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
+    def __init__(self, listener: Listener, is_ours: Callable[[], bool] = lambda: True) -> None:
+        self._listener, self._is_ours = listener, is_ours
         self._numbers: weakref.WeakKeyDictionary[Optimizer, list[int]] = weakref.WeakKeyDictionary()
         self._known: weakref.WeakKeyDictionary[Optimizer, tuple[str, int] | None] = weakref.WeakKeyDictionary()
         self._scaled: Any = WeakIdKeyDictionary()  # of the scaled loss: the loss, and the scaler
@@ -112,6 +116,7 @@ class Updates:
     def _wrap(self, owner: type, name: str, replaced: Callable[..., Any]) -> None:
         original = getattr(owner, name)
 
+        @hidden
         @wraps(original)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             if torch.compiler.is_compiling():
@@ -145,7 +150,7 @@ class Updates:
     def _stepping(
         self, original: Callable[..., Any], scaler: GradScaler, optimizer: Optimizer, *args: Any, **kwargs: Any
     ) -> Any:
-        if self.inside is not None or not scaler.is_enabled():
+        if self.inside is not None or not scaler.is_enabled() or not self._is_ours():
             return original(scaler, optimizer, *args, **kwargs)
         attempt = self._begin(optimizer, scaler)
         try:
@@ -154,7 +159,7 @@ class Updates:
             self._end(attempt)
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or not self._is_ours():
             return
         frame = sys._getframe(1)
         if self._frame is not None and not _is_running(self._frame, frame):

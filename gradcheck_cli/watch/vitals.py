@@ -20,16 +20,26 @@ class Norms:
     Attributes:
         parameters: Those that have a gradient.
         values: One each, in the same order.
+        ids: The ids of the parameters.
     """
 
     parameters: tuple[Tensor, ...]
     values: tuple[float, ...]
+    ids: tuple[int, ...] = ()
 
     def over(self, wanted: Iterable[Tensor]) -> float | None:
         """The norm over those of `wanted` that have a gradient; None where none has."""
-        by_id = {id(p): value for p, value in zip(self.parameters, self.values, strict=True)}
+        by_id = dict(zip(self.ids, self.values, strict=True))
         found = [by_id[id(p)] for p in wanted if id(p) in by_id]
         return math.hypot(*found) if found else None
+
+    def whole(self) -> float | None:
+        """The norm over all of them."""
+        return math.hypot(*self.values) if self.values else None
+
+    def let_go(self) -> Norms:
+        """The same numbers, without the tensors."""
+        return Norms((), self.values, self.ids)
 
 
 def gradient_norms(parameters: Sequence[Tensor]) -> Norms:
@@ -49,7 +59,7 @@ def gradient_norms(parameters: Sequence[Tensor]) -> Norms:
         if not held or not plain:
             values = settle([norm(g) for g in grads])  # type: ignore[arg-type]
         values = [v if math.isfinite(v) else settle([norm(g)])[0] for v, g in zip(values, grads, strict=True)]  # type: ignore[arg-type]
-        return Norms(tuple(held), tuple(values))
+        return Norms(tuple(held), tuple(values), tuple(map(id, held)))
 
 
 def _together(gradients: list[Tensor]) -> list[float]:

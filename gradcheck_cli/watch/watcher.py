@@ -7,16 +7,14 @@ told (`session`). Whatever goes wrong in any of that is noted, and the watcher s
 from __future__ import annotations
 
 import atexit
-import functools
 import math
 import os
-import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from torch import Tensor
 
@@ -28,8 +26,10 @@ from gradcheck_cli.watch.alarms import Alarms
 from gradcheck_cli.watch.asked import Asked
 from gradcheck_cli.watch.byhand import ByHand
 from gradcheck_cli.watch.diagnosing import Chance, Diagnosing, Explain, Seen
+from gradcheck_cli.watch.ending import listen
 from gradcheck_cli.watch.layers import Layers
 from gradcheck_cli.watch.phases import Phases
+from gradcheck_cli.watch.quiet import without_modes
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.updates import Attempt, Updates
@@ -51,6 +51,11 @@ class _Group:
     judged: bool = False
     closed: bool = False
 
+    def close(self) -> None:
+        """An update was made of it: the next backward pass begins another, and nothing of this one is held."""
+        self.closed = True
+        self.seen = [each.let_go() for each in self.seen]
+
 
 class Watcher:
     """Watches this process. One is made, as soon as torch has been imported.
@@ -64,7 +69,8 @@ class Watcher:
 
     def __init__(self, options: RunOptions, session: Session, explain: Explain, chance: Chance) -> None:
         self._options, self._session = options, session
-        self._tape, self._updates = Tape(self), Updates(self)
+        self._tape = Tape(self)
+        self._updates = Updates(self, self._is_ours)
         self._alarms, self._phases, self._asked = Alarms(), Phases(), Asked(options)
         self._layers = Layers(self._tape.naming)
         self._accumulation = Accumulation()
@@ -74,6 +80,7 @@ class Watcher:
         self._by_hand = ByHand()
         self._consumed = self._raised = self._aside = False
         self._remove: Callable[[], None] = lambda: None
+        self._unlisten: Callable[[], None] = lambda: None
         self._steps, self._stops = 0, 0
         self._stop: str | None = None
         self._usual: dict[tuple[int, str], float] = {}
@@ -84,26 +91,13 @@ class Watcher:
         self._remove = taps.install(self._tape)
         self._updates.install()
         atexit.register(self._ending)
-        self._listen_to_the_end()
+        self._unlisten = listen(self._stopping)
 
     def remove(self) -> None:
         """Leave torch as it was."""
         self._remove()
         self._updates.remove()
-
-    def _listen_to_the_end(self) -> None:
-        hook, leave = sys.excepthook, sys.exit
-
-        def excepthook(kind: Any, error: Any, trace: Any) -> None:
-            self._stopping(error)
-            hook(kind, error, trace)
-
-        def exit(status: Any = None, /) -> None:
-            if status not in (None, 0):
-                self._stopping(None)
-            leave(status)
-
-        sys.excepthook, sys.exit = excepthook, functools.wraps(leave)(exit)  # type: ignore[assignment]
+        self._unlisten()
 
     # -- what the tape tells
 
@@ -140,6 +134,12 @@ class Watcher:
 
     # -- what the updates tell
 
+    def _is_ours(self) -> bool:
+        """Whether an update is made by the thread that is watched, or inside its backward pass by one of autograd's."""
+        if self._tape.is_ours():
+            return True
+        return self._running is not None and threading.get_ident() not in threading._active  # type: ignore[attr-defined]
+
     def updating(self, attempt: Attempt) -> None:
         """An update is about to be made."""
         with self._guarded():
@@ -156,7 +156,8 @@ class Watcher:
                 return
             if attempt.closure and not self._group.judged:
                 self._judge(attempt)
-            self._group.closed = True
+            self._group.close()
+            self._tape.reopen()
 
     # -- one step
 
@@ -165,7 +166,8 @@ class Watcher:
         self._accumulation.updated()
         if self._group.seen and not self._group.judged:
             self._judge(None)
-        self._group.closed = self._by_hand.found = True
+        self._group.close()
+        self._by_hand.found = True
 
     def _read(self, backward: Backward) -> None:
         held = self._held()
@@ -179,7 +181,8 @@ class Watcher:
         unseen = not held or (self._by_hand.found and not self._updates.seen)
         if attempt is not None or self._consumed or unseen:  # there is no later moment before the update
             self._judge(attempt)
-            self._group.closed = self._consumed
+            if self._consumed:
+                self._group.close()
             self._consumed = False
 
     def _loss_of(self, backward: Backward) -> tuple[Tensor | None, float]:
@@ -231,7 +234,7 @@ class Watcher:
         finite = all(map(math.isfinite, losses)) and (norm is None or math.isfinite(norm))
         scaler = attempt.scaler if attempt else None
         number = attempt.number if attempt else 0
-        kind = (seen[-1].backward.place, len(seen[-1].norms.parameters)) if seen else None
+        kind = (seen[-1].backward.place, len(seen[-1].norms.values)) if seen else None
         return Vital(
             step=self._steps,
             optimizer=number,
@@ -249,7 +252,7 @@ class Watcher:
         if not self._group.seen:
             return None
         last = self._group.seen[-1]
-        norm = last.norms.over(attempt.parameters() if attempt else last.norms.parameters)
+        norm = last.norms.over(attempt.parameters()) if attempt else last.norms.whole()
         return None if norm is None else norm / (last.scale or 1.0)
 
     def _before(self, alarm: Raised, vital: Vital) -> float | None:
@@ -310,7 +313,8 @@ class Watcher:
         """Nothing that goes wrong inside reaches the script."""
         started = time.perf_counter()
         try:
-            yield
+            with without_modes():
+                yield
         except BaseException as error:
             self._step_aside(error)
             if isinstance(error, KeyboardInterrupt):

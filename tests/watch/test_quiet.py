@@ -8,8 +8,11 @@ import warnings
 from typing import Any
 
 import pytest
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from gradcheck_cli.watch.quiet import unheard
+from gradcheck_cli.watch.quiet import unheard, without_modes
 
 
 def test_prints_are_not_heard_inside_and_are_outside(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,3 +102,30 @@ def test_a_script_that_makes_errors_of_warnings_hears_them_inside() -> None:
         warnings.simplefilter("error")
         with pytest.raises(UserWarning), unheard():
             speak()
+
+
+class _Function(TorchFunctionMode):
+    calls = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.calls += 1
+        return func(*args, **(kwargs or {}))
+
+
+class _Dispatch(TorchDispatchMode):
+    calls = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.calls += 1
+        return func(*args, **(kwargs or {}))
+
+
+def test_modes_see_nothing_inside_and_are_there_again_in_their_order() -> None:
+    with torch.device("meta"), _Function() as one, _Dispatch() as two, _Function() as three:
+        with pytest.raises(KeyError), without_modes():
+            assert torch.ones(3).is_meta
+            raise KeyError
+        assert (one.calls, two.calls, three.calls) == (0, 0, 0)
+        torch.ones(3)
+        assert (one.calls, two.calls, three.calls) == (1, 1, 1)
+    assert not torch._C._len_torch_function_stack() and not torch._C._len_torch_dispatch_stack()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import sys
+import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import SGD
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from gradcheck_cli.errors import UserCodeError
 from gradcheck_cli.records.session import Stopped
 from gradcheck_cli.records.timeline import AlarmKind, Replay, Vital, Why
 from tests.watch.watching import Explaining, watching
@@ -308,6 +313,75 @@ def test_an_error_of_ours_is_told_and_the_script_goes_on_as_without_us(tmp_path:
         assert watched.process.aside == "ValueError: oops"
     assert len(watched.process.vitals) == 2
     assert (nn.Module.__call__, Tensor.backward) == calls
+
+
+def test_a_step_that_cannot_be_explained_is_told_and_the_others_are_explained(tmp_path: Path) -> None:
+    explain = Explaining(raises=UserCodeError("the forward pass raised"))
+    with watching(tmp_path, explain, at=("3",)) as watched:
+        train(2)
+        explain.raises = None
+        train(2)
+    assert [each.step for each in watched.process.diagnosed] == [3] and not watched.process.aside
+    assert watched.process.notes == ("step 1 was not diagnosed: the forward pass raised",)
+
+
+def test_what_was_trained_with_is_let_go_after_its_update(tmp_path: Path) -> None:
+    with watching(tmp_path, first=False) as watched:
+        model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+        optimizer = SGD(model.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            model(torch.ones(2, 3)).sum().backward()
+            optimizer.step()
+        there = weakref.ref(model)
+        del model, optimizer
+        gc.collect()
+        assert there() is None
+    assert len(watched.process.vitals) == 2
+
+
+class _Calls(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += "norm" in str(func) or "linear" in str(func) or "addmm" in str(func)
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_mode_of_the_script_counts_no_call_of_ours(tmp_path: Path) -> None:
+    with _Calls() as bare:
+        train(3)
+    with watching(tmp_path, at=("2",)) as watched, _Calls() as counted:
+        train(3)
+    assert counted.count == bare.count > 0
+    assert [each.replay for each in watched.process.diagnosed] == [Replay.EXACT] * 2
+
+
+def test_a_second_thread_that_trains_is_left_alone(tmp_path: Path) -> None:
+    def work(rate: float, out: list[float], steps: int) -> None:
+        model = Scale()
+        optimizer = SGD(model.parameters(), lr=rate)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            model(X).sum().backward()
+            optimizer.step()
+            barrier.wait()
+        out.append(model.w.item())
+
+    barrier = threading.Barrier(2)
+    with watching(tmp_path, at=("5", "9")) as watched:
+        found: tuple[list[float], list[float]] = [], []
+        threads = [threading.Thread(target=work, args=(0.1 * (n + 1), found[n], 20)) for n in (0, 1)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [each[0] for each in found] == pytest.approx([1 - 20 * 0.3, 1 - 20 * 0.6], rel=1e-5)
+    losses = [v.loss for v in watched.process.vitals]
+    assert losses in [pytest.approx([3 - 3 * 0.3 * n * k for n in range(20)], abs=1e-4) for k in (1, 2)]
+    assert {each.replay for each in watched.process.diagnosed} == {Replay.EXACT} and not watched.process.aside
 
 
 def test_everything_comes_back(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -56,13 +55,12 @@ def watching(folder: Path, explain: Explaining | None = None, **options: object)
     explain = explain or Explaining()
     asked = RunOptions(command=("train.py",), **options)  # type: ignore[arg-type]
     watcher = Watcher(asked, Session(str(folder)), explain, lambda step: None)
-    hook, leave, debug = sys.excepthook, sys.exit, os.environ.pop("GRADCHECK_DEBUG", None)
+    debug = os.environ.pop("GRADCHECK_DEBUG", None)
     watcher.install()
     try:
         yield Watched(folder, watcher, explain)
     finally:
         watcher.remove()
         atexit.unregister(watcher._ending)
-        sys.excepthook, sys.exit = hook, leave
         if debug is not None:
             os.environ["GRADCHECK_DEBUG"] = debug
