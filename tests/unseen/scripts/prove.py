@@ -13,6 +13,7 @@ import io
 import json
 import math
 import multiprocessing
+import re
 import sys
 import tempfile
 import time
@@ -259,6 +260,14 @@ def told(name: str, f: Mapping[str, Any]) -> str:
     )
 
 
+def is_worse(ill: Mapping[str, Any], mended: Mapping[str, Any], figure: str | None) -> bool:
+    """Whether the ill form ends half as high again as the mended one, or where its loss tells nothing, half as well."""
+    if figure:
+        ends = [float(re.search(figure + r" ([\d.]+)", f["last_line"])[1]) for f in (ill, mended)]
+        return ends[0] < ends[1] / 2
+    return not math.isfinite(ill["tail"]) or ill["tail"] > 1.5 * mended["tail"]
+
+
 def at_odds(
     label: Mapping[str, Any],
     proof: Mapping[str, Any],
@@ -279,6 +288,8 @@ def at_odds(
         odds.append(f"first not finite at {ill['bad_step']}")
     if mended and mended["bad_step"]:
         odds.append("the mended form is not finite")
+    if mended and not is_worse(ill, mended, proof.get("figure")):
+        odds.append("the mended form does no better")
     if label.get("samples"):
         rows = sorted({row for rows in seen for row in rows})
         if rows != label["samples"]:
