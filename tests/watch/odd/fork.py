@@ -15,16 +15,14 @@ print(loss.item())
 import os, sys
 sys.stdout.flush()
 pid = os.fork()
+if pid:
+    os.waitpid(pid, 0)
 for step in range(5):
     opt.zero_grad()
     loss = nn.functional.mse_loss(net(x), y)
     loss.backward()
     opt.step()
-print(loss.item())
-
-print("child" if pid == 0 else "parent")
-sys.stdout.flush()
-if pid == 0:
+print("parent" if pid else "child", loss.item(), flush=True)
+if not pid:
     os._exit(0)
-os.waitpid(pid, 0)
 print("end")
