@@ -281,7 +281,7 @@ def finish(
     if failed is not None:
         raise typer.Exit(failed.exit_code)
     raise typer.Exit(
-        getattr(result, "script_exit", 0) or unwritten or (getattr(result, "exit_code", 0) if verdict else 0)
+        (verdict and getattr(result, "script_exit", 0)) or unwritten or (verdict and getattr(result, "exit_code", 0))
     )
 
 

@@ -105,7 +105,7 @@ def _against_chance(process: Process, judged: Judged, entry: RaisedEntry) -> Jud
     losses = [loss for loss in course if loss is not None][-LEAST_TAIL:]
     if len(losses) < LEAST_TAIL or not median(losses) > entry.chance:
         return judged
-    told = f"the script ended with the loss at {median(losses):.3g}, and one answer for every sample costs {entry.chance:.3g}"
+    told = f"at the end the loss is {median(losses):.3g}, and one answer for every sample costs {entry.chance:.3g}"
     return replace(judged, finding=True, told=told)
 
 

@@ -9,7 +9,7 @@ from statistics import median
 
 from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.batchwise import is_ill
-from gradcheck_cli.records.choices import About, Decision, Family, FailOn, Severity
+from gradcheck_cli.records.choices import About, Decision, FailOn, Family, Severity
 from gradcheck_cli.records.report import Finding, Layer, Opinion, Report
 from gradcheck_cli.records.session import LayerSample, Process
 from gradcheck_cli.records.thresholds import Thresholds

@@ -11,7 +11,7 @@ import copy
 import dataclasses
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import CodeType
+from types import CodeType, MappingProxyType
 from typing import Any
 
 import torch
@@ -43,42 +43,24 @@ class Entry:
         sequence: The number of the first autograd node that it made.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "args",
-        "autocast",
-        "buffers",
-        "call",
-        "grad",
-        "kwargs",
-        "leaves",
-        "lost",
-        "needs",
-        "number",
-        "parameters",
-        "place",
-        "random",
-        "sequence",
-        "training",
-        "window",
-    )
-
     number: int
     window: int
     call: Any
     args: list[Any]
-    kwargs: dict[str, Any]
-    needs: list[Slot]
-    leaves: list[Tensor]
-    lost: Lost | None
+    kwargs: Mapping[str, Any] = MappingProxyType({})
     place: Place | None
     grad: bool
     autocast: Autocast | None
-    random: tuple[Any, ...]
-    training: bool | None
-    buffers: tuple[tuple[nn.Module, str, Tensor], ...]
-    parameters: list[Tensor] | tuple[()]
     sequence: int
+    lost: Lost | None = None
+    random: tuple[Any, ...] = ()
+    training: bool | None = None
+    buffers: tuple[tuple[nn.Module, str, Tensor], ...] = ()
+    parameters: list[Tensor] | tuple[()] = ()
+
+    def __init__(self) -> None:
+        self.needs: list[Slot] = []
+        self.leaves: list[Tensor] = []
 
 
 Autocast = tuple[tuple[tuple[str, bool, torch.dtype], ...], bool, int]
@@ -96,14 +78,12 @@ class Slot(weakref.ref):  # type: ignore[type-arg]
         home: The tensors that share its memory, where others do.
     """
 
-    __slots__ = ("entry", "home", "index", "key", "learns", "was")
-
     entry: Entry
     index: int | Made | None
-    was: Slot | Data | None
     learns: bool
-    home: list[int] | None
     key: int
+    was: Slot | Data | None = None
+    home: list[int] | None = None
 
 
 class Made:
@@ -232,56 +212,51 @@ def _flatten(value: Any, found: list[Tensor], depth: int) -> None:
 
 
 class Taker:
-    """Takes a call's arguments down; afterwards it knows what was among them."""
+    """Takes calls' arguments down: `data` and `lost` say how tensors are, that no slot refers to."""
 
     def __init__(self, slots: dict[int, Slot], data: Callable[[Tensor], Data], lost: Callable[[Tensor], Any]) -> None:
         self._slots, self._data, self._lost = slots, data, lost
-        self.needs: list[Slot] = []
-        self.leaves: list[Tensor] = []
-        self.lost: Lost | None = None
 
-    def take(self, value: Any, depth: int = _DEEPEST) -> Any:
-        """The same value as the tape keeps it."""
+    def take(self, value: Any, entry: Entry, depth: int = _DEEPEST) -> Any:
+        """The same value as the tape keeps it; the entry notes what is in it."""
         kind = type(value)
         if kind in ATOMS:
             return value
         if isinstance(value, Tensor):
-            return self._tensor(value)
-        if not depth:
-            return value
-        if kind is tuple or kind is list:
-            return kind([part if type(part) in ATOMS else self.take(part, depth - 1) for part in value])
-        if kind is dict:
-            return {key: self.take(part, depth - 1) for key, part in value.items()}
-        return self._object(value, depth - 1)
-
-    def _tensor(self, tensor: Tensor) -> Any:
-        slot = self._slots.get(id(tensor))
-        if slot is not None:
-            self.needs.append(slot)
+            slot = self._slots.get(id(value))
+            if slot is None:
+                return self._tensor(value, entry)
+            entry.needs.append(slot)
             return slot
+        if kind is tuple or kind is list:
+            return kind([part if type(part) in ATOMS else self.take(part, entry, depth - 1) for part in value])
+        if kind is dict:
+            return {key: self.take(part, entry, depth - 1) for key, part in value.items()}
+        return self._object(value, entry, depth - 1) if depth > 0 else value
+
+    def _tensor(self, tensor: Tensor, entry: Entry) -> Any:
         if not tensor.requires_grad:
             return self._data(tensor)
         if tensor.is_leaf:
-            self.leaves.append(tensor)
+            entry.leaves.append(tensor)
             return tensor
         found = self._lost(tensor)
         if isinstance(found, Slot):
-            self.needs.append(found)
+            entry.needs.append(found)
         else:
-            self.lost = found
+            entry.lost = found
         return found
 
-    def _object(self, value: Any, depth: int) -> Any:
+    def _object(self, value: Any, entry: Entry, depth: int) -> Any:
         if isinstance(value, tuple) and hasattr(value, "_fields"):
-            return Named(type(value), tuple(self.take(part, depth) for part in value))
+            return Named(type(value), tuple(self.take(part, entry, depth) for part in value))
         if isinstance(value, (tuple, list)):
-            return Named(list if isinstance(value, list) else tuple, [self.take(part, depth) for part in value])
+            return Named(list if isinstance(value, list) else tuple, [self.take(part, entry, depth) for part in value])
         mapping = isinstance(value, Mapping)
         parts = dict(value.items()) if mapping else holds(value)
         if not parts:
             return value
-        taken = {key: self.take(part, depth) for key, part in parts.items()}
+        taken = {key: self.take(part, entry, depth) for key, part in parts.items()}
         changed = {key: part for key, part in taken.items() if part is not parts[key]}
         return Rebuilt(value, changed, not mapping) if changed else value
 
@@ -304,7 +279,7 @@ def parts_of(taken: Any) -> Iterator[Any]:
     stack = [taken]
     while stack:
         value = stack.pop()
-        if isinstance(value, dict):
+        if isinstance(value, (dict, MappingProxyType)):
             stack += reversed(list(value.values()))
         elif isinstance(value, (tuple, list)):
             stack += reversed(value)

@@ -15,7 +15,7 @@ from gradcheck_cli.records.timeline import Replay
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.accumulation import Accumulation, dense, is_averaged, listening
-from gradcheck_cli.watch.entries import data_of
+from gradcheck_cli.watch.entries import data_of, version_of
 from gradcheck_cli.watch.replay import NotRepeatable, Taped, autocasting, model_of
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.vitals import Norms, gradient_norms
@@ -60,7 +60,7 @@ def verify(tape: Tape, accumulation: Accumulation, norms: Norms = Norms((), ()))
             return Replayed(Replay.IMPOSSIBLE, f"taken again, it raised {type(error).__name__}: {text}")
     if found.outcome is not Replay.EXACT and proof.moved():
         tape.copying = True
-        return Replayed(found.outcome, f"an input was written into after it was used; {found.why}")
+        return Replayed(found.outcome, f"an input or the loss was written into after it was used; {found.why}")
     return found
 
 
@@ -74,7 +74,10 @@ class _Proof:
         self.changed = accumulation.changed()
 
     def moved(self) -> bool:
-        """Whether data was written into after it was used."""
+        """Whether data, or a loss, was written into after it was used."""
+        for taped in self.passes:
+            if tuple(map(version_of, taped.backward.values)) != taped.backward.written:
+                return True
         return any(data.moved for taped in self.passes for entry in taped.entries for data in data_of(entry))
 
     def run(self) -> Replayed:
@@ -102,7 +105,10 @@ class _Proof:
         was = {id(p): value for p, value in zip(self.norms.parameters, self.norms.values, strict=True)}
         now = gradient_norms(self.compared)
         pairs = [(was.get(id(p), -1.0), value) for p, value in zip(now.parameters, now.values, strict=True)]
-        alike = (math.isclose(one, other, rel_tol=_TOLERANCE) or one != one and other != other for one, other in pairs)
+        alike = (
+            math.isclose(one, other, rel_tol=_TOLERANCE) or (math.isnan(one) and math.isnan(other))
+            for one, other in pairs
+        )
         return bool(pairs) and all(alike)
 
     def _has_left_gradients(self) -> bool:
@@ -121,19 +127,13 @@ class _Proof:
             start = self.accumulation.starts[id(parameter)]
             if start.first == index:
                 parameter.grad = None if start.base is None else start.base.clone()
-        try:
-            with _casting(taped):
-                run = taped.run(self.model.module, taped.batch)
-        except Exception as error:
-            if backward.raised is None:
-                raise
-            alike = (type(error), str(error)) == (type(backward.raised), str(backward.raised))
-            return "" if alike else f"it raised {type(error).__name__}, which the run did not"
+        if backward.kind == "stopped":
+            return self._up_to_the_stop(taped)
+        with _casting(taped):
+            run = taped.run(self.model.module, taped.batch)
         values = [run.value(slot) for slot in backward.roots]
         if not all(_same(one, other) for one, other in zip(values, backward.values, strict=True)):
             return _of_losses(values, backward.values)
-        if backward.kind == "stopped":
-            return ""
         given = [run.value(gradient) for gradient in backward.gradients] or None
         inputs = None if backward.inputs is None else [run.value(each) for each in backward.inputs]
         if backward.kind == "grad":
@@ -153,6 +153,21 @@ class _Proof:
             return "other parameters received a gradient"
         with untouched():
             return difference(list(before.values()), [norms[key] for key in before])
+
+    def _up_to_the_stop(self, taped: Taped) -> str:
+        """Take again what ended the script before there was a backward pass; in words where it differs."""
+        was = taped.backward.raised
+        try:
+            with _casting(taped):
+                run = taped.run(self.model.module, taped.batch)
+        except Exception as error:
+            if was is None:
+                raise
+            alike = (type(error), str(error)) == (type(was), str(was))
+            return "" if alike else f"it raised {type(error).__name__}, which the run did not"
+        values = [run.value(slot) for slot in taped.backward.roots]
+        alike = all(_same(one, other) for one, other in zip(values, taped.backward.values, strict=True))
+        return "" if alike else _of_losses(values, taped.backward.values)
 
 
 @contextmanager
@@ -180,6 +195,10 @@ def _silent() -> Iterator[None]:
     """Whatever the user's code prints, it has printed already."""
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         yield
+
+
+def _alike(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=_TOLERANCE) or (math.isnan(one) and math.isnan(other))
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

@@ -121,6 +121,8 @@ class Watch:
         if self._fresh:
             states = tuple((generator, generator.read()) for generator in GENERATORS)
             kept = [self._kept(owner, name) for owner, name in self._buffers if owner._buffers.get(name) is not None]
+        elif not (self._drawing or self._moving):
+            return (), [], []
         else:
             states = tuple([(generator, generator.read()) for generator in self._drawing])
             kept = (

@@ -6,10 +6,10 @@ import sys
 import sysconfig
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any, Protocol
 
 import torch
@@ -46,8 +46,14 @@ _RANDOM = frozenset(
 """Functions that may draw, without the underscore of those that write in place."""
 _ALIASING = frozenset(("detach", "data"))
 """Functions whose result shares memory with their argument and is no view to autograd."""
+_RISKY = frozenset(
+    "log log2 log10 log1p logit sqrt rsqrt exp exp2 expm1 div truediv true_divide divide rtruediv reciprocal pow "
+    "rpow xlogy acos arccos asin arcsin acosh atanh erfinv std var std_mean var_mean lgamma digamma normalize".split()
+)
+"""Functions that may make something that is not finite of data alone: what a logarithm makes of a target of 0."""
 
 
+_NOTHING: Mapping[int, Data] = MappingProxyType({})
 _MOST_CALLS = 256
 """Calls of modules after which those that nothing comes from any more are left out."""
 
@@ -90,10 +96,10 @@ class Backward:
     Attributes:
         kind: "backward", "grad" (torch.autograd.grad), or "stopped" where the script ended before there was one.
         raised: What a module's call raised, by which the script ended.
-        roots: The slots of its tensors.
+        roots: The slots of its tensors, which refer to these weakly.
         values: The tensors' values, detached; the losses where these are scalars.
+        written: How often these had been written into.
         why: Why it cannot be repeated; empty where it can, as far as is known before it was tried.
-        losses: The tensors, weakly.
         gradients: The gradients that it was started with, None for the usual 1.
         inputs: The tensors that gradients are taken of alone, None for all.
         returned: The gradients that autograd.grad returned.
@@ -106,7 +112,7 @@ class Backward:
 
     roots: tuple[Slot, ...] = ()
     values: tuple[Tensor, ...] = ()
-    losses: tuple[weakref.ref[Tensor], ...] = ()
+    written: tuple[int, ...] = ()
     why = ""
     gradients: tuple[Data | Slot | None, ...] = ()
     inputs: tuple[Any, ...] | None = None
@@ -163,11 +169,6 @@ def _is_lost(tensor: Tensor) -> bool:
         return bool(values.isnan().any()) or (values.numel() == 1 and not bool(values.isfinite().all()))
 
 
-def _computed(entry: Entry, tensors: list[Tensor]) -> bool:
-    """Whether numbers were made of data: such that may not be finite."""
-    return any(type(value) is Data for value in entry.args) and any(t.is_floating_point() for t in tensors)
-
-
 class _Mode(TorchFunctionMode):
     def __init__(self, tape: Tape) -> None:
         super().__init__()
@@ -195,7 +196,7 @@ class Tape:
         self.naming = Roots()
         self.window = 0
         self._number = 0
-        self._depth = 0
+        self.depth = 0
         self._thread: int | None = None
         self._trains = False
         self._slots: dict[int, Slot] = {}
@@ -208,6 +209,7 @@ class Tape:
         self._calls: list[tuple[int, int, weakref.ref[Entry]]] = []
         self._scaled: dict[int, tuple[Slot, Slot, Any]] = {}
         self._mode = _Mode(self)
+        self._taker = Taker(self._slots, self._outside, self._unknown)
         self._files: dict[str, str] = {}
         self._interrupted: tuple[int, Entry] | None = None
 
@@ -265,12 +267,12 @@ class Tape:
     def quiet(self) -> Iterator[None]:
         """Inside, nothing is taped: for what is ours."""
         was, busy = self.close(), self.busy
-        self._depth += 1
+        self.depth += 1
         self.busy = True
         try:
             yield
         finally:
-            self._depth -= 1
+            self.depth -= 1
             self.busy = busy
             if was and self.enabled:
                 self.open()
@@ -291,7 +293,7 @@ class Tape:
 
     def idle(self) -> bool:
         """Whether a call that begins now is for the tape."""
-        if self.busy or not self.enabled or self._depth or not torch.is_grad_enabled():
+        if self.busy or not self.enabled or self.depth or not torch.is_grad_enabled():
             return False
         return (
             self.is_ours()
@@ -393,7 +395,7 @@ class Tape:
 
     def function(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A torch function, as the mode sees it."""
-        if self.busy or not self.enabled or self._depth:
+        if self.busy or not self.enabled or self.depth:
             return func(*args, **kwargs)
         try:
             name = function_name(func)
@@ -401,10 +403,9 @@ class Tape:
             if target is not None:
                 self._before_write(target)
             entry = self._entry(func, args, kwargs)
-            draws = name.rstrip("_") in _RANDOM
-            if draws and entry.needs:
+            if name.rstrip("_") in _RANDOM and entry.needs:
                 entry.random = torch_states()
-            before = {}
+            before: Mapping[int, Data] = _NOTHING
             if target is not None and entry.grad and (entry.needs or entry.leaves):
                 before = _written(entry, target)
         except Exception as error:
@@ -412,7 +413,7 @@ class Tape:
             return func(*args, **kwargs)
         result = func(*args, **kwargs)
         try:
-            self._keep(entry, result, target, name in _ALIASING, before, computes=target is None and not draws)
+            self._keep(entry, result, target, name in _ALIASING, before, risky=target is None and name in _RISKY)
         except Exception as error:
             self._failed(error)
         return result
@@ -432,20 +433,17 @@ class Tape:
             self.open()
 
     def _entry(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
-        taker = Taker(self._slots, self._outside, self._unknown)
-        entry = Entry()
+        entry, take = Entry(), self._taker.take
         self._number += 1
         entry.number, entry.window, entry.call = self._number, self.window, call
-        take = taker.take
-        entry.args = [value if type(value) in ATOMS else take(value) for value in args]
-        entry.kwargs = {name: value if type(value) in ATOMS else take(value) for name, value in kwargs.items()}
-        entry.needs, entry.leaves, entry.lost = taker.needs, taker.leaves, taker.lost
-        for slot in taker.needs:
+        entry.args = [value if type(value) in ATOMS else take(value, entry) for value in args]
+        if kwargs:
+            entry.kwargs = {k: value if type(value) in ATOMS else take(value, entry) for k, value in kwargs.items()}
+        for slot in entry.needs:
             if slot.entry.lost is not None:
                 entry.lost = slot.entry.lost
-        entry.buffers = entry.random = entry.parameters = ()
         entry.sequence, entry.place = _get_sequence_nr(), self._place()
-        entry.grad, entry.autocast, entry.training = torch.is_grad_enabled(), autocast_now(), None
+        entry.grad, entry.autocast = torch.is_grad_enabled(), autocast_now()
         return entry
 
     def _place(self, most: int = _LIBRARY_FRAMES) -> Place | None:
@@ -522,8 +520,9 @@ class Tape:
     def _slot(self, tensor: Tensor, entry: Entry, index: int | Made | None, was: Slot | Data | None = None) -> Slot:
         slot = Slot(tensor, self._died)
         slot.key = id(tensor)
-        slot.entry, slot.index, slot.was = entry, index, was
-        slot.learns, slot.home = tensor.requires_grad, None
+        slot.entry, slot.index, slot.learns = entry, index, tensor.requires_grad
+        if was is not None:
+            slot.was = was
         self._slots[slot.key] = slot
         return slot
 
@@ -543,39 +542,38 @@ class Tape:
         result: Any,
         target: Any = None,
         aliasing: bool = False,
-        before: dict[int, Data] | None = None,
-        computes: bool = False,
+        before: Mapping[int, Data] = _NOTHING,
+        risky: bool = False,
     ) -> None:
         """Take a function's call down, if it is part of what may lead to a loss.
 
-        With `computes`, also one that computes with data alone: what a logarithm of the targets makes of a 0 is to be
-        found there.
+        With `risky`, also one of data alone.
         """
         tensors = [result] if type(result) is Tensor else flat(result)
-        learns = any(tensor.requires_grad for tensor in tensors)
-        if not learns:
-            if target is not None:
-                learns = any(t.requires_grad and not t.is_leaf for t in flat(target))
-            if not (entry.needs or learns):
-                if not (computes and _computed(entry, tensors)):
+        targets = () if target is None else flat(target)
+        for tensor in tensors:
+            if tensor.requires_grad:
+                if not (entry.needs or entry.leaves or entry.lost is not None):
                     return
-            elif not learns and entry.needs[0].entry.window < self.window and self._of_before(entry):
+                break
+        else:
+            written = any(t.requires_grad and not t.is_leaf for t in targets)
+            made = self._of_before(entry) if entry.needs else not risky
+            if not written and made:
                 return
-        elif not (entry.needs or entry.leaves or entry.lost is not None):
-            return
-        targets = flat(target) if target is not None else []
         for index, tensor in enumerate(tensors):
-            if any(tensor is t for t in targets) or (tensor.requires_grad and tensor.is_leaf):
+            if (targets and any(tensor is t for t in targets)) or (tensor.requires_grad and tensor.is_leaf):
                 continue
             slot = self._slot(tensor, entry, index)
             if (aliasing or tensor._is_view()) and entry.needs:
                 self._share(slot, tensor, entry)
         for tensor in targets:
-            self._wrote(tensor, entry, before or {})
+            self._wrote(tensor, entry, before)
 
     def _of_before(self, entry: Entry) -> bool:
         """Whether a result without a graph is made of what was there before the last backward pass: it is data now."""
-        return all(slot.entry.window < self.window for slot in entry.needs)
+        window = self.window
+        return entry.needs[0].entry.window < window and all(slot.entry.window < window for slot in entry.needs)
 
     def _share(self, slot: Slot, tensor: Tensor, entry: Entry) -> None:
         memory = memory_of(tensor)
@@ -588,7 +586,7 @@ class Tape:
                 slot.home = need.home
                 return
 
-    def _wrote(self, tensor: Tensor, entry: Entry, before: dict[int, Data]) -> None:
+    def _wrote(self, tensor: Tensor, entry: Entry, before: Mapping[int, Data]) -> None:
         """What is written into is another value from now on, under all names that it has."""
         slot = self._slots.get(id(tensor))
         if slot is None:
@@ -607,22 +605,26 @@ class Tape:
     def backward(self, run: Callable[[], Any], made: Callable[[], Backward]) -> Any:
         """Run a backward pass: what it was is told before and after."""
         ours = self.is_ours(trains=True)
-        if ours and self._depth:
+        if ours and self.depth:
             return run()
         self.close()
         if not ours or not self.enabled:
             return run()
+        self.depth += 1
         try:
-            backward = made()
-            self._depth += 1
             try:
+                backward = made()
                 self.listener.began(backward)
-            finally:
-                self._depth -= 1
-        except Exception as error:
-            self._failed(error)
-            return run()
-        self._depth += 1
+            except Exception as error:
+                self._failed(error)
+                return run()
+            return self._run(run, backward)
+        finally:
+            self.depth -= 1
+            if self.enabled and self.always:
+                self.open()
+
+    def _run(self, run: Callable[[], Any], backward: Backward) -> Any:
         raised: BaseException | None = None
         try:
             result = run()
@@ -635,44 +637,47 @@ class Tape:
         finally:
             try:
                 self.listener.ended(backward, raised)
-                raised = None
+                if self.enabled:
+                    self._ended(backward)
             except Exception as error:
                 self._failed(error)
-            self._depth -= 1
-            self._ended(backward)
+            finally:
+                raised = None
 
     def started(self, kind: str, tensors: Any, gradients: Any, retain: bool, create: bool, inputs: Any) -> Backward:
         """What is known of a backward pass before it runs."""
         backward = Backward(kind, self._place(sys.getrecursionlimit()), autocast_now())
         given = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
-        backward.retain, backward.create = retain, create
+        if retain:
+            backward.retain, backward.create = retain, create
         if self.busy:
             backward.why = "the backward pass runs inside a module's call"
             return backward
-        if not all(isinstance(tensor, Tensor) for tensor in given):
+        if not all([isinstance(tensor, Tensor) for tensor in given]):  # noqa: C419 - each step pays for it
             backward.why = "it starts from edges of the graph"
             return backward
-        taker = Taker(self._slots, self._outside, self._unknown)
-        roots = [taker.take(tensor) for tensor in given]
-        backward.losses = tuple(weakref.ref(tensor) for tensor in given)
-        backward.values = tuple(tensor.detach().clone() for tensor in given)
-        if not all(isinstance(root, Slot) for root in roots):
+        entry, take = Entry(), self._taker.take
+        roots = tuple([take(tensor, entry) for tensor in given])
+        backward.values = tuple([tensor.detach() for tensor in given])
+        backward.written = tuple(map(version_of, backward.values))
+        if len(entry.needs) < len(roots):
             backward.why = "the loss was not made by anything that was seen"
             self.always = True
             return backward
-        backward.roots = tuple(roots)
+        backward.roots = roots
         self._kept.append(weakref.ref(backward))
         if gradients is not None:
-            many = (gradients,) if isinstance(gradients, Tensor) else tuple(gradients)
-            backward.gradients = tuple(taker.take(each) for each in many)
+            many = (gradients,) if isinstance(gradients, Tensor) else gradients
+            backward.gradients = tuple(take(each, entry) for each in many)
         if inputs is not None:
-            backward.inputs = tuple(taker.take(x) for x in ((inputs,) if isinstance(inputs, Tensor) else inputs))
-        scaled = self._scaled.get(id(given[0])) if len(given) == 1 else None
-        if scaled is not None and scaled[0] is roots[0]:
-            backward.scaled = scaled[1:]
-        for lost in [root.entry.lost for root in roots if root.entry.lost is not None][:1]:
-            self.always = True
-            backward.why = lost.told
+            many = (inputs,) if isinstance(inputs, Tensor) else inputs
+            backward.inputs = tuple(take(each, entry) for each in many)
+        if self._scaled:
+            self._note_scale(backward, given)
+        for root in roots:
+            if root.entry.lost is not None:
+                self.always = True
+                backward.why = root.entry.lost.told
         return backward
 
     def unfinished(self, raised: BaseException | None) -> Backward | None:
@@ -699,42 +704,43 @@ class Tape:
         backward.place = backward.roots[0].entry.place if backward.roots else None
         return backward
 
+    def _note_scale(self, backward: Backward, given: tuple[Tensor, ...]) -> None:
+        found = self._scaled.get(id(given[0]))
+        if len(given) == 1 and found is not None and found[0] is backward.roots[0]:
+            backward.scaled = found[1:]
+
     def _ended(self, backward: Backward) -> None:
         """What is freed, and what is a value now, leads nowhere any more."""
-        if not self.enabled:
-            return
-        spent = set() if backward.retain or backward.create else self._spent(backward)
-        for slot in list(self._slots.values()):
-            if not slot.learns or slot.entry.number in spent:
-                self._slots.pop(slot.key, None)
-        self._calls = [call for call in self._calls if (e := call[2]()) is not None and e.number not in spent]
+        spent = () if backward.retain else self._spent(backward)
+        slots = self._slots
+        for slot in list(slots.values()):
+            if not slot.learns or slot.entry in spent:
+                slots.pop(slot.key, None)
+        self._calls = [call for call in self._calls if (e := call[2]()) is not None and e not in spent]
         self._copies.clear()
+        self._scaled.clear()
         self._kept = [ref for ref in self._kept if ref() is not None]
         self._used_before = self._used | self._used_before if len(self._kept) > 1 else self._used
         self._used = set()
-        self._scaled.clear()
         self.window += 1
-        if self.always:
-            self.open()
 
-    def _spent(self, backward: Backward) -> set[int]:
+    def _spent(self, backward: Backward) -> set[Entry]:
         """The calls, among those that something alive comes from, whose graph this backward pass has freed."""
-        alive = {slot.entry.number for slot in self._slots.values() if slot.learns}
-        alive |= {entry.number for *_, ref in self._calls if (entry := ref()) is not None}
-        spent: set[int] = set()
-        seen: set[int] = set()
+        alive = {slot.entry for slot in self._slots.values() if slot.learns}
+        alive.update([entry for *_, ref in self._calls if (entry := ref()) is not None])
+        spent: set[Entry] = set()
+        seen: set[Entry] = set()
         stack = list(backward.roots)
         while stack and len(spent) < len(alive):
             slot = stack.pop()
             entry = slot.entry
             if slot.was is not None and isinstance(slot.was, Slot):
                 stack.append(slot.was)
-            if entry.number in seen:
-                continue
-            seen.add(entry.number)
-            if entry.number in alive:
-                spent.add(entry.number)
-            stack += [need for need in entry.needs if need.learns]
+            if entry not in seen:
+                seen.add(entry)
+                if entry in alive:
+                    spent.add(entry)
+                stack += [need for need in entry.needs if need.learns]
         return spent
 
     def scaled(self, given: Any, returned: Any, scaler: Any) -> None:

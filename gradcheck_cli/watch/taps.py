@@ -83,13 +83,13 @@ def _backward_passes(tape: Tape) -> tuple[Undo, ...]:
             create_graph: bool = False,
             inputs: Any = None,
         ) -> Any:
+            if is_compiling() or tape.depth:
+                return original(self, gradient, retain_graph, create_graph, inputs=inputs)
             inputs = _many(inputs)
 
             def run() -> None:
                 original(self, gradient, retain_graph, create_graph, inputs=inputs)
 
-            if is_compiling():
-                return run()
             keep = create_graph if retain_graph is None else retain_graph
             return tape.backward(
                 run, lambda: tape.started("backward", self, gradient, bool(keep), create_graph, inputs)
@@ -107,13 +107,13 @@ def _backward_passes(tape: Tape) -> tuple[Undo, ...]:
             grad_variables: Any = None,
             inputs: Any = None,
         ) -> Any:
+            if is_compiling() or tape.depth:
+                return original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
             tensors, grad_tensors, inputs = _many(tensors), _many(grad_tensors), _many(inputs)
 
             def run() -> None:
                 original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
 
-            if is_compiling():
-                return run()
             given = grad_tensors if grad_tensors is not None else grad_variables
             keep = create_graph if retain_graph is None else retain_graph
             return tape.backward(
@@ -142,7 +142,7 @@ def _gradients(tape: Tape) -> Undo:
             def run() -> Any:
                 return original(outputs, inputs, grad_outputs, retain_graph, create_graph, *args, **kwargs)
 
-            if is_compiling() or tape.busy:
+            if is_compiling() or tape.busy or tape.depth:
                 return run()
             if create_graph:
                 if not tape.idle():

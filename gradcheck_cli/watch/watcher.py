@@ -189,7 +189,7 @@ class Watcher:
         """The loss without a loss scale, and the scale; None where the pass did not start from one tensor."""
         if len(backward.values) != 1:
             return None, 1.0
-        loss = backward.losses[0]()
+        loss = backward.roots[0]() if backward.roots else None
         scaled = None if loss is None else self._updates.scale_of(loss)
         return (backward.values[0], 1.0) if scaled is None else (scaled[0], float(scaled[1].get_scale()))
 

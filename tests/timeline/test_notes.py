@@ -37,10 +37,10 @@ def test_a_watcher_that_stepped_aside_is_told_once() -> None:
 
 def test_vitals_that_could_not_be_had_are_named() -> None:
     told = notes(process(vitals=vitals(falling(100), loss=None)))
-    assert told == ("the loss could at no step be had",)
+    assert told == ("the loss could not be had at any step",)
     some = vitals(falling(100))
     told = notes(process(vitals=(replace(some[0], grad_norm=None), *some[1:])))
-    assert told == ("the gradient's norm could at 1 of 100 steps not be had",)
+    assert told == ("the gradient's norm could not be had at 1 of 100 steps",)
 
 
 def test_several_scripts() -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
-from gradcheck_cli.watch.entries import Data, Lost, Named, Rebuilt, Taker, flat, memory_of, parts_of, version_of
+from gradcheck_cli.watch.entries import Data, Entry, Lost, Named, Rebuilt, Taker, flat, memory_of, parts_of, version_of
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Keyed(UserDict):  # as a tokenizer's batch
     pass
 
 
-def taken(value: Any) -> tuple[Any, Taker]:
-    taker = Taker({}, Data, Lost)
-    return taker.take(value), taker
+def taken(value: Any) -> tuple[Any, Entry]:
+    entry = Entry()
+    return Taker({}, Data, Lost).take(value, entry), entry
 
 
 def made(kept: Any) -> Any:
@@ -81,10 +81,10 @@ def test_containers_are_copied_so_that_the_script_may_change_its_own() -> None:
 
 def test_parameters_data_and_what_has_a_graph_are_told_apart() -> None:
     weight, x = nn.Parameter(torch.zeros(2)), torch.zeros(2)
-    kept, taker = taken([weight, x, weight * x])
-    assert kept[0] is weight and taker.leaves == [weight]
+    kept, entry = taken([weight, x, weight * x])
+    assert kept[0] is weight and entry.leaves == [weight]
     assert isinstance(kept[1], Data) and kept[1].tensor is x
-    assert isinstance(kept[2], Lost) and taker.lost is kept[2]
+    assert isinstance(kept[2], Lost) and entry.lost is kept[2]
     assert "shape [2] (MulBackward0)" in kept[2].told
     assert [type(part) for part in parts_of({"a": (1, kept)})] == [int, nn.Parameter, Data, Lost]
 
