@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.benchmarks.watching import peaks
 from tests.watch.running import FORMS
 from tests.whole import Ended, plain, watched, written
 
 ODD = FORMS.parent / "odd"
-IN_CI = {"gan", "own_call"}
+IN_CI = {"gan"}
 AT = ("--at", "3", "--at", "7", "--fail-on", "never")
 NET = """
 import math, sys
@@ -183,3 +184,11 @@ def test_an_alarm_stops_a_script_and_keeps_its_batch(tmp_path: Path) -> None:
     (path,) = (tmp_path / "kept").iterdir()
     kept = torch.load(path, weights_only=True)
     assert kept["samples"] == [2, 9] and kept["batch"][0].isnan().sum(1).nonzero().flatten().tolist() == [2, 9]
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("name", ["auxiliary", "micro-batches"])
+def test_what_lingers_takes_next_to_no_memory(name: str) -> None:
+    """The median of three: where the allocator gives memory back differs from process to process."""
+    ratios = sorted(watched / alone for alone, watched in (peaks(name) for _ in range(3)))
+    assert ratios[1] <= 1.03
