@@ -6,8 +6,8 @@ import io
 import logging
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout, suppress
 from typing import Any
 
 import torch
@@ -52,20 +52,20 @@ def unheard() -> Iterator[None]:
 @contextmanager
 def without_modes() -> Iterator[None]:
     """Inside, no mode of the script's sees what torch is asked for, such as one that counts; a default device stays."""
-    stack, lent = torch._C, ExitStack()
-    if stack._len_torch_dispatch_stack():
-        lent.enter_context(_disable_current_modes())
-    modes = [stack._pop_torch_function_stack() for _ in range(stack._len_torch_function_stack())]
-    for mode in reversed([mode for mode in modes if isinstance(mode, DeviceContext)]):
-        stack._push_on_torch_function_stack(mode)
-    try:
-        with lent:
+    with _disable_current_modes() if torch._C._len_torch_dispatch_stack() else nullcontext():
+        modes = [torch._C._pop_torch_function_stack() for _ in range(torch._C._len_torch_function_stack())]
+        _put_on(mode for mode in reversed(modes) if isinstance(mode, DeviceContext))
+        try:
             yield
-    finally:
-        for _ in range(stack._len_torch_function_stack()):
-            stack._pop_torch_function_stack()
-        for mode in reversed(modes):
-            stack._push_on_torch_function_stack(mode)
+        finally:
+            while torch._C._len_torch_function_stack():
+                torch._C._pop_torch_function_stack()
+            _put_on(reversed(modes))
+
+
+def _put_on(modes: Iterable[Any]) -> None:
+    for mode in modes:
+        torch._C._push_on_torch_function_stack(mode)
 
 
 def _registries() -> Iterator[dict[Any, Any]]:

@@ -23,6 +23,8 @@ from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntr
 from gradcheck_cli.records.timeline import Diagnosed, Vital
 
 _OPTIONS = "options.json"
+_USUAL = {f.name: f.default for f in fields(Vital)}
+_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,29 +50,40 @@ class Session:
         self._folder = folder
         self._pid = 0
         self._path = ""
+        self._file, self._place = -1, (0, 0)
 
     def say(self, event: str, **fields: Any) -> None:
         """Add a line; one that cannot be written is lost, since the script must not suffer for it."""
         pid = os.getpid()
         if self._pid != pid:  # at first, and again in a forked child
             self._path = f"{self._folder}/{pid}-{os.urandom(4).hex()}.jsonl"
-            self._pid = pid
+            self._pid, self._place = pid, (0, 0)
             self._write("opened", encode(opening()))
         self._write(event, encode(fields))
 
     def vital(self, vital: Vital) -> None:
         """Add what was read at a step, without what is as usual."""
-        self.say("vital", **{f.name: value for f in fields(vital) if (value := getattr(vital, f.name)) != f.default})
+        self.say("vital", **{name: value for name, usual in _USUAL.items() if (value := getattr(vital, name)) != usual})
 
     def _write(self, event: str, content: Any) -> None:
-        line = json.dumps([event, content], separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        line = _json([event, content]).encode() + b"\n"
         with suppress(OSError):
-            # No descriptor is kept: a script may close all that it finds, and open its own under the same number.
-            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(file, line)
-            finally:
-                os.close(file)
+            if not self._is_open():
+                self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._place = _place_of(self._file)
+            os.write(self._file, line)
+
+    def _is_open(self) -> bool:
+        """Whether the descriptor is still ours: a script may close all that it finds, and open its own."""
+        try:
+            return self._place != (0, 0) and _place_of(self._file) == self._place
+        except OSError:
+            return False
+
+
+def _place_of(file: int) -> tuple[int, int]:
+    found = os.fstat(file)
+    return found.st_dev, found.st_ino
 
 
 def opening() -> Opened:

@@ -47,7 +47,7 @@ def gradient_norms(parameters: Sequence[Tensor]) -> Norms:
 
     A norm that is not finite is taken again with scaling: the square of a finite float32 may be Inf.
     """
-    with untouched(), torch.no_grad():
+    with untouched():
         held = [p for p in parameters if p.grad is not None]
         grads = [p.grad for p in held]
         plain = all(g.layout is torch.strided and not g.is_complex() for g in grads)  # type: ignore[union-attr]
@@ -58,7 +58,8 @@ def gradient_norms(parameters: Sequence[Tensor]) -> Norms:
                 plain = False
         if not held or not plain:
             values = settle([norm(g) for g in grads])  # type: ignore[arg-type]
-        values = [v if math.isfinite(v) else settle([norm(g)])[0] for v, g in zip(values, grads, strict=True)]  # type: ignore[arg-type]
+        if not math.isfinite(sum(values)):
+            values = [v if math.isfinite(v) else settle([norm(g)])[0] for v, g in zip(values, grads, strict=True)]  # type: ignore[arg-type]
         return Norms(tuple(held), tuple(values), tuple(map(id, held)))
 
 
@@ -78,7 +79,7 @@ def _wide(gradients: list[Tensor]) -> torch.dtype:
 
 def number(value: Tensor) -> float | None:
     """A loss as a number; None for what is no single real number."""
-    with untouched(), torch.no_grad():
+    with untouched():
         if value.numel() != 1 or value.is_complex():
             return None
         return float(value.detach().item())

@@ -194,8 +194,9 @@ class Watcher:
         return (backward.values[0], 1.0) if scaled is None else (scaled[0], float(scaled[1].get_scale()))
 
     def _held(self) -> list[Tensor]:
-        groups = (group for optimizer in self._updates.optimizers() for group in optimizer.param_groups)
-        return list({id(p): p for group in groups for p in group["params"]}.values())
+        """What the optimisers hold, each once."""
+        lists = [group["params"] for optimizer in self._updates.optimizers() for group in optimizer.param_groups]
+        return lists[0] if len(lists) == 1 else list({id(p): p for each in lists for p in each}.values())
 
     def _judge(self, attempt: Attempt | None) -> None:
         """Read a step, hear what the alarms say of it, and explain it where it is asked for."""
@@ -252,7 +253,8 @@ class Watcher:
         if not self._group.seen:
             return None
         last = self._group.seen[-1]
-        norm = last.norms.over(attempt.parameters()) if attempt else last.norms.whole()
+        part = attempt is not None and len(self._updates.optimizers()) > 1
+        norm = last.norms.over(attempt.parameters()) if part and attempt else last.norms.whole()
         return None if norm is None else norm / (last.scale or 1.0)
 
     def _before(self, alarm: Raised, vital: Vital) -> float | None:
