@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import linecache
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import perf_counter  # as it is now: a script may put its own clock in its place
 from typing import Protocol
 
 import torch
@@ -24,6 +24,7 @@ from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital, Why
 from gradcheck_cli.runtime.passes import forward_pass
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.accumulation import Accumulation
+from gradcheck_cli.watch.aftermath import undone
 from gradcheck_cli.watch.proof import verify
 from gradcheck_cli.watch.quiet import unheard, without_modes
 from gradcheck_cli.watch.replay import line_of, step_of
@@ -174,12 +175,12 @@ class Diagnosing:
         )
 
     def _timed(self, work: Callable[[], Repeated]) -> Repeated:
-        started = time.perf_counter()
+        started = perf_counter()
         try:
-            with unheard(), without_modes():
+            with undone(lambda text: self._session.say("note", text=text)), unheard(), without_modes():
                 return work()
         finally:
-            self.seconds += time.perf_counter() - started
+            self.seconds += perf_counter() - started
 
     def _repeated(self, seen: Sequence[Seen], is_bad: _IsBad | None, *, trials: bool, alarm: bool = False) -> Repeated:
         place = next((i for i, each in enumerate(seen) if not each.finite), len(seen) - 1)

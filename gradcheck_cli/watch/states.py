@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as registration
+from torch.nn.parameter import is_lazy
 
 from gradcheck_cli.watch.entries import Autocast, version_of
 
@@ -97,6 +98,11 @@ def noticing_structure() -> list[Callable[[], None]]:
 Kept = tuple[nn.Module, str, Tensor]
 
 
+def _is_there(buffer: Tensor | None) -> bool:
+    """Whether a buffer has values: that of a lazy module has none before the first call."""
+    return buffer is not None and not is_lazy(buffer)
+
+
 class Watch:
     """What is known of one outermost module."""
 
@@ -120,7 +126,7 @@ class Watch:
         self._training = module.training
         if self._fresh:
             states = tuple((generator, generator.read()) for generator in GENERATORS)
-            kept = [self._kept(owner, name) for owner, name in self._buffers if owner._buffers.get(name) is not None]
+            kept = [self._kept(owner, name) for owner, name in self._buffers if _is_there(owner._buffers.get(name))]
         elif not (self._drawing or self._moving):
             return (), [], []
         else:

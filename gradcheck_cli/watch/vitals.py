@@ -45,10 +45,11 @@ class Norms:
 def gradient_norms(parameters: Sequence[Tensor]) -> Norms:
     """The norms of the gradients that these parameters have now, in float32 or better; one transfer per device.
 
-    A norm that is not finite is taken again with scaling: the square of a finite float32 may be Inf.
+    A norm that is not finite is taken again with scaling: the square of a finite float32 may be Inf. Gradients of
+    which a process has only a part (DTensor) are left out: their norm is not to be had without the other processes.
     """
     with untouched():
-        held = [p for p in parameters if p.grad is not None]
+        held = [p for p in parameters if p.grad is not None and not hasattr(p.grad, "device_mesh")]
         grads = [p.grad for p in held]
         plain = all(g.layout is torch.strided and not g.is_complex() for g in grads)  # type: ignore[union-attr]
         if held and plain:
