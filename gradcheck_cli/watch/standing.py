@@ -1,0 +1,236 @@
+"""A run of one optimiser that does not learn, or has lost what it learned: its loss against one answer for every row.
+
+Each sampled step has its loss and Lm of the same batch (THEORY.md, section 4a), so that the noise between batches
+cancels. A loss at Lm proves nothing by itself: data may hold no more than that, and a plateau may end. So it stands as
+more than a note only where something that is known says why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+
+from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.session import Sample
+from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
+
+_KEPT = 256  # samples at most
+
+
+class Standing:
+    """The losses and samples of one optimiser. They start anew with `Vital.phase`."""
+
+    def __init__(self) -> None:
+        self._phase: int | None = None
+        self._raised: Raised | None = None
+        self._last_step = 0
+        self._updates_raised = 0
+        self._begin(0)
+
+    def _begin(self, phase: int) -> None:
+        self._phase = phase
+        self._updates = 0
+        self._still = 0  # first updates in a row whose gradient is exactly 0
+        self._positive = True
+        self._recent: deque[float] = deque(maxlen=ALARMING.patience)
+        self._levels: list[tuple[int, float]] = []  # at ages that double
+        self._samples: deque[tuple[int, Sample]] = deque(maxlen=_KEPT)  # with the updates before each
+        self._first: Sample | None = None
+        self._learned = False
+        self._fresh = False
+
+    # -- seen
+
+    def sampled(self, sample: Sample) -> None:
+        """What was read at the last update, if it was a sampled one."""
+        if sample.against_chance is None:
+            return
+        self._first = self._first or sample
+        self._samples.append((self._updates, sample))
+        self._fresh = True
+        window = self._window()
+        self._learned = self._learned or (bool(window) and against(window) < ALARMING.learned_well)
+
+    def see(self, vital: Vital) -> Raised | None:
+        """The next update; what it raises, at most once a run."""
+        if vital.phase != self._phase:
+            self._begin(vital.phase)
+        self._last_step = vital.step
+        if vital.skipped:
+            return None
+        self._updates += 1
+        self._take(vital)
+        if self._raised is not None:
+            return None
+        found = self._frozen(vital) or self._at_chance(vital)
+        if found is not None:
+            self._raised, self._updates_raised = found, self._updates
+        return found
+
+    def withdraw(self) -> None:
+        """What was raised is another alarm's matter."""
+        self._raised = None
+
+    def _take(self, vital: Vital) -> None:
+        if vital.grad_norm == 0.0 and vital.loss and self._still == self._updates - 1:
+            self._still += 1
+        if vital.loss is None or not math.isfinite(vital.loss):
+            return
+        self._positive = self._positive and vital.loss > 0
+        self._recent.append(vital.loss)
+        age = self._levels[-1][0] * 2 if self._levels else ALARMING.patience
+        if self._updates >= age:
+            self._levels.append((self._updates, median(self._recent)))
+
+    def _frozen(self, vital: Vital) -> Raised | None:
+        """Every gradient has been exactly 0 since the run began."""
+        if self._still != ALARMING.warm_up or self._still != self._updates:
+            return None
+        message = f"the gradient was exactly 0 at each of the first {self._still} updates"
+        return self._alarm(AlarmKind.STUCK, vital, message, {"cause": "update-moves-nothing", "updates": self._still})
+
+    def _at_chance(self, vital: Vital) -> Raised | None:
+        if self._updates < ALARMING.standing or not self._fresh or not self._positive:
+            return None
+        self._fresh = False
+        window = self._window()
+        if not window or against(window) < ALARMING.at_chance:
+            return None
+        if not self._learned and self._progress():
+            return None
+        return self._told(vital, window)
+
+    def _told(self, vital: Vital, window: Sequence[Sample]) -> Raised:
+        ratio = against(window)
+        swing = raised_share(window)
+        evidence: dict[str, float | int | str] = {"loss_over_chance": ratio, "updates": self._updates}
+        evidence |= {} if swing is None else {"own_batch_raised": swing}
+        where = f"the loss is {ratio:.3g} times that of one answer for every sample after {self._updates} updates"
+        kind, reading = self._kind(window, ratio, swing)
+        if kind is AlarmKind.COLLAPSE:
+            where = f"what was learned is lost: {where}"
+        return self._alarm(kind, vital, f"{where}{reading.pop('told', '')}", {**evidence, **reading})
+
+    def _kind(self, window: Sequence[Sample], ratio: float, swing: float | None) -> tuple[AlarmKind, dict[str, str]]:
+        """The kind of alarm, the cause that a reading names, and what is told of it."""
+        assert self._first is not None
+        for kind, name in ((AlarmKind.DEAD_GROWING, "dead"), (AlarmKind.SATURATING, "saturated")):
+            if grown := grown_in(getattr(self._first, name), [getattr(each, name) for each in window]):
+                what = "units are off" if name == "dead" else "elements are saturated"
+                return kind, {"told": f"; {grown[1]:.0%} of `{grown[0]}`'s {what}, {grown[2]:.0%} at first"}
+        if self._learned:
+            return AlarmKind.COLLAPSE, {}
+        if swing is not None and swing >= ALARMING.swings and ratio >= ALARMING.far_above:
+            return AlarmKind.SWINGING, {
+                "told": f"; {swing:.0%} of the sampled updates raise the loss of the batch that they were computed from"
+            }
+        if (moved := self._too_small(window)) is not None:
+            told = f"; an update moves the weights by {moved:.1e} of themselves at most"
+            return AlarmKind.STUCK, {"cause": "lr-too-low", "told": told}
+        if self._decays(window):
+            told = "; the weight decay outweighs the gradient, and the weights have shrunk by half"
+            return AlarmKind.STUCK, {"cause": "weight-decay", "told": told}
+        return AlarmKind.STUCK, {}
+
+    def _alarm(self, kind: AlarmKind, vital: Vital, message: str, evidence: Mapping[str, float | int | str]) -> Raised:
+        return Raised(kind=kind, step=vital.step, optimizer=vital.optimizer, message=message, evidence=evidence)
+
+    # -- readings
+
+    def _window(self) -> list[Sample]:
+        """The samples from the third last on, of those that lie an eighth of the run apart."""
+        apart = max(self._updates // 8, 1)
+        chosen: list[int] = []
+        for at, _ in reversed(self._samples):
+            if not chosen or chosen[-1] - at >= apart:
+                chosen.append(at)
+            if len(chosen) == ALARMING.samples:
+                return [sample for place, sample in self._samples if place >= at]
+        return []
+
+    def _progress(self) -> bool:
+        """Whether the loss is lower by a tenth than halfway through."""
+        halfway = [level for age, level in self._levels if 2 * age <= self._updates]
+        return bool(halfway) and median(self._recent) < ALARMING.moved_on * halfway[-1]
+
+    def _too_small(self, window: Sequence[Sample]) -> float | None:
+        """The largest update, where all together hardly move a layer and nearly all lower the loss of their batch."""
+        updates = [each.update for each in window if each.update is not None]
+        if not updates or not 0 < max(updates) * self._updates < ALARMING.moved_in_all:
+            return None
+        descends = [each.after <= each.loss for each in window if each.after is not None and each.loss is not None]
+        return max(updates) if descends and sum(descends) >= ALARMING.descends * len(descends) else None
+
+    def _decays(self, window: Sequence[Sample]) -> bool:
+        """Whether weight decay has won: it outweighs the gradient, and half of the weights' norm is gone."""
+        now, first = window[-1], self._first
+        if first is None or not first.weight or now.weight is None or any(each.decay is None for each in window):
+            return False
+        return min(each.decay for each in window if each.decay) >= 1.0 and now.weight < first.weight / 2
+
+    # -- judged
+
+    def judged(self, *, game: bool) -> tuple[Judged, ...]:
+        """What was raised, as the run so far judges it."""
+        if self._raised is None:
+            return ()
+        outcome, told = self._outcome(self._raised, game=game)
+        finding = outcome is Outcome.CONFIRMED
+        return (Judged(raised=self._raised, last_step=self._last_step, outcome=outcome, finding=finding, told=told),)
+
+    def _outcome(self, raised: Raised, *, game: bool) -> tuple[Outcome, str]:
+        if raised.evidence.get("cause") == "update-moves-nothing":
+            held = self._still == self._updates
+            return (Outcome.CONFIRMED, f"so it was at all {self._still}") if held else (Outcome.RECOVERED, MOVES_NOW)
+        window = self._window()
+        if not window:
+            return Outcome.OPEN, "the script ended, or trains something else, before more was sampled"
+        ratio = against(window)
+        level = median(self._recent) if self._recent else math.inf
+        told = f"at the end the loss is {ratio:.3g} times that of one answer for every sample"
+        if ratio < ALARMING.at_chance or self._came_down(raised, level):
+            return Outcome.RECOVERED, told
+        if game:
+            return Outcome.OPEN, f"{told}; optimisers with losses of their own play against each other"
+        since = self._updates - self._updates_raised
+        if raised.kind is AlarmKind.COLLAPSE and since < ALARMING.recovery:
+            return Outcome.OPEN, f"{told}; the run ended too early to tell"
+        known = raised.kind is not AlarmKind.STUCK or "cause" in raised.evidence
+        if known and raised.evidence.get("cause") == "lr-too-low" and self._too_small(window) is None:
+            known = False
+        return (Outcome.CONFIRMED, told) if known else (Outcome.OPEN, f"{told}; nothing says why")
+
+    def _came_down(self, raised: Raised, level: float) -> bool:
+        """Whether the loss is well below what it was halfway to here: the run is on its way."""
+        return raised.kind is not AlarmKind.COLLAPSE and self._progress()
+
+
+MOVES_NOW = "later updates had a gradient"
+
+
+def against(window: Sequence[Sample]) -> float:
+    """The median loss of samples over Lm."""
+    return median(_ratios(window))
+
+
+def _ratios(window: Sequence[Sample]) -> Iterator[float]:
+    return (ratio for each in window if (ratio := each.against_chance) is not None)
+
+
+def raised_share(window: Sequence[Sample]) -> float | None:
+    """Share of the updates that raise the loss of their own batch by a hundredth of it; None for fewer than three."""
+    known = [(each.loss, each.after) for each in window if each.loss is not None and each.after is not None]
+    if len(known) < ALARMING.samples:
+        return None
+    return sum(not after <= loss * (1 + ALARMING.raises) for loss, after in known) / len(known)
+
+
+def grown_in(first: Mapping[str, float], window: Sequence[Mapping[str, float]]) -> tuple[str, float, float] | None:
+    """The layer whose share has grown from less than half to nearly all, with its last share and its first."""
+    for name, share in first.items():
+        now = [each.get(name, 0.0) for each in window]
+        if share < ALARMING.few and min(now, default=0.0) >= ALARMING.nearly_all:
+            return name, now[-1], share
+    return None
