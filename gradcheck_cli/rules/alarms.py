@@ -177,8 +177,8 @@ ALARMS = (
         """The loss swings far above that of one answer for every sample, and makes no progress.
 
         Many updates raise the loss of the very batch that they were computed from, whatever the noise between batches:
-        the step is too large for what it is computed of, be that the learning rate or the scale of the inputs. A share
-        alone proves nothing, since well-trained models have it too; so it counts only without progress.
+        the step is too large for what it is computed of, be that the learning rate or the scale of the inputs. Such
+        a share alone proves nothing, since models that learn well have it too; so it counts only without progress.
         """,
     ),
     _alarm(

@@ -60,7 +60,7 @@ def learning(vitals: Sequence[Vital], report: Report, limits: Thresholds, sample
 def _at_chance(samples: Sequence[Sample]) -> float | None:
     """The median loss over Lm of the last samples, where that is chance."""
     ratios = [ratio for sample in samples if (ratio := sample.against_chance) is not None][-ALARMING.samples :]
-    if len(ratios) < ALARMING.samples or median(ratios) < ALARMING.at_chance:
+    if len(ratios) < ALARMING.samples or not ALARMING.at_chance <= median(ratios) <= ALARMING.near_chance:
         return None
     return median(ratios)
 

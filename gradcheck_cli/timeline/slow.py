@@ -9,6 +9,7 @@ from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.session import Process, RaisedEntry
 from gradcheck_cli.records.timeline import AlarmKind, Diagnosed, Judged, Outcome, Raised, Replay, Why
 from gradcheck_cli.rules import SLOW, explaining
+from gradcheck_cli.watch.standing import NO_REASON
 
 
 def with_reason(process: Process, judged: Judged, entry: RaisedEntry) -> Judged:
@@ -16,16 +17,13 @@ def with_reason(process: Process, judged: Judged, entry: RaisedEntry) -> Judged:
 
     What is only suspected of the whole model is borne out by a run of a hundred updates that learned nothing.
     """
-    if judged.raised.kind not in SLOW or judged.outcome is not Outcome.OPEN or "play against" in judged.told:
+    if judged.raised.kind not in SLOW or not judged.told.endswith(NO_REASON):
         return judged
     found = reasons(process, entry)
     if not found:
         return judged
-    told = f"{judged.told.removesuffix(NO_REASON)}; {found[0].message}"
+    told = judged.told.removesuffix(NO_REASON) + found[0].message
     return replace(judged, outcome=Outcome.CONFIRMED, finding=True, told=told)
-
-
-NO_REASON = "; nothing says why"
 
 
 def reasons(process: Process, entry: RaisedEntry) -> list[Finding]:

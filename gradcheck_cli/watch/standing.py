@@ -89,7 +89,7 @@ class Standing:
         if self._still != ALARMING.warm_up or self._still != self._updates:
             return None
         message = f"the gradient was exactly 0 at each of the first {self._still} updates"
-        return self._alarm(AlarmKind.STUCK, vital, message, {"cause": "update-moves-nothing", "updates": self._still})
+        return self._alarm(AlarmKind.STUCK, vital, message, {"cause": FROZEN, "updates": self._still})
 
     def _at_chance(self, vital: Vital) -> Raised | None:
         if self._updates < ALARMING.standing or not self._fresh or not self._positive:
@@ -157,7 +157,7 @@ class Standing:
 
     def _too_small(self, window: Sequence[Sample]) -> float | None:
         """The largest update, where all together hardly move a layer and nearly all lower the loss of their batch."""
-        updates = [each.update for each in window if each.update is not None]
+        updates = [each.update for _, each in self._samples if each.update is not None]
         if not updates or not 0 < max(updates) * self._updates < ALARMING.moved_in_all:
             return None
         descends = [each.after <= each.loss for each in window if each.after is not None and each.loss is not None]
@@ -181,33 +181,36 @@ class Standing:
         return (Judged(raised=self._raised, last_step=self._last_step, outcome=outcome, finding=finding, told=told),)
 
     def _outcome(self, raised: Raised, *, game: bool) -> tuple[Outcome, str]:
-        if raised.evidence.get("cause") == "update-moves-nothing":
+        if raised.evidence.get("cause") == FROZEN:
             held = self._still == self._updates
-            return (Outcome.CONFIRMED, f"so it was at all {self._still}") if held else (Outcome.RECOVERED, MOVES_NOW)
+            told = f"so it was at all {self._still}" if held else "later updates had a gradient"
+            return (Outcome.CONFIRMED if held else Outcome.RECOVERED), told
         window = self._window()
         if not window:
             return Outcome.OPEN, "the script ended, or trains something else, before more was sampled"
         ratio = against(window)
-        level = median(self._recent) if self._recent else math.inf
         told = f"at the end the loss is {ratio:.3g} times that of one answer for every sample"
-        if ratio < ALARMING.at_chance or self._came_down(raised, level):
+        if ratio < ALARMING.at_chance or (raised.kind is not AlarmKind.COLLAPSE and self._progress()):
             return Outcome.RECOVERED, told
+        doubt = self._doubt(raised, window, game=game)
+        return (Outcome.OPEN, f"{told}; {doubt}") if doubt else (Outcome.CONFIRMED, told)
+
+    def _doubt(self, raised: Raised, window: Sequence[Sample], *, game: bool) -> str:
+        """Why a run that stands at chance proves nothing, or ""."""
         if game:
-            return Outcome.OPEN, f"{told}; optimisers with losses of their own play against each other"
-        since = self._updates - self._updates_raised
-        if raised.kind is AlarmKind.COLLAPSE and since < ALARMING.recovery:
-            return Outcome.OPEN, f"{told}; the run ended too early to tell"
-        known = raised.kind is not AlarmKind.STUCK or "cause" in raised.evidence
-        if known and raised.evidence.get("cause") == "lr-too-low" and self._too_small(window) is None:
-            known = False
-        return (Outcome.CONFIRMED, told) if known else (Outcome.OPEN, f"{told}; nothing says why")
-
-    def _came_down(self, raised: Raised, level: float) -> bool:
-        """Whether the loss is well below what it was halfway to here: the run is on its way."""
-        return raised.kind is not AlarmKind.COLLAPSE and self._progress()
+            return "optimisers with losses of their own play against each other"
+        if raised.kind is AlarmKind.COLLAPSE:
+            if self._updates - self._updates_raised < ALARMING.recovery:
+                return "the run ended too early to tell"
+            return "" if all(map(_is_near, _ratios(window))) else "a target that moves makes that too"
+        if raised.evidence.get("cause") == "lr-too-low":
+            return "" if self._too_small(window) is not None else NO_REASON
+        return "" if raised.kind is not AlarmKind.STUCK or "cause" in raised.evidence else NO_REASON
 
 
-MOVES_NOW = "later updates had a gradient"
+FROZEN = "update-moves-nothing"
+"""The cause of a run whose gradients are exactly 0, where its steps name none."""
+NO_REASON = "nothing says why"
 
 
 def against(window: Sequence[Sample]) -> float:
@@ -215,14 +218,18 @@ def against(window: Sequence[Sample]) -> float:
     return median(_ratios(window))
 
 
+def _is_near(ratio: float) -> bool:
+    return ALARMING.at_chance <= ratio <= ALARMING.near_chance
+
+
 def _ratios(window: Sequence[Sample]) -> Iterator[float]:
     return (ratio for each in window if (ratio := each.against_chance) is not None)
 
 
 def raised_share(window: Sequence[Sample]) -> float | None:
-    """Share of the updates that raise the loss of their own batch by a hundredth of it; None for fewer than three."""
+    """Share of the updates that raise the loss of their own batch by a hundredth of it; None for too few."""
     known = [(each.loss, each.after) for each in window if each.loss is not None and each.after is not None]
-    if len(known) < ALARMING.samples:
+    if len(known) < ALARMING.swing_samples:
         return None
     return sum(not after <= loss * (1 + ALARMING.raises) for loss, after in known) / len(known)
 
