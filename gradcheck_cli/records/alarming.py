@@ -61,6 +61,9 @@ class Alarming:
     # ------------------------------------------------------------ a run that does not learn
     standing: int = 100
     """Updates that a run is given to learn something: those of a second opinion (THEORY.md, section 4d)."""
+    suspected: int = 400
+    """Updates after which a run that learned nothing bears out what was only suspected: of 479 library models that
+    train 23 are still at chance after 30, and slow is not ill (THEORY.md, sections 4a and 4d)."""
     samples: int = 3
     """Sampled steps, an eighth of the run apart, that are taken together."""
     at_chance: float = 0.95

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.session import Process, RaisedEntry
@@ -15,11 +16,14 @@ from gradcheck_cli.watch.standing import NO_REASON
 def with_reason(process: Process, judged: Judged, entry: RaisedEntry) -> Judged:
     """An alarm of a run that stands at chance to its end: confirmed where a step that was repeated says why.
 
-    What is only suspected of the whole model is borne out by a run of a hundred updates that learned nothing.
+    Slow is not ill: what is only suspected of the whole model has to be borne out by more updates than an error.
     """
     if judged.raised.kind not in SLOW or not judged.told.endswith(NO_REASON):
         return judged
     found = reasons(process, entry)
+    updates = sum(vital.optimizer == judged.raised.optimizer for vital in process.vitals)
+    if updates < ALARMING.suspected:
+        found = [finding for finding in found if finding.severity is Severity.ERROR]
     if not found:
         return judged
     told = judged.told.removesuffix(NO_REASON) + found[0].message

@@ -57,8 +57,7 @@ class Alarms:
         found = standing.see(vital)
         if found is None:
             return ()
-        others = losses.judged(game=self._game)
-        if self._game or self._broken or any(each.outcome is not Outcome.RECOVERED for each in others):
+        if self._game or self._broken or any(map(_stands, losses.judged(game=self._game))):
             standing.withdraw()
             return ()
         return (found,)
@@ -73,8 +72,9 @@ class Alarms:
             judged += losses.judged(game=self._game)
         for scaling in self._scaling.values():
             judged += scaling.judged()
+        told = any(map(_stands, judged))
         for standing in self._standing.values():
-            judged += standing.judged(game=self._game)
+            judged += standing.judged(game=self._game, told=told)
         return tuple(sorted(judged, key=lambda each: each.raised.step))
 
     def _note_game(self, vital: Vital) -> None:
@@ -108,6 +108,10 @@ class Alarms:
         )
         self._broken.append((raised, vital.step))
         return (raised,)
+
+
+def _stands(judged: Judged) -> bool:
+    return judged.outcome is Outcome.CONFIRMED or (judged.outcome is Outcome.OPEN and judged.finding)
 
 
 def _broken(vital: Vital) -> str:

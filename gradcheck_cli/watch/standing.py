@@ -10,13 +10,27 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from statistics import median
+from typing import NamedTuple
 
 from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
+from gradcheck_cli.watch.statistics import GAUSSIAN
 
 _KEPT = 256  # samples at most
+
+
+_OF_A_MEDIAN = 1.25  # its standard error over that of a mean
+
+
+class Reading(NamedTuple):
+    """What says why a run learns nothing: the alarm that it makes, its cause, and what is told of it."""
+
+    kind: AlarmKind
+    cause: str
+    told: str
 
 
 class Standing:
@@ -103,36 +117,41 @@ class Standing:
         return self._told(vital, window)
 
     def _told(self, vital: Vital, window: Sequence[Sample]) -> Raised:
-        ratio = against(window)
-        swing = raised_share(window)
-        evidence: dict[str, float | int | str] = {"loss_over_chance": ratio, "updates": self._updates}
-        evidence |= {} if swing is None else {"own_batch_raised": swing}
+        ratio, reading = against(window), self._reading(window)
         where = f"the loss is {ratio:.3g} times that of one answer for every sample after {self._updates} updates"
-        kind, reading = self._kind(window, ratio, swing)
-        if kind is AlarmKind.COLLAPSE:
+        if reading.kind is AlarmKind.COLLAPSE:
             where = f"what was learned is lost: {where}"
-        return self._alarm(kind, vital, f"{where}{reading.pop('told', '')}", {**evidence, **reading})
+        evidence: dict[str, float | int | str] = {"loss_over_chance": ratio, "updates": self._updates}
+        return _with_reading(self._alarm(reading.kind, vital, where, evidence), reading)
 
-    def _kind(self, window: Sequence[Sample], ratio: float, swing: float | None) -> tuple[AlarmKind, dict[str, str]]:
-        """The kind of alarm, the cause that a reading names, and what is told of it."""
-        assert self._first is not None
-        for kind, name in ((AlarmKind.DEAD_GROWING, "dead"), (AlarmKind.SATURATING, "saturated")):
-            if grown := grown_in(getattr(self._first, name), [getattr(each, name) for each in window]):
-                what = "units are off" if name == "dead" else "elements are saturated"
-                return kind, {"told": f"; {grown[1]:.0%} of `{grown[0]}`'s {what}, {grown[2]:.0%} at first"}
+    def _reading(self, window: Sequence[Sample]) -> Reading:
+        """What says why the run stands where it does; a cause of "" where nothing does."""
+        if (lifeless := self._lifeless(window)) is not None:
+            return lifeless
         if self._learned:
-            return AlarmKind.COLLAPSE, {}
-        if swing is not None and swing >= ALARMING.swings and ratio >= ALARMING.far_above:
-            return AlarmKind.SWINGING, {
-                "told": f"; {swing:.0%} of the sampled updates raise the loss of the batch that they were computed from"
-            }
+            return Reading(AlarmKind.COLLAPSE, "collapse", "")
+        swing = raised_share(window)
+        if swing is not None and swing >= ALARMING.swings and against(window) >= ALARMING.far_above:
+            told = f"{swing:.0%} of the sampled updates raise the loss of the batch that they were computed from"
+            return Reading(AlarmKind.SWINGING, "lr-too-high", told)
         if (moved := self._too_small(window)) is not None:
-            told = f"; an update moves the weights by {moved:.1e} of themselves at most"
-            return AlarmKind.STUCK, {"cause": "lr-too-low", "told": told}
+            told = f"an update moves the weights by {moved:.1e} of themselves at most"
+            return Reading(AlarmKind.STUCK, "lr-too-low", told)
         if self._decays(window):
-            told = "; the weight decay outweighs the gradient, and the weights have shrunk by half"
-            return AlarmKind.STUCK, {"cause": "weight-decay", "told": told}
-        return AlarmKind.STUCK, {}
+            told = "the weight decay outweighs the gradient, and the weights have shrunk by half"
+            return Reading(AlarmKind.STUCK, "weight-decay", told)
+        return Reading(AlarmKind.STUCK, "", "")
+
+    def _lifeless(self, window: Sequence[Sample]) -> Reading | None:
+        """A layer that has died, or saturated, since the first sample."""
+        assert self._first is not None
+        if grown := grown_in(self._first.dead, [each.dead for each in window]):
+            told = f"{grown[1]:.0%} of `{grown[0]}`'s units are off, {grown[2]:.0%} at first"
+            return Reading(AlarmKind.DEAD_GROWING, "dead-relu", told)
+        if grown := grown_in(self._first.saturated, [each.saturated for each in window]):
+            told = f"{grown[1]:.0%} of `{grown[0]}`'s elements are saturated, {grown[2]:.0%} at first"
+            return Reading(AlarmKind.SATURATING, "saturating-activation", told)
+        return None
 
     def _alarm(self, kind: AlarmKind, vital: Vital, message: str, evidence: Mapping[str, float | int | str]) -> Raised:
         return Raised(kind=kind, step=vital.step, optimizer=vital.optimizer, message=message, evidence=evidence)
@@ -151,9 +170,14 @@ class Standing:
         return []
 
     def _progress(self) -> bool:
-        """Whether the loss is lower by a tenth than halfway through."""
+        """Whether the loss is lower than halfway through, by a tenth and by more than the noise of two such medians."""
         halfway = [level for age, level in self._levels if 2 * age <= self._updates]
-        return bool(halfway) and median(self._recent) < ALARMING.moved_on * halfway[-1]
+        if not halfway:
+            return False
+        level = median(self._recent)
+        sigma = GAUSSIAN * median(abs(loss - level) for loss in self._recent)
+        noise = ALARMING.back * _OF_A_MEDIAN * sigma * math.sqrt(2 / len(self._recent))
+        return level < ALARMING.moved_on * halfway[-1] and halfway[-1] - level > noise
 
     def _too_small(self, window: Sequence[Sample]) -> float | None:
         """The largest update, where all together hardly move a layer and nearly all lower the loss of their batch."""
@@ -172,25 +196,35 @@ class Standing:
 
     # -- judged
 
-    def judged(self, *, game: bool) -> tuple[Judged, ...]:
-        """What was raised, as the run so far judges it."""
+    def judged(self, *, game: bool, told: bool = False) -> tuple[Judged, ...]:
+        """What was raised, as the run so far judges it.
+
+        Args:
+            game: Whether optimisers play against each other.
+            told: Whether another alarm of the run stands, so that this one is a consequence.
+        """
         if self._raised is None:
             return ()
-        outcome, told = self._outcome(self._raised, game=game)
+        raised = self._raised
+        window = self._window()
+        if raised.kind is AlarmKind.STUCK and not raised.evidence.get("cause") and window:
+            raised = _with_reading(raised, self._reading(window))  # what was not known when it was raised
+        outcome, why = self._outcome(raised, window, game=game)
+        if told and outcome is Outcome.CONFIRMED:
+            outcome, why = Outcome.OPEN, f"{why}; another alarm of this run tells of it"
         finding = outcome is Outcome.CONFIRMED
-        return (Judged(raised=self._raised, last_step=self._last_step, outcome=outcome, finding=finding, told=told),)
+        return (Judged(raised=raised, last_step=self._last_step, outcome=outcome, finding=finding, told=why),)
 
-    def _outcome(self, raised: Raised, *, game: bool) -> tuple[Outcome, str]:
+    def _outcome(self, raised: Raised, window: Sequence[Sample], *, game: bool) -> tuple[Outcome, str]:
         if raised.evidence.get("cause") == FROZEN:
             held = self._still == self._updates
             told = f"so it was at all {self._still}" if held else "later updates had a gradient"
             return (Outcome.CONFIRMED if held else Outcome.RECOVERED), told
-        window = self._window()
         if not window:
             return Outcome.OPEN, "the script ended, or trains something else, before more was sampled"
         ratio = against(window)
         told = f"at the end the loss is {ratio:.3g} times that of one answer for every sample"
-        if ratio < ALARMING.at_chance or (raised.kind is not AlarmKind.COLLAPSE and self._progress()):
+        if ratio < ALARMING.at_chance or (not self._learned and self._progress()):
             return Outcome.RECOVERED, told
         doubt = self._doubt(raised, window, game=game)
         return (Outcome.OPEN, f"{told}; {doubt}") if doubt else (Outcome.CONFIRMED, told)
@@ -199,18 +233,25 @@ class Standing:
         """Why a run that stands at chance proves nothing, or ""."""
         if game:
             return "optimisers with losses of their own play against each other"
-        if raised.kind is AlarmKind.COLLAPSE:
+        if raised.evidence.get("cause") == "collapse":
             if self._updates - self._updates_raised < ALARMING.recovery:
                 return "the run ended too early to tell"
             return "" if all(map(_is_near, _ratios(window))) else "a target that moves makes that too"
         if raised.evidence.get("cause") == "lr-too-low":
             return "" if self._too_small(window) is not None else NO_REASON
-        return "" if raised.kind is not AlarmKind.STUCK or "cause" in raised.evidence else NO_REASON
+        return "" if raised.evidence.get("cause") else NO_REASON
 
 
 FROZEN = "update-moves-nothing"
 """The cause of a run whose gradients are exactly 0, where its steps name none."""
 NO_REASON = "nothing says why"
+
+
+def _with_reading(raised: Raised, reading: Reading) -> Raised:
+    if not reading.cause:
+        return raised
+    message = "; ".join(filter(None, (raised.message, reading.told)))
+    return replace(raised, message=message, evidence={**raised.evidence, "cause": reading.cause})
 
 
 def against(window: Sequence[Sample]) -> float:
