@@ -8,13 +8,15 @@ import pytest
 
 from gradcheck_cli.records.choices import About, Decision, Family, Severity, Status
 from gradcheck_cli.records.report import Finding, Opinion
+from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import RaisedEntry, Sample
 from gradcheck_cli.records.timeline import AlarmKind, Diagnosed, Outcome, Replay, Timeline, Why
 from gradcheck_cli.timeline import assembled
 from gradcheck_cli.timeline.events import rejudged
 from gradcheck_cli.timeline.slow import reasons, with_reason
-from tests.timeline.sessions import OPTIONS, finding, process, step_report, vitals
+from tests.timeline.sessions import finding, process, step_report, vitals
 
+OPTIONS = RunOptions(command=("train.py",))
 VANISHED = finding(
     code="GC201", rule="vanishing-depth", family=Family.VANISHING, cause="saturating-activation", message="it vanishes"
 )
