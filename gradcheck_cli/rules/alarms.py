@@ -176,7 +176,7 @@ ALARMS = (
         _GROWTH,
         """The loss swings far above that of one answer for every sample, and makes no progress.
 
-        Many updates raise the loss of the very batch that they were computed from, whatever the noise between batches:
+        Many updates raise the loss of the very batch that they were computed from, whatever else batches differ in:
         the step is too large for what it is computed of, be that the learning rate or the scale of the inputs. Such
         a share alone proves nothing, since models that learn well have it too; so it counts only without progress.
         """,

@@ -34,12 +34,12 @@ def unheard() -> Iterator[None]:
     Warnings are dropped where they would be shown, and which were shown already is afterwards what it was:
     `warnings.catch_warnings` would let those come again that the script has shown.
     """
-    registries, version = {id(each): dict(each) for each in _registries()}, _version()
-    try:
-        with hushed():
+    with hushed():
+        registries, version = {id(each): dict(each) for each in _registries()}, _version()
+        try:
             yield
-    finally:
-        _put_back(registries, version)
+        finally:
+            _put_back(registries, version)
 
 
 @contextmanager
