@@ -28,7 +28,7 @@ def standing(
 ) -> Timeline:
     """A run that stands at that ratio to chance from its first step to its last."""
     losses = [0.7] * steps
-    at = [8 * 2**i for i in range(12) if 8 * 2**i <= steps]
+    at = [16 * 2**i for i in range(12) if 16 * 2**i <= steps]
     run = process(
         vitals=vitals(losses),
         samples=tuple(Sample(step=step, loss=0.7, chance=0.7 / ratio, after=0.69, update=1e-3) for step in at),
@@ -79,7 +79,7 @@ def test_a_suspicion_of_a_part_or_one_that_was_refuted_is_no_reason() -> None:
 
 
 def test_a_run_that_is_too_short_for_samples_is_told_as_a_reading_of_its_first_step() -> None:
-    timeline = standing(60, VANISHED)
+    timeline = standing(80, VANISHED)
     assert told(timeline) == [(AlarmKind.READING, 1, Outcome.CONFIRMED, "saturating-activation")]
     (alarm,) = timeline.alarms
     assert alarm.message == "step 1 showed a fault, and the loss ended at 1 times that of one answer for every sample"

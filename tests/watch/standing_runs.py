@@ -51,7 +51,7 @@ class Stood:
 
 def fed(run: Stood, rng: random.Random) -> tuple[Judged, ...]:
     """The run as the alarms judge it at its end."""
-    alarms, following, step = Alarms(), 8, 0
+    alarms, following, step = Alarms(), 16, 0
     for own in range(1, run.updates + 1):
         at = own / run.updates
         for player in range(1 + run.game):

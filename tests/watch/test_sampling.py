@@ -78,7 +78,7 @@ def test_without_every_and_budget_the_steps_double(tmp_path: Path) -> None:
     model, loss = line()
     optimize = partial(torch.optim.SGD, model.parameters(), lr=1e-3)
     samples = trained(tmp_path, optimize, 70, loss).process.samples
-    assert [sample.step for sample in samples] == [8, 16, 32, 64]
+    assert [sample.step for sample in samples] == [16, 32, 64]
 
 
 def test_a_budget_allows_more(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_budget_allows_more(tmp_path: Path) -> None:
             optimizer.zero_grad()
             loss().backward()
             optimizer.step()
-    assert len(watched.process.samples) > 4
+    assert len(watched.process.samples) > 3
 
 
 def test_a_step_of_several_losses_is_not_repeated(tmp_path: Path) -> None:
