@@ -192,16 +192,16 @@ def ill(rng: random.Random) -> Iterator[Stood]:
     )
     yield Stood(
         kind="dies",
-        updates=count(rng, 300),
+        updates=count(rng, 350),
         ratio=constant(1.0),
-        dead=lambda at: 1.0 if at > 0.04 else 0.3,
+        dead=lambda at: 1.0 if at > 0.06 else 0.3,
         ill=(AlarmKind.DEAD_GROWING, "dead-relu"),
     )
     yield Stood(
         kind="saturates",
-        updates=count(rng, 300),
+        updates=count(rng, 350),
         ratio=constant(1.0),
-        saturated=lambda at: 0.99 if at > 0.04 else 0.3,
+        saturated=lambda at: 0.99 if at > 0.06 else 0.3,
         ill=(AlarmKind.SATURATING, "saturating-activation"),
     )
     yield Stood(
