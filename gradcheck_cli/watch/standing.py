@@ -169,15 +169,15 @@ class Standing:
                 return [sample for place, sample in self._samples if place >= at]
         return []
 
-    def _progress(self) -> bool:
-        """Whether the loss is lower than halfway through, by a tenth and by more than the noise of two such medians."""
+    def _progress(self, share: float = ALARMING.moved_on) -> bool:
+        """Whether the loss is below that share of what it was halfway through, and by more than two medians' noise."""
         halfway = [level for age, level in self._levels if 2 * age <= self._updates]
         if not halfway:
             return False
         level = median(self._recent)
         sigma = GAUSSIAN * median(abs(loss - level) for loss in self._recent)
         noise = ALARMING.back * _OF_A_MEDIAN * sigma * math.sqrt(2 / len(self._recent))
-        return level < ALARMING.moved_on * halfway[-1] and halfway[-1] - level > noise
+        return level < share * halfway[-1] and halfway[-1] - level > noise
 
     def _too_small(self, window: Sequence[Sample]) -> float | None:
         """The largest update, where all together hardly move a layer and nearly all lower the loss of their batch."""
@@ -224,7 +224,8 @@ class Standing:
             return Outcome.OPEN, "the script ended, or trains something else, before more was sampled"
         ratio = against(window)
         told = f"at the end the loss is {ratio:.3g} times that of one answer for every sample"
-        if ratio < ALARMING.at_chance or (not self._learned and self._progress()):
+        share = ALARMING.moved_on if ratio < ALARMING.far_above else ALARMING.regained
+        if ratio < ALARMING.at_chance or (not self._learned and self._progress(share)):
             return Outcome.RECOVERED, told
         doubt = self._doubt(raised, window, game=game)
         return (Outcome.OPEN, f"{told}; {doubt}") if doubt else (Outcome.CONFIRMED, told)
