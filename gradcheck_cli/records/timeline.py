@@ -21,6 +21,12 @@ class AlarmKind(str, Enum):
     DIVERGING = "diverging"
     OVERFLOW = "overflow"
     SCALE_COLLAPSE = "scale-collapse"
+    READING = "reading"
+    STUCK = "stuck"
+    SWINGING = "swinging"
+    COLLAPSE = "collapse"
+    SATURATING = "saturating"
+    DEAD_GROWING = "dead-growing"
 
 
 class Outcome(str, Enum):

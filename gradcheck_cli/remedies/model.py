@@ -246,6 +246,15 @@ REMEDIES = (
         never="vanishing",
     ),
     remedy(
+        "lower-decay",
+        "a smaller weight decay",
+        "Below wd = |g| / |w| the gradient outweighs the pull towards 0, and the weights grow to what the data ask for.",
+        "torch.optim.AdamW(model.parameters(), weight_decay=1e-3)",
+        unless="where the loss is that of one answer for another reason: the weights then shrink as a consequence",
+        source="Krogh and Hertz 1991, A Simple Weight Decay Can Improve Generalization",
+        causes="weight-decay:1",
+    ),
+    remedy(
         "l1",
         "L1 penalty on the recurrent weights",
         "Shrinks weights that are not needed all the way to zero, which lowers the gain over many steps.",
@@ -265,7 +274,7 @@ REMEDIES = (
         source="Bottou 2012, Stochastic Gradient Descent Tricks; Goodfellow, Bengio and Courville 2016, Deep Learning, "
         "section 8.3",
         causes="saturated-output:8 softmax-saturation:4 loss-scale:2 dead-relu:6 nan-parameter:2 "
-        "lr-too-high:1 norm-depth:5 no-warmup:2 unknown:3 grad-spike:2",
+        "lr-too-high:1 norm-depth:5 no-warmup:2 unknown:3 grad-spike:2 collapse:1",
         tried=Tried.TRAINING,
         never="saturated-output:vanishing softmax-saturation:vanishing dead-relu:vanishing unknown:vanishing",
     ),
@@ -276,7 +285,7 @@ REMEDIES = (
         "torch.optim.AdamW(model.parameters(), lr=1e-3)",
         unless="where only some layers are slow: find out first why their gradient is small",
         source="Smith 2015, arXiv:1506.01186",
-        causes="lr-too-low:1 update-moves-nothing:2",
+        causes="lr-too-low:1 update-moves-nothing:2 stuck:1",
     ),
     remedy(
         "update-baseline",

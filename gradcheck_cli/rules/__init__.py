@@ -1,6 +1,6 @@
 """Evidence in, findings out: one table of rules, each a row and a pure function."""
 
-from gradcheck_cli.rules.alarms import ALARMS, AlarmRule, alarm_finding, explaining, stands
+from gradcheck_cli.rules.alarms import ALARMS, SLOW, AlarmRule, alarm_finding, explaining, stands
 from gradcheck_cli.rules.asking import questions
 from gradcheck_cli.rules.choosing import EVERY_RULE, chosen, fits_a_rule, no_such_rule, patterns
 from gradcheck_cli.rules.judge import judge, read
@@ -14,6 +14,7 @@ __all__ = [
     "BY_CODE",
     "EVERY_RULE",
     "RULES",
+    "SLOW",
     "AlarmRule",
     "Rule",
     "alarm_finding",

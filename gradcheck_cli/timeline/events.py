@@ -10,8 +10,9 @@ from typing import TypeAlias
 from gradcheck_cli.records.choices import Family
 from gradcheck_cli.records.session import Process, RaisedEntry
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Replay
-from gradcheck_cli.rules import stands
+from gradcheck_cli.rules import SLOW, stands
 from gradcheck_cli.timeline.opinions import LEAST_TAIL
+from gradcheck_cli.timeline.slow import with_reason
 from gradcheck_cli.watch.alarms import Alarms
 
 Judge: TypeAlias = Callable[[Process], tuple[Judged, ...]]
@@ -50,8 +51,11 @@ class Event:
 def rejudged(process: Process) -> tuple[Judged, ...]:
     """The alarms of a process, judged by all of its vitals."""
     alarms = Alarms()
+    samples = {sample.step: sample for sample in process.samples}
     for vital in process.vitals:
         alarms.see(vital)
+        if vital.step in samples:
+            alarms.sampled(samples[vital.step])
     return alarms.judged()
 
 
@@ -90,7 +94,8 @@ def _own(process: Process, judged: Sequence[Judged], most: int) -> Iterator[Even
     made = sum(entry.report is not None for entry in process.raised)
     for each in judged:
         entry = entries.pop(_key(each.raised), None) or _unexplained(process, each.raised, made >= most)
-        yield Event(process=process, judged=_against_chance(process, each, entry), entry=entry)
+        known = with_reason(process, _against_chance(process, each, entry), entry)
+        yield Event(process=process, judged=known, entry=entry)
     for entry in entries.values():  # raised, and the process was ended before its vitals were written
         finding = entry.raised.kind is AlarmKind.NONFINITE
         judgement = Judged(raised=entry.raised, last_step=entry.raised.step, outcome=Outcome.OPEN, finding=finding)
@@ -99,7 +104,7 @@ def _own(process: Process, judged: Sequence[Judged], most: int) -> Iterator[Even
 
 def _against_chance(process: Process, judged: Judged, entry: RaisedEntry) -> Judged:
     """An alarm that the end of the script left open, as a finding where the loss ended worse than chance (Lm)."""
-    if judged.outcome is not Outcome.OPEN or judged.finding or entry.chance is None:
+    if judged.outcome is not Outcome.OPEN or judged.finding or entry.chance is None or judged.raised.kind in SLOW:
         return judged
     course = [v.loss for v in process.vitals if v.optimizer == judged.raised.optimizer and v.step >= judged.raised.step]
     losses = [loss for loss in course if loss is not None][-LEAST_TAIL:]

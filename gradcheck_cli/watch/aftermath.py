@@ -1,7 +1,7 @@
 """What the user's code does on the side while a step is repeated is undone: it has done it once.
 
-The state guard knows the model and the batch. Here are the variables of the user's modules (a counter, a list that grows)
-and the files that are written to. What cannot be undone is told.
+The state guard knows the model and the batch. Here are the variables of the user's modules, such as a counter or a list
+that grows, and the files that are written to. What cannot be undone is told.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ class Explain(Protocol):
         """The report on a step, with remedies tried where that is wanted."""
 
 
-Chance = Callable[[Step], float | None]
-"""What the loss of a step is with one answer for every sample (Lm), if that can be had."""
+Chance = Callable[[Step], tuple[float, float] | None]
+"""The loss of a step, and what it is with one answer for every sample (Lm), if that can be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class Diagnosing:
                 return Repeated(Replay.IMPOSSIBLE, str(error), place)
             samples = guilty_rows(step, is_bad, seen[place].backward.raised) if is_bad is not None else None
             chance = self._chance(step) if alarm and seen[place].finite else None
-        return Repeated(Replay.EXACT, "", place, report, samples, chance)
+        return Repeated(Replay.EXACT, "", place, report, samples, chance[1] if chance is not None else None)
 
     def _step(self, seen: Seen) -> Step:
         return step_of(seen.backward, self._tape.naming, str(Path.cwd()))

@@ -34,17 +34,26 @@ def unheard() -> Iterator[None]:
     Warnings are dropped where they would be shown, and which were shown already is afterwards what it was:
     `warnings.catch_warnings` would let those come again that the script has shown.
     """
+    with hushed():
+        registries, version = {id(each): dict(each) for each in _registries()}, _version()
+        try:
+            yield
+        finally:
+            _put_back(registries, version)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """The same, for what the script has just done itself: there is no warning that was not shown yet."""
     shown: Any = warnings._showwarnmsg  # type: ignore[attr-defined]
     disabled = logging.root.manager.disable
     nowhere = _Nowhere()
     warnings._showwarnmsg = lambda message: None  # type: ignore[attr-defined]
-    registries, version = {id(each): dict(each) for each in _registries()}, _version()
     logging.disable(max(disabled, logging.CRITICAL))
     try:
         with redirect_stdout(nowhere), redirect_stderr(nowhere):
             yield
     finally:
-        _put_back(registries, version)
         warnings._showwarnmsg = shown  # type: ignore[attr-defined]
         logging.disable(disabled)
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from gradcheck_cli.records.codec import WrongShape, decode, encode
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntry, Stopped
+from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntry, Sample, Stopped
 from gradcheck_cli.records.timeline import Diagnosed, Vital
 
 _OPTIONS = "options.json"
@@ -64,6 +64,10 @@ class Session:
     def vital(self, vital: Vital) -> None:
         """Add what was read at a step, without what is as usual."""
         self.say("vital", **{name: value for name, usual in _USUAL.items() if (value := getattr(vital, name)) != usual})
+
+    def sample(self, sample: Sample) -> None:
+        """Add what was read at a sampled step."""
+        self.say("sampled", **{f.name: getattr(sample, f.name) for f in fields(sample)})
 
     def _write(self, event: str, content: Any) -> None:
         line = _json([event, content]).encode() + b"\n"
@@ -173,6 +177,7 @@ def _process(said: Mapping[str, list[Any]]) -> Process:
         raised=all_of("raised"),
         diagnosed=all_of("diagnosed"),
         layers=all_of("layers"),
+        samples=all_of("sampled"),
         notes=tuple(dict.fromkeys(all_of("note"))),
         aside=last("aside") or "",
         stopped=last("stopped"),
@@ -186,6 +191,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "raised": partial(decode, RaisedEntry),
     "diagnosed": partial(decode, Diagnosed),
     "layers": partial(decode, LayerSample),
+    "sampled": partial(decode, Sample),
     "note": lambda content: str(content["text"]),
     "aside": lambda content: str(content["text"]),
     "stopped": partial(decode, Stopped),

@@ -30,6 +30,7 @@ from gradcheck_cli.watch.ending import listen
 from gradcheck_cli.watch.layers import Layers
 from gradcheck_cli.watch.phases import Phases
 from gradcheck_cli.watch.quiet import without_modes
+from gradcheck_cli.watch.sampling import Sampling
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.updates import Attempt, Updates
@@ -75,6 +76,7 @@ class Watcher:
         self._layers = Layers(self._tape.naming)
         self._accumulation = Accumulation()
         self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation)
+        self._sampling = Sampling(options, self._tape, chance)
         self._group = _Group()
         self._running: Backward | None = None
         self._by_hand = ByHand()
@@ -145,6 +147,7 @@ class Watcher:
         with self._guarded():
             if self._running is None and not attempt.closure:  # else judged when the backward pass has ended
                 self._judge(attempt)
+                self._sampling.before(self._steps, attempt, self._group.seen, self._elapsed())
             self._tape.close()
 
     def updated(self, attempt: Attempt) -> None:
@@ -156,6 +159,9 @@ class Watcher:
                 return
             if attempt.closure and not self._group.judged:
                 self._judge(attempt)
+            if (sample := self._sampling.after()) is not None:
+                self._session.sample(sample)
+                self._alarms.sampled(sample)
             self._group.close()
             self._tape.reopen()
 
@@ -300,8 +306,11 @@ class Watcher:
         if os.getpid() == self._process and self._steps:
             self._tell_cost()
 
+    def _elapsed(self) -> float:
+        return perf_counter() - self._began
+
     def _tell_cost(self) -> None:
-        total = perf_counter() - self._began
+        total = self._elapsed()
         self._session.say(
             "cost",
             steps=self._steps,
