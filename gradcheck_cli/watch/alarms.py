@@ -15,12 +15,17 @@ from gradcheck_cli.watch.losses import Losses
 from gradcheck_cli.watch.scaling import Scaling
 
 
+SEEN = "the calls were seen"
+"""What an exact fault is judged by."""
+
+
 class Alarms:
     """All alarms of one process."""
 
     def __init__(self) -> None:
         self._losses: dict[int, Losses] = {}
         self._scaling: dict[int, Scaling] = {}
+        self._known: list[Raised] = []
         self._broken: list[tuple[Raised, int]] = []  # with the last step of each
         self._finite_since = ALARMING.warm_up
         self._last: Vital | None = None
@@ -43,11 +48,20 @@ class Alarms:
             losses = self._losses[vital.optimizer] = Losses()
         return raised + losses.see(vital, game=self._game)
 
+    def know(self, raised: Raised) -> None:
+        """Take in a fault that is known exactly, by the calls: nothing that comes later can refute it."""
+        self._known.append(raised)
+
     def judged(self) -> tuple[Judged, ...]:
         """All that was raised, in the order of its steps, as the run so far judges it."""
         judged = [
             Judged(raised=raised, last_step=last, outcome=Outcome.CONFIRMED, finding=True, told="it is not finite")
             for raised, last in self._broken
+        ]
+        last = self._last.step if self._last else 0
+        judged += [
+            Judged(raised=raised, last_step=max(last, raised.step), outcome=Outcome.CONFIRMED, finding=True, told=SEEN)
+            for raised in self._known
         ]
         for losses in self._losses.values():
             judged += losses.judged(game=self._game)

@@ -152,6 +152,18 @@ class Diagnosing:
             report=came.report and report_to_dict(came.report, exact=True),
         )
 
+    def known(
+        self, raised: Raised, own_step: int, line: SourceLine | None, made_at: tuple[str, int] | None
+    ) -> None:
+        """Tell a fault that the calls show: no step has to be repeated for it."""
+        self._session.say(
+            "raised",
+            raised=raised,
+            optimizer_step=own_step,
+            source=_shown(line),
+            optimizer_source=_shown(made_at and SourceLine(file=made_at[0], line=made_at[1])),
+        )
+
     def blames_a_value(self, seen: Seen) -> bool:
         """Whether a step that raised did so for a value that is not finite."""
         came = self._timed(lambda: self._repeated([seen], None, trials=False))

@@ -1,0 +1,168 @@
+"""Which parameters take part in training, and which of them an optimiser holds: by the graph of the first steps."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.loop.facts import Holding
+from gradcheck_cli.watch.loop.moving import parts_of_one
+from gradcheck_cli.watch.naming import Roots
+from gradcheck_cli.watch.replay import model_of
+from gradcheck_cli.watch.tape import Backward
+
+_WEIGHTS = ("_saved_mat2", "_saved_weight")
+"""What a matrix product or a convolution keeps of its weight, where a gradient goes on below it."""
+_FEWEST = 64
+"""Elements from which on a weight tells by its distribution that it was drawn."""
+_EDGE = 0.05
+"""How far the edge of what was drawn from a uniform distribution lies from sqrt(3) sigmas at most, as a share."""
+_UNIT = 0.02
+"""How far the spread of what was drawn from the standard normal distribution lies from 1 at most, of 10^4 numbers."""
+
+
+class Holdings:
+    """What the graphs of the first backward passes reach.
+
+    Args:
+        naming: Tells models by their variables.
+    """
+
+    def __init__(self, naming: Roots) -> None:
+        self._naming = naming
+        self._leaves: dict[int, tuple[weakref.ref[Tensor], Tensor]] = {}
+        self._through: set[int] = set()
+        self._received: set[int] = set()
+
+    def began(self, backward: Backward) -> None:
+        """A backward pass is about to run: its graph is still there."""
+        with untouched():
+            for node in nodes_below(slot() for slot in backward.roots):
+                leaf = getattr(node, "variable", None)
+                if isinstance(leaf, nn.Parameter) and id(leaf) not in self._leaves:
+                    self._leaves[id(leaf)] = weakref.ref(leaf), parts_of_one(leaf)
+                for name in _WEIGHTS:
+                    if isinstance(weight := getattr(node, name, None), Tensor):
+                        self._through.add(weight.data_ptr())
+
+    def updating(self, parameters: Iterable[Tensor]) -> None:
+        """An optimiser is about to step."""
+        self._received |= {id(p) for p in parameters if p.grad is not None}
+
+    def holding(
+        self,
+        parameters: Sequence[Tensor],
+        everyones: Iterable[Tensor],
+        backwards: Sequence[Backward],
+        heard: Mapping[int, nn.Module],
+    ) -> Holding:
+        """What an optimiser holds.
+
+        Args:
+            parameters: Its parameters.
+            everyones: Those of all optimisers.
+            backwards: The backward passes of this update.
+            heard: The modules that were called since it first stepped, by their ids.
+        """
+        reached = self._received | set(self._leaves)
+        held = {id(p): p for p in parameters if p.requires_grad}
+        of_any = {id(p): p for p in everyones}
+        model = model_of(backwards, self._naming).module
+        names = {id(p): name for name, p in model.named_parameters()}
+        used = {id(p) for module in heard.values() for p in module.parameters(recurse=False)}
+        with untouched():
+            free = dict(self._free(of_any))
+            idle = [p for key, p in held.items() if key not in reached]
+            cut = [p for p in idle if id(p) in used and is_fresh(p)]
+            fresh = [p for p in free.values() if is_fresh(p)]
+            shapes = Counter(tuple(p.shape) for p in idle)
+            twins = sum((shapes & Counter(tuple(p.shape) for p in free.values())).values())
+            copies = [parts_of_one(p) for p in held.values() if id(p) in reached]
+            return Holding(
+                held=len(held),
+                reached=sum(key in reached for key in held),
+                cut=_names(cut, names),
+                unheld=_names([p for p in fresh if not self._is_copy(p, copies)], names),
+                twins=twins,
+                only_the_top=_is_the_top(model, [p for p in held.values() if id(p) in reached]),
+                frozen_top=self._frozen_top(backwards, reached & held.keys(), names),
+            )
+
+    def _free(self, of_any: Mapping[int, Tensor]) -> Iterator[tuple[int, Tensor]]:
+        """What is reached, belongs to no optimiser, and has not moved since."""
+        for key, (ref, first) in self._leaves.items():
+            leaf = ref()
+            if leaf is not None and key not in of_any and torch.equal(parts_of_one(leaf), first):
+                yield key, leaf
+
+    def _is_copy(self, leaf: Tensor, held: Sequence[Tensor]) -> bool:
+        """Whether it is a copy of a parameter that is trained, as a target network is."""
+        first = self._leaves[id(leaf)][1]
+        starts = [entry[1] for entry in self._leaves.values() if entry[0]() is not leaf]
+        return leaf.dim() > 1 and any(torch.equal(first, each) for each in (*starts, *held))
+
+    def _frozen_top(self, backwards: Sequence[Backward], learning: set[int], names: Mapping[int, str]) -> str:
+        """The last layer of a module that was called, where it is drawn, frozen, and has what learns below it."""
+        for entry in (entry for backward in backwards for entry in backward.entries):
+            if not isinstance(entry.call, nn.Module) or not any(id(p) in learning for p in entry.parameters):
+                continue
+            owners = [m for m in entry.call.modules() if any(p.dim() > 1 for p in m.parameters(recurse=False))]
+            last = list(owners[-1].parameters(recurse=False)) if owners else []
+            weights = [p for p in last if p.dim() > 1]
+            if any(p.requires_grad for p in last) or not all(p.data_ptr() in self._through for p in weights):
+                continue
+            if weights and all(map(is_fresh, weights)):
+                name = next((n for n, p in entry.call.named_parameters() if p is weights[0]), "the last layer")
+                return names.get(id(weights[0]), name).rpartition(".")[0] or name
+        return ""
+
+
+def nodes_below(roots: Iterable[Tensor | None]) -> Iterator[Any]:
+    """Every node of the graph that these tensors come from, once."""
+    stack = [root.grad_fn for root in roots if root is not None and root.grad_fn is not None]
+    seen = set(stack)
+    while stack:
+        node = stack.pop()
+        yield node
+        for below, _ in node.next_functions:
+            if below is not None and below not in seen:
+                seen.add(below)
+                stack.append(below)
+
+
+def is_fresh(parameter: Tensor) -> bool:
+    """Whether a parameter is as initialisation leaves it: one constant, or drawn uniformly or standard normally.
+
+    What was trained has neither the hard edge of a uniform distribution nor a spread of exactly 1.
+    """
+    values = parameter.detach().float().reshape(-1)
+    if not values.numel():
+        return False
+    low, high, spread = (float(each) for each in (values.min(), values.max(), values.double().square().mean().sqrt()))
+    if low == high:
+        return True
+    if values.numel() < _FEWEST or not 0 < spread < math.inf:
+        return False
+    edge = max(-low, high) / (math.sqrt(3) * spread)
+    unit = _UNIT * max(1.0, 100 / math.sqrt(values.numel()))
+    tails = float(values.double().pow(4).mean()) / spread**4
+    return abs(edge - 1) < _EDGE or (abs(spread - 1) < unit and abs(tails - 3) < 25 * unit)
+
+
+def _is_the_top(model: nn.Module, learning: Sequence[Tensor]) -> bool:
+    owners = [owner for owner in model.modules() if any(True for _ in owner.parameters(recurse=False))]
+    if len(owners) < 2 or not learning:
+        return False
+    top = {id(p) for p in owners[-1].parameters(recurse=False)}
+    return all(id(p) in top for p in learning)
+
+
+def _names(parameters: Sequence[Tensor], names: Mapping[int, str]) -> tuple[str, ...]:
+    return tuple(names.get(id(p), f"a parameter of shape {list(p.shape)}") for p in parameters)
