@@ -134,7 +134,7 @@ class Watcher:
         self._running = None
         with self._guarded():
             self._accumulation.ended(backward, raised)
-            self._looking.ended()
+            self._looking.ended(backward)
             if raised is None:
                 self._read(backward)
 

@@ -20,11 +20,14 @@ from torch.nn.utils import clip_grad
 from torch.optim import Optimizer, lr_scheduler
 from torch.utils.data import DataLoader
 
+from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.taps import Undo, put
 from gradcheck_cli.watch.traces import hidden
 from gradcheck_cli.watch.updates import users_line
 
 Line = tuple[str, int]
+_RATES, _RATING = lr_scheduler.LRScheduler, "_update_lr"
+"""What every scheduler's `step` calls: that itself warns at its caller's line, which has to stay the user's."""
 _MOST_CLIPS = 16
 """Clippings that are remembered: more than the optimisers of a step."""
 
@@ -64,7 +67,7 @@ class Calls:
         cleared: The last call that cleared gradients: its place in the order, and its line.
         clips: Since the last update, and between it and the next backward pass.
         unscaled: The optimisers, by id, whose gradients a GradScaler has unscaled since their last update.
-        scalings: Losses that were scaled.
+        scaled: The numbers of the autograd nodes that made what a GradScaler has scaled since the last update.
         rated: Of every optimiser that a scheduler moves.
         modes: The last call that put a module into eval mode, by the module.
         restarts: Loaders of several batches that were begun since the last update, with the line.
@@ -75,10 +78,11 @@ class Calls:
         self._is_ours, self._guarded = is_ours, guarded
         self._undo: list[Undo] = []
         self._depth = 0
-        self.order = self.passes = self.scalings = 0
+        self.order = self.passes = 0
         self.cleared: tuple[int, Line | None] = (0, None)
         self.clips: list[Clip] = []
         self.unscaled: set[int] = set()
+        self.scaled: set[int] = set()
         self.rated: weakref.WeakKeyDictionary[Optimizer, Rated] = weakref.WeakKeyDictionary()
         self.modes: weakref.WeakKeyDictionary[nn.Module, Line | None] = weakref.WeakKeyDictionary()
         self.restarts: list[Line | None] = []
@@ -92,9 +96,9 @@ class Calls:
             put(nn.Module, "zero_grad", before(self._clearing)),
             put(nn.Module, "train", self._switching),
             put(GradScaler, "unscale_", before(self._unscaling)),
-            put(GradScaler, "scale", before(self._scaling)),
+            put(GradScaler, "scale", self._scaling),
             put(DataLoader, "__iter__", before(self._beginning)),
-            *(put(owner, "step", before(self._rating)) for owner in _schedulers()),
+            *([put(_RATES, _RATING, before(self._rating))] if hasattr(_RATES, _RATING) else []),
             *self._everywhere(self._clipping, (torch.nn.utils, clip_grad), "clip_grad_norm_", "clip_grad_value_"),
             *self._everywhere(self._seeding, (torch, torch.random), "manual_seed"),
         ]
@@ -108,6 +112,7 @@ class Calls:
         """An update was made: what belongs to one begins anew."""
         self.order += 1
         del self.clips[:-_MOST_CLIPS]
+        self.scaled.clear()
         self.restarts.clear()
         self.seeded = None
 
@@ -150,8 +155,18 @@ class Calls:
         if scaler.is_enabled():
             self.unscaled.add(id(optimizer))
 
-    def _scaling(self, scaler: GradScaler, outputs: Any) -> None:
-        self.scalings += scaler.is_enabled()
+    def _scaling(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @hidden
+        @functools.wraps(original)
+        def scale(scaler: GradScaler, outputs: Any) -> Any:
+            returned = original(scaler, outputs)
+            if isinstance(returned, Tensor) and scaler.is_enabled() and not is_compiling() and self._is_ours():
+                with self._guarded(), untouched():
+                    node = returned.grad_fn
+                    self.scaled |= set() if node is None else {node._sequence_nr()}
+            return returned
+
+        return scale
 
     def _rating(self, scheduler: Any, *args: Any, **kwargs: Any) -> None:
         optimizer = getattr(scheduler, "optimizer", None)
@@ -196,7 +211,8 @@ class Calls:
             with self._guarded():
                 if limit < float("inf"):  # else it is the norm that is wanted
                     self.order += 1
-                    with_gradient = frozenset(id(p) for p in held if p.grad is not None)
+                    with untouched():
+                        with_gradient = frozenset(id(p) for p in held if p.grad is not None)
                     at = (self.order, with_gradient, self.passes, frozenset(self.unscaled), users_line())
                     self.clips.append(Clip(*at))
             return original(held, limit, *args, **kwargs)
@@ -218,10 +234,6 @@ class Calls:
 
 def random_state() -> int:
     """A digest of the state of torch's generator."""
-    return hash(bytes(torch.get_rng_state().tolist()))
+    with untouched():
+        return hash(bytes(torch.get_rng_state().tolist()))
 
-
-def _schedulers() -> list[type]:
-    """The classes of schedulers that have a `step` of their own."""
-    found = (each for each in vars(lr_scheduler).values() if isinstance(each, type))
-    return [each for each in dict.fromkeys(found) if issubclass(each, lr_scheduler.LRScheduler) and "step" in vars(each)]

@@ -60,7 +60,8 @@ class Facts:
         clipped_late: Where they were clipped between its last update and the next backward pass.
         clipped_nothing: Where clipping was given no gradient at all.
         scale: The loss scale of the GradScaler that was asked for the update; None without one.
-        scalings: Losses that a GradScaler has scaled since its last update.
+        scalings: Backward passes since its last update that came from what a GradScaler had scaled; None where that
+            was not looked at.
         taken_scaled: The loss scale that is still in gradients which the optimiser takes without the GradScaler.
         skipped: Whether the GradScaler skips this update.
         moved: Whether its last update moved any parameter; None where that was not looked at.
@@ -104,7 +105,7 @@ class Facts:
     clipped_late: SourceLine | None = None
     clipped_nothing: SourceLine | None = None
     scale: float | None = None
-    scalings: int = 0
+    scalings: int | None = None
     taken_scaled: float | None = None
     skipped: bool = False
     moved: bool | None = None

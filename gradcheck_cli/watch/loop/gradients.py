@@ -45,10 +45,12 @@ class Gradients:
         self._reached: dict[int, _Reached] = {}
         self._lost: dict[int, int] = {}
         self._odd: set[int] = set()
+        self._before: list[tuple[Tensor, Mark | None, bool]] = []
 
     def began(self, backward: Backward) -> None:
         """A backward pass is about to run; the accumulation knows already what is there."""
         self.passes += 1
+        self._before = []
         if backward.kind != "backward":
             return
         starts, now = self._accumulation.starts, len(self._accumulation.backwards) - 1
@@ -60,7 +62,15 @@ class Gradients:
                 self._leftover.discard(key)
             elif (taken := self.taken.get(key)) is not None and taken.mark == _mark(gradient):
                 self._leftover.add(key)
-            self._note(key, parameter, backward.place, clean=clean)
+            self._before.append((parameter, _mark(gradient), clean))
+
+    def ended(self, backward: Backward) -> bool:
+        """It has run; whether it left a gradient in any parameter that is known."""
+        reached = [(p, clean) for p, mark, clean in self._before if p.grad is not None and _mark(p.grad) != mark]
+        self._before = []
+        for parameter, clean in reached:
+            self._note(id(parameter), parameter, backward.place, clean=clean)
+        return bool(reached)
 
     def _note(self, key: int, parameter: Tensor, place: Place | None, *, clean: bool) -> None:
         was, taken = self._reached.get(key), self.taken.get(key)
@@ -105,6 +115,8 @@ class Gradients:
         """The updates that took these very gradients already; empty unless it is so for all that there are."""
         held = [p for p in parameters if p.grad is not None]
         found = [self.taken.get(id(p)) for p in held]
+        if any(id(p) not in self._reached for p in held):
+            return []
         if any(taken is None or taken.mark != _mark(p.grad) or self.since(p) for taken, p in zip(found, held, strict=True)):
             return []
         return [taken for taken in found if taken is not None]

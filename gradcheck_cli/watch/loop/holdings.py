@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -41,16 +41,27 @@ class Holdings:
         self._through: set[int] = set()
         self._received: set[int] = set()
 
-    def began(self, backward: Backward) -> None:
-        """A backward pass is about to run: its graph is still there."""
+    def began(self, backward: Backward, scaled: Collection[int]) -> bool:
+        """A backward pass is about to run: its graph is still there.
+
+        Args:
+            backward: The pass.
+            scaled: The numbers of the nodes that made what a GradScaler has scaled.
+
+        Returns:
+            Whether such a node is in it.
+        """
+        found = False
         with untouched():
             for node in nodes_below(slot() for slot in backward.roots):
+                found = found or (bool(scaled) and node._sequence_nr() in scaled)
                 leaf = getattr(node, "variable", None)
                 if isinstance(leaf, nn.Parameter) and id(leaf) not in self._leaves:
                     self._leaves[id(leaf)] = weakref.ref(leaf), parts_of_one(leaf)
                 for name in _WEIGHTS:
                     if isinstance(weight := getattr(node, name, None), Tensor):
                         self._through.add(weight.data_ptr())
+        return found
 
     def updating(self, parameters: Iterable[Tensor]) -> None:
         """An optimiser is about to step."""
@@ -106,7 +117,7 @@ class Holdings:
         """Whether it is a copy of a parameter that is trained, as a target network is."""
         first = self._leaves[id(leaf)][1]
         starts = [entry[1] for entry in self._leaves.values() if entry[0]() is not leaf]
-        return leaf.dim() > 1 and any(torch.equal(first, each) for each in (*starts, *held))
+        return any(torch.equal(first, each) for each in (*starts, *held))
 
     def _frozen_top(self, backwards: Sequence[Backward], learning: set[int], names: Mapping[int, str]) -> str:
         """The last layer of a module that was called, where it is drawn, frozen, and has what learns below it."""
@@ -147,7 +158,7 @@ def is_fresh(parameter: Tensor) -> bool:
         return False
     low, high, spread = (float(each) for each in (values.min(), values.max(), values.double().square().mean().sqrt()))
     if low == high:
-        return True
+        return values.numel() > 1 or low in (0.0, 1.0)
     if values.numel() < _FEWEST or not 0 < spread < math.inf:
         return False
     edge = max(-low, high) / (math.sqrt(3) * spread)

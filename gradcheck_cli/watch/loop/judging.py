@@ -117,7 +117,7 @@ def clipped_nothing(facts: Facts) -> Shown | None:
 
 def unscaled_loss(facts: Facts) -> Shown | None:
     """The GradScaler divides gradients by a scale that no loss was multiplied with."""
-    if facts.scale in (None, 1.0) or facts.scalings or not facts.reaching or facts.unsure or facts.skipped:
+    if facts.scale in (None, 1.0) or facts.scalings != 0 or not facts.reaching or facts.unsure or facts.skipped:
         return None
     return _shown(
         f"scaler.step() divides the gradients by {facts.scale:g}, and the loss was not scaled",
@@ -314,7 +314,8 @@ class Loop:
         rates = self._rates.setdefault(facts.optimizer, Rates())
         if (shown := rates.see(facts)) is not None:
             yield _found("GC672", shown, rates.since)
-        if (shown := self._still.setdefault(facts.optimizer, Still()).see(facts)) is not None:
+        shown = self._still.setdefault(facts.optimizer, Still()).see(facts)
+        if shown is not None and not any(optimizer == facts.optimizer for _, optimizer in self._told):  # else that is why
             yield _found("GC673", shown, 1)
 
 

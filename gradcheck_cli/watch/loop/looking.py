@@ -38,7 +38,7 @@ class _Own:
 
     passes: int = 0
     order: int = 0
-    scalings: int = 0
+    scaled: int = 0
     batch: Any = None
     seed: Any = None
     moving: Moving = field(default_factory=Moving)
@@ -72,7 +72,7 @@ class Looking:
         self._own: weakref.WeakKeyDictionary[Optimizer, _Own] = weakref.WeakKeyDictionary()
         self._heard: dict[int, nn.Module] = {}
         self._seen = 0
-        self._reached_at = self._unsure = self._attached = 0
+        self._reached_at = self._unsure = self._attached = self._scaled = 0
         self._began_from: int | None = None
         self._last: tuple[weakref.ref[Optimizer], Line | None, frozenset[int]] | None = None
 
@@ -88,15 +88,15 @@ class Looking:
         self._gradients.began(backward)
         if backward.kind != "backward" or (backward.why and not backward.rootless):
             self._unsure = self.calls.passes
-        if not backward.rootless and (backward.parameters or backward.why):
-            self._attached = self.calls.passes
-        if self._seen < _GRAPHS:
-            self._holdings.began(backward)
+        if self._seen < _GRAPHS and self._holdings.began(backward, self.calls.scaled):
+            self._scaled += 1
 
-    def ended(self) -> None:
+    def ended(self, backward: Backward) -> None:
         """It has run."""
         self.calls.order += 1
-        self._reached_at = self.calls.order
+        if self._gradients.ended(backward):
+            self._reached_at = self.calls.order
+            self._attached = self.calls.passes
 
     def facts(self, attempt: Attempt, seen: Sequence[Seen], step: int) -> Facts:
         """What is known of an update that is about to be made; or that has been, where the backward pass runs inside.
@@ -147,7 +147,7 @@ class Looking:
             clipped_late=_late(clips, own) if attempt.own_step > 1 else None,
             clipped_nothing=next((_line(c.line) for c in calls.clips if not c.parameters and c.passes > own.passes), None),
             scale=float(attempt.scaler.get_scale()) if attempt.scaler is not None else None,
-            scalings=calls.scalings - own.scalings,
+            scalings=self._scaled - own.scaled if self._seen < _GRAPHS else None,
             taken_scaled=self._taken_scaled(attempt, seen, clipped) if reaching else None,
             skipped=attempt.scaler is not None and bool(seen) and not seen[-1].finite,
             moved=own.moving.moved,
@@ -177,7 +177,7 @@ class Looking:
         calls.updated()
         calls.unscaled.discard(id(attempt.optimizer))
         self._began_from = None
-        own.passes, own.order, own.scalings = calls.passes, calls.order, calls.scalings
+        own.passes, own.order, own.scaled = calls.passes, calls.order, self._scaled
         self._last = weakref.ref(attempt.optimizer), attempt.made_at, frozenset(map(id, held))
 
     def _by_hand(self, clipped: Clip | None) -> bool:
