@@ -20,10 +20,9 @@ REMEDIES = (
     ),
     remedy(
         "call-order",
-        "train(), zero_grad(), backward(), clip, step(), in this order",
-        "Each call does its work on what the one before left. With a GradScaler: scale(loss).backward(), "
-        "unscale_(optimizer), clip, scaler.step(optimizer), scaler.update(). What is made, loaded or initialised once "
-        "stands before the loop.",
+        "zero_grad(), backward(), clip, step(): this order",
+        "After train(). With a GradScaler: scale(loss).backward(), unscale_(optimizer), clip, scaler.step(optimizer), "
+        "scaler.update(). What is made, loaded or initialised once stands before the loop.",
         "optimizer.zero_grad(); loss.backward(); optimizer.step()",
         unless="where gradients are put together by hand: then say so in the loop",
         source=f"{_OPTIM}; {_AMP}",
@@ -31,7 +30,7 @@ REMEDIES = (
     ),
     remedy(
         "add-to-optimizer",
-        "give the optimiser every parameter that is to learn",
+        "give the optimiser all that is to learn",
         "A module that stands beside the model, or in a plain list of it, is not in model.parameters().",
         "optimizer = torch.optim.AdamW([*encoder.parameters(), *decoder.parameters()], lr=1e-3)",
         unless="where it is to stay as it is: requires_grad_(False) says so, and saves its gradients",
@@ -40,9 +39,9 @@ REMEDIES = (
     ),
     remedy(
         "new-optimizer",
-        "make the optimiser, then its scheduler, after the last change of the model",
-        "An optimiser holds the tensors that it was given. What is copied, loaded as a whole or replaced afterwards "
-        "are other tensors. load_state_dict() writes into those that are there.",
+        "make the optimiser when the model is complete",
+        "An optimiser holds the tensors that it was given; copies and replacements are others. load_state_dict() "
+        "writes into those that are there. The scheduler comes last.",
         "model = build().to(device); optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)",
         unless="in the loop: it would forget its averages at each step",
         source=_OPTIM,
@@ -62,7 +61,7 @@ REMEDIES = (
         "step the scheduler as often as it counts",
         "T_max, step_size and total_steps count calls of scheduler.step(): one that counts epochs is stepped outside "
         "of the loop over batches.",
-        "for epoch in range(epochs):\n    train_one_epoch()\n    scheduler.step()",
+        "scheduler.step()  # after the loop over batches, inside of that over epochs",
         unless="where it is made for batches: then T_max is epochs times batches",
         source=_OPTIM,
         causes="lr-zero:1",

@@ -1,4 +1,4 @@
-"""GC650 to GC673: faults of the loop. The calls show them, so that a row holds no check of a step, and no threshold."""
+"""GC650 to GC674: faults of the loop. The calls show them, so that a row holds no check of a step, and no threshold."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ LOOP = (
         "call-order",
         """The optimiser steps, and there was no backward pass since its last step, nor is there any gradient.
 
-        Parameters without a gradient are passed over, so that nothing moves and nothing is said.
+        Parameters without a gradient are passed over, so that nothing moves and nothing is said. Gradients that are
+        set by hand, or by autograd.grad, are as good as those of a backward pass.
         """,
     ),
     _fault(
@@ -61,7 +62,8 @@ LOOP = (
         "call-order",
         """The optimiser steps more than once on the gradients of one backward pass.
 
-        The second step goes on blindly along a slope that was measured somewhere else.
+        The second step goes on blindly along a slope that was measured somewhere else. Mostly step() stands twice in
+        the loop, in a function and where that is called.
         """,
     ),
     _fault(
@@ -93,7 +95,8 @@ LOOP = (
         "call-order no-clipping",
         """Gradients are clipped after the update, when they have been used.
 
-        Nothing is clipped in truth. Clipping to Inf, which measures the norm, is not meant.
+        Nothing is clipped in truth: the next backward pass begins with other gradients. Clipping to Inf, which
+        measures the norm, is not meant.
         """,
     ),
     _fault(
@@ -213,7 +216,8 @@ LOOP = (
         "stale-optimizer",
         """The scheduler belongs to an optimiser that never steps, for the same parameters as one that does.
 
-        The optimiser was made anew after the scheduler, whose learning rates reach nobody.
+        The optimiser was made anew after the scheduler, whose learning rates reach nobody: the rate stays where it
+        was when training began. Make the scheduler last.
         """,
     ),
     _fault(
@@ -280,6 +284,18 @@ LOOP = (
 
         They are smaller than half of the weights' last digit, as is usual for weights in bfloat16 or float16: keep
         them in float32 and let autocast compute in half precision, or raise the learning rate.
+        """,
+    ),
+    _fault(
+        "GC674",
+        "gradient-of-another-loss",
+        Severity.WARNING,
+        "missing-zero-grad",
+        """An optimiser steps on gradients that another one's loss has left in its parameters.
+
+        The backward pass of a generator goes through the discriminator and leaves a gradient there, which has to be
+        cleared before the discriminator's own; so it is with an actor's loss and its critic. Losses that are added
+        up before any optimiser steps are as they should be.
         """,
     ),
 )

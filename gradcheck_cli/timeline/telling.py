@@ -165,6 +165,8 @@ def _with_remedies(own: Finding, explained: Sequence[Finding], kind: AlarmKind) 
     if explained:
         return replace(own, remedies=explained[0].remedies)
     traits = frozenset((Trait.SCALED,)) if kind in _SCALED else frozenset[Trait]()
+    if own.evidence.get("dtype") in ("bfloat16", "float16"):
+        traits = frozenset((Trait.LOW_WEIGHTS,))
     return replace(own, remedies=remedies_for(own.cause, traits))
 
 

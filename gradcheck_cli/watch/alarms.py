@@ -14,7 +14,6 @@ from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, V
 from gradcheck_cli.watch.losses import Losses
 from gradcheck_cli.watch.scaling import Scaling
 
-
 SEEN = "the calls were seen"
 """What an exact fault is judged by."""
 

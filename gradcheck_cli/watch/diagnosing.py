@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -31,6 +31,8 @@ from gradcheck_cli.watch.samples import bad_rows, rows_in, without
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.vitals import Norms
+
+_T = TypeVar("_T")
 
 
 class Explain(Protocol):
@@ -152,9 +154,7 @@ class Diagnosing:
             report=came.report and report_to_dict(came.report, exact=True),
         )
 
-    def known(
-        self, raised: Raised, own_step: int, line: SourceLine | None, made_at: tuple[str, int] | None
-    ) -> None:
+    def known(self, raised: Raised, own_step: int, line: SourceLine | None, made_at: tuple[str, int] | None) -> None:
         """Tell a fault that the calls show: no step has to be repeated for it."""
         self._session.say(
             "raised",
@@ -163,6 +163,21 @@ class Diagnosing:
             source=_shown(line),
             optimizer_source=_shown(made_at and SourceLine(file=made_at[0], line=made_at[1])),
         )
+
+    def depends(self, backward: Backward, parameter: Tensor) -> bool:
+        """Whether the loss of a backward pass, taken again, is another one with other values of a parameter."""
+        return self._timed(lambda: self._depends(backward, parameter))
+
+    def _depends(self, backward: Backward, parameter: Tensor) -> bool:
+        if backward.why:
+            return False
+        with self._tape.quiet():
+            try:
+                step = step_of(backward, self._tape.naming, str(Path.cwd()))
+                before, after = (_loss_with(step, parameter, scale) for scale in (1.0, 1.5))
+            except Exception:  # what cannot be taken again, or not with these values, is not said to depend on them
+                return False
+        return before != after
 
     def blames_a_value(self, seen: Seen) -> bool:
         """Whether a step that raised did so for a value that is not finite."""
@@ -185,7 +200,7 @@ class Diagnosing:
             report=came.report and report_to_dict(came.report, exact=True),
         )
 
-    def _timed(self, work: Callable[[], Repeated]) -> Repeated:
+    def _timed(self, work: Callable[[], _T]) -> _T:
         started = time.perf_counter()
         try:
             with unheard(), without_modes():
@@ -277,6 +292,17 @@ def measured(step: Step) -> tuple[float, float]:
         found = torch.autograd.grad(loss, parameters, allow_unused=True) if loss.requires_grad else ()
         norms = [float(torch.linalg.vector_norm(g.float())) for g in found if g is not None]
         return float(loss.detach()), math.hypot(*norms)
+
+
+def _loss_with(step: Step, parameter: Tensor, scale: float) -> float:
+    """The loss of a step with a parameter multiplied, and moved where it is 0; it is put back, and no version moves."""
+    own = parameter.data
+    parameter.data = own * scale + (scale - 1.0)
+    try:
+        with preserved(step.target.model, step.batch), torch.no_grad():
+            return float(forward_pass(step).loss)
+    finally:
+        parameter.data = own
 
 
 def _shown(line: SourceLine | None) -> SourceLine | None:

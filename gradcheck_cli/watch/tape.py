@@ -189,7 +189,7 @@ class Tape:
     """Takes down calls; `taps` feeds it.
 
     Attributes:
-        heard: The modules that are called, by their ids, while somebody wants to know; None else.
+        heard: The modules that are called, and whether gradients were enabled, while somebody wants to know; None else.
     """
 
     def __init__(self, listener: Listener) -> None:
@@ -199,7 +199,7 @@ class Tape:
         self.always = False
         self.copying = False
         self.naming = Roots()
-        self.heard: dict[int, nn.Module] | None = None
+        self.heard: weakref.WeakKeyDictionary[nn.Module, bool] | None = None
         self.window = 0
         self._number = 0
         self.depth = 0

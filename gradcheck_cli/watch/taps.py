@@ -60,7 +60,7 @@ def _module_calls(tape: Tape) -> Undo:
         def tapped(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
             try:
                 if tape.heard is not None:
-                    tape.heard[id(self)] = self
+                    tape.heard[self] = torch.is_grad_enabled() or tape.heard.get(self, False)
                 if is_compiling() or tape.busy:
                     return original(self, *args, **kwargs)
                 if tape.idle():

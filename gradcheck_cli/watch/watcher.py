@@ -77,9 +77,16 @@ class Watcher:
         self._alarms, self._phases, self._asked = Alarms(), Phases(), Asked(options)
         self._layers = Layers(self._tape.naming)
         self._accumulation = Accumulation()
-        self._looking = Looking(self._tape, self._updates, self._accumulation, self._tape.is_ours, self._guarded)
         self._loop = Loop()
         self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation)
+        self._looking = Looking(
+            self._tape,
+            self._updates,
+            self._accumulation,
+            self._tape.is_ours,
+            self._guarded,
+            self._diagnosing.depends,
+        )
         self._group = _Group()
         self._running: Backward | None = None
         self._by_hand = ByHand()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -138,15 +138,11 @@ class Calls:
 
         return made
 
-    def _everywhere(
-        self, made: Callable[[Any], Any], owners: Iterable[Any], *names: str
-    ) -> Iterator[Undo]:
+    def _everywhere(self, made: Callable[[Any], Any], owners: Sequence[Any], *names: str) -> Iterator[Undo]:
+        """One wrapper for each function, under all of its addresses."""
         for name in names:
-            original = getattr(next(iter(owners)), name)
-            wrapped = made(original)
-            for owner in owners:
-                if getattr(owner, name) is original:
-                    yield put(owner, name, lambda _, wrapped=wrapped: wrapped)
+            wrapped = functools.cache(made)
+            yield from (put(owner, name, wrapped) for owner in owners)
 
     def _clearing(self, *args: Any, **kwargs: Any) -> None:
         self.cleared = self.order, users_line()
@@ -236,4 +232,3 @@ def random_state() -> int:
     """A digest of the state of torch's generator."""
     with untouched():
         return hash(bytes(torch.get_rng_state().tolist()))
-

@@ -14,7 +14,7 @@ class Holding:
     Attributes:
         held: Parameters of the optimiser that require a gradient.
         reached: Those of them that received one so far.
-        cut: Those that never did although their module was called, and that are as they were initialised.
+        cut: Those that never did although the loss depends on them, and that are as they were initialised.
         unheld: Parameters that received a gradient, that no optimiser holds, that nothing else moves, and that are as
             they were initialised.
         twins: As many of those that no optimiser holds as have the shapes of held ones that were never reached.
@@ -45,11 +45,13 @@ class Facts:
         backward: Where the last backward pass was started that reached its parameters, or the last of all.
         rate: Its highest learning rate; None where it is not known.
         remembers: Whether its updates depend on those before, as with momentum.
+        dtype: That of its parameters, by name; of the first one.
         norm: The norm of the gradient that it is about to use, as the last backward pass left it.
         passes: Backward passes since its last update.
         reaching: Those of them that reached its parameters.
         unsure: Whether gradients may have been made in ways that are not seen: by hand, by autograd.grad.
         leftover: How many of its parameters still hold the gradient of its last update beneath the new one.
+        mixed: How many of them hold gradients of two losses between which another optimiser has stepped.
         empty: Whether none of its parameters has a gradient.
         cleared: The call that cleared all of its gradients after the last backward pass.
         again: Whether all that it is about to use was used by an update before, with no backward pass in between.
@@ -90,11 +92,13 @@ class Facts:
     backward: SourceLine | None = None
     rate: float | None = None
     remembers: bool = False
+    dtype: str = "float32"
     norm: float | None = None
     passes: int = 1
     reaching: int = 1
     unsure: bool = False
     leftover: int = 0
+    mixed: int = 0
     empty: bool = False
     cleared: SourceLine | None = None
     again: bool = False

@@ -45,6 +45,7 @@ class Gradients:
         self._reached: dict[int, _Reached] = {}
         self._lost: dict[int, int] = {}
         self._odd: set[int] = set()
+        self._mixed: set[int] = set()
         self._before: list[tuple[Tensor, Mark | None, bool]] = []
 
     def began(self, backward: Backward) -> None:
@@ -75,7 +76,11 @@ class Gradients:
     def _note(self, key: int, parameter: Tensor, place: Place | None, *, clean: bool) -> None:
         was, taken = self._reached.get(key), self.taken.get(key)
         version = version_of(parameter)
+        if clean:
+            self._mixed.discard(key)
         if was is not None and (taken is None or was.passes > taken.passes):
+            if not clean and was.updates != self.updates and was.place != place:
+                self._mixed.add(key)
             if was.place != place or was.updates != self.updates or was.version != version:
                 self._odd.add(key)
             elif clean:
@@ -93,13 +98,20 @@ class Gradients:
             self._leftover.discard(key)
             self._lost.pop(key, None)
             self._odd.discard(key)
+            self._mixed.discard(key)
 
     def leftover(self, parameters: Sequence[Tensor]) -> int:
         """How many of these still hold what an update has used before."""
-        return sum(id(p) in self._leftover and p.grad is not None for p in parameters)
+        return sum(id(p) in self._leftover and p.grad is not None for p in parameters) if self._leftover else 0
+
+    def mixed(self, parameters: Sequence[Tensor]) -> int:
+        """How many of these hold gradients from two lines, between which an optimiser has stepped on others."""
+        return sum(id(p) in self._mixed for p in parameters) if self._mixed else 0
 
     def lost(self, parameters: Sequence[Tensor]) -> int:
-        """Backward passes from one line whose gradients were cleared before the same line added others; 0 if unclear."""
+        """Backward passes whose gradients were cleared before others came from the same line; 0 if unclear."""
+        if not self._lost:
+            return 0
         reached = [id(p) for p in parameters if self.since(p) and p.requires_grad]
         if not reached or any(key in self._odd for key in reached):
             return 0
@@ -117,7 +129,9 @@ class Gradients:
         found = [self.taken.get(id(p)) for p in held]
         if any(id(p) not in self._reached for p in held):
             return []
-        if any(taken is None or taken.mark != _mark(p.grad) or self.since(p) for taken, p in zip(found, held, strict=True)):
+        if any(
+            taken is None or taken.mark != _mark(p.grad) or self.since(p) for taken, p in zip(found, held, strict=True)
+        ):
             return []
         return [taken for taken in found if taken is not None]
 

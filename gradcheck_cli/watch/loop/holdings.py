@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -33,13 +33,15 @@ class Holdings:
 
     Args:
         naming: Tells models by their variables.
+        depends: Whether the loss of a backward pass depends on a parameter.
     """
 
-    def __init__(self, naming: Roots) -> None:
-        self._naming = naming
+    def __init__(self, naming: Roots, depends: Callable[[Backward, Tensor], bool]) -> None:
+        self._naming, self._depends = naming, depends
         self._leaves: dict[int, tuple[weakref.ref[Tensor], Tensor]] = {}
         self._through: set[int] = set()
         self._received: set[int] = set()
+        self._idle: dict[int, Tensor] = {}
 
     def began(self, backward: Backward, scaled: Collection[int]) -> bool:
         """A backward pass is about to run: its graph is still there.
@@ -65,14 +67,18 @@ class Holdings:
 
     def updating(self, parameters: Iterable[Tensor]) -> None:
         """An optimiser is about to step."""
-        self._received |= {id(p) for p in parameters if p.grad is not None}
+        for p in parameters:
+            if p.grad is not None:
+                self._received.add(id(p))
+            elif id(p) not in self._idle:
+                self._idle[id(p)] = parts_of_one(p)
 
     def holding(
         self,
         parameters: Sequence[Tensor],
         everyones: Iterable[Tensor],
         backwards: Sequence[Backward],
-        heard: Mapping[int, nn.Module],
+        heard: Mapping[nn.Module, bool],
     ) -> Holding:
         """What an optimiser holds.
 
@@ -80,27 +86,28 @@ class Holdings:
             parameters: Its parameters.
             everyones: Those of all optimisers.
             backwards: The backward passes of this update.
-            heard: The modules that were called since it first stepped, by their ids.
+            heard: The modules that were called since it first stepped, and whether gradients were enabled.
         """
         reached = self._received | set(self._leaves)
         held = {id(p): p for p in parameters if p.requires_grad}
         of_any = {id(p): p for p in everyones}
         model = model_of(backwards, self._naming).module
         names = {id(p): name for name, p in model.named_parameters()}
-        used = {id(p) for module in heard.values() for p in module.parameters(recurse=False)}
+        used = {id(p): grad for module, grad in heard.items() for p in module.parameters(recurse=False)}
         with untouched():
             free = dict(self._free(of_any))
             idle = [p for key, p in held.items() if key not in reached]
-            cut = [p for p in idle if id(p) in used and is_fresh(p)]
-            fresh = [p for p in free.values() if is_fresh(p)]
+            cut = [p for p in idle if id(p) in used and self._has_not_moved(p) and is_fresh(p)]
+            cut = [p for p in cut if not used[id(p)] or (p.numel() > 1 and self._depends(backwards[-1], p))]
+            copies = [parts_of_one(p) for key, p in held.items() if key in reached]
+            free = {key: p for key, p in free.items() if not self._is_copy(p, copies)}
             shapes = Counter(tuple(p.shape) for p in idle)
             twins = sum((shapes & Counter(tuple(p.shape) for p in free.values())).values())
-            copies = [parts_of_one(p) for p in held.values() if id(p) in reached]
             return Holding(
                 held=len(held),
                 reached=sum(key in reached for key in held),
                 cut=_names(cut, names),
-                unheld=_names([p for p in fresh if not self._is_copy(p, copies)], names),
+                unheld=_names([p for p in free.values() if is_fresh(p)], names),
                 twins=twins,
                 only_the_top=_is_the_top(model, [p for p in held.values() if id(p) in reached]),
                 frozen_top=self._frozen_top(backwards, reached & held.keys(), names),
@@ -112,6 +119,10 @@ class Holdings:
             leaf = ref()
             if leaf is not None and key not in of_any and torch.equal(parts_of_one(leaf), first):
                 yield key, leaf
+
+    def _has_not_moved(self, parameter: Tensor) -> bool:
+        first = self._idle.get(id(parameter))
+        return first is not None and torch.equal(parts_of_one(parameter), first)
 
     def _is_copy(self, leaf: Tensor, held: Sequence[Tensor]) -> bool:
         """Whether it is a copy of a parameter that is trained, as a target network is."""

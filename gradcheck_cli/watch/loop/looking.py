@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import linecache
+import re
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -21,13 +23,15 @@ from gradcheck_cli.watch.loop.calls import Calls, Clip, Line, random_state
 from gradcheck_cli.watch.loop.facts import Facts, Holding
 from gradcheck_cli.watch.loop.gradients import Gradients
 from gradcheck_cli.watch.loop.holdings import Holdings
-from gradcheck_cli.watch.loop.judging import ROW
 from gradcheck_cli.watch.loop.modes import Modes
 from gradcheck_cli.watch.loop.moving import Moving
+from gradcheck_cli.watch.loop.signs import ROW
 from gradcheck_cli.watch.replay import line_of
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.updates import Attempt, Updates
 
+_ITER = re.compile(r"\biter\(")
+"""Who loops over a loader and breaks off wants one batch; who asks for an iterator at every step wants the next."""
 _GRAPHS = 12
 """First updates, over all optimisers, before which the graph is looked at."""
 
@@ -53,6 +57,7 @@ class Looking:
         accumulation: Knows what gradients are made of.
         is_ours: Whether what is done now is done by the thread that is watched.
         guarded: Inside, nothing that goes wrong reaches the script.
+        depends: Whether the loss of a backward pass depends on a parameter.
     """
 
     def __init__(
@@ -62,15 +67,16 @@ class Looking:
         accumulation: Accumulation,
         is_ours: Callable[[], bool],
         guarded: Callable[[], AbstractContextManager[None]],
+        depends: Callable[[Backward, Tensor], bool],
     ) -> None:
         self._tape, self._updates, self._accumulation = tape, updates, accumulation
         self._guarded = guarded
         self.calls = Calls(is_ours, guarded)
         self._gradients = Gradients(accumulation)
-        self._holdings = Holdings(tape.naming)
+        self._holdings = Holdings(tape.naming, depends)
         self._modes = Modes(self.calls)
         self._own: weakref.WeakKeyDictionary[Optimizer, _Own] = weakref.WeakKeyDictionary()
-        self._heard: dict[int, nn.Module] = {}
+        self._heard: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
         self._seen = 0
         self._reached_at = self._unsure = self._attached = self._scaled = 0
         self._began_from: int | None = None
@@ -118,7 +124,7 @@ class Looking:
         clips = [clip for clip in calls.clips if any(id(p) in clip.parameters for p in held)]
         clipped = next((c for c in reversed(clips) if c.passes > own.passes), None)
         lost = gradients.lost(held)
-        rated = calls.rated.get(optimizer)
+        rated = next((each for other, each in calls.rated.items() if _shares_groups(other, optimizer)), None)
         if not attempt.closure:
             own.moving.updating(attempt.own_step, held)
         trains = self._modes.of(attempt.number, backwards, held)
@@ -132,11 +138,13 @@ class Looking:
             backward=last,
             rate=max(attempt.rates(), default=None),
             remembers=any("betas" in g or g.get("momentum") for g in optimizer.param_groups),
+            dtype=str(held[0].dtype).removeprefix("torch.") if held else "",
             norm=seen[-1].norms.over(held) if seen else None,
             passes=passes,
             reaching=int(reaching),
             unsure=self._unsure > own.passes or (lost > 0 and self._by_hand(clipped)),
             leftover=gradients.leftover(held),
+            mixed=gradients.mixed(held),
             empty=empty,
             cleared=self._cleared(attempt, held, empty=empty) if reaching else None,
             again=bool(used),
@@ -145,7 +153,7 @@ class Looking:
             clipped=_line(clipped.line) if clipped else None,
             clipped_scaled=_line(clipped.line) if clipped and id(optimizer) not in clipped.unscaled else None,
             clipped_late=_late(clips, own) if attempt.own_step > 1 else None,
-            clipped_nothing=next((_line(c.line) for c in calls.clips if not c.parameters and c.passes > own.passes), None),
+            clipped_nothing=next((_line(c.line) for c in calls.clips if _is_idle(c, own)), None),
             scale=float(attempt.scaler.get_scale()) if attempt.scaler is not None else None,
             scalings=self._scaled - own.scaled if self._seen < _GRAPHS else None,
             taken_scaled=self._taken_scaled(attempt, seen, clipped) if reaching else None,
@@ -202,7 +210,7 @@ class Looking:
         return scale if scale != 1.0 and not self._by_hand(clipped) else None
 
     def _restarted(self, own: _Own, backwards: Sequence[Backward]) -> SourceLine | None:
-        restarts = self.calls.restarts
+        restarts = [line for line in self.calls.restarts if line is not None and _ITER.search(linecache.getline(*line))]
         was, own.batch = own.batch, _batch(backwards) if restarts else None
         return _line(restarts[-1]) if restarts and own.batch is not None and own.batch == was else None
 
@@ -216,7 +224,9 @@ class Looking:
 
     def _rated_other(self, optimizer: Optimizer, held: Sequence[Tensor]) -> SourceLine | None:
         for other, rated in self.calls.rated.items():
-            if other is not optimizer and rated.times > 1 and not self._updates.has_stepped(other):
+            if _shares_groups(other, optimizer):
+                return None
+            if rated.times > 1 and not self._updates.has_stepped(other):
                 theirs = {id(p) for group in other.param_groups for p in group["params"]}
                 if any(id(p) in theirs for p in held):
                     return _line(rated.line)
@@ -245,9 +255,19 @@ class Looking:
         return self._holdings.holding(held, everyones, backwards, self._heard) if backwards else None
 
 
+def _shares_groups(one: Optimizer, other: Optimizer) -> bool:
+    """Whether a learning rate that is set in one is the other's: they are the same, or one wraps the other."""
+    mine = {id(group) for group in one.param_groups}
+    return any(id(group) in mine for group in other.param_groups)
+
+
 def _late(clips: Sequence[Clip], own: _Own) -> SourceLine | None:
     """Where gradients were clipped after the last update and before the next backward pass."""
     return next((_line(c.line) for c in reversed(clips) if c.passes == own.passes and c.at > own.order), None)
+
+
+def _is_idle(clip: Clip, own: _Own) -> bool:
+    return not clip.parameters and clip.passes > own.passes
 
 
 def _line(line: Line | None) -> SourceLine | None:

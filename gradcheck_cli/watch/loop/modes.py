@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
 from gradcheck_cli.watch.loop.calls import Calls, Line
-from gradcheck_cli.watch.loop.judging import LONG_ROW
+from gradcheck_cli.watch.loop.signs import LONG_ROW
 from gradcheck_cli.watch.tape import Backward
 
 
@@ -78,4 +78,5 @@ def _has_modes(module: nn.Module) -> bool:
 
 
 def _is_untouched(norm: nn.Module) -> bool:
-    return norm.num_batches_tracked is not None and not int(norm.num_batches_tracked)
+    seen = norm.num_batches_tracked
+    return isinstance(seen, Tensor) and not int(seen)

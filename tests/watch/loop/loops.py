@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +38,7 @@ def well(script: Script) -> Script:
 
 def net(*sizes: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for below, above in zip(sizes, sizes[1:], strict=False):
+    for below, above in pairwise(sizes):
         layers += [nn.Linear(below, above), nn.Tanh()]
     return nn.Sequential(*layers[:-1])
 
@@ -132,6 +133,34 @@ def game(steps: int) -> None:
         one.step()
         two.zero_grad()
         (F.softplus(told(made(z).detach())) + F.softplus(-told(x))).mean().backward()
+        two.step()
+
+
+@ill("GC674")
+def mixed_game(steps: int) -> None:
+    """What the generator's loss leaves in the discriminator is stepped on with its own."""
+    made, told = net(4, 16, 8), net(8, 16, 1)
+    one, two = Adam(made.parameters(), lr=1e-3), Adam(told.parameters(), lr=1e-3)
+    for x, _ in batches(steps):
+        z = torch.randn(16, 4)
+        one.zero_grad()
+        F.softplus(-told(made(z))).mean().backward()
+        one.step()
+        (F.softplus(told(made(z).detach())) + F.softplus(-told(x))).mean().backward()
+        two.step()
+        two.zero_grad()
+
+
+@well
+def two_losses_before_the_steps(steps: int) -> None:
+    body, heads = net(8, 16), [net(16, 1), net(16, 1)]
+    one, two = Adam(body.parameters(), lr=1e-3), Adam([p for head in heads for p in head.parameters()], lr=1e-3)
+    for x, y in batches(steps):
+        one.zero_grad()
+        two.zero_grad()
+        F.mse_loss(heads[0](body(x)), y).backward()
+        F.l1_loss(heads[1](body(x)), y).backward()
+        one.step()
         two.step()
 
 
@@ -555,6 +584,18 @@ def one_batch_on_purpose(steps: int) -> None:
 
 
 @well
+def breaks_off(steps: int) -> None:
+    model, optimizer = small()
+    data = loader()
+    for _ in range(steps):
+        for x, y in data:
+            optimizer.zero_grad()
+            mse(model, x, y).backward()
+            optimizer.step()
+            break
+
+
+@well
 def all_as_one_batch(steps: int) -> None:
     model, optimizer = small()
     data = loader()
@@ -752,7 +793,8 @@ class Listed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.hidden:
             x = layer(x).tanh()
-        return self.head(x)
+        out: Tensor = self.head(x)
+        return out
 
 
 @ill("GC669")
@@ -788,7 +830,8 @@ def moved_by_hand(steps: int) -> None:
         optimizer.step()
         with torch.no_grad():
             for p in decoder.parameters():
-                p -= 0.05 * p.grad
+                assert p.grad is not None
+                p.sub_(0.05 * p.grad)
 
 
 class Cut(nn.Module):
@@ -799,7 +842,8 @@ class Cut(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = self.below(x).tanh()
-        return self.above(hidden.detach() if self.cut else hidden)
+        out: Tensor = self.above(hidden.detach() if self.cut else hidden)
+        return out
 
 
 def cut(steps: int, *, is_cut: bool) -> None:
@@ -814,6 +858,38 @@ def cut(steps: int, *, is_cut: bool) -> None:
 @ill("GC670")
 def cut_below(steps: int) -> None:
     cut(steps, is_cut=True)
+
+
+@ill("GC670")
+def without_gradients_below(steps: int) -> None:
+    below, above = net(8, 16), net(16, 1)
+    optimizer = SGD([*below.parameters(), *above.parameters()], lr=0.05)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        with torch.no_grad():
+            hidden = below(x)
+        F.mse_loss(above(hidden), y).backward()
+        optimizer.step()
+
+
+class TwoHeads(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.one, self.other = nn.Linear(8, 64), nn.Linear(64, 1), nn.Linear(64, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = self.body(x).tanh()
+        return self.one(hidden), self.other(hidden)
+
+
+@well
+def a_head_that_no_loss_uses(steps: int) -> None:
+    model = TwoHeads()
+    optimizer = SGD(model.parameters(), lr=0.05)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        F.mse_loss(model(x)[0], y).backward()
+        optimizer.step()
 
 
 @well
