@@ -166,18 +166,30 @@ class Diagnosing:
 
     def depends(self, backward: Backward, parameter: Tensor) -> bool:
         """Whether the loss of a backward pass, taken again, is another one with other values of a parameter."""
-        return self._timed(lambda: self._depends(backward, parameter))
+        moved = parameter.detach() * 1.5 + 0.5
 
-    def _depends(self, backward: Backward, parameter: Tensor) -> bool:
-        if backward.why:
-            return False
-        with self._tape.quiet():
-            try:
-                step = step_of(backward, self._tape.naming, str(Path.cwd()))
-                before, after = (_loss_with(step, parameter, scale) for scale in (1.0, 1.5))
-            except Exception:  # what cannot be taken again, or not with these values, is not said to depend on them
-                return False
-        return before != after
+        def loss(step: Step) -> float:
+            with preserved(step.target.model, step.batch), torch.no_grad():
+                return float(forward_pass(step).loss)
+
+        return self._again(backward, lambda step: loss(step) != _with_values(parameter, moved, lambda: loss(step)))
+
+    def leads_through(self, backward: Backward, parameter: Tensor) -> bool:
+        """Whether no parameter gets a gradient, in a backward pass taken again, where this one is 0."""
+        nothing = torch.zeros_like(parameter.detach())
+        return self._again(backward, lambda step: _with_values(parameter, nothing, lambda: measured(step)[1]) == 0.0)
+
+    def _again(self, backward: Backward, asked: Callable[[Step], bool]) -> bool:
+        """An answer about a step that is taken again; False where it cannot be, or not with such values."""
+
+        def answer() -> bool:
+            with self._tape.quiet():
+                try:
+                    return asked(step_of(backward, self._tape.naming, str(Path.cwd())))
+                except Exception:  # the user's code, with values that it never had
+                    return False
+
+        return not backward.why and self._timed(answer)
 
     def blames_a_value(self, seen: Seen) -> bool:
         """Whether a step that raised did so for a value that is not finite."""
@@ -294,13 +306,12 @@ def measured(step: Step) -> tuple[float, float]:
         return float(loss.detach()), math.hypot(*norms)
 
 
-def _loss_with(step: Step, parameter: Tensor, scale: float) -> float:
-    """The loss of a step with a parameter multiplied, and moved where it is 0; it is put back, and no version moves."""
+def _with_values(parameter: Tensor, values: Tensor, asked: Callable[[], float]) -> float:
+    """An answer while a parameter has other values; it gets its own back, and its version does not move."""
     own = parameter.data
-    parameter.data = own * scale + (scale - 1.0)
+    parameter.data = values
     try:
-        with preserved(step.target.model, step.batch), torch.no_grad():
-            return float(forward_pass(step).loss)
+        return asked()
     finally:
         parameter.data = own
 

@@ -85,7 +85,7 @@ class Watcher:
             self._accumulation,
             self._tape.is_ours,
             self._guarded,
-            self._diagnosing.depends,
+            self._diagnosing,
         )
         self._group = _Group()
         self._running: Backward | None = None

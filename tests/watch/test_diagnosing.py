@@ -266,3 +266,18 @@ def test_what_cannot_be_taken_again_is_not_said_to_depend_on_anything(tmp_path: 
         backward = Backward("backward", None, None)
         backward.why = "nothing was seen"
         assert not watched.watcher._diagnosing.depends(backward, model.used.weight)
+
+
+def test_whether_all_gradients_lead_through_a_layer(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
+    beside = nn.Linear(3, 1).requires_grad_(False)
+    model[1].requires_grad_(False)
+    with watching(tmp_path, first=False) as watched:
+        x = torch.ones(2, 3)
+        loss = (model(x) - beside(x)).square().sum()
+        backward = watched.watcher._tape.started("backward", loss, None, False, False, None)
+        leads = watched.watcher._diagnosing.leads_through
+        assert leads(backward, model[1].weight)
+        assert not leads(backward, beside.weight)
+        loss.backward()
+    assert model[1].weight.count_nonzero() == 4

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import weakref
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,6 @@ from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.replay import model_of
 from gradcheck_cli.watch.tape import Backward
 
-_WEIGHTS = ("_saved_mat2", "_saved_weight")
-"""What a matrix product or a convolution keeps of its weight, where a gradient goes on below it."""
 _FEWEST = 64
 """Elements from which on a weight tells by its distribution that it was drawn."""
 _EDGE = 0.05
@@ -28,18 +26,27 @@ _UNIT = 0.02
 """How far the spread of what was drawn from the standard normal distribution lies from 1 at most, of 10^4 numbers."""
 
 
+class Asked(Protocol):
+    """Who takes backward passes again."""
+
+    def depends(self, backward: Backward, parameter: Tensor) -> bool:
+        """Whether the loss is another one with other values of a parameter."""
+
+    def leads_through(self, backward: Backward, parameter: Tensor) -> bool:
+        """Whether no parameter gets a gradient where this one is 0."""
+
+
 class Holdings:
     """What the graphs of the first backward passes reach.
 
     Args:
         naming: Tells models by their variables.
-        depends: Whether the loss of a backward pass depends on a parameter.
+        asked: Takes backward passes again, to see what a loss and a gradient depend on.
     """
 
-    def __init__(self, naming: Roots, depends: Callable[[Backward, Tensor], bool]) -> None:
-        self._naming, self._depends = naming, depends
+    def __init__(self, naming: Roots, asked: Asked) -> None:
+        self._naming, self._asked = naming, asked
         self._leaves: dict[int, tuple[weakref.ref[Tensor], Tensor]] = {}
-        self._through: set[int] = set()
         self._received: set[int] = set()
         self._idle: dict[int, Tensor] = {}
 
@@ -60,9 +67,6 @@ class Holdings:
                 leaf = getattr(node, "variable", None)
                 if isinstance(leaf, nn.Parameter) and id(leaf) not in self._leaves:
                     self._leaves[id(leaf)] = weakref.ref(leaf), parts_of_one(leaf)
-                for name in _WEIGHTS:
-                    if isinstance(weight := getattr(node, name, None), Tensor):
-                        self._through.add(weight.data_ptr())
         return found
 
     def updating(self, parameters: Iterable[Tensor]) -> None:
@@ -98,7 +102,7 @@ class Holdings:
             free = dict(self._free(of_any))
             idle = [p for key, p in held.items() if key not in reached]
             cut = [p for p in idle if id(p) in used and self._has_not_moved(p) and is_fresh(p)]
-            cut = [p for p in cut if not used[id(p)] or (p.numel() > 1 and self._depends(backwards[-1], p))]
+            cut = [p for p in cut if not used[id(p)] or (p.numel() > 1 and self._asked.depends(backwards[-1], p))]
             copies = [parts_of_one(p) for key, p in held.items() if key in reached]
             free = {key: p for key, p in free.items() if not self._is_copy(p, copies)}
             shapes = Counter(tuple(p.shape) for p in idle)
@@ -132,15 +136,15 @@ class Holdings:
 
     def _frozen_top(self, backwards: Sequence[Backward], learning: set[int], names: Mapping[int, str]) -> str:
         """The last layer of a module that was called, where it is drawn, frozen, and has what learns below it."""
-        for entry in (entry for backward in backwards for entry in backward.entries):
+        for backward, entry in ((each, entry) for each in backwards for entry in each.entries):
             if not isinstance(entry.call, nn.Module) or not any(id(p) in learning for p in entry.parameters):
                 continue
             owners = [m for m in entry.call.modules() if any(p.dim() > 1 for p in m.parameters(recurse=False))]
             last = list(owners[-1].parameters(recurse=False)) if owners else []
             weights = [p for p in last if p.dim() > 1]
-            if any(p.requires_grad for p in last) or not all(p.data_ptr() in self._through for p in weights):
+            if any(p.requires_grad for p in last) or not all(map(is_fresh, weights)):
                 continue
-            if weights and all(map(is_fresh, weights)):
+            if weights and self._asked.leads_through(backward, weights[0]):
                 name = next((n for n, p in entry.call.named_parameters() if p is weights[0]), "the last layer")
                 return names.get(id(weights[0]), name).rpartition(".")[0] or name
         return ""

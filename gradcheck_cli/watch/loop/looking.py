@@ -22,7 +22,7 @@ from gradcheck_cli.watch.entries import data_of
 from gradcheck_cli.watch.loop.calls import Calls, Clip, Line, random_state
 from gradcheck_cli.watch.loop.facts import Facts, Holding
 from gradcheck_cli.watch.loop.gradients import Gradients
-from gradcheck_cli.watch.loop.holdings import Holdings
+from gradcheck_cli.watch.loop.holdings import Asked, Holdings
 from gradcheck_cli.watch.loop.modes import Modes
 from gradcheck_cli.watch.loop.moving import Moving
 from gradcheck_cli.watch.loop.signs import ROW
@@ -57,7 +57,7 @@ class Looking:
         accumulation: Knows what gradients are made of.
         is_ours: Whether what is done now is done by the thread that is watched.
         guarded: Inside, nothing that goes wrong reaches the script.
-        depends: Whether the loss of a backward pass depends on a parameter.
+        asked: Takes backward passes again, to see what a loss and a gradient depend on.
     """
 
     def __init__(
@@ -67,13 +67,13 @@ class Looking:
         accumulation: Accumulation,
         is_ours: Callable[[], bool],
         guarded: Callable[[], AbstractContextManager[None]],
-        depends: Callable[[Backward, Tensor], bool],
+        asked: Asked,
     ) -> None:
         self._tape, self._updates, self._accumulation = tape, updates, accumulation
         self._guarded = guarded
         self.calls = Calls(is_ours, guarded)
         self._gradients = Gradients(accumulation)
-        self._holdings = Holdings(tape.naming, depends)
+        self._holdings = Holdings(tape.naming, asked)
         self._modes = Modes(self.calls)
         self._own: weakref.WeakKeyDictionary[Optimizer, _Own] = weakref.WeakKeyDictionary()
         self._heard: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()

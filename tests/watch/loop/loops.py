@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.nn import functional as F
 from torch.optim import SGD, Adam, lr_scheduler
+from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, TensorDataset
 
 Script = Callable[[int], None]
@@ -928,6 +929,42 @@ def distilled(steps: int) -> None:
         optimizer.zero_grad()
         F.mse_loss(model(x), fixed(x)).backward()
         optimizer.step()
+
+
+class Distilled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.told, self.fixed = net(8, 64, 4), net(8, 64, 4).requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.mse_loss(self.told(x), self.fixed(x))
+
+
+@well
+def distilled_within_one_module(steps: int) -> None:
+    model = Distilled()
+    optimizer = SGD(model.parameters(), lr=0.05)
+    for x, _ in batches(steps):
+        optimizer.zero_grad()
+        model(x).backward()
+        optimizer.step()
+
+
+@well
+def checkpointed(steps: int) -> None:
+    """The graph of what is computed again in the backward pass is not touched before."""
+    model, optimizer = small()
+    calls = []
+
+    def below(x: Tensor) -> Tensor:
+        calls.append(1)
+        return F.tanh(model[0](x))
+
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        F.mse_loss(model[2](checkpoint(below, x, use_reentrant=False)), y).backward()
+        optimizer.step()
+    assert len(calls) == 2 * steps
 
 
 def scheduled(steps: int, period: int) -> None:
