@@ -4,38 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.choices import About, Decision, Family, Severity
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome
-from gradcheck_cli.rules.rule import Row
+from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised
+from gradcheck_cli.rules.loop import BY_FAULT
+from gradcheck_cli.rules.rule import AlarmRule
 
 UNKNOWN = "unknown"
 """The cause where the step's diagnosis names none and the kind of alarm tells none."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AlarmRule(Row):
-    """One row of the table of alarms.
-
-    Attributes:
-        causes: What it names where the step's diagnosis names no cause that explains it; the first is what is named.
-        kind: The alarms that it tells of.
-        explained_by: The families of findings that can explain such an alarm.
-        explanation: What it means, for people.
-    """
-
-    kind: AlarmKind
-    explained_by: frozenset[Family]
-    explanation: str
-
-    @property
-    def family(self) -> Family:
-        """Non-finite values are told as such; all others are of the course of training."""
-        return Family.NONFINITE if self.kind is AlarmKind.NONFINITE else Family.DYNAMICS
 
 
 _RANGE = frozenset((Family.NONFINITE, Family.EXPLODING, Family.PRECISION))
@@ -220,7 +199,12 @@ ALARMS = (
 )
 """Every alarm of a run, by code."""
 BY_KIND = {alarm.kind: alarm for alarm in ALARMS}
-"""The row of every kind of alarm."""
+"""The row of every kind of alarm but faults of the loop, which have one each."""
+
+
+def row_of(raised: Raised) -> AlarmRule:
+    """The row that tells of an alarm."""
+    return BY_FAULT[str(raised.evidence["code"])] if raised.kind is AlarmKind.LOOP else BY_KIND[raised.kind]
 
 
 def alarm_finding(judged: Judged, diagnosed: Sequence[Finding], source: SourceLine | None, why: str) -> Finding:
@@ -232,7 +216,7 @@ def alarm_finding(judged: Judged, diagnosed: Sequence[Finding], source: SourceLi
         source: The user's line.
         why: What it was judged by, in words.
     """
-    row = BY_KIND[judged.raised.kind]
+    row = row_of(judged.raised)
     explained = explaining(judged.raised.kind, diagnosed)
     return Finding(
         code=row.code,
@@ -263,6 +247,8 @@ SLOW = frozenset(
 
 def explaining(kind: AlarmKind, findings: Sequence[Finding]) -> list[Finding]:
     """The findings, or suspicions, that name a cause for an alarm of this kind."""
+    if kind is AlarmKind.LOOP:
+        return []
     families = BY_KIND[kind].explained_by
     causes = _WITHOUT_FLOOR if kind in (AlarmKind.DIVERGING, AlarmKind.NONFINITE) else frozenset[str]()
     found = [f for f in findings if is_ill(f) and f.cause != UNKNOWN and (f.family in families or f.cause in causes)]

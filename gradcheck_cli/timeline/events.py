@@ -42,6 +42,11 @@ class Event:
         return stands(self.judged)
 
     @property
+    def is_of_the_loop(self) -> bool:
+        """Whether it is a fault of the loop, which the calls show."""
+        return self.judged.raised.kind is AlarmKind.LOOP
+
+    @property
     def shows_fault(self) -> bool:
         """Whether its own replay was exact and met values that are not finite: no other rank passed them on to it."""
         findings = self.entry.report.findings if self.entry.report else ()
@@ -56,24 +61,28 @@ def rejudged(process: Process) -> tuple[Judged, ...]:
         alarms.see(vital)
         if vital.step in samples:
             alarms.sampled(samples[vital.step])
+    for entry in process.raised:
+        if entry.raised.kind is AlarmKind.LOOP:
+            alarms.know(entry.raised)
     return alarms.judged()
 
 
 def events_of(processes: Sequence[Process], judge: Judge, most: int) -> tuple[Event, ...]:
-    """The events of a run by step, those of several ranks told once.
+    """The events of a run, faults of the loop first and then by step; those of several ranks told once.
 
     Args:
         processes: Those that saw a step.
         judge: Judges the alarms of one.
         most: The diagnoses that it was allowed.
     """
-    groups: dict[tuple[object, int, AlarmKind], list[Event]] = {}
+    groups: dict[tuple[object, int, AlarmKind, object], list[Event]] = {}
     for process in processes:
         for event in _own(process, judge(process), most):
             raised = event.judged.raised
-            groups.setdefault((_job(process, processes), raised.step, raised.kind), []).append(event)
+            key = _job(process, processes), raised.step, raised.kind, raised.evidence.get("code")
+            groups.setdefault(key, []).append(event)
     merged = [_told_once(group) for group in groups.values()]
-    return tuple(sorted(merged, key=lambda event: event.judged.raised.step))
+    return tuple(sorted(merged, key=lambda event: (not event.is_of_the_loop, event.judged.raised.step)))
 
 
 def of_one_job(process: Process, other: Process) -> bool:
@@ -114,8 +123,8 @@ def _against_chance(process: Process, judged: Judged, entry: RaisedEntry) -> Jud
     return replace(judged, finding=True, told=told)
 
 
-def _key(raised: Raised) -> tuple[AlarmKind, int, int]:
-    return raised.kind, raised.step, raised.optimizer
+def _key(raised: Raised) -> tuple[AlarmKind, int, int, object]:
+    return raised.kind, raised.step, raised.optimizer, raised.evidence.get("code")
 
 
 def _unexplained(process: Process, raised: Raised, full: bool) -> RaisedEntry:

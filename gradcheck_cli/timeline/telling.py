@@ -49,7 +49,8 @@ def first_judged(
         return first, []
     if first.replay is not Replay.EXACT:
         return _replaced(first, [undecided(f, NOT_EXACT) for f in first.report.findings], options), []
-    standing = [event for event in events if event.stands and of_one_job(event.process, process)]
+    mine = [event for event in events if of_one_job(event.process, process) and not event.is_of_the_loop]
+    standing = [event for event in mine if event.stands]
     early = [event for event in standing if event.judged.raised.step <= ALARMING.warm_up]
     blown = [event for event in early if event.judged.raised.kind in BLOWN_UP]
     if blown:
@@ -182,6 +183,8 @@ _OUTCOME = {
 def _why(event: Event) -> str:
     """What it was judged by, which rows carry it, and whether the step was repeated."""
     entry = event.entry
+    if event.is_of_the_loop:
+        return f"{event.judged.told}, first at step {event.judged.raised.evidence['since']}"
     parts = [event.judged.told or _OUTCOME[event.judged.outcome]]
     if entry.samples:
         rows = ", ".join(map(str, entry.samples))
@@ -202,6 +205,8 @@ def _with_remedies(own: Finding, explained: Sequence[Finding], kind: AlarmKind) 
     if explained:
         return replace(own, remedies=explained[0].remedies)
     traits = frozenset((Trait.SCALED,)) if kind in _SCALED else frozenset[Trait]()
+    if own.evidence.get("dtype") in ("bfloat16", "float16"):
+        traits = frozenset((Trait.LOW_WEIGHTS,))
     return replace(own, remedies=remedies_for(own.cause, traits))
 
 

@@ -16,6 +16,9 @@ from gradcheck_cli.watch.losses import Losses
 from gradcheck_cli.watch.scaling import Scaling
 from gradcheck_cli.watch.standing import Standing
 
+SEEN = "the calls were seen"
+"""What an exact fault is judged by."""
+
 
 class Alarms:
     """All alarms of one process."""
@@ -24,6 +27,7 @@ class Alarms:
         self._losses: dict[int, Losses] = {}
         self._scaling: dict[int, Scaling] = {}
         self._standing: dict[int, Standing] = {}
+        self._known: list[Raised] = []
         self._broken: list[tuple[Raised, int]] = []  # with the last step of each
         self._finite_since = ALARMING.warm_up
         self._last: Vital | None = None
@@ -62,11 +66,20 @@ class Alarms:
             return ()
         return (found,)
 
+    def know(self, raised: Raised) -> None:
+        """Take in a fault that is known exactly, by the calls: nothing that comes later can refute it."""
+        self._known.append(raised)
+
     def judged(self) -> tuple[Judged, ...]:
         """All that was raised, in the order of its steps, as the run so far judges it."""
         judged = [
             Judged(raised=raised, last_step=last, outcome=Outcome.CONFIRMED, finding=True, told="it is not finite")
             for raised, last in self._broken
+        ]
+        last = self._last.step if self._last else 0
+        judged += [
+            Judged(raised=raised, last_step=max(last, raised.step), outcome=Outcome.CONFIRMED, finding=True, told=SEEN)
+            for raised in self._known
         ]
         for losses in self._losses.values():
             judged += losses.judged(game=self._game)

@@ -107,6 +107,7 @@ class Backward:
         retain: Whether the graph is kept.
         create: Whether the gradients have a graph.
         autocast: The state of autocast around it.
+        rootless: Whether none of its tensors was made by anything: each is a leaf.
         scaled: Where a GradScaler multiplied the loss: the slot of what was given to it, and the scaler.
     """
 
@@ -118,7 +119,7 @@ class Backward:
     inputs: tuple[Any, ...] | None = None
     returned: tuple[Any, ...] = ()
     raised: BaseException | None = None
-    retain = create = False
+    retain = create = rootless = False
     scaled: tuple[Slot, Any] | None = None
 
     def __init__(self, kind: str, place: Place | None, autocast: Autocast | None) -> None:
@@ -185,7 +186,11 @@ class _Mode(TorchFunctionMode):
 
 
 class Tape:
-    """Takes down calls; `taps` feeds it."""
+    """Takes down calls; `taps` feeds it.
+
+    Attributes:
+        heard: The modules that are called, and whether gradients were enabled, while somebody wants to know; None else.
+    """
 
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
@@ -194,6 +199,7 @@ class Tape:
         self.always = False
         self.copying = False
         self.naming = Roots()
+        self.heard: weakref.WeakKeyDictionary[nn.Module, bool] | None = None
         self.window = 0
         self._number = 0
         self.depth = 0
@@ -657,6 +663,7 @@ class Tape:
             backward.why = "it starts from edges of the graph"
             return backward
         entry, take = Entry(), self._taker.take
+        backward.rootless = all([tensor.grad_fn is None for tensor in given])  # noqa: C419
         roots = tuple([take(tensor, entry) for tensor in given])
         backward.values = tuple([tensor.detach() for tensor in given])
         backward.written = tuple(map(version_of, backward.values))

@@ -35,6 +35,7 @@ class Attempt:
         scaler: The GradScaler that was asked for it, if one was and it is enabled.
         closure: Whether the backward pass runs inside it (LBFGS, Lightning).
         made_at: The file and line that made the optimiser, where that was seen.
+        asked_at: Those of the call that asks for the update.
     """
 
     optimizer: Optimizer
@@ -43,6 +44,7 @@ class Attempt:
     scaler: GradScaler | None
     closure: bool = False
     made_at: tuple[str, int] | None = None
+    asked_at: tuple[str, int] | None = None
 
     def parameters(self) -> Iterator[Tensor]:
         """What the optimiser holds."""
@@ -93,6 +95,10 @@ class Updates:
         """Those that were made since we watch, and those that have stepped."""
         return list(self._known)
 
+    def has_stepped(self, optimizer: Optimizer) -> bool:
+        """Whether it was asked for an update yet."""
+        return optimizer in self._numbers
+
     def scale_of(self, loss: Tensor) -> tuple[Tensor, GradScaler] | None:
         """The loss before a GradScaler multiplied it, and that scaler; None where none did."""
         found: tuple[Tensor, GradScaler] | None = self._scaled.get(loss)
@@ -133,12 +139,12 @@ class Updates:
 
     def _made(self, original: Callable[..., None], optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
         original(optimizer, *args, **kwargs)
-        self._known[optimizer] = _users_line()
+        self._known[optimizer] = users_line()
 
     def _copied(self, original: Callable[..., None], optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
         """A state is given to a copy, or to one that is unpickled; or to one that was there."""
         original(optimizer, *args, **kwargs)
-        self._known.setdefault(optimizer, _users_line())
+        self._known.setdefault(optimizer, users_line())
 
     def _scaling(self, original: Callable[..., Any], scaler: GradScaler, outputs: Any) -> Any:
         returned = original(scaler, outputs)
@@ -180,7 +186,8 @@ class Updates:
         self._known.setdefault(optimizer, None)
         entry = self._numbers.setdefault(optimizer, [len(self._numbers), 0])
         entry[1] += 1
-        attempt = self.inside = Attempt(optimizer, entry[0], entry[1], scaler, closure, self._known[optimizer])
+        made_at = self._known[optimizer]
+        attempt = self.inside = Attempt(optimizer, entry[0], entry[1], scaler, closure, made_at, users_line())
         self._listener.updating(attempt)
         return attempt
 
@@ -196,7 +203,7 @@ def _is_running(frame: FrameType, now: FrameType | None) -> bool:
     return now is not None
 
 
-def _users_line() -> tuple[str, int] | None:
+def users_line() -> tuple[str, int] | None:
     """The innermost line outside torch and gradcheck of those that are being run."""
     frame = sys._getframe(1)
     while frame is not None:

@@ -28,6 +28,9 @@ from gradcheck_cli.watch.byhand import ByHand
 from gradcheck_cli.watch.diagnosing import Chance, Diagnosing, Explain, Seen
 from gradcheck_cli.watch.ending import listen
 from gradcheck_cli.watch.layers import Layers
+from gradcheck_cli.watch.loop.facts import Found
+from gradcheck_cli.watch.loop.judging import Loop
+from gradcheck_cli.watch.loop.looking import Looking
 from gradcheck_cli.watch.phases import Phases
 from gradcheck_cli.watch.quiet import without_modes
 from gradcheck_cli.watch.sampling import Sampling
@@ -75,8 +78,17 @@ class Watcher:
         self._alarms, self._phases, self._asked = Alarms(), Phases(), Asked(options)
         self._layers = Layers(self._tape.naming)
         self._accumulation = Accumulation()
+        self._loop = Loop()
         self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation)
         self._sampling = Sampling(options, self._tape, chance)
+        self._looking = Looking(
+            self._tape,
+            self._updates,
+            self._accumulation,
+            self._tape.is_ours,
+            self._guarded,
+            self._diagnosing,
+        )
         self._group = _Group()
         self._running: Backward | None = None
         self._by_hand = ByHand()
@@ -92,11 +104,13 @@ class Watcher:
         """Begin to watch."""
         self._remove = taps.install(self._tape)
         self._updates.install()
+        self._looking.calls.install()
         atexit.register(self._ending)
         self._unlisten = listen(self._stopping)
 
     def remove(self) -> None:
         """Leave torch as it was."""
+        self._looking.calls.remove()
         self._remove()
         self._updates.remove()
         self._unlisten()
@@ -109,6 +123,7 @@ class Watcher:
             self._end_the_script()
         if self._group.closed:
             self._group = _Group()
+        self._looking.forward()
 
     def began(self, backward: Backward) -> None:
         """A backward pass is about to run."""
@@ -121,12 +136,14 @@ class Watcher:
             if self._group.closed:
                 self._group = _Group()
             self._accumulation.began(backward)
+            self._looking.began(backward)
 
     def ended(self, backward: Backward, raised: BaseException | None) -> None:
         """It has run, or raised."""
         self._running = None
         with self._guarded():
             self._accumulation.ended(backward, raised)
+            self._looking.ended(backward)
             if raised is None:
                 self._read(backward)
 
@@ -148,20 +165,25 @@ class Watcher:
             if self._running is None and not attempt.closure:  # else judged when the backward pass has ended
                 self._judge(attempt)
                 self._sampling.before(self._steps, attempt, self._group.seen, self._elapsed())
+                self._look(attempt)
             self._tape.close()
 
     def updated(self, attempt: Attempt) -> None:
         """It has been made."""
         with self._guarded():
-            self._accumulation.updated()
             if self._running is not None:
+                self._accumulation.updated()
                 self._consumed = True
                 return
-            if attempt.closure and not self._group.judged:
-                self._judge(attempt)
+            if attempt.closure:
+                if not self._group.judged:
+                    self._judge(attempt)
+                self._look(attempt)
             if (sample := self._sampling.after()) is not None:
                 self._session.sample(sample)
                 self._alarms.sampled(sample)
+            self._looking.updated(attempt)
+            self._accumulation.updated()
             self._group.close()
             self._tape.reopen()
 
@@ -227,6 +249,15 @@ class Watcher:
             self._session.say("layers", step=self._steps, relative_gradient=found)
         if self._steps % _COST_EVERY == 0:
             self._tell_cost()
+
+    def _look(self, attempt: Attempt) -> None:
+        """Hear what the calls show of an update, and tell it."""
+        for fault in self._loop.see(self._looking.facts(attempt, self._group.seen, self._steps)):
+            raised = _raised(fault, self._steps, attempt.number)
+            self._alarms.know(raised)
+            self._diagnosing.known(raised, attempt.own_step, fault.line, attempt.made_at)
+            if self._options.stop_on_alarm:
+                self._stop = "alarm"
 
     def _is_confirmed(self, raised: Sequence[Raised]) -> bool:
         """Whether an alarm stands; those that only time can judge are judged again now and then."""
@@ -338,3 +369,8 @@ class Watcher:
         self.remove()
         trace = traceback.format_exc() if os.environ.get("GRADCHECK_DEBUG") else ""
         self._session.say("aside", text=f"{type(error).__name__}: {error}"[:500], trace=trace)
+
+
+def _raised(fault: Found, step: int, optimizer: int) -> Raised:
+    evidence = {"code": fault.code, "since": fault.since, **fault.evidence}
+    return Raised(kind=AlarmKind.LOOP, step=step, optimizer=optimizer, message=fault.message, evidence=evidence)
