@@ -248,7 +248,7 @@ REMEDIES = (
     remedy(
         "lower-decay",
         "a smaller weight decay",
-        "Below wd = |g| / |w| the gradient outweighs the pull towards 0, and the weights grow to what the data ask for.",
+        "Below wd = |g| / |w| the gradient outweighs the pull to 0, and the weights grow to what the data ask for.",
         "torch.optim.AdamW(model.parameters(), weight_decay=1e-3)",
         unless="where the loss is that of one answer for another reason: the weights then shrink as a consequence",
         source="Krogh and Hertz 1991, A Simple Weight Decay Can Improve Generalization",
