@@ -229,7 +229,7 @@ REMEDIES = (
         unless="alone: it treats the symptom, so mend the scale as well",
         source="Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063",
         causes="large-init:3 target-scale:3 loss-scale:3 residual-growth:4 recurrent-gain:3 "
-        "sum-aggregation:3 small-denominator:4 nan-parameter:3 lr-too-high:3 grad-spike:1 no-clipping:1",
+        "sum-aggregation:3 small-denominator:4 nan-parameter:3 lr-too-high:3 grad-spike:1",
         tried=Tried.TRAINING,
         never="vanishing",
     ),
@@ -248,7 +248,7 @@ REMEDIES = (
     remedy(
         "lower-decay",
         "a smaller weight decay",
-        "Below wd = |g| / |w| the gradient outweighs the pull towards 0, and weights grow to what the data ask for.",
+        "Below wd = |g| / |w| the gradient outweighs the pull to 0, and the weights grow to what the data ask for.",
         "torch.optim.AdamW(model.parameters(), weight_decay=1e-3)",
         unless="where the loss is that of one answer for another reason: the weights then shrink as a consequence",
         source="Krogh and Hertz 1991, A Simple Weight Decay Can Improve Generalization",
