@@ -315,10 +315,15 @@ class Tape:
         here = threading.get_ident()
         if here != self._thread and (self._thread is None or (trains and not self._trains)):
             self._thread = here
+            self.busy = False  # the other one may be inside a module's call
         if here == self._thread:
             self._trains = self._trains or trains
             return True
         return False
+
+    def may_be_ours(self) -> bool:
+        """Whether this thread is the one that is watched, or none is so far; asking makes it none."""
+        return self._thread in (None, threading.get_ident())
 
     def module(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
         """An outermost call of a module."""

@@ -85,7 +85,7 @@ class Watcher:
             self._tape,
             self._updates,
             self._accumulation,
-            self._tape.is_ours,
+            self._tape.may_be_ours,
             self._guarded,
             self._diagnosing,
         )
