@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
+from itertools import count
 from types import FrameType
 from typing import Any, Protocol
 
@@ -83,6 +84,7 @@ class Updates:
 
     def __init__(self, listener: Listener, is_ours: Callable[[], bool] = lambda: True) -> None:
         self._listener, self._is_ours = listener, is_ours
+        self._next = count()  # one that is gone leaves its number to nobody
         self._numbers: weakref.WeakKeyDictionary[Optimizer, list[int]] = weakref.WeakKeyDictionary()
         self._known: weakref.WeakKeyDictionary[Optimizer, tuple[str, int] | None] = weakref.WeakKeyDictionary()
         self._scaled: Any = WeakIdKeyDictionary()  # of the scaled loss: the loss, and the scaler
@@ -184,7 +186,9 @@ class Updates:
     def _begin(self, optimizer: Optimizer, scaler: GradScaler | None, *, closure: bool = False) -> Attempt:
         self.seen = True
         self._known.setdefault(optimizer, None)
-        entry = self._numbers.setdefault(optimizer, [len(self._numbers), 0])
+        if optimizer not in self._numbers:
+            self._numbers[optimizer] = [next(self._next), 0]
+        entry = self._numbers[optimizer]
         entry[1] += 1
         made_at = self._known[optimizer]
         attempt = self.inside = Attempt(optimizer, entry[0], entry[1], scaler, closure, made_at, users_line())
