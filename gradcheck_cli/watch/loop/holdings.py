@@ -97,6 +97,7 @@ class Holdings:
         of_any = {id(p): p for p in everyones}
         model = model_of(backwards, self._naming).module
         names = {id(p): name for name, p in model.named_parameters()}
+        hidden = {id(p) for p in in_plain_containers(model)}
         used = {id(p): grad for module, grad in heard.items() for p in module.parameters(recurse=False)}
         with untouched():
             free = dict(self._free(of_any))
@@ -111,7 +112,7 @@ class Holdings:
                 held=len(held),
                 reached=sum(key in reached for key in held),
                 cut=_names(cut, names),
-                unheld=_names([p for p in free.values() if is_fresh(p)], names),
+                unheld=_names([p for p in free.values() if is_fresh(p) or id(p) in hidden], names),
                 twins=twins,
                 only_the_top=_is_the_top(model, [p for p in held.values() if id(p) in reached]),
                 frozen_top=self._frozen_top(backwards, reached & held.keys(), names),
@@ -180,6 +181,18 @@ def is_fresh(parameter: Tensor) -> bool:
     unit = _UNIT * max(1.0, 100 / math.sqrt(values.numel()))
     tails = float(values.double().pow(4).mean()) / spread**4
     return abs(edge - 1) < _EDGE or (abs(spread - 1) < unit and abs(tails - 3) < 25 * unit)
+
+
+def in_plain_containers(model: nn.Module) -> Iterator[Tensor]:
+    """Parameters of layers that a model keeps in a list, a tuple or a dict, where `parameters()` does not find them."""
+    for module in model.modules():
+        for name, held in vars(module).items():
+            if isinstance(held, (list, tuple, dict)) and name not in ("_parameters", "_modules", "_buffers"):
+                for part in held.values() if isinstance(held, dict) else held:
+                    if isinstance(part, nn.Module):
+                        yield from part.parameters()
+                    elif isinstance(part, nn.Parameter):
+                        yield part
 
 
 def _is_the_top(model: nn.Module, learning: Sequence[Tensor]) -> bool:

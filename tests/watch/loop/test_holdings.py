@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradcheck_cli.watch.loop.holdings import is_fresh, nodes_below
+from gradcheck_cli.watch.loop.holdings import in_plain_containers, is_fresh, nodes_below
 
 FRESH: list[Callable[[], Tensor]] = [
     lambda: nn.Linear(64, 64).weight,
@@ -59,3 +59,17 @@ def test_every_node_of_a_graph_once() -> None:
     hidden = w * 2
     leaves = [node.variable for node in nodes_below([(hidden * hidden).sum(), None]) if hasattr(node, "variable")]
     assert len(leaves) == 1 and leaves[0] is w
+
+
+def test_layers_in_a_plain_list_are_found_and_registered_ones_are_not() -> None:
+    class Tables(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tables = [nn.Embedding(3, 1), nn.Embedding(2, 1)]
+            self.by_name = {"scale": nn.Parameter(torch.ones(1))}
+            self.head = nn.Linear(2, 1)
+            self.layers = nn.ModuleList([nn.Linear(1, 1)])
+
+    model = Tables()
+    wanted = [*(table.weight for table in model.tables), model.by_name["scale"]]
+    assert [id(p) for p in in_plain_containers(model)] == [id(p) for p in wanted]
