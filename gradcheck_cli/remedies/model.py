@@ -229,7 +229,7 @@ REMEDIES = (
         unless="alone: it treats the symptom, so mend the scale as well",
         source="Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063",
         causes="large-init:3 target-scale:3 loss-scale:3 residual-growth:4 recurrent-gain:3 "
-        "sum-aggregation:3 small-denominator:4 nan-parameter:3 lr-too-high:3 grad-spike:1",
+        "sum-aggregation:3 small-denominator:4 nan-parameter:3 lr-too-high:3 grad-spike:1 no-clipping:1",
         tried=Tried.TRAINING,
         never="vanishing",
     ),
