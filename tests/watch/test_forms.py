@@ -10,6 +10,8 @@ from gradcheck_cli.records.timeline import Replay
 from tests.watch.running import FORMS, bare, taped
 
 SCRIPTS = sorted(FORMS.glob("*.py"))
+QUICK = SCRIPTS[::4]
+"""Those that CI runs; all others are behind the marker for sweeps."""
 EXACT = {Replay.EXACT}
 EXPECTED = {
     "in_backward": {Replay.IMPOSSIBLE},  # the gradients are used up by the time that the backward pass is over
@@ -21,7 +23,10 @@ def test_there_are_scripts_of_every_form() -> None:
     assert len(SCRIPTS) >= 40 and EXPECTED.keys() <= {path.stem for path in SCRIPTS}
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=path.stem, marks=() if path in QUICK else pytest.mark.sweep) for path in SCRIPTS],
+)
 def test_a_script_is_as_without_us_and_its_steps_are_repeated(path: Path) -> None:
     one, two = bare(path), taped(path)
     assert not two.failed
