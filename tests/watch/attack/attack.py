@@ -186,11 +186,11 @@ def attacked(name: str) -> list[str]:
 def main(names: list[str]) -> int:
     """Run all cases, or those named."""
     names = names or sorted(p.name for p in CASES.iterdir() if (p / "expected.txt").is_file())
+    bad = 0
     with ThreadPoolExecutor(2) as pool:
-        results = dict(zip(names, pool.map(attacked, names), strict=True))
-    for name, wrong in results.items():
-        print(f"{'ok ' if not wrong else 'NOT'} {name}" + "".join(f"\n      {each}" for each in wrong))
-    bad = sum(map(bool, results.values()))
+        for name, wrong in zip(names, pool.map(attacked, names), strict=True):
+            print(f"{'NOT' if wrong else 'ok '} {name}" + "".join(f"\n      {each}" for each in wrong), flush=True)
+            bad += bool(wrong)
     print(f"{len(names) - bad} of {len(names)} as expected")
     return bool(bad)
 
