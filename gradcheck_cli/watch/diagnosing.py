@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import linecache
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Protocol
 
 import torch
@@ -174,12 +174,12 @@ class Diagnosing:
         )
 
     def _timed(self, work: Callable[[], Repeated]) -> Repeated:
-        started = time.perf_counter()
+        started = perf_counter()
         try:
             with unheard(), without_modes():
                 return work()
         finally:
-            self.seconds += time.perf_counter() - started
+            self.seconds += perf_counter() - started
 
     def _repeated(self, seen: Sequence[Seen], is_bad: _IsBad | None, *, trials: bool, alarm: bool = False) -> Repeated:
         place = next((i for i, each in enumerate(seen) if not each.finite), len(seen) - 1)
@@ -259,7 +259,7 @@ def guilty_rows(step: Step, is_bad: _IsBad, raised: BaseException | None = None)
 def measured(step: Step) -> tuple[float, float]:
     """The loss of a step and the norm of its gradient."""
     model = step.target.model
-    with preserved(model, step.batch):
+    with preserved(model, step.batch, getattr(step.target.forward, "loss", None)):
         parameters = [p for p in model.parameters() if p.requires_grad]
         loss = forward_pass(step).loss
         found = torch.autograd.grad(loss, parameters, allow_unused=True) if loss.requires_grad else ()

@@ -14,6 +14,8 @@ import torch
 from torch.utils._device import DeviceContext
 from torch.utils._python_dispatch import _disable_current_modes
 
+from gradcheck_cli.watch.files import unwritten
+
 
 class _Nowhere(io.TextIOBase):
     """A stream that takes everything, with the descriptor of none."""
@@ -29,7 +31,7 @@ class _Nowhere(io.TextIOBase):
 
 @contextmanager
 def unheard() -> Iterator[None]:
-    """Inside, prints, log records and warnings of this process go nowhere.
+    """Inside, prints, log records, warnings and what is written to files by this process go nowhere.
 
     Warnings are dropped where they would be shown, and which were shown already is afterwards what it was:
     `warnings.catch_warnings` would let those come again that the script has shown.
@@ -41,7 +43,7 @@ def unheard() -> Iterator[None]:
     registries, version = {id(each): dict(each) for each in _registries()}, _version()
     logging.disable(max(disabled, logging.CRITICAL))
     try:
-        with redirect_stdout(nowhere), redirect_stderr(nowhere):
+        with redirect_stdout(nowhere), redirect_stderr(nowhere), unwritten():
             yield
     finally:
         _put_back(registries, version)

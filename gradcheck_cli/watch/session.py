@@ -23,6 +23,11 @@ from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntr
 from gradcheck_cli.records.timeline import Diagnosed, Vital
 
 _OPTIONS = "options.json"
+_CUT = (
+    "what was seen could not be written any more, so the rest of the run is not told: is the disk full, or a limit set?"
+)
+_as_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+"""Made before the script can replace json.dumps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +68,7 @@ class Session:
         self.say("vital", **{f.name: value for f in fields(vital) if (value := getattr(vital, f.name)) != f.default})
 
     def _write(self, event: str, content: Any) -> None:
-        line = json.dumps([event, content], separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        line = _as_json([event, content]).encode() + b"\n"
         with suppress(OSError):
             # No descriptor is kept: a script may close all that it finds, and open its own under the same number.
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -132,6 +137,8 @@ def _read_file(path: Path) -> Process | None:
                 said.setdefault("note", []).append(f"step {content['step']} was not diagnosed: {content['reason']}")
                 continue
             said.setdefault(event, []).append(_READERS[event](content))
+    if _is_cut(path):
+        said.setdefault("note", []).append(_CUT)
     return _process(said) if "opened" in said else None
 
 
@@ -140,6 +147,11 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
         with suppress(ValueError):  # the last one of a process that was killed, or of a disk that was full
             event, content = json.loads(line)
             yield event, content
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether the file ends within a line: each is written at once, so that there was no room for it."""
+    return not path.read_bytes().endswith(b"\n")
 
 
 def _process(said: Mapping[str, list[Any]]) -> Process:

@@ -67,7 +67,7 @@ _LIBRARY_FRAMES = 3
 """A trainer's loop is further from the script that started it than a loss function from the script that calls it."""
 
 
-def _kind_of(file: str) -> str:
+def kind_of(file: str) -> str:
     """Whose a file is: not worth telling, a library's, or the user's."""
     if file.startswith((TORCH, OURS, "<frozen")):
         return "torch"
@@ -454,7 +454,7 @@ class Tape:
             name = frame.f_code.co_filename
             kind = self._files.get(name)
             if kind is None:
-                kind = self._files[name] = _kind_of(name)
+                kind = self._files[name] = kind_of(name)
             if kind == "user":
                 return frame.f_code, frame.f_lasti
             if kind == "library":

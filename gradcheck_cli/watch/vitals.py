@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcheck_cli.runtime.norms import norm, settle
-from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.runtime.tensors import local, untouched
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,16 @@ def gradient_norms(parameters: Sequence[Tensor]) -> Norms:
     """
     with untouched(), torch.no_grad():
         held = [p for p in parameters if p.grad is not None]
-        grads = [p.grad for p in held]
-        plain = all(g.layout is torch.strided and not g.is_complex() for g in grads)  # type: ignore[union-attr]
+        grads = [local(p.grad) for p in held]  # type: ignore[arg-type]
+        plain = all(g.layout is torch.strided and not g.is_complex() for g in grads)
         if held and plain:
             try:
-                values = _together(grads)  # type: ignore[arg-type]
+                values = _together(grads)
             except (RuntimeError, NotImplementedError):  # a kind of tensor that the fused kernel does not know
                 plain = False
         if not held or not plain:
-            values = settle([norm(g) for g in grads])  # type: ignore[arg-type]
-        values = [v if math.isfinite(v) else settle([norm(g)])[0] for v, g in zip(values, grads, strict=True)]  # type: ignore[arg-type]
+            values = settle([norm(g) for g in grads])
+        values = [v if math.isfinite(v) else settle([norm(g)])[0] for v, g in zip(values, grads, strict=True)]
         return Norms(tuple(held), tuple(values), tuple(map(id, held)))
 
 
@@ -81,4 +81,4 @@ def number(value: Tensor) -> float | None:
     with untouched(), torch.no_grad():
         if value.numel() != 1 or value.is_complex():
             return None
-        return float(value.detach().item())
+        return float(local(value.detach()).item())

@@ -10,11 +10,11 @@ import atexit
 import math
 import os
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from time import perf_counter
 
 from torch import Tensor
 
@@ -201,7 +201,7 @@ class Watcher:
         """Read a step, hear what the alarms say of it, and explain it where it is asked for."""
         self._steps += 1
         self._group.judged = True
-        self._began = self._began or time.perf_counter()
+        self._began = self._began or perf_counter()
         vital = self._vital(attempt)
         self._session.vital(vital)
         raised = self._alarms.see(vital)
@@ -299,7 +299,7 @@ class Watcher:
             self._tell_cost()
 
     def _tell_cost(self) -> None:
-        total = time.perf_counter() - self._began
+        total = perf_counter() - self._began
         self._session.say(
             "cost",
             steps=self._steps,
@@ -311,7 +311,7 @@ class Watcher:
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         """Nothing that goes wrong inside reaches the script."""
-        started = time.perf_counter()
+        started = perf_counter()
         try:
             with without_modes():
                 yield
@@ -320,7 +320,7 @@ class Watcher:
             if isinstance(error, KeyboardInterrupt):
                 raise
         finally:
-            self._busy += time.perf_counter() - started
+            self._busy += perf_counter() - started
 
     def _step_aside(self, error: BaseException) -> None:
         self._aside = True

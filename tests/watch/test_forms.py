@@ -12,7 +12,9 @@ from tests.watch.running import FORMS, bare, taped
 SCRIPTS = sorted(FORMS.glob("*.py"))
 EXACT = {Replay.EXACT}
 EXPECTED = {
+    "drawn": {Replay.IMPOSSIBLE},  # what an iterator gave cannot be put back, so that nothing is taken again
     "in_backward": {Replay.IMPOSSIBLE},  # the gradients are used up by the time that the backward pass is over
+    "own_generators": {Replay.INEXACT},  # their states before the forward pass are not known; they come back
     "raw_weights": {Replay.EXACT, Replay.IMPOSSIBLE},  # the first step is over before anything could be seen
 }
 

@@ -103,6 +103,14 @@ def test_lines_that_make_no_sense_are_passed_over(folder: str, torn: bytes) -> N
         stream.write(torn)
     (process,) = read(folder)
     assert process.vitals == (Vital(step=1),)
+    assert [("disk full" in note) for note in process.notes] == [True] * (not torn.endswith(b"\n"))
+
+
+def test_a_script_that_replaces_what_we_need_is_told_all_the_same(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json, "dumps", lambda *args, **kwargs: "patched")
+    Session(folder).vital(Vital(step=1))
+    (process,) = read(folder)
+    assert process.vitals == (Vital(step=1),)
 
 
 def test_a_file_without_a_beginning_is_nobodys(folder: str) -> None:
