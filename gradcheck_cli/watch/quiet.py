@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from types import FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -43,12 +44,28 @@ def unheard() -> Iterator[None]:
     registries, version = {id(each): dict(each) for each in _registries()}, _version()
     logging.disable(max(disabled, logging.CRITICAL))
     try:
-        with redirect_stdout(nowhere), redirect_stderr(nowhere), unwritten():
+        with redirect_stdout(nowhere), redirect_stderr(nowhere), unwritten(), _untraced():
             yield
     finally:
         _put_back(registries, version)
         warnings._showwarnmsg = shown  # type: ignore[attr-defined]
         logging.disable(disabled)
+
+
+@contextmanager
+def _untraced() -> Iterator[None]:
+    """Inside, no function of the script's is told of lines and calls, as by `sys.settrace`."""
+    trace, profile = sys.gettrace(), sys.getprofile()
+    own = isinstance(profile, (FunctionType, MethodType))  # that of cProfile cannot be put back this way
+    sys.settrace(None)
+    if own:
+        sys.setprofile(None)
+    try:
+        yield
+    finally:
+        if own:
+            sys.setprofile(profile)
+        sys.settrace(trace)
 
 
 @contextmanager

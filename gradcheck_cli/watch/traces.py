@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any
 
 import torch
@@ -53,7 +53,11 @@ def cleared(error: BaseException | None) -> None:
         kept: list[TracebackType] = []
         trace = error.__traceback__
         while trace is not None:
-            if len(kept) > 1 and _handed_over(kept[-1]) and trace.tb_frame.f_code is kept[-2].tb_frame.f_code:
+            if (
+                len(kept) > 1
+                and handed_over(kept[-1].tb_frame.f_code)
+                and trace.tb_frame.f_code is kept[-2].tb_frame.f_code
+            ):
                 del kept[-2:]
             kept.append(trace)
             trace = trace.tb_next
@@ -63,6 +67,6 @@ def cleared(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-def _handed_over(trace: TracebackType) -> bool:
-    code = trace.tb_frame.f_code
+def handed_over(code: CodeType) -> bool:
+    """Whether it is that by which a function of torch's hands itself to whoever watches functions."""
     return code.co_name == "handle_torch_function" and code.co_filename == _OVERRIDES

@@ -34,6 +34,7 @@ from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.updates import Attempt, Updates
 from gradcheck_cli.watch.vitals import Norms, gradient_norms, number
+from gradcheck_cli.watch.warned import retelling
 
 _COST_EVERY = 50
 """Steps between two words on what watching costs."""
@@ -91,7 +92,8 @@ class Watcher:
         self._remove = taps.install(self._tape)
         self._updates.install()
         atexit.register(self._ending)
-        self._unlisten = listen(self._stopping)
+        unlisten, untold = listen(self._stopping), retelling()
+        self._unlisten = lambda: (unlisten(), untold())[0]
 
     def remove(self) -> None:
         """Leave torch as it was."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -129,3 +130,23 @@ def test_modes_see_nothing_inside_and_are_there_again_in_their_order() -> None:
         torch.ones(3)
         assert (one.calls, two.calls, three.calls) == (1, 1, 1)
     assert not torch._C._len_torch_function_stack() and not torch._C._len_torch_dispatch_stack()
+
+
+def test_who_is_told_of_lines_and_calls_is_not_told_of_ours() -> None:
+    told: list[str] = []
+
+    def tracing(frame: FrameType, event: str, argument: Any) -> Any:
+        told.append(frame.f_code.co_name)
+        return tracing
+
+    was = sys.gettrace(), sys.getprofile()
+    sys.settrace(tracing)
+    sys.setprofile(tracing)
+    try:
+        with unheard():
+            speak()
+        assert (sys.gettrace(), sys.getprofile()) == (tracing, tracing)
+    finally:
+        sys.setprofile(was[1])
+        sys.settrace(was[0])
+    assert "speak" not in told
