@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as registration
+from torch.nn.parameter import is_lazy
 
 from gradcheck_cli.watch.entries import Autocast, version_of
 
@@ -120,7 +121,7 @@ class Watch:
         self._training = module.training
         if self._fresh:
             states = tuple((generator, generator.read()) for generator in GENERATORS)
-            kept = [self._kept(owner, name) for owner, name in self._buffers if owner._buffers.get(name) is not None]
+            kept = [self._kept(owner, name) for owner, name in self._buffers if _is_there(owner, name)]
         elif not (self._drawing or self._moving):
             return (), [], []
         else:
@@ -129,7 +130,7 @@ class Watch:
                 [
                     self._kept(owner, name)
                     for owner, name in self._buffers
-                    if (id(owner), name) in self._moving and owner._buffers.get(name) is not None
+                    if (id(owner), name) in self._moving and _is_there(owner, name)
                 ]
                 if self._moving
                 else []
@@ -162,6 +163,12 @@ class Watch:
 def _buffers_of(module: nn.Module) -> Iterator[tuple[nn.Module, str]]:
     for owner in module.modules():
         yield from ((owner, name) for name, buffer in owner._buffers.items() if buffer is not None)
+
+
+def _is_there(owner: nn.Module, name: str) -> bool:
+    """Whether a buffer has values; that of a lazy module has none before its first call."""
+    buffer = owner._buffers.get(name)
+    return buffer is not None and not is_lazy(buffer)
 
 
 def _changed(kept: Kept, version: int) -> bool:

@@ -1,4 +1,5 @@
 from common import *
+torch.manual_seed(0)
 class Net(nn.Module):
     def __init__(self): super().__init__(); self.l = nn.Linear(8, 4)
     def __call__(self, x, *a): return super().__call__(x) * 1.5

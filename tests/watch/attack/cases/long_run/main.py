@@ -1,6 +1,6 @@
 import resource, os, time
 from common import *
-net = nn.Linear(4, 1); torch.manual_seed(1)
+torch.manual_seed(1); net = nn.Linear(4, 1)
 nn.init.normal_(net.weight, 0, 0.1)
 opt = torch.optim.SGD(net.parameters(), 0.01)
 w = torch.tensor([1., -2., 3., .5])

@@ -1,4 +1,5 @@
 from common import *
+torch.manual_seed(0)
 net = mlp(); h2 = nn.Linear(16, 4); ps = [p for p in net[:2].parameters()]
 opt = torch.optim.SGD([*net.parameters(), *h2.parameters()], 0.05)
 for x, y in batches(30):

@@ -1,6 +1,7 @@
 import sys
 from common import *
 calls = 0
+torch.manual_seed(0)
 class Net(nn.Module):
     def __init__(self): super().__init__(); self.l = nn.Linear(8, 4)
     def forward(self, x): return self.l(x)

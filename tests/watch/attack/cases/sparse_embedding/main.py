@@ -1,5 +1,5 @@
 from common import *
-emb = nn.Embedding(250_000, 4, sparse=True); head = nn.Linear(4, 4)
+torch.manual_seed(0); emb = nn.Embedding(250_000, 4, sparse=True); head = nn.Linear(4, 4)
 opt = torch.optim.SparseAdam(emb.parameters(), 1e-2); opt2 = torch.optim.SGD(head.parameters(), 0.1)
 g = torch.Generator().manual_seed(0)
 for i in range(15):
