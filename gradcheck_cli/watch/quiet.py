@@ -12,6 +12,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity
 from torch.utils._device import DeviceContext
 from torch.utils._python_dispatch import _disable_current_modes
 
@@ -44,7 +45,7 @@ def unheard() -> Iterator[None]:
     registries, version = {id(each): dict(each) for each in _registries()}, _version()
     logging.disable(max(disabled, logging.CRITICAL))
     try:
-        with redirect_stdout(nowhere), redirect_stderr(nowhere), unwritten(), _untraced():
+        with redirect_stdout(nowhere), redirect_stderr(nowhere), unwritten(), _untraced(), _unprofiled():
             yield
     finally:
         _put_back(registries, version)
@@ -66,6 +67,21 @@ def _untraced() -> Iterator[None]:
         if own:
             sys.setprofile(profile)
         sys.settrace(trace)
+
+
+@contextmanager
+def _unprofiled() -> Iterator[None]:
+    """Inside, torch's profiler notes no calls, where it can be told so; it warns of that by the system, unheard."""
+    toggle = getattr(torch._C._autograd, "_toggle_collection_dynamic", None)
+    if toggle is None or torch._C._autograd._profiler_type() != torch._C._profiler.ActiveProfilerType.KINETO:
+        yield
+        return
+    calls = {ProfilerActivity.CPU}
+    toggle(False, calls)
+    try:
+        yield
+    finally:
+        toggle(True, calls)
 
 
 @contextmanager

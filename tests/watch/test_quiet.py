@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from torch.overrides import TorchFunctionMode
+from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradcheck_cli.watch.quiet import unheard, without_modes
@@ -150,3 +151,12 @@ def test_who_is_told_of_lines_and_calls_is_not_told_of_ours() -> None:
         sys.setprofile(was[1])
         sys.settrace(was[0])
     assert "speak" not in told
+
+
+def test_torch_profiler_notes_nothing_inside() -> None:
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        torch.ones(2).sin()
+        with unheard():
+            torch.ones(2).sin()
+        torch.ones(2).sin()
+    assert [each.count for each in seen.key_averages() if each.key == "aten::sin"] == [2]
