@@ -198,6 +198,7 @@ class Tape:
         self._number = 0
         self.depth = 0
         self._thread: int | None = None
+        self._whose: threading.Thread | None = None
         self._trains = False
         self._slots: dict[int, Slot] = {}
         self._watches: dict[int, Watch] = {}
@@ -304,15 +305,20 @@ class Tape:
     def is_ours(self, *, trains: bool = False) -> bool:
         """Whether this thread is the one that is watched: the first that makes a backward pass.
 
-        Before there was one, it is the first that makes a call.
+        Before there was one, it is the first that makes a call; once it has ended, the next.
         """
         here = threading.get_ident()
-        if here != self._thread and (self._thread is None or (trains and not self._trains)):
-            self._thread = here
+        if here != self._thread and (self._thread is None or (trains and not self._trains) or self._has_ended(here)):
+            self._thread, self._whose = here, threading._active.get(here)  # type: ignore[attr-defined]
         if here == self._thread:
             self._trains = self._trains or trains
             return True
         return False
+
+    def _has_ended(self, here: int) -> bool:
+        """Whether the thread that was watched is over, and this is not one of autograd's, which Python does not know."""
+        running = threading._active  # type: ignore[attr-defined]
+        return here in running and running.get(self._thread) is not self._whose  # numbers are used again
 
     def module(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
         """An outermost call of a module."""
