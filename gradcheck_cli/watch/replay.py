@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._C._autograd import _get_sequence_nr
+from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.records.source import SourceLine
@@ -193,7 +194,7 @@ class Run:
 
     def taken(self) -> Run:
         """Take all calls."""
-        with autocasting() as cast:
+        with autocasting() as cast, _parametrized_anew():
             for entry in self._taped.entries:
                 cast(entry.autocast)
                 self._take(entry)
@@ -327,6 +328,16 @@ class _Catching(TorchFunctionMode):
                 if key in self._wanted:
                     self.found[key] = tensor
         return result
+
+
+@contextmanager
+def _parametrized_anew() -> Iterator[None]:
+    """Inside `parametrize.cached()`, weights are made once: those of the run have a graph that is freed by now."""
+    kept, parametrize._cache = parametrize._cache, {}
+    try:
+        yield
+    finally:
+        parametrize._cache = kept
 
 
 @contextmanager

@@ -316,7 +316,7 @@ class Tape:
         return False
 
     def _has_ended(self, here: int) -> bool:
-        """Whether the thread that was watched is over, and this is not one of autograd's: Python does not know these."""
+        """Whether the thread that was watched is over, and this is none of autograd's: Python does not know these."""
         running = threading._active  # type: ignore[attr-defined]
         return here in running and running.get(self._thread) is not self._whose  # numbers are used again
 

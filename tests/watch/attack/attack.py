@@ -116,7 +116,8 @@ def told(case: Case, bare: Ran, watched: Ran, report: dict[str, Any]) -> list[st
             names = [n for n in {*bare.files, *watched.files} if bare.files.get(n) != watched.files.get(n)]
             wrong.append(f"files: {names}")
         one, other = (
-            re.sub(rb"0x[0-9a-f]+|\d\d:\d\d:\d\d\S*| \d{3,} torch", b"", each.err) for each in (bare, watched)
+            re.sub(rb"0x[0-9a-f]+|\d\d:\d\d:\d\d\S*| \d{3,} torch|\d+:\d+ Sync", b"", each.err)
+            for each in (bare, watched)
         )
         if not other.startswith(one):
             wrong.append(f"stderr: {bare.err[-300:]!r} != {watched.err[:300]!r}")

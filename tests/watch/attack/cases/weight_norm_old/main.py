@@ -1,4 +1,5 @@
 from common import *
+torch.manual_seed(0)
 import warnings; warnings.simplefilter("ignore")
 net = mlp(); nn.utils.weight_norm(net[0]); nn.utils.spectral_norm(net[2])
 opt = torch.optim.SGD(net.parameters(), 0.05)
