@@ -7,7 +7,7 @@ import functools
 import queue
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import IOBase
 from types import CodeType, FunctionType
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from gradcheck_cli.runtime.copies import held_by
 from gradcheck_cli.runtime.state.containers import Names
-from gradcheck_cli.runtime.state.objects import own_dict
+from gradcheck_cli.runtime.state.objects import enters, own_dict
 from gradcheck_cli.watch.tape import kind_of
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -29,7 +29,6 @@ _DEEPEST = 3
 """Functions of the user's that call each other."""
 _CONTAINERS = (list, dict, set, deque)
 _STATES = (Tensor, np.ndarray, torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
-_BINDS = frozenset(("STORE_GLOBAL", "DELETE_GLOBAL"))
 
 
 class Reached:
@@ -65,7 +64,7 @@ class Reached:
                 self._value("", value, depth)
             return
         self.state += function.__closure__ or ()
-        bound = _bound(function.__code__)
+        bound = _globals(function.__code__, "STORE_GLOBAL", "DELETE_GLOBAL")
         if bound:
             self.state.append(Names(function.__globals__, bound))
         names = {id(value): name for name, value in _named(function)}
@@ -81,7 +80,7 @@ class Reached:
                 self.state.append(value)
         elif isinstance(value, queue.Queue):
             self.state += [value.queue, Names(vars(value), ("unfinished_tasks",))]
-        elif _is_spent(value):
+        elif name and _is_spent(value):
             self.drawn = self.drawn or _told(name, value)
         elif isinstance(value, _STATES) or (not isinstance(value, (type, nn.Module)) and _is_users(type(value))):
             self.state.append(value)
@@ -132,20 +131,21 @@ def _is_part_of_a_class(value: Any) -> bool:
 
 
 def _is_spent(value: Any) -> bool:
-    """Whether what was taken from it is gone: an iterator that is not one of the user's, a queue of the system's."""
+    """Whether what was taken from it is gone: an iterator that the state guard cannot look into, a queue of C's."""
     if isinstance(value, queue.SimpleQueue):
         return True
-    next_one: Callable[..., Any] | None = getattr(type(value), "__next__", None)
-    return next_one is not None and not isinstance(value, IOBase) and not isinstance(next_one, FunctionType)
+    if getattr(type(value), "__next__", None) is None or isinstance(value, IOBase):
+        return False
+    return not enters(type(value)) or any(map(_is_spent, own_dict(value).values()))
 
 
 def _told(name: str, value: Any) -> str:
     return f"`{name}`, a {type(value).__name__}, is drawn from in the step and cannot be put back"
 
 
-def _bound(code: CodeType) -> tuple[str, ...]:
-    """The globals that code binds anew."""
-    names = [str(i.argval) for each in _codes(code) for i in dis.get_instructions(each) if i.opname in _BINDS]
+def _globals(code: CodeType, *operations: str) -> tuple[str, ...]:
+    """The globals on which code does one of these operations."""
+    names = [str(i.argval) for each in _codes(code) for i in dis.get_instructions(each) if i.opname in operations]
     return tuple(dict.fromkeys(names))
 
 
@@ -163,7 +163,7 @@ def _used(code: CodeType) -> Iterator[str]:
 
 def _named(function: FunctionType) -> Iterator[tuple[str, Any]]:
     space = function.__globals__
-    yield from ((name, space[name]) for name in _used(function.__code__) if name in space)
+    yield from ((name, space[name]) for name in _globals(function.__code__, "LOAD_GLOBAL") if name in space)
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         with suppress(ValueError):  # it is filled later
             yield name, cell.cell_contents

@@ -52,6 +52,26 @@ class Endless:
         return self.at
 
 
+class Holding(Endless):
+    def __init__(self) -> None:
+        self.inner = iter([1, 2])
+
+    def __next__(self) -> int:
+        return next(self.inner)
+
+
+data = iter(())
+
+
+class Reading(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.data  # the name of something else
+
+
+def test_an_attribute_of_the_same_name_is_no_global() -> None:
+    assert not Reached([Reading()]).drawn
+
+
 def test_what_a_forward_pass_does_outside_of_its_model_comes_back() -> None:
     module, state = Counting(), generator.get_state()
     noted = nn.ModuleList()
@@ -84,4 +104,5 @@ def test_what_is_drawn_from_and_cannot_be_put_back_is_named() -> None:
     assert Reached([Drawing(itertools.count())]).drawn == (
         "`source`, a count, is drawn from in the step and cannot be put back"
     )
+    assert Reached([Drawing(Holding())]).drawn.startswith("`source`, a Holding")
     assert not Reached([Drawing(Endless()), Counting(), nn.Linear(2, 2)]).drawn

@@ -1,4 +1,5 @@
 import random, numpy as np
+import torch; torch.manual_seed(0)
 from common import *
 random.seed(0); np.random.seed(0)
 net = mlp(); opt = torch.optim.Adam(net.parameters(), 1e-2)
