@@ -1,9 +1,8 @@
 # files beside the script with the names of modules that are imported late
 import os, sys
-for name in ("statistics", "bisect", "uuid", "tokenize", "graphlib", "colorsys"):
-    if name not in sys.modules:
-        with open(name + ".py", "w") as f: f.write("raise RuntimeError('not for you')\n")
 from common import *
+for name in ("graphlib", "colorsys", "csv", "html", "sqlite3", "difflib", "tomllib", "statistics", "fractions"):
+    with open(name + ".py", "w") as f: f.write("raise RuntimeError('not for you')\n")
 net = mlp(); opt = torch.optim.SGD(net.parameters(), 0.05)
 for i, (x, y) in enumerate(batches(12)):
     opt.zero_grad(); F.cross_entropy(net(x), y).backward(); opt.step()
