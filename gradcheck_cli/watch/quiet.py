@@ -103,6 +103,15 @@ def without_modes() -> Iterator[None]:
             stack._push_on_torch_function_stack(mode)
 
 
+@contextmanager
+def unseen() -> Iterator[None]:
+    """Inside, no mode or class of tensors of the script's sees what torch is asked for: where nothing of it is run."""
+    with torch._C.DisableTorchFunction(), ExitStack() as lent:
+        if torch._C._len_torch_dispatch_stack():
+            lent.enter_context(_disable_current_modes())
+        yield
+
+
 def _registries() -> Iterator[dict[Any, Any]]:
     """Where Python keeps which warnings were shown: one a module, and one for filters that say "once"."""
     modules = [getattr(module, "__dict__", {}) for module in list(sys.modules.values())]

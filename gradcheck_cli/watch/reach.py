@@ -32,17 +32,21 @@ _STATES = (Tensor, np.ndarray, torch.Generator, random.Random, np.random.Generat
 
 
 class Reached:
-    """What the functions and hooks of modules reach.
+    """What the functions and hooks of modules reach, and the classes of the tensors that are given to them.
 
     Attributes:
         state: Objects that the state guard can put back, and names that they may bind anew.
         drawn: What they draw from and nobody can put back, such as a generator: in words, empty for none.
     """
 
-    def __init__(self, modules: Iterable[nn.Module]) -> None:
+    def __init__(self, modules: Iterable[nn.Module], given: Iterable[Tensor] = ()) -> None:
         self.state: list[Any] = []
         self.drawn = ""
         self._seen: set[int] = set()
+        for replaced in (nn.Module.__call__, Tensor.backward, torch.autograd.backward):
+            self._value("", replaced, _DEEPEST)  # the script may have put its own around them
+        for tensor in given:
+            self._kind(type(tensor))
         for module in modules:
             for function in _functions(module):
                 self._function(function, _DEEPEST)
@@ -120,10 +124,8 @@ def _names_of(kind: type) -> frozenset[str]:
 
 def _is_users(kind: type) -> bool:
     """Whether a class is defined in a file of the user's."""
-    return any(
-        isinstance(value, FunctionType) and kind_of(value.__code__.co_filename) == "user"
-        for value in vars(kind).values()
-    )
+    found = (getattr(value, "__func__", value) for value in vars(kind).values())  # of a class method, the function
+    return any(isinstance(value, FunctionType) and kind_of(value.__code__.co_filename) == "user" for value in found)
 
 
 def _is_part_of_a_class(value: Any) -> bool:

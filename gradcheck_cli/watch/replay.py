@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import LossScale, Pass, Step, Target
+from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.entries import Autocast, Data, Entry, Lost, Made, Named, Place, Rebuilt, Slot, flat, parts_of
 from gradcheck_cli.watch.naming import Model, Roots
 from gradcheck_cli.watch.reach import Reached
@@ -57,7 +58,7 @@ class Taped:
         self.loss = nn.ModuleList()
         self.loss.extend(_outside(self.entries, model))
         called = (part for entry in self.entries for module in _modules(entry) for part in module.modules())
-        beside = Reached(called)
+        beside = Reached(called, self.batch)
         if beside.drawn:
             raise NotRepeatable(beside.drawn)
         self.loss.noted = beside.state  # type: ignore[assignment]
@@ -168,7 +169,8 @@ def _outside(entries: Sequence[Entry], model: Model) -> list[nn.Module]:
 
 
 def _rows(batch: tuple[Tensor, ...]) -> int | None:
-    sizes = Counter(tensor.shape[0] for tensor in batch if tensor.dim())
+    with untouched():
+        sizes = Counter(tensor.shape[0] for tensor in batch if tensor.dim())
     return sizes.most_common(1)[0][0] if sizes else None
 
 

@@ -7,7 +7,7 @@ import sysconfig
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from types import FrameType, MappingProxyType
 from typing import Any, Protocol
@@ -34,6 +34,7 @@ from gradcheck_cli.watch.entries import (
     version_of,
 )
 from gradcheck_cli.watch.naming import Roots
+from gradcheck_cli.watch.quiet import unseen
 from gradcheck_cli.watch.states import Watch, autocast_now, torch_states
 from gradcheck_cli.watch.traces import OURS, TORCH, trimmed
 
@@ -178,7 +179,9 @@ class _Mode(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         try:
-            return self._tape.function(func, args, kwargs or {})
+            return self._tape.function(
+                func, args, kwargs or {}, torch._C.DisableTorchFunctionSubclass if types else nullcontext
+            )
         except BaseException as error:
             trimmed(error)
             raise
@@ -324,12 +327,13 @@ class Tape:
         """An outermost call of a module."""
         self.listener.forward()
         try:
-            watch = self._watches.get(id(module))
-            if watch is None or watch.module() is not module:
-                watch = self._watched(module)
-            entry = self._entry(module, args, kwargs)
-            states, kept, versions = watch.before(module)
-            entry.parameters, entry.training = watch.parameters, module.training
+            with unseen():
+                watch = self._watches.get(id(module))
+                if watch is None or watch.module() is not module:
+                    watch = self._watched(module)
+                entry = self._entry(module, args, kwargs)
+                states, kept, versions = watch.before(module)
+                entry.parameters, entry.training = watch.parameters, module.training
         except Exception as error:
             self._failed(error)
             return original(module, *args, **kwargs)
@@ -343,13 +347,14 @@ class Tape:
         finally:
             self._resumed(was)
         try:
-            entry.random, entry.buffers = watch.after(states, kept, versions)
-            if len(self._slots) > self._most_slots:
-                self._fewer()
-            if len(self._calls) > _MOST_CALLS:
-                self._calls = [call for call in self._calls if call[2]() is not None]
-            self._calls.append((entry.sequence, _get_sequence_nr(), weakref.ref(entry)))
-            self._made(entry, result)
+            with unseen():
+                entry.random, entry.buffers = watch.after(states, kept, versions)
+                if len(self._slots) > self._most_slots:
+                    self._fewer()
+                if len(self._calls) > _MOST_CALLS:
+                    self._calls = [call for call in self._calls if call[2]() is not None]
+                self._calls.append((entry.sequence, _get_sequence_nr(), weakref.ref(entry)))
+                self._made(entry, result)
             if not was:
                 self.open()
         except Exception as error:
@@ -381,8 +386,9 @@ class Tape:
     def single(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """A call that is one for the tape, whatever torch functions are called inside."""
         try:
-            entry = self._entry(call, args, kwargs)
-            entry.random = torch_states()
+            with unseen():
+                entry = self._entry(call, args, kwargs)
+                entry.random = torch_states()
         except Exception as error:
             self._failed(error)
             return call(*args, **kwargs)
@@ -392,34 +398,43 @@ class Tape:
         finally:
             self._resumed(was)
         try:
-            self._keep(entry, result)
+            with unseen():
+                self._keep(entry, result)
             if not was:
                 self.open()
         except Exception as error:
             self._failed(error)
         return result
 
-    def function(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A torch function, as the mode sees it."""
+    def function(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        hiding: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> Any:
+        """A torch function, as the mode sees it; `hiding` keeps what is ours from the script's classes of tensors."""
         if self.busy or not self.enabled or self.depth:
             return func(*args, **kwargs)
         try:
-            name = function_name(func)
-            target = written(name, args, kwargs)
-            if target is not None:
-                self._before_write(target)
-            entry = self._entry(func, args, kwargs)
-            if name.rstrip("_") in _RANDOM and entry.needs:
-                entry.random = torch_states()
-            before: Mapping[int, Data] = _NOTHING
-            if target is not None and entry.grad and (entry.needs or entry.leaves):
-                before = _written(entry, target)
+            with hiding():
+                name = function_name(func)
+                target = written(name, args, kwargs)
+                if target is not None:
+                    self._before_write(target)
+                entry = self._entry(func, args, kwargs)
+                if name.rstrip("_") in _RANDOM and entry.needs:
+                    entry.random = torch_states()
+                before: Mapping[int, Data] = _NOTHING
+                if target is not None and entry.grad and (entry.needs or entry.leaves):
+                    before = _written(entry, target)
         except Exception as error:
             self._failed(error)
             return func(*args, **kwargs)
         result = func(*args, **kwargs)
         try:
-            self._keep(entry, result, target, name in _ALIASING, before, risky=target is None and name in _RISKY)
+            with hiding():
+                self._keep(entry, result, target, name in _ALIASING, before, risky=target is None and name in _RISKY)
         except Exception as error:
             self._failed(error)
         return result
@@ -619,7 +634,8 @@ class Tape:
         self.depth += 1
         try:
             try:
-                backward = made()
+                with unseen():
+                    backward = made()
                 self.listener.began(backward)
             except Exception as error:
                 self._failed(error)

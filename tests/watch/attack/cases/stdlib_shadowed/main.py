@@ -1,7 +1,7 @@
 # files beside the script with the names of modules that are imported late
 import os, sys
 from common import *
-for name in ("graphlib", "colorsys", "csv", "html", "sqlite3", "difflib", "tomllib", "statistics", "fractions"):
+for name in ("sqlite3", "netrc", "mailbox", "graphlib", "tomllib"):
     with open(name + ".py", "w") as f: f.write("raise RuntimeError('not for you')\n")
 net = mlp(); opt = torch.optim.SGD(net.parameters(), 0.05)
 for i, (x, y) in enumerate(batches(12)):
