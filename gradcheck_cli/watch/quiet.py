@@ -6,9 +6,9 @@ import io
 import logging
 import sys
 import warnings
+from _lsprof import Profiler
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
-from types import FunctionType, MethodType
+from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any
 
 import torch
@@ -55,16 +55,19 @@ def unheard() -> Iterator[None]:
 
 @contextmanager
 def _untraced() -> Iterator[None]:
-    """Inside, no function of the script's is told of lines and calls, as by `sys.settrace`."""
+    """Inside, nothing of the script's is told of lines and calls, as by `sys.settrace`."""
     trace, profile = sys.gettrace(), sys.getprofile()
-    own = isinstance(profile, (FunctionType, MethodType))  # that of cProfile cannot be put back this way
     sys.settrace(None)
-    if own:
+    if isinstance(profile, Profiler):  # what cProfile has is no function that could be set again
+        profile.disable()
+    else:
         sys.setprofile(None)
     try:
         yield
     finally:
-        if own:
+        if isinstance(profile, Profiler):
+            profile.enable()
+        else:
             sys.setprofile(profile)
         sys.settrace(trace)
 
@@ -103,12 +106,14 @@ def without_modes() -> Iterator[None]:
             stack._push_on_torch_function_stack(mode)
 
 
-@contextmanager
-def unseen() -> Iterator[None]:
+def unseen() -> AbstractContextManager[None]:
     """Inside, no mode or class of tensors of the script's sees what torch is asked for: where nothing of it is run."""
-    with torch._C.DisableTorchFunction(), ExitStack() as lent:
-        if torch._C._len_torch_dispatch_stack():
-            lent.enter_context(_disable_current_modes())
+    return _without_dispatch() if torch._C._len_torch_dispatch_stack() else torch._C.DisableTorchFunction()
+
+
+@contextmanager
+def _without_dispatch() -> Iterator[None]:
+    with torch._C.DisableTorchFunction(), _disable_current_modes():
         yield
 
 

@@ -240,6 +240,11 @@ class Tape:
         for mode in reversed(above):
             torch._C._push_on_torch_function_stack(mode)
 
+    def is_on_top(self) -> bool:
+        """Whether torch functions pass through the tape before any other mode."""
+        depth = torch._C._len_torch_function_stack()
+        return bool(depth) and torch._C._get_function_stack_at(depth - 1) is self._mode
+
     def close(self) -> bool:
         """Take the mode away; whether it was there."""
         above, found = [], False
@@ -374,8 +379,7 @@ class Tape:
 
     def aside(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """A call that is not for the tape, such as a target network's under no_grad: the mode is off inside."""
-        depth = torch._C._len_torch_function_stack()
-        if not depth or torch._C._get_function_stack_at(depth - 1) is not self._mode:
+        if not self.is_on_top():
             return call(*args, **kwargs)
         was = self._suspended()
         try:
@@ -442,8 +446,7 @@ class Tape:
     def _suspended(self) -> bool:
         """Nothing is taped until `_resumed`; whether the mode was there and could be taken off."""
         self.busy = True
-        depth = torch._C._len_torch_function_stack()
-        if depth and torch._C._get_function_stack_at(depth - 1) is self._mode:
+        if self.is_on_top():
             torch._C._pop_torch_function_stack()
             return True
         return False

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from types import CodeType, TracebackType
@@ -39,6 +41,20 @@ def hidden(call: Callable[..., Any]) -> Callable[..., Any]:
             raise
 
     return tapped
+
+
+def deeper() -> Callable[[], None]:
+    """From now on, there is room for our frames: one beside the four calls that each module inside another takes."""
+    limit = sys.getrecursionlimit()
+    ours = limit + limit // 2
+    sys.setrecursionlimit(ours)
+
+    def undo() -> None:
+        if sys.getrecursionlimit() == ours:  # else the script has set its own
+            with suppress(RecursionError):  # too much of it is in use
+                sys.setrecursionlimit(limit)
+
+    return undo
 
 
 def cleared(error: BaseException | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import logging
 import sys
 import warnings
@@ -160,3 +161,14 @@ def test_torch_profiler_notes_nothing_inside() -> None:
             torch.ones(2).sin()
         torch.ones(2).sin()
     assert [each.count for each in seen.key_averages() if each.key == "aten::sin"] == [2]
+
+
+def test_the_profiler_of_python_notes_nothing_inside() -> None:
+    profiler = cProfile.Profile()
+    profiler.enable()
+    with unheard():
+        speak()
+    abs(-1)
+    profiler.disable()
+    names = {getattr(entry.code, "co_name", entry.code) for entry in profiler.getstats()}
+    assert "speak" not in names and any("abs" in str(name) for name in names)
