@@ -120,7 +120,7 @@ def read_options(folder: str) -> RunOptions:
 def read(folder: str) -> tuple[Process, ...]:
     """What each process left in the session, by rank; lines that were not finished are passed over."""
     if not Path(folder).is_dir():
-        return (Process(pid=0, aside=f"its folder, {folder}, was deleted while the script ran"),)
+        return (Process(pid=0, aside=f"the folder of its session, {folder}, was deleted while the script ran"),)
     files = [_read_file(path) for path in sorted(Path(folder).glob("*.jsonl"))]
     aside = [_read_note(path) for path in sorted(Path(folder).glob("*.note"))]
     return tuple(sorted((*filter(None, files), *aside), key=lambda process: (process.rank, process.pid)))

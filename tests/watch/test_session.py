@@ -151,7 +151,7 @@ def test_what_cannot_be_written_is_lost_in_silence(folder: str) -> None:
     said = Session(f"{folder}/gone")
     said.vital(Vital(step=1))
     (process,) = read(f"{folder}/gone")
-    assert process.aside == f"its folder, {folder}/gone, was deleted while the script ran"
+    assert process.aside == f"the folder of its session, {folder}/gone, was deleted while the script ran"
 
 
 def test_ranks_in_their_order_by_what_launchers_set(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
