@@ -49,7 +49,7 @@ every_sample = pytest.mark.parametrize("sample", ALL, ids=lambda sample: sample.
 
 def test_every_file_but_the_data_loaders_is_labelled() -> None:
     labelled = {sample.path.stem for sample in ALL}
-    assert {path.stem for path in SAMPLES.glob("*.py")} - labelled == {"digits", "wine"}
+    assert {path.stem for path in SAMPLES.glob("*.py")} - labelled == {"digits", "wine", "pairs_of_digits"}
     assert len(labelled) >= 18
 
 
@@ -134,3 +134,32 @@ def test_plain_pytorch_trains_as_the_docstring_says(sample: Sample) -> None:
         assert last < 0.5 * min(first, LOSS_OF_GUESSING)
     else:
         assert not last < 0.9 * min(first, LOSS_OF_GUESSING)
+
+
+def test_the_script_goes_wrong_where_it_says_and_prints_what_the_readme_shows(tmp_path: Path) -> None:
+    """Whole but for times."""
+    script = "samples/pairs_of_digits.py"
+    docstring = ast.get_docstring(ast.parse((SAMPLES.parent / script).read_text(encoding="utf-8"))) or ""
+    label = re.search(r"^gradcheck run: ill at step (\d+), (\w+) (\S+), sample (\d+)$", docstring, re.MULTILINE)
+    assert label is not None
+    step, family, cause, sample = label.groups()
+    ran = subprocess.run(
+        [sys.executable, "-m", "gradcheck_cli", "run", "--output", f"json={tmp_path}/run.json", script],
+        cwd=SAMPLES.parent,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert ran.returncode == 1
+    report = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    (alarm,) = report["alarms"]
+    assert (alarm["step"], alarm["samples"], alarm["replay"]) == (int(step), [int(sample)], "exact")
+    assert {(f["family"], f["cause"]) for f in alarm["report"]["findings"]} == {(family, cause)}
+    readme = (SAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    block = readme.partition(f"$ gradcheck run {script}\n")[2].partition("```")[0]
+    assert without_times(ran.stdout + ran.stderr) == without_times(block)
+
+
+def without_times(text: str) -> str:
+    return re.sub(r"steps   .*", "steps", text)

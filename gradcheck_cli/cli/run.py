@@ -109,6 +109,15 @@ def run(
         float,
         typer.Option(metavar="PERCENT", help="What watching may cost, of a step's time.", rich_help_panel=RUN),
     ] = 5.0,
+    every: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="K",
+            help="Take the sampled vitals at every K-th step; the budget decides else.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
     save_batch: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="Keep the batch of every alarm, tensors only.", rich_help_panel=RUN),
@@ -149,6 +158,7 @@ def run(
             command=told,
             at=_places(at or ()),
             budget=_percent(budget),
+            every=every,
             steps=steps,
             stop_on_alarm=on_alarm is OnAlarm.STOP,
             max_diagnoses=max_diagnoses,

@@ -58,6 +58,41 @@ class Alarming:
     wiped_out: float = 2.0**23
     """Factor by which a loss has grown for several updates, from which nothing of before is left: it is below the
     rounding of float32."""
+    # ------------------------------------------------------------ a run that does not learn
+    standing: int = 100
+    """Updates that a run is given to learn something: those of a second opinion (THEORY.md, section 4d)."""
+    suspected: int = 400
+    """Updates after which a run that learned nothing bears out what was only suspected: of 479 library models that
+    train 23 are still at chance after 30, and slow is not ill (THEORY.md, sections 4a and 4d)."""
+    samples: int = 3
+    """Sampled steps, an eighth of the run apart, that are taken together."""
+    at_chance: float = 0.95
+    """Loss over Lm of the same batch (THEORY.md, section 4a) from which nothing is learned: half of the way to 0.9."""
+    learned_well: float = 0.7
+    """The same, below which something was learned beyond doubt: of healthy models 61 of 65 come below 0.89."""
+    near_chance: float = 1.1
+    """The same, up to which the loss is that of one answer: Lm is the best one for the batch, and a run's is a bit off.
+    Models that move their own target are at 1.4 to 4 and well (THEORY.md, section 4a)."""
+    far_above: float = 10.0
+    """The same, from which the loss is far worse than one answer, whatever moves its target."""
+    moved_on: float = 0.9
+    """Loss over that of halfway through, below which a run makes progress."""
+    swings: float = 0.25
+    """Share of updates that raise the loss of their own batch from which a run without progress swings: healthy ones
+    mostly 0 to 0.15, runs about to blow up 0.25 and more (THEORY.md, section 7)."""
+    swing_samples: int = 8
+    """Sampled updates that such a share is taken over at least: of as many, two are seldom chance."""
+    raises: float = 0.01
+    """Share of its loss by which an update has to raise it; less is rounding, or noise of the model's own."""
+    descends: float = 0.8
+    """Share of updates that lower the loss of their own batch where the step is only too small."""
+    moved_in_all: float = 1e-2
+    """What all updates together may have moved a layer by at most, of itself, where they are too small: of the hundred
+    that there are at least each less than a tenth of the usual 1e-3 (THEORY.md, section 4)."""
+    few: float = 0.5
+    """Share of dead units, or of saturated elements, that a layer has at most while it is well (GC403, GC206)."""
+    nearly_all: float = 0.95
+    """The same, from which the layer is out of use."""
     # ------------------------------------------------------------ loss scales
     skips_in_a_row: int = 10
     """Skipped updates in a row that are told as a scale that collapses: a start at 2^24 needs 9 to reach PyTorch's

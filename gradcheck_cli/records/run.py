@@ -17,6 +17,7 @@ class RunOptions:
         command: What follows our options.
         at: Steps to diagnose, as "12" or "OPTIMIZER:STEP".
         budget: Percent of a step's time that watching may cost.
+        every: The sampled vitals are taken at every so many steps; None lets the budget decide.
         steps: The step that is diagnosed, and after which the script is stopped; None to let it run.
         stop_on_alarm: Whether a confirmed alarm stops the script.
         max_diagnoses: Diagnoses at most, those that were asked for not counted.
@@ -28,6 +29,7 @@ class RunOptions:
     command: tuple[str, ...]
     at: tuple[str, ...] = ()
     budget: float = 5.0
+    every: int | None = None
     steps: int | None = None
     stop_on_alarm: bool = False
     max_diagnoses: int = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -45,6 +46,43 @@ class LayerSample:
 
     step: int
     relative_gradient: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """What is read on sampled steps alone (THEORY.md, section 7). What could not be had is None.
+
+    Attributes:
+        optimizer: The optimiser's number in order of its first update.
+        loss: The loss of the step's one backward pass, as it was repeated.
+        after: The same batch's, with the same random state, once the optimiser has stepped (own-batch descent).
+        chance: Lm (THEORY.md, section 4a): the loss of that batch with one answer for every sample.
+        update: |dw| / |w|, the largest over the parameters, matrices alone where there are any.
+        update_rms: RMS of dw / lr where the optimiser normalises its updates, as Adam does.
+        weight: |w| over the parameters that the optimiser holds.
+        decay: wd |w| / |g|, the largest over the groups of the optimiser, where it has a weight decay.
+        dead: Share of units off for the whole batch, by the module that puts them out.
+        saturated: Share of elements whose slope is below a hundredth of the largest, likewise.
+    """
+
+    step: int
+    optimizer: int = 0
+    loss: float | None = None
+    after: float | None = None
+    chance: float | None = None
+    update: float | None = None
+    update_rms: float | None = None
+    weight: float | None = None
+    decay: float | None = None
+    dead: Mapping[str, float] = field(default_factory=dict)
+    saturated: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def against_chance(self) -> float | None:
+        """The loss over Lm of the same batch: the noise between batches is in both, so that it cancels."""
+        if self.loss is None or self.chance is None or not 0 < self.chance < math.inf or not 0 < self.loss < math.inf:
+            return None
+        return self.loss / self.chance
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +132,7 @@ class Process:
     raised: tuple[RaisedEntry, ...] = ()
     diagnosed: tuple[Diagnosed, ...] = ()
     layers: tuple[LayerSample, ...] = ()
+    samples: tuple[Sample, ...] = ()
     notes: tuple[str, ...] = ()
     aside: str = ""
     stopped: Stopped | None = None

@@ -21,6 +21,13 @@ class AlarmKind(str, Enum):
     DIVERGING = "diverging"
     OVERFLOW = "overflow"
     SCALE_COLLAPSE = "scale-collapse"
+    READING = "reading"
+    STUCK = "stuck"
+    SWINGING = "swinging"
+    COLLAPSE = "collapse"
+    SATURATING = "saturating"
+    DEAD_GROWING = "dead-growing"
+    LOOP = "loop"
 
 
 class Outcome(str, Enum):
@@ -198,7 +205,7 @@ class Timeline:
         script_exit: How the script ended, 128 + N for signal N; None where we ended it (`--steps`, `--on-alarm stop`).
         steps: Attempted updates over all optimisers, of the rank that made most.
         ranks: Processes in which a step was seen.
-        alarms: Events, by step.
+        alarms: Events: faults of the loop first, then the others, each by step.
         diagnoses: Steps that were diagnosed without an alarm.
         series: "loss", "grad_norm", ("scale"): downsampled so that spikes survive; of rank 0; where there are several
             optimisers, also "loss/1", "grad_norm/1", ... for those after the first.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gradcheck_cli.records.report import Remedy
-from gradcheck_cli.remedies import model, numerics
+from gradcheck_cli.remedies import loop, model, numerics
 from gradcheck_cli.remedies.row import Row
 
-ROWS: Mapping[str, Row] = {row.remedy.id: row for row in (*model.REMEDIES, *numerics.REMEDIES)}
+ROWS: Mapping[str, Row] = {row.remedy.id: row for row in (*model.REMEDIES, *numerics.REMEDIES, *loop.REMEDIES)}
 """Every remedy by its id."""
 
 

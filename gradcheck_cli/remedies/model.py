@@ -229,7 +229,7 @@ REMEDIES = (
         unless="alone: it treats the symptom, so mend the scale as well",
         source="Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063",
         causes="large-init:3 target-scale:3 loss-scale:3 residual-growth:4 recurrent-gain:3 "
-        "sum-aggregation:3 small-denominator:4 nan-parameter:3 lr-too-high:3 grad-spike:1",
+        "sum-aggregation:3 small-denominator:4 nan-parameter:3 lr-too-high:3 grad-spike:1 no-clipping:1",
         tried=Tried.TRAINING,
         never="vanishing",
     ),
@@ -244,6 +244,15 @@ REMEDIES = (
         causes="large-init:4 recurrent-gain:6",
         tried=Tried.TRAINING,
         never="vanishing",
+    ),
+    remedy(
+        "lower-decay",
+        "a smaller weight decay",
+        "Below wd = |g| / |w| the gradient outweighs the pull to 0, and the weights grow to what the data ask for.",
+        "torch.optim.AdamW(model.parameters(), weight_decay=1e-3)",
+        unless="where the loss is that of one answer for another reason: the weights then shrink as a consequence",
+        source="Krogh and Hertz 1991, A Simple Weight Decay Can Improve Generalization",
+        causes="weight-decay:1",
     ),
     remedy(
         "l1",
@@ -265,7 +274,7 @@ REMEDIES = (
         source="Bottou 2012, Stochastic Gradient Descent Tricks; Goodfellow, Bengio and Courville 2016, Deep Learning, "
         "section 8.3",
         causes="saturated-output:8 softmax-saturation:4 loss-scale:2 dead-relu:6 nan-parameter:2 "
-        "lr-too-high:1 norm-depth:5 no-warmup:2 unknown:3 grad-spike:2",
+        "lr-too-high:1 norm-depth:5 no-warmup:2 unknown:3 grad-spike:2 collapse:1",
         tried=Tried.TRAINING,
         never="saturated-output:vanishing softmax-saturation:vanishing dead-relu:vanishing unknown:vanishing",
     ),
@@ -276,7 +285,7 @@ REMEDIES = (
         "torch.optim.AdamW(model.parameters(), lr=1e-3)",
         unless="where only some layers are slow: find out first why their gradient is small",
         source="Smith 2015, arXiv:1506.01186",
-        causes="lr-too-low:1 update-moves-nothing:2",
+        causes="lr-too-low:1 update-moves-nothing:2 stuck:1",
     ),
     remedy(
         "update-baseline",

@@ -259,7 +259,7 @@ REMEDIES = (
         "h = encoder(x)  # without .detach()",
         unless="where the stop is meant: freeze the layers, so that it shows",
         source="PyTorch docs, autograd mechanics: https://docs.pytorch.org/docs/stable/notes/autograd.html",
-        causes="graph-cut:1",
+        causes="graph-cut:1 parameters-without-gradient:1",
     ),
     remedy(
         "differentiable-op",
@@ -289,7 +289,7 @@ REMEDIES = (
         "h = self.context(h)  # in forward()",
         unless="where it belongs to another loss or stage: freeze it, or build it there",
         source="PyTorch docs, modules: https://docs.pytorch.org/docs/stable/notes/modules.html",
-        causes="not-in-loss:1",
+        causes="not-in-loss:1 parameters-without-gradient:2",
     ),
     remedy(
         "surrogate",

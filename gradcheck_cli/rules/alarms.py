@@ -1,41 +1,20 @@
-"""GC630 to GC635: the alarms of a run. Each is raised by numbers over time, so its row holds no check of a step."""
+"""GC630 to GC645: the alarms of a run. Each is raised by numbers over time, so its row holds no check of a step."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gradcheck_cli.records.batchwise import is_ill
-from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.choices import About, Decision, Family, Severity
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome
-from gradcheck_cli.rules.rule import Row
+from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised
+from gradcheck_cli.rules.loop import BY_FAULT
+from gradcheck_cli.rules.rule import AlarmRule
 
 UNKNOWN = "unknown"
 """The cause where the step's diagnosis names none and the kind of alarm tells none."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AlarmRule(Row):
-    """One row of the table of alarms.
-
-    Attributes:
-        causes: What it names where the step's diagnosis names no cause that explains it; the first is what is named.
-        kind: The alarms that it tells of.
-        explained_by: The families of findings that can explain such an alarm.
-        explanation: What it means, for people.
-    """
-
-    kind: AlarmKind
-    explained_by: frozenset[Family]
-    explanation: str
-
-    @property
-    def family(self) -> Family:
-        """Non-finite values are told as such; all others are of the course of training."""
-        return Family.NONFINITE if self.kind is AlarmKind.NONFINITE else Family.DYNAMICS
 
 
 _RANGE = frozenset((Family.NONFINITE, Family.EXPLODING, Family.PRECISION))
@@ -44,6 +23,8 @@ _WITHOUT_FLOOR = frozenset(("label-range", "unbounded-loss"))
 """Causes for which a loss has no minimum: it falls for ever, until its numbers end."""
 _GROWTH = frozenset((Family.NONFINITE, Family.EXPLODING, Family.DYNAMICS))
 """What makes a loss or a gradient large."""
+_NO_LEARNING = frozenset((Family.VANISHING, Family.EXPLODING, Family.NO_GRADIENT, Family.PRECISION, Family.DYNAMICS))
+"""What keeps a model from learning, or makes it forget."""
 
 
 def _alarm(
@@ -140,10 +121,90 @@ ALARMS = (
         help the fault lies in the step itself, which the finding beside this one explains.
         """,
     ),
+    _alarm(
+        "GC640",
+        AlarmKind.READING,
+        Severity.ERROR,
+        UNKNOWN,
+        _NO_LEARNING,
+        """The first step showed a fault, and the run bore it out: it did not learn.
+
+        What `gradcheck check` finds in one step is a note where the run learned all the same. Here the loss ended
+        no lower than one answer for every sample costs, or than it began, so the finding beside this one stands.
+        """,
+    ),
+    _alarm(
+        "GC641",
+        AlarmKind.STUCK,
+        Severity.ERROR,
+        "stuck lr-too-low weight-decay update-moves-nothing",
+        _NO_LEARNING,
+        """After many updates the loss is still that of one answer for every sample, or higher.
+
+        On sampled steps the loss is held against that of the same batch with what feeds the last layer at its mean,
+        which is chance for any loss. That alone is a note: the data may hold no more, and a plateau may end. It is a
+        finding only where something says why: a fault in the step that is repeated, gradients that are exactly 0, a
+        step so small that all updates together hardly move a layer, a weight decay that outweighs the gradient.
+        """,
+    ),
+    _alarm(
+        "GC642",
+        AlarmKind.SWINGING,
+        Severity.ERROR,
+        "lr-too-high",
+        _GROWTH,
+        """The loss swings far above that of one answer for every sample, and makes no progress.
+
+        Many updates raise the loss of the very batch that they were computed from, whatever else batches differ in:
+        the step is too large for what it is computed of, be that the learning rate or the scale of the inputs. Such
+        a share alone proves nothing, since models that learn well have it too; so it counts only without progress.
+        """,
+    ),
+    _alarm(
+        "GC643",
+        AlarmKind.COLLAPSE,
+        Severity.ERROR,
+        "collapse",
+        _NO_LEARNING,
+        """The run had learned, and is back for good at one answer for every sample.
+
+        No single step need stand out, as where it is seen as a spike. It is held against the loss of the same batch
+        with one answer for every sample, and stands only if the run stays there for a hundred updates.
+        """,
+    ),
+    _alarm(
+        "GC644",
+        AlarmKind.SATURATING,
+        Severity.ERROR,
+        "saturating-activation",
+        _NO_LEARNING,
+        """A layer has saturated during training, and the run learns nothing any more.
+
+        On sampled steps nearly all of its elements lie where the slope is below a hundredth of the largest, and at
+        first less than half did. Beside a loss that is no better than one answer for every sample that is the reason.
+        """,
+    ),
+    _alarm(
+        "GC645",
+        AlarmKind.DEAD_GROWING,
+        Severity.ERROR,
+        "dead-relu",
+        _NO_LEARNING,
+        """The units of a layer have died during training, and the run learns nothing any more.
+
+        On sampled steps nearly all of them are off for the whole batch, and at first less than half were. Beside a
+        loss that is no better than one answer for every sample that is the reason; dead units alone are a note.
+        """,
+    ),
 )
 """Every alarm of a run, by code."""
 BY_KIND = {alarm.kind: alarm for alarm in ALARMS}
-"""The row of every kind of alarm."""
+"""The row of every kind of alarm but faults of the loop, which have one each."""
+
+
+def row_of(raised: Raised) -> AlarmRule:
+    """The row that tells of an alarm."""
+    return BY_FAULT[str(raised.evidence["code"])] if raised.kind is AlarmKind.LOOP else BY_KIND[raised.kind]
 
 
 def alarm_finding(judged: Judged, diagnosed: Sequence[Finding], source: SourceLine | None, why: str) -> Finding:
@@ -155,7 +216,7 @@ def alarm_finding(judged: Judged, diagnosed: Sequence[Finding], source: SourceLi
         source: The user's line.
         why: What it was judged by, in words.
     """
-    row = BY_KIND[judged.raised.kind]
+    row = row_of(judged.raised)
     explained = explaining(judged.raised.kind, diagnosed)
     return Finding(
         code=row.code,
@@ -163,7 +224,7 @@ def alarm_finding(judged: Judged, diagnosed: Sequence[Finding], source: SourceLi
         family=row.family,
         severity=row.severity if stands(judged) else Severity.NOTE,
         layers=(),
-        cause=explained[0].cause if explained else row.causes[0],
+        cause=explained[0].cause if explained else str(judged.raised.evidence.get("cause", row.causes[0])),
         message=judged.raised.message,
         why=why,
         source=source,
@@ -171,11 +232,36 @@ def alarm_finding(judged: Judged, diagnosed: Sequence[Finding], source: SourceLi
     )
 
 
+SLOW = frozenset(
+    (
+        AlarmKind.READING,
+        AlarmKind.STUCK,
+        AlarmKind.SWINGING,
+        AlarmKind.COLLAPSE,
+        AlarmKind.SATURATING,
+        AlarmKind.DEAD_GROWING,
+    )
+)
+"""Alarms of a run that does not learn, or has lost what it learned."""
+
+
 def explaining(kind: AlarmKind, findings: Sequence[Finding]) -> list[Finding]:
     """The findings, or suspicions, that name a cause for an alarm of this kind."""
+    if kind is AlarmKind.LOOP:
+        return []
     families = BY_KIND[kind].explained_by
     causes = _WITHOUT_FLOOR if kind in (AlarmKind.DIVERGING, AlarmKind.NONFINITE) else frozenset[str]()
-    return [f for f in findings if is_ill(f) and f.cause != UNKNOWN and (f.family in families or f.cause in causes)]
+    found = [f for f in findings if is_ill(f) and f.cause != UNKNOWN and (f.family in families or f.cause in causes)]
+    return found if kind not in SLOW else [finding for finding in found if _stops_learning(finding)]
+
+
+def _stops_learning(finding: Finding) -> bool:
+    """Whether it is an error, or the suspicion of one that is about the whole model and not refuted."""
+    opinion = finding.opinion
+    if opinion is None or opinion.decision is Decision.CONFIRMED:
+        return finding.severity is Severity.ERROR
+    is_open = opinion.decision in (Decision.NOT_TRIED, Decision.UNDECIDED)
+    return is_open and opinion.about is About.WHOLE and opinion.severity is Severity.ERROR
 
 
 def stands(judged: Judged) -> bool:

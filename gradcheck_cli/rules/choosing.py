@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from gradcheck_cli.errors import UsageError
 from gradcheck_cli.names import did_you_mean
-from gradcheck_cli.rules.alarms import ALARMS, AlarmRule
-from gradcheck_cli.rules.rule import Rule
+from gradcheck_cli.rules.alarms import ALARMS
+from gradcheck_cli.rules.loop import LOOP
+from gradcheck_cli.rules.rule import AlarmRule, Rule
 from gradcheck_cli.rules.table import RULES
 
-EVERY_RULE: tuple[Rule | AlarmRule, ...] = (*RULES, *ALARMS)
+EVERY_RULE: tuple[Rule | AlarmRule, ...] = (*RULES, *ALARMS, *LOOP)
 """The rules of a step and the alarms of a run: all that can be selected, ignored and explained."""
 _CODES = frozenset(rule.code for rule in EVERY_RULE)
 _NAMES = frozenset(rule.name for rule in EVERY_RULE)

@@ -11,6 +11,7 @@ from gradcheck_cli.records.choices import About, Family, Severity
 from gradcheck_cli.records.judging import Reading
 from gradcheck_cli.records.report import Share
 from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.timeline import AlarmKind
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
@@ -100,3 +101,24 @@ class Rule(Row):
     def explanation(self) -> str:
         """The docstring of its function, without indentation."""
         return inspect.cleandoc(self.check.__doc__ or "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlarmRule(Row):
+    """One row of the tables of alarms of a run.
+
+    Attributes:
+        causes: What it names where the step's diagnosis names no cause that explains it; the first is what is named.
+        kind: The alarms that it tells of.
+        explained_by: The families of findings that can explain such an alarm.
+        explanation: What it means, for people.
+    """
+
+    kind: AlarmKind
+    explained_by: frozenset[Family]
+    explanation: str
+
+    @property
+    def family(self) -> Family:
+        """Non-finite values are told as such; all others are of the course of training."""
+        return Family.NONFINITE if self.kind is AlarmKind.NONFINITE else Family.DYNAMICS

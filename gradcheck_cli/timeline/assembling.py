@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradcheck_cli import __version__
-from gradcheck_cli.records.batchwise import is_ill
-from gradcheck_cli.records.choices import Family, Status
+from gradcheck_cli.records.choices import Status
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process
@@ -15,7 +14,7 @@ from gradcheck_cli.records.verdict import exit_code
 from gradcheck_cli.timeline.courses import courses_of, series_of
 from gradcheck_cli.timeline.events import Event, Judge, events_of, rejudged
 from gradcheck_cli.timeline.notes import NO_STEP, notes_of
-from gradcheck_cli.timeline.telling import alarm_of, first_judged
+from gradcheck_cli.timeline.telling import alarm_of, explaining_first, first_judged, unlearned
 
 
 def assembled(
@@ -68,6 +67,7 @@ def _told(
     """The diagnoses of the lowest rank and the alarms of all, those of the first steps explained by step 1."""
     diagnoses: list[Diagnosed] = []
     began: dict[int, list[Finding]] = {}
+    readings: list[Event] = []
     for process in seen:
         if process.rank != seen[0].rank:
             continue
@@ -75,9 +75,10 @@ def _told(
             told, explains = first_judged(diagnosed, process, events, options)
             diagnoses.append(told)
             for event in explains:
-                began[id(event)] = [f for f in told.report.findings if f.family is Family.EXPLODING and is_ill(f)]
-    alarms = tuple(alarm_of(event, began.get(id(event), ()), options) for event in events)
-    return tuple(sorted(diagnoses, key=lambda each: each.step)), alarms
+                began[id(event)] = explaining_first(event, told.report.findings)
+            readings += filter(None, (unlearned(told, process, events, options),))
+    alarms = [alarm_of(event, began.get(id(event), ()), options) for event in (*readings, *events)]
+    return tuple(sorted(diagnoses, key=lambda each: each.step)), tuple(sorted(alarms, key=lambda each: each.step))
 
 
 def _status(reports: Sequence[Report], *, seen: bool, aside: str) -> Status:

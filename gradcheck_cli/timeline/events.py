@@ -10,8 +10,9 @@ from typing import TypeAlias
 from gradcheck_cli.records.choices import Family
 from gradcheck_cli.records.session import Process, RaisedEntry
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Replay
-from gradcheck_cli.rules import stands
+from gradcheck_cli.rules import SLOW, stands
 from gradcheck_cli.timeline.opinions import LEAST_TAIL
+from gradcheck_cli.timeline.slow import with_reason
 from gradcheck_cli.watch.alarms import Alarms
 
 Judge: TypeAlias = Callable[[Process], tuple[Judged, ...]]
@@ -41,6 +42,11 @@ class Event:
         return stands(self.judged)
 
     @property
+    def is_of_the_loop(self) -> bool:
+        """Whether it is a fault of the loop, which the calls show."""
+        return self.judged.raised.kind is AlarmKind.LOOP
+
+    @property
     def shows_fault(self) -> bool:
         """Whether its own replay was exact and met values that are not finite: no other rank passed them on to it."""
         findings = self.entry.report.findings if self.entry.report else ()
@@ -50,26 +56,33 @@ class Event:
 def rejudged(process: Process) -> tuple[Judged, ...]:
     """The alarms of a process, judged by all of its vitals."""
     alarms = Alarms()
+    samples = {sample.step: sample for sample in process.samples}
     for vital in process.vitals:
         alarms.see(vital)
+        if vital.step in samples:
+            alarms.sampled(samples[vital.step])
+    for entry in process.raised:
+        if entry.raised.kind is AlarmKind.LOOP:
+            alarms.know(entry.raised)
     return alarms.judged()
 
 
 def events_of(processes: Sequence[Process], judge: Judge, most: int) -> tuple[Event, ...]:
-    """The events of a run by step, those of several ranks told once.
+    """The events of a run, faults of the loop first and then by step; those of several ranks told once.
 
     Args:
         processes: Those that saw a step.
         judge: Judges the alarms of one.
         most: The diagnoses that it was allowed.
     """
-    groups: dict[tuple[object, int, AlarmKind], list[Event]] = {}
+    groups: dict[tuple[object, int, AlarmKind, object], list[Event]] = {}
     for process in processes:
         for event in _own(process, judge(process), most):
             raised = event.judged.raised
-            groups.setdefault((_job(process, processes), raised.step, raised.kind), []).append(event)
+            key = _job(process, processes), raised.step, raised.kind, raised.evidence.get("code")
+            groups.setdefault(key, []).append(event)
     merged = [_told_once(group) for group in groups.values()]
-    return tuple(sorted(merged, key=lambda event: event.judged.raised.step))
+    return tuple(sorted(merged, key=lambda event: (not event.is_of_the_loop, event.judged.raised.step)))
 
 
 def of_one_job(process: Process, other: Process) -> bool:
@@ -90,7 +103,8 @@ def _own(process: Process, judged: Sequence[Judged], most: int) -> Iterator[Even
     made = sum(entry.report is not None for entry in process.raised)
     for each in judged:
         entry = entries.pop(_key(each.raised), None) or _unexplained(process, each.raised, made >= most)
-        yield Event(process=process, judged=_against_chance(process, each, entry), entry=entry)
+        known = with_reason(process, _against_chance(process, each, entry), entry)
+        yield Event(process=process, judged=known, entry=entry)
     for entry in entries.values():  # raised, and the process was ended before its vitals were written
         finding = entry.raised.kind is AlarmKind.NONFINITE
         judgement = Judged(raised=entry.raised, last_step=entry.raised.step, outcome=Outcome.OPEN, finding=finding)
@@ -99,7 +113,7 @@ def _own(process: Process, judged: Sequence[Judged], most: int) -> Iterator[Even
 
 def _against_chance(process: Process, judged: Judged, entry: RaisedEntry) -> Judged:
     """An alarm that the end of the script left open, as a finding where the loss ended worse than chance (Lm)."""
-    if judged.outcome is not Outcome.OPEN or judged.finding or entry.chance is None:
+    if judged.outcome is not Outcome.OPEN or judged.finding or entry.chance is None or judged.raised.kind in SLOW:
         return judged
     course = [v.loss for v in process.vitals if v.optimizer == judged.raised.optimizer and v.step >= judged.raised.step]
     losses = [loss for loss in course if loss is not None][-LEAST_TAIL:]
@@ -109,8 +123,8 @@ def _against_chance(process: Process, judged: Judged, entry: RaisedEntry) -> Jud
     return replace(judged, finding=True, told=told)
 
 
-def _key(raised: Raised) -> tuple[AlarmKind, int, int]:
-    return raised.kind, raised.step, raised.optimizer
+def _key(raised: Raised) -> tuple[AlarmKind, int, int, object]:
+    return raised.kind, raised.step, raised.optimizer, raised.evidence.get("code")
 
 
 def _unexplained(process: Process, raised: Raised, full: bool) -> RaisedEntry:

@@ -11,7 +11,7 @@ from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.choices import About, Decision, FailOn, Family, Severity
 from gradcheck_cli.records.report import Finding, Layer, Opinion, Report
-from gradcheck_cli.records.session import LayerSample, Process
+from gradcheck_cli.records.session import LayerSample, Process, Sample
 from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.records.timeline import Vital
 from gradcheck_cli.records.verdict import exit_code, status_of, with_status
@@ -30,13 +30,14 @@ class Learning:
     told: str
 
 
-def learning(vitals: Sequence[Vital], report: Report, limits: Thresholds) -> Learning:
+def learning(vitals: Sequence[Vital], report: Report, limits: Thresholds, samples: Sequence[Sample] = ()) -> Learning:
     """Whether the losses of an optimiser end well below what they are at chance.
 
     Args:
         vitals: Those of one optimiser, the first being of the step that was diagnosed.
         report: The diagnosis of that step: where it knows what chance is, that counts, else the first loss.
         limits: How far below.
+        samples: Those of the same updates: at chance to the end is not learned, from wherever the loss came down.
     """
     losses = [vital.loss for vital in vitals if vital.loss is not None and not vital.skipped]
     if not losses:
@@ -49,9 +50,19 @@ def learning(vitals: Sequence[Vital], report: Report, limits: Thresholds) -> Lea
         return Learning(learned=None, told=f"the run was too short to tell: {told} in {len(losses)} steps")
     if not math.isfinite(start) or start <= 0:
         return Learning(learned=None, told=f"the loss does not tell whether the run learned: {told}")
+    if (stands := _at_chance(samples)) is not None:
+        return Learning(learned=False, told=f"the loss ended at {stands:.3g} times that of one answer for every sample")
     if end < limits.run_learned * start:
         return Learning(learned=True, told=told)
     return Learning(learned=False, told=f"the run did not bring the loss down: {told}")
+
+
+def _at_chance(samples: Sequence[Sample]) -> float | None:
+    """The median loss over Lm of the last samples, where that is chance."""
+    ratios = [ratio for sample in samples if (ratio := sample.against_chance) is not None][-ALARMING.samples :]
+    if len(ratios) < ALARMING.samples or not ALARMING.at_chance <= median(ratios) <= ALARMING.near_chance:
+        return None
+    return median(ratios)
 
 
 def _chance(findings: Iterable[Finding]) -> float:

@@ -18,9 +18,10 @@ from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome,
 from gradcheck_cli.records.traits import Trait
 from gradcheck_cli.records.verdict import gravest_first
 from gradcheck_cli.remedies import remedies_for
-from gradcheck_cli.rules import alarm_finding, chosen, explaining, waive
+from gradcheck_cli.rules import SLOW, alarm_finding, chosen, explaining, waive
 from gradcheck_cli.timeline.events import Event, of_one_job
 from gradcheck_cli.timeline.opinions import (
+    Learning,
     confirmed,
     learning,
     opened,
@@ -29,6 +30,7 @@ from gradcheck_cli.timeline.opinions import (
     undecided,
     with_findings,
 )
+from gradcheck_cli.timeline.slow import reading_of
 
 BLOWN_UP = (AlarmKind.NONFINITE, AlarmKind.DIVERGING)
 """What a run that begins too steeply ends in."""
@@ -47,20 +49,59 @@ def first_judged(
         return first, []
     if first.replay is not Replay.EXACT:
         return _replaced(first, [undecided(f, NOT_EXACT) for f in first.report.findings], options), []
-    standing = [event for event in events if event.stands and of_one_job(event.process, process)]
+    mine = [event for event in events if of_one_job(event.process, process) and not event.is_of_the_loop]
+    standing = [event for event in mine if event.stands]
     early = [event for event in standing if event.judged.raised.step <= ALARMING.warm_up]
     blown = [event for event in early if event.judged.raised.kind in BLOWN_UP]
     if blown:
         told = f"the run blew up at step {blown[0].judged.raised.step}"
         findings = [confirmed(f, told) if f.family is Family.EXPLODING else f for f in first.report.findings]
         return _replaced(first, findings, options), blown
+    slow = [event for event in standing if event.judged.raised.kind in SLOW]
+    if slow:
+        borne_out = {id(f) for f in explaining(slow[0].judged.raised.kind, first.report.findings)}
+        told = slow[0].judged.told
+        findings = [confirmed(f, told) if id(f) in borne_out else f for f in first.report.findings]
+        return _replaced(first, findings, options), [event for event in slow if not _explained(event)]
     first = _replaced(first, [opened(f, first.step, process) for f in first.report.findings], options)
-    found = learning(_until(process, first.step, standing), first.report, options.thresholds)
+    found = _learning(process, first, standing, options)
     if found.learned and not standing:
         told = f"looked extreme at the start, and the run learned: {found.told}"
         return _replaced(first, [refuted(f, told) for f in first.report.findings], options), []
     told = f"the run learned at first, {found.told}, and went wrong later" if found.learned else found.told
     return _replaced(first, [still_open(f, told) for f in first.report.findings], options), []
+
+
+def explaining_first(event: Event, findings: Sequence[Finding]) -> list[Finding]:
+    """Those findings of step 1 that explain an event: what explodes there, or what keeps the run from learning."""
+    kind = event.judged.raised.kind
+    if kind in SLOW:
+        return explaining(kind, findings)
+    return [finding for finding in findings if finding.family is Family.EXPLODING and is_ill(finding)]
+
+
+def _explained(event: Event) -> bool:
+    """Whether the step that the alarm was raised at says why."""
+    findings = event.entry.report.findings if event.entry.report and event.entry.replay is Replay.EXACT else ()
+    return bool(explaining(event.judged.raised.kind, findings))
+
+
+def _learning(process: Process, first: Diagnosed, standing: Sequence[Event], options: RunOptions) -> Learning:
+    vitals = _until(process, first.step, standing)
+    samples = [each for each in process.samples if vitals and vitals[0].step <= each.step <= vitals[-1].step]
+    mine = [each for each in samples if each.optimizer == vitals[0].optimizer]
+    return learning(vitals, first.report, options.thresholds, mine)
+
+
+def unlearned(first: Diagnosed, process: Process, events: Sequence[Event], options: RunOptions) -> Event | None:
+    """What the first step showed, as an event of its own: where the run did not learn, and nothing else says so."""
+    if any(event.stands and of_one_job(event.process, process) for event in events):
+        return None
+    found = _learning(process, first, (), options)
+    if found.learned is not False:
+        return None
+    reading = reading_of(process, first, found.told)
+    return None if reading is None else Event(process=process, judged=reading[0], entry=reading[1])
 
 
 def _until(process: Process, step: int, standing: Sequence[Event]) -> list[Vital]:
@@ -142,6 +183,8 @@ _OUTCOME = {
 def _why(event: Event) -> str:
     """What it was judged by, which rows carry it, and whether the step was repeated."""
     entry = event.entry
+    if event.is_of_the_loop:
+        return f"{event.judged.told}, first at step {event.judged.raised.evidence['since']}"
     parts = [event.judged.told or _OUTCOME[event.judged.outcome]]
     if entry.samples:
         rows = ", ".join(map(str, entry.samples))
@@ -162,6 +205,8 @@ def _with_remedies(own: Finding, explained: Sequence[Finding], kind: AlarmKind) 
     if explained:
         return replace(own, remedies=explained[0].remedies)
     traits = frozenset((Trait.SCALED,)) if kind in _SCALED else frozenset[Trait]()
+    if own.evidence.get("dtype") in ("bfloat16", "float16"):
+        traits = frozenset((Trait.LOW_WEIGHTS,))
     return replace(own, remedies=remedies_for(own.cause, traits))
 
 

@@ -10,9 +10,14 @@ from __future__ import annotations
 import math
 
 from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
 from gradcheck_cli.watch.losses import Losses
 from gradcheck_cli.watch.scaling import Scaling
+from gradcheck_cli.watch.standing import Standing
+
+SEEN = "the calls were seen"
+"""What an exact fault is judged by."""
 
 
 class Alarms:
@@ -21,6 +26,8 @@ class Alarms:
     def __init__(self) -> None:
         self._losses: dict[int, Losses] = {}
         self._scaling: dict[int, Scaling] = {}
+        self._standing: dict[int, Standing] = {}
+        self._known: list[Raised] = []
         self._broken: list[tuple[Raised, int]] = []  # with the last step of each
         self._finite_since = ALARMING.warm_up
         self._last: Vital | None = None
@@ -41,7 +48,27 @@ class Alarms:
         losses = self._losses.get(vital.optimizer)
         if losses is None:
             losses = self._losses[vital.optimizer] = Losses()
-        return raised + losses.see(vital, game=self._game)
+        raised += losses.see(vital, game=self._game)
+        return raised + self._unless_learning(vital, losses)
+
+    def sampled(self, sample: Sample) -> None:
+        """What was read of the last update, where that was a sampled one; it is heard at the next."""
+        self._standing.setdefault(sample.optimizer, Standing()).sampled(sample)
+
+    def _unless_learning(self, vital: Vital, losses: Losses) -> tuple[Raised, ...]:
+        """A run that does not learn, where nothing else went wrong in it."""
+        standing = self._standing.setdefault(vital.optimizer, Standing())
+        found = standing.see(vital)
+        if found is None:
+            return ()
+        if self._game or self._broken or any(map(_stands, losses.judged(game=self._game))):
+            standing.withdraw()
+            return ()
+        return (found,)
+
+    def know(self, raised: Raised) -> None:
+        """Take in a fault that is known exactly, by the calls: nothing that comes later can refute it."""
+        self._known.append(raised)
 
     def judged(self) -> tuple[Judged, ...]:
         """All that was raised, in the order of its steps, as the run so far judges it."""
@@ -49,10 +76,18 @@ class Alarms:
             Judged(raised=raised, last_step=last, outcome=Outcome.CONFIRMED, finding=True, told="it is not finite")
             for raised, last in self._broken
         ]
+        last = self._last.step if self._last else 0
+        judged += [
+            Judged(raised=raised, last_step=max(last, raised.step), outcome=Outcome.CONFIRMED, finding=True, told=SEEN)
+            for raised in self._known
+        ]
         for losses in self._losses.values():
             judged += losses.judged(game=self._game)
         for scaling in self._scaling.values():
             judged += scaling.judged()
+        told = any(map(_stands, judged))
+        for standing in self._standing.values():
+            judged += standing.judged(game=self._game, told=told)
         return tuple(sorted(judged, key=lambda each: each.raised.step))
 
     def _note_game(self, vital: Vital) -> None:
@@ -86,6 +121,10 @@ class Alarms:
         )
         self._broken.append((raised, vital.step))
         return (raised,)
+
+
+def _stands(judged: Judged) -> bool:
+    return judged.outcome is Outcome.CONFIRMED or (judged.outcome is Outcome.OPEN and judged.finding)
 
 
 def _broken(vital: Vital) -> str:

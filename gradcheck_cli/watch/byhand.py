@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from gradcheck_cli.runtime.tensors import local, untouched
 
@@ -24,7 +25,7 @@ class ByHand:
     def moved(self, parameters: Sequence[Tensor]) -> bool:
         """Whether one of these that was seen before has other values; they are remembered."""
         with untouched():
-            now = {id(p): _print_of(p) for p in parameters}
+            now = {id(p): _print_of(p) for p in parameters if not is_lazy(p)}
         moved = any(key in self._known and self._known[key] != value for key, value in now.items())
         self._known = now
         return moved

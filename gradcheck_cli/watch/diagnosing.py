@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter
-from typing import Protocol
+from time import perf_counter  # as it is now: a script may put its own clock in its place
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital, Why
 from gradcheck_cli.runtime.passes import forward_pass
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.accumulation import Accumulation
+from gradcheck_cli.watch.aftermath import undone
 from gradcheck_cli.watch.proof import verify
 from gradcheck_cli.watch.quiet import unheard, without_modes
 from gradcheck_cli.watch.replay import line_of, step_of
@@ -31,6 +32,8 @@ from gradcheck_cli.watch.samples import bad_rows, rows_in, without
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.vitals import Norms
+
+_T = TypeVar("_T")
 
 
 class Explain(Protocol):
@@ -40,8 +43,8 @@ class Explain(Protocol):
         """The report on a step, with remedies tried where that is wanted."""
 
 
-Chance = Callable[[Step], float | None]
-"""What the loss of a step is with one answer for every sample (Lm), if that can be had."""
+Chance = Callable[[Step], tuple[float, float] | None]
+"""The loss of a step, and what it is with one answer for every sample (Lm), if that can be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,43 @@ class Diagnosing:
             report=came.report and report_to_dict(came.report, exact=True),
         )
 
+    def known(self, raised: Raised, own_step: int, line: SourceLine | None, made_at: tuple[str, int] | None) -> None:
+        """Tell a fault that the calls show: no step has to be repeated for it."""
+        self._session.say(
+            "raised",
+            raised=raised,
+            optimizer_step=own_step,
+            source=_shown(line),
+            optimizer_source=_shown(made_at and SourceLine(file=made_at[0], line=made_at[1])),
+        )
+
+    def depends(self, backward: Backward, parameter: Tensor) -> bool:
+        """Whether the loss of a backward pass, taken again, is another one with other values of a parameter."""
+        moved = parameter.detach() * 1.5 + 0.5
+
+        def loss(step: Step) -> float:
+            with preserved(step.target.model, step.batch), torch.no_grad():
+                return float(forward_pass(step).loss)
+
+        return self._again(backward, lambda step: loss(step) != _with_values(parameter, moved, lambda: loss(step)))
+
+    def leads_through(self, backward: Backward, parameter: Tensor) -> bool:
+        """Whether no parameter gets a gradient, in a backward pass taken again, where this one is 0."""
+        nothing = torch.zeros_like(parameter.detach())
+        return self._again(backward, lambda step: _with_values(parameter, nothing, lambda: measured(step)[1]) == 0.0)
+
+    def _again(self, backward: Backward, asked: Callable[[Step], bool]) -> bool:
+        """An answer about a step that is taken again; False where it cannot be, or not with such values."""
+
+        def answer() -> bool:
+            with self._tape.quiet():
+                try:
+                    return asked(step_of(backward, self._tape.naming, str(Path.cwd())))
+                except Exception:  # the user's code, with values that it never had
+                    return False
+
+        return not backward.why and self._timed(answer)
+
     def blames_a_value(self, seen: Seen) -> bool:
         """Whether a step that raised did so for a value that is not finite."""
         came = self._timed(lambda: self._repeated([seen], None, trials=False))
@@ -173,10 +213,10 @@ class Diagnosing:
             report=came.report and report_to_dict(came.report, exact=True),
         )
 
-    def _timed(self, work: Callable[[], Repeated]) -> Repeated:
+    def _timed(self, work: Callable[[], _T]) -> _T:
         started = perf_counter()
         try:
-            with unheard(), without_modes():
+            with undone(lambda text: self._session.say("note", text=text)), unheard(), without_modes():
                 return work()
         finally:
             self.seconds += perf_counter() - started
@@ -194,7 +234,7 @@ class Diagnosing:
                 return Repeated(Replay.IMPOSSIBLE, str(error), place)
             samples = guilty_rows(step, is_bad, seen[place].backward.raised) if is_bad is not None else None
             chance = self._chance(step) if alarm and seen[place].finite else None
-        return Repeated(Replay.EXACT, "", place, report, samples, chance)
+        return Repeated(Replay.EXACT, "", place, report, samples, chance[1] if chance is not None else None)
 
     def _step(self, seen: Seen) -> Step:
         return step_of(seen.backward, self._tape.naming, str(Path.cwd()))
@@ -265,6 +305,16 @@ def measured(step: Step) -> tuple[float, float]:
         found = torch.autograd.grad(loss, parameters, allow_unused=True) if loss.requires_grad else ()
         norms = [float(torch.linalg.vector_norm(g.float())) for g in found if g is not None]
         return float(loss.detach()), math.hypot(*norms)
+
+
+def _with_values(parameter: Tensor, values: Tensor, asked: Callable[[], float]) -> float:
+    """An answer while a parameter has other values; it gets its own back, and its version does not move."""
+    own = parameter.data
+    parameter.data = values
+    try:
+        return asked()
+    finally:
+        parameter.data = own
 
 
 def _shown(line: SourceLine | None) -> SourceLine | None:

@@ -1,7 +1,7 @@
 """Files of the script's: what its code writes while a step is repeated, it has written once.
 
-What it has open is led to nowhere at the level of the system, so that `os.write` and extensions are caught too; to open
-another file for writing is refused, which makes the step one that cannot be repeated.
+What it has open is led to nowhere at the level of the system, so that `os.write` and extensions are caught too, and so
+is what it opens to write.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import Any
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
-class Refused(RuntimeError):
-    """A file would have been opened for writing a second time."""
+ours: set[int] = set()
+"""The descriptors of the session."""
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def unwritten() -> Iterator[None]:
 
     Where other threads are running, what is open stays as it is: what they write is to arrive.
     """
-    with _refusing():
+    with _opened_nowhere():
         if threading.active_count() > 1:
             yield
             return
@@ -41,24 +41,20 @@ def unwritten() -> Iterator[None]:
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def _opened_nowhere() -> Iterator[None]:
     here = threading.get_ident()
     plain, system = builtins.open, os.open
 
-    def refuse(path: Any) -> None:
-        if threading.get_ident() == here and path != os.devnull:
-            raise Refused(f"it opens {path} to write")
-
     @functools.wraps(plain)
     def opened(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(file, int) and isinstance(mode, str) and set(mode) & set("wax+"):
-            refuse(file)
+        if isinstance(mode, str) and set(mode) & set("wax+") and threading.get_ident() == here:
+            return plain(os.devnull, mode.replace("x", "w"), *args, **kwargs)
         return plain(file, mode, *args, **kwargs)
 
     @functools.wraps(system)
     def opened_by_number(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
-        if flags & _WRITES:
-            refuse(path)
+        if flags & _WRITES and threading.get_ident() == here:
+            return system(os.devnull, flags & os.O_ACCMODE | os.O_CLOEXEC)
         return system(path, flags, *args, **kwargs)
 
     known: list[tuple[Any, Callable[..., Any], Callable[..., Any]]] = [
@@ -77,22 +73,22 @@ def _refusing() -> Iterator[None]:
 
 @contextmanager
 def _led_away() -> Iterator[None]:
-    streams = _streams()
+    numbers = [number for number in _numbers() if _is_written(number)]
+    streams = _streams(all_of_them=any(number not in (1, 2, *ours) for number in numbers))
     _flush(streams)
     kept: list[tuple[int, int, bool]] = []
     try:
         with suppress(OSError):  # as many files as there may be are open, or there is no /dev/null
-            _lead_away(kept)
+            _lead_away(numbers, kept)
         yield
     finally:
-        _flush(streams + _streams())
+        _flush(streams)
         for number, copy, inherited in kept:
             os.dup2(copy, number, inheritable=inherited)
             os.close(copy)
 
 
-def _lead_away(kept: list[tuple[int, int, bool]]) -> None:
-    numbers = [number for number in _numbers() if _is_written(number)]  # before there are any of ours
+def _lead_away(numbers: list[int], kept: list[tuple[int, int, bool]]) -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     try:
         for number in numbers:
@@ -121,11 +117,10 @@ def _is_written(number: int) -> bool:
     return number in (1, 2) or stat.S_ISREG(kind)
 
 
-def _streams() -> list[Any]:
-    """What Python keeps in memory before it writes it."""
-    found = [
-        each for each in gc.get_objects() if type(each) in (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
-    ]
+def _streams(*, all_of_them: bool) -> list[Any]:
+    """What Python keeps in memory before it writes it; to look for all of them takes a while."""
+    kinds = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
+    found = [each for each in gc.get_objects() if type(each) in kinds] if all_of_them else []
     return [*found, *(stream for stream in (sys.__stdout__, sys.__stderr__) if stream is not None)]
 
 

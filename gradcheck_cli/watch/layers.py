@@ -14,7 +14,7 @@ from gradcheck_cli.watch.entries import Place
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.replay import model_of
 
-_MOST = 400
+_MOST = 100
 """Samples of a run that are kept in step with each other: after as many, every second step is left out."""
 
 
@@ -29,7 +29,7 @@ class Layers:
         self._naming = naming
         self._every, self._taken = 1, 0
         self._names: dict[int, str] = {}
-        self._looked: set[tuple[Place | None, int]] = set()
+        self._looked: set[tuple[Place | None, tuple[int, ...]]] = set()
 
     def due(self, step: int, seen: Seen) -> dict[str, float]:
         """|g|/|w| by layer at this step; nothing where it is not sampled."""
@@ -38,9 +38,8 @@ class Layers:
         self._taken += 1
         if self._taken % _MOST == 0:
             self._every *= 2
-        keys = {(seen.backward.place, id(parameter)) for parameter in seen.norms.parameters}
-        if not keys <= self._looked:
-            self._looked |= keys
+        if (key := (seen.backward.place, seen.norms.ids)) not in self._looked:
+            self._looked.add(key)
             named = model_of([seen.backward], self._naming).module.named_parameters()
             self._names |= {id(parameter): name for name, parameter in named}
         return relative_gradients(seen, self._names)

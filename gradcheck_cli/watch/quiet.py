@@ -7,8 +7,15 @@ import logging
 import sys
 import warnings
 from _lsprof import Profiler
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    redirect_stderr,
+    redirect_stdout,
+    suppress,
+)
 from typing import Any
 
 import torch
@@ -38,17 +45,26 @@ def unheard() -> Iterator[None]:
     Warnings are dropped where they would be shown, and which were shown already is afterwards what it was:
     `warnings.catch_warnings` would let those come again that the script has shown.
     """
+    with hushed():
+        registries, version = {id(each): dict(each) for each in _registries()}, _version()
+        try:
+            yield
+        finally:
+            _put_back(registries, version)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """The same, for what the script has just done itself: there is no warning that was not shown yet."""
     shown: Any = warnings._showwarnmsg  # type: ignore[attr-defined]
     disabled = logging.root.manager.disable
     nowhere = _Nowhere()
     warnings._showwarnmsg = lambda message: None  # type: ignore[attr-defined]
-    registries, version = {id(each): dict(each) for each in _registries()}, _version()
     logging.disable(max(disabled, logging.CRITICAL))
     try:
         with redirect_stdout(nowhere), redirect_stderr(nowhere), unwritten(), _untraced(), _unprofiled():
             yield
     finally:
-        _put_back(registries, version)
         warnings._showwarnmsg = shown  # type: ignore[attr-defined]
         logging.disable(disabled)
 
@@ -90,20 +106,20 @@ def _unprofiled() -> Iterator[None]:
 @contextmanager
 def without_modes() -> Iterator[None]:
     """Inside, no mode of the script's sees what torch is asked for, such as one that counts; a default device stays."""
-    stack, lent = torch._C, ExitStack()
-    if stack._len_torch_dispatch_stack():
-        lent.enter_context(_disable_current_modes())
-    modes = [stack._pop_torch_function_stack() for _ in range(stack._len_torch_function_stack())]
-    for mode in reversed([mode for mode in modes if isinstance(mode, DeviceContext)]):
-        stack._push_on_torch_function_stack(mode)
-    try:
-        with lent:
+    with _disable_current_modes() if torch._C._len_torch_dispatch_stack() else nullcontext():
+        modes = [torch._C._pop_torch_function_stack() for _ in range(torch._C._len_torch_function_stack())]
+        _put_on(mode for mode in reversed(modes) if isinstance(mode, DeviceContext))
+        try:
             yield
-    finally:
-        for _ in range(stack._len_torch_function_stack()):
-            stack._pop_torch_function_stack()
-        for mode in reversed(modes):
-            stack._push_on_torch_function_stack(mode)
+        finally:
+            while torch._C._len_torch_function_stack():
+                torch._C._pop_torch_function_stack()
+            _put_on(reversed(modes))
+
+
+def _put_on(modes: Iterable[Any]) -> None:
+    for mode in modes:
+        torch._C._push_on_torch_function_stack(mode)
 
 
 def unseen() -> AbstractContextManager[None]:

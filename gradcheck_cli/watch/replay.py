@@ -232,7 +232,7 @@ class Run:
         path = self._taped.model.path_of(module)
         if path is None or (self._live and self._taped.as_run and not _averages(module)):
             return module
-        return self._model.get_submodule(path)
+        return self._model.get_submodule(path) if path else self._model  # a scripted one has no get_submodule
 
     def value(self, taken: Any) -> Any:
         """What the tape has of an argument, as this run has it."""
@@ -294,7 +294,7 @@ class Run:
         return self._copies[key]
 
     def _named(self, place: tuple[str, str]) -> Tensor:
-        owner = self._model.get_submodule(place[0])
+        owner = self._model.get_submodule(place[0]) if place[0] else self._model
         found = owner._parameters.get(place[1])
         buffer = owner._buffers.get(place[1]) if found is None else found
         assert buffer is not None

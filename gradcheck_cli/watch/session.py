@@ -19,15 +19,16 @@ from typing import Any
 
 from gradcheck_cli.records.codec import WrongShape, decode, encode
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntry, Stopped
+from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntry, Sample, Stopped
 from gradcheck_cli.records.timeline import Diagnosed, Vital
+from gradcheck_cli.watch.files import ours
 
 _OPTIONS = "options.json"
 _CUT = (
     "what was seen could not be written any more, so the rest of the run is not told: is the disk full, or a limit set?"
 )
-_as_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-"""Made before the script can replace json.dumps."""
+_USUAL = {f.name: f.default for f in fields(Vital)}
+_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,29 +54,46 @@ class Session:
         self._folder = folder
         self._pid = 0
         self._path = ""
+        self._file, self._place = -1, (0, 0)
 
     def say(self, event: str, **fields: Any) -> None:
         """Add a line; one that cannot be written is lost, since the script must not suffer for it."""
         pid = os.getpid()
         if self._pid != pid:  # at first, and again in a forked child
             self._path = f"{self._folder}/{pid}-{os.urandom(4).hex()}.jsonl"
-            self._pid = pid
+            self._pid, self._place = pid, (0, 0)
             self._write("opened", encode(opening()))
         self._write(event, encode(fields))
 
     def vital(self, vital: Vital) -> None:
         """Add what was read at a step, without what is as usual."""
-        self.say("vital", **{f.name: value for f in fields(vital) if (value := getattr(vital, f.name)) != f.default})
+        self.say("vital", **{name: value for name, usual in _USUAL.items() if (value := getattr(vital, name)) != usual})
+
+    def sample(self, sample: Sample) -> None:
+        """Add what was read at a sampled step."""
+        self.say("sampled", **{f.name: getattr(sample, f.name) for f in fields(sample)})
 
     def _write(self, event: str, content: Any) -> None:
-        line = _as_json([event, content]).encode() + b"\n"
+        line = _json([event, content]).encode() + b"\n"
         with suppress(OSError):
-            # No descriptor is kept: a script may close all that it finds, and open its own under the same number.
-            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(file, line)
-            finally:
-                os.close(file)
+            if not self._is_open():
+                ours.discard(self._file)
+                self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._place = _place_of(self._file)
+                ours.add(self._file)
+            os.write(self._file, line)
+
+    def _is_open(self) -> bool:
+        """Whether the descriptor is still ours: a script may close all that it finds, and open its own."""
+        try:
+            return self._place != (0, 0) and _place_of(self._file) == self._place
+        except OSError:
+            return False
+
+
+def _place_of(file: int) -> tuple[int, int]:
+    found = os.fstat(file)
+    return found.st_dev, found.st_ino
 
 
 def opening() -> Opened:
@@ -174,6 +192,7 @@ def _process(said: Mapping[str, list[Any]]) -> Process:
         raised=all_of("raised"),
         diagnosed=all_of("diagnosed"),
         layers=all_of("layers"),
+        samples=all_of("sampled"),
         notes=tuple(dict.fromkeys(all_of("note"))),
         aside=last("aside") or "",
         stopped=last("stopped"),
@@ -187,6 +206,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "raised": partial(decode, RaisedEntry),
     "diagnosed": partial(decode, Diagnosed),
     "layers": partial(decode, LayerSample),
+    "sampled": partial(decode, Sample),
     "note": lambda content: str(content["text"]),
     "aside": lambda content: str(content["text"]),
     "stopped": partial(decode, Stopped),

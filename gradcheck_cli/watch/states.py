@@ -98,6 +98,11 @@ def noticing_structure() -> list[Callable[[], None]]:
 Kept = tuple[nn.Module, str, Tensor]
 
 
+def _is_there(buffer: Tensor | None) -> bool:
+    """Whether a buffer has values: that of a lazy module has none before the first call."""
+    return buffer is not None and not is_lazy(buffer)
+
+
 class Watch:
     """What is known of one outermost module."""
 
@@ -121,7 +126,7 @@ class Watch:
         self._training = module.training
         if self._fresh:
             states = tuple((generator, generator.read()) for generator in GENERATORS)
-            kept = [self._kept(owner, name) for owner, name in self._buffers if _is_there(owner, name)]
+            kept = [self._kept(owner, name) for owner, name in self._buffers if _is_there(owner._buffers.get(name))]
         elif not (self._drawing or self._moving):
             return (), [], []
         else:
@@ -130,7 +135,7 @@ class Watch:
                 [
                     self._kept(owner, name)
                     for owner, name in self._buffers
-                    if (id(owner), name) in self._moving and _is_there(owner, name)
+                    if (id(owner), name) in self._moving and _is_there(owner._buffers.get(name))
                 ]
                 if self._moving
                 else []
@@ -163,12 +168,6 @@ class Watch:
 def _buffers_of(module: nn.Module) -> Iterator[tuple[nn.Module, str]]:
     for owner in module.modules():
         yield from ((owner, name) for name, buffer in owner._buffers.items() if buffer is not None)
-
-
-def _is_there(owner: nn.Module, name: str) -> bool:
-    """Whether a buffer has values; that of a lazy module has none before its first call."""
-    buffer = owner._buffers.get(name)
-    return buffer is not None and not is_lazy(buffer)
 
 
 def _changed(kept: Kept, version: int) -> bool:

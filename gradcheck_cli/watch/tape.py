@@ -108,6 +108,7 @@ class Backward:
         retain: Whether the graph is kept.
         create: Whether the gradients have a graph.
         autocast: The state of autocast around it.
+        rootless: Whether none of its tensors was made by anything: each is a leaf.
         scaled: Where a GradScaler multiplied the loss: the slot of what was given to it, and the scaler.
     """
 
@@ -119,7 +120,7 @@ class Backward:
     inputs: tuple[Any, ...] | None = None
     returned: tuple[Any, ...] = ()
     raised: BaseException | None = None
-    retain = create = False
+    retain = create = rootless = False
     scaled: tuple[Slot, Any] | None = None
 
     def __init__(self, kind: str, place: Place | None, autocast: Autocast | None) -> None:
@@ -188,7 +189,11 @@ class _Mode(TorchFunctionMode):
 
 
 class Tape:
-    """Takes down calls; `taps` feeds it."""
+    """Takes down calls; `taps` feeds it.
+
+    Attributes:
+        heard: The modules that are called, and whether gradients were enabled, while somebody wants to know; None else.
+    """
 
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
@@ -197,6 +202,7 @@ class Tape:
         self.always = False
         self.copying = False
         self.naming = Roots()
+        self.heard: weakref.WeakKeyDictionary[nn.Module, bool] | None = None
         self.window = 0
         self._number = 0
         self.depth = 0
@@ -318,6 +324,7 @@ class Tape:
         here = threading.get_ident()
         if here != self._thread and (self._thread is None or (trains and not self._trains) or self._has_ended(here)):
             self._thread, self._whose = here, threading._active.get(here)  # type: ignore[attr-defined]
+            self.busy = False  # the other one may be inside a module's call
         if here == self._thread:
             self._trains = self._trains or trains
             return True
@@ -327,6 +334,10 @@ class Tape:
         """Whether the thread that was watched is over, and this is none of autograd's: Python does not know these."""
         running = threading._active  # type: ignore[attr-defined]
         return here in running and running.get(self._thread) is not self._whose  # numbers are used again
+
+    def may_be_ours(self) -> bool:
+        """Whether this thread is the one that is watched, or none is so far; asking makes it none."""
+        return self._thread in (None, threading.get_ident())
 
     def module(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
         """An outermost call of a module."""
@@ -682,6 +693,7 @@ class Tape:
             backward.why = "it starts from edges of the graph"
             return backward
         entry, take = Entry(), self._taker.take
+        backward.rootless = all([tensor.grad_fn is None for tensor in given])  # noqa: C419
         roots = tuple([take(tensor, entry) for tensor in given])
         backward.values = tuple([tensor.detach() for tensor in given])
         backward.written = tuple(map(version_of, backward.values))

@@ -39,7 +39,7 @@ def install(tape: Tape) -> Undo:
     return undo
 
 
-def _put(owner: Any, name: str, made: Callable[[Any], Any]) -> Undo:
+def put(owner: Any, name: str, made: Callable[[Any], Any]) -> Undo:
     """Replace an attribute by what is made of it."""
     own = vars(owner).get(name)
     original = getattr(owner, name)
@@ -59,6 +59,8 @@ def _module_calls(tape: Tape) -> Undo:
         @functools.wraps(original)
         def tapped(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
             try:
+                if tape.heard is not None:
+                    tape.heard[self] = torch.is_grad_enabled() or tape.heard.get(self, False)
                 if is_compiling() or tape.busy:
                     return original(self, *args, **kwargs)
                 if tape.idle():
@@ -72,7 +74,7 @@ def _module_calls(tape: Tape) -> Undo:
 
         return tapped
 
-    return _put(nn.Module, "__call__", made)
+    return put(nn.Module, "__call__", made)
 
 
 def _backward_passes(tape: Tape) -> tuple[Undo, ...]:
@@ -124,7 +126,7 @@ def _backward_passes(tape: Tape) -> tuple[Undo, ...]:
 
         return hidden(backward)
 
-    return _put(torch.Tensor, "backward", of_tensor), _put(torch.autograd, "backward", of_autograd)
+    return put(torch.Tensor, "backward", of_tensor), put(torch.autograd, "backward", of_autograd)
 
 
 def _gradients(tape: Tape) -> Undo:
@@ -155,7 +157,7 @@ def _gradients(tape: Tape) -> Undo:
 
         return hidden(tapped)
 
-    return _put(torch.autograd, "grad", made)
+    return put(torch.autograd, "grad", made)
 
 
 def _many(given: Any) -> Any:
@@ -217,9 +219,9 @@ def _single_calls(tape: Tape) -> tuple[Undo, ...]:
         return tapped
 
     return (
-        _put(torch._C.ScriptFunction, "__call__", scripted),
-        _put(torch.func, "functional_call", functional),
-        _put(torch, "compile", compiling(tape)),
+        put(torch._C.ScriptFunction, "__call__", scripted),
+        put(torch.func, "functional_call", functional),
+        put(torch, "compile", compiling(tape)),
     )
 
 
@@ -256,7 +258,7 @@ def _scalings(tape: Tape) -> Undo:
 
         return tapped
 
-    return _put(GradScaler, "scale", made)
+    return put(GradScaler, "scale", made)
 
 
 def _regions() -> Undo:
@@ -271,4 +273,4 @@ def _regions() -> Undo:
 
         return clear_autocast_cache
 
-    return _put(torch, "clear_autocast_cache", made)
+    return put(torch, "clear_autocast_cache", made)

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
+from itertools import count
 from types import FrameType
 from typing import Any, Protocol
 
@@ -35,6 +36,7 @@ class Attempt:
         scaler: The GradScaler that was asked for it, if one was and it is enabled.
         closure: Whether the backward pass runs inside it (LBFGS, Lightning).
         made_at: The file and line that made the optimiser, where that was seen.
+        asked_at: Those of the call that asks for the update.
     """
 
     optimizer: Optimizer
@@ -43,6 +45,7 @@ class Attempt:
     scaler: GradScaler | None
     closure: bool = False
     made_at: tuple[str, int] | None = None
+    asked_at: tuple[str, int] | None = None
 
     def parameters(self) -> Iterator[Tensor]:
         """What the optimiser holds."""
@@ -81,6 +84,7 @@ class Updates:
 
     def __init__(self, listener: Listener, is_ours: Callable[[], bool] = lambda: True) -> None:
         self._listener, self._is_ours = listener, is_ours
+        self._next = count()  # one that is gone leaves its number to nobody
         self._numbers: weakref.WeakKeyDictionary[Optimizer, list[int]] = weakref.WeakKeyDictionary()
         self._known: weakref.WeakKeyDictionary[Optimizer, tuple[str, int] | None] = weakref.WeakKeyDictionary()
         self._scaled: Any = WeakIdKeyDictionary()  # of the scaled loss: the loss, and the scaler
@@ -92,6 +96,10 @@ class Updates:
     def optimizers(self) -> list[Optimizer]:
         """Those that were made since we watch, and those that have stepped."""
         return list(self._known)
+
+    def has_stepped(self, optimizer: Optimizer) -> bool:
+        """Whether it was asked for an update yet."""
+        return optimizer in self._numbers
 
     def scale_of(self, loss: Tensor) -> tuple[Tensor, GradScaler] | None:
         """The loss before a GradScaler multiplied it, and that scaler; None where none did."""
@@ -133,12 +141,12 @@ class Updates:
 
     def _made(self, original: Callable[..., None], optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
         original(optimizer, *args, **kwargs)
-        self._known[optimizer] = _users_line()
+        self._known[optimizer] = users_line()
 
     def _copied(self, original: Callable[..., None], optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
         """A state is given to a copy, or to one that is unpickled; or to one that was there."""
         original(optimizer, *args, **kwargs)
-        self._known.setdefault(optimizer, _users_line())
+        self._known.setdefault(optimizer, users_line())
 
     def _scaling(self, original: Callable[..., Any], scaler: GradScaler, outputs: Any) -> Any:
         returned = original(scaler, outputs)
@@ -178,9 +186,12 @@ class Updates:
     def _begin(self, optimizer: Optimizer, scaler: GradScaler | None, *, closure: bool = False) -> Attempt:
         self.seen = True
         self._known.setdefault(optimizer, None)
-        entry = self._numbers.setdefault(optimizer, [len(self._numbers), 0])
+        if optimizer not in self._numbers:
+            self._numbers[optimizer] = [next(self._next), 0]
+        entry = self._numbers[optimizer]
         entry[1] += 1
-        attempt = self.inside = Attempt(optimizer, entry[0], entry[1], scaler, closure, self._known[optimizer])
+        made_at = self._known[optimizer]
+        attempt = self.inside = Attempt(optimizer, entry[0], entry[1], scaler, closure, made_at, users_line())
         self._listener.updating(attempt)
         return attempt
 
@@ -196,7 +207,7 @@ def _is_running(frame: FrameType, now: FrameType | None) -> bool:
     return now is not None
 
 
-def _users_line() -> tuple[str, int] | None:
+def users_line() -> tuple[str, int] | None:
     """The innermost line outside torch and gradcheck of those that are being run."""
     frame = sys._getframe(1)
     while frame is not None:

@@ -45,20 +45,22 @@ class Norms:
 def gradient_norms(parameters: Sequence[Tensor]) -> Norms:
     """The norms of the gradients that these parameters have now, in float32 or better; one transfer per device.
 
-    A norm that is not finite is taken again with scaling: the square of a finite float32 may be Inf.
+    A norm that is not finite is taken again with scaling: the square of a finite float32 may be Inf. Gradients of
+    which a process has only a part (DTensor) are left out: their norm is not to be had without the other processes.
     """
-    with untouched(), torch.no_grad():
-        held = [p for p in parameters if p.grad is not None]
-        grads = [local(p.grad) for p in held]  # type: ignore[arg-type]
-        plain = all(g.layout is torch.strided and not g.is_complex() for g in grads)
+    with untouched():
+        held = [p for p in parameters if p.grad is not None and not hasattr(p.grad, "device_mesh")]
+        grads = [p.grad for p in held]
+        plain = all(g.layout is torch.strided and not g.is_complex() for g in grads)  # type: ignore[union-attr]
         if held and plain:
             try:
-                values = _together(grads)
+                values = _together(grads)  # type: ignore[arg-type]
             except (RuntimeError, NotImplementedError):  # a kind of tensor that the fused kernel does not know
                 plain = False
         if not held or not plain:
-            values = settle([norm(g) for g in grads])
-        values = [v if math.isfinite(v) else settle([norm(g)])[0] for v, g in zip(values, grads, strict=True)]
+            values = settle([norm(g) for g in grads])  # type: ignore[arg-type]
+        if not math.isfinite(sum(values)):
+            values = [v if math.isfinite(v) else settle([norm(g)])[0] for v, g in zip(values, grads, strict=True)]  # type: ignore[arg-type]
         return Norms(tuple(held), tuple(values), tuple(map(id, held)))
 
 
@@ -78,7 +80,11 @@ def _wide(gradients: list[Tensor]) -> torch.dtype:
 
 def number(value: Tensor) -> float | None:
     """A loss as a number; None for what is no single real number."""
-    with untouched(), torch.no_grad():
-        if value.numel() != 1 or value.is_complex():
+    with untouched():
+        if (
+            value.numel() != 1
+            or value.is_complex()
+            or any(not p.is_replicate() for p in getattr(value, "placements", ()))
+        ):
             return None
         return float(local(value.detach()).item())

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import perf_counter  # as it is now: a script may put its own clock in its place
 
 from torch import Tensor
 
@@ -28,8 +28,12 @@ from gradcheck_cli.watch.byhand import ByHand
 from gradcheck_cli.watch.diagnosing import Chance, Diagnosing, Explain, Seen
 from gradcheck_cli.watch.ending import listen
 from gradcheck_cli.watch.layers import Layers
+from gradcheck_cli.watch.loop.facts import Found
+from gradcheck_cli.watch.loop.judging import Loop
+from gradcheck_cli.watch.loop.looking import Looking
 from gradcheck_cli.watch.phases import Phases
 from gradcheck_cli.watch.quiet import without_modes
+from gradcheck_cli.watch.sampling import Sampling
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.traces import deeper
@@ -76,7 +80,17 @@ class Watcher:
         self._alarms, self._phases, self._asked = Alarms(), Phases(), Asked(options)
         self._layers = Layers(self._tape.naming)
         self._accumulation = Accumulation()
+        self._loop = Loop()
         self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation)
+        self._sampling = Sampling(options, self._tape, chance)
+        self._looking = Looking(
+            self._tape,
+            self._updates,
+            self._accumulation,
+            self._tape.may_be_ours,
+            self._guarded,
+            self._diagnosing,
+        )
         self._group = _Group()
         self._running: Backward | None = None
         self._by_hand = ByHand()
@@ -92,11 +106,13 @@ class Watcher:
         """Begin to watch."""
         self._remove = taps.install(self._tape)
         self._updates.install()
+        self._looking.calls.install()
         atexit.register(self._ending)
         self._undo = [listen(self._stopping), retelling(), deeper()]
 
     def remove(self) -> None:
         """Leave torch as it was."""
+        self._looking.calls.remove()
         self._remove()
         self._updates.remove()
         while self._undo:
@@ -110,6 +126,7 @@ class Watcher:
             self._end_the_script()
         if self._group.closed:
             self._group = _Group()
+        self._looking.forward()
 
     def began(self, backward: Backward) -> None:
         """A backward pass is about to run."""
@@ -122,12 +139,14 @@ class Watcher:
             if self._group.closed:
                 self._group = _Group()
             self._accumulation.began(backward)
+            self._looking.began(backward)
 
     def ended(self, backward: Backward, raised: BaseException | None) -> None:
         """It has run, or raised."""
         self._running = None
         with self._guarded():
             self._accumulation.ended(backward, raised)
+            self._looking.ended(backward)
             if raised is None:
                 self._read(backward)
 
@@ -148,17 +167,26 @@ class Watcher:
         with self._guarded():
             if self._running is None and not attempt.closure:  # else judged when the backward pass has ended
                 self._judge(attempt)
+                self._sampling.before(self._steps, attempt, self._group.seen, self._elapsed())
+                self._look(attempt)
             self._tape.close()
 
     def updated(self, attempt: Attempt) -> None:
         """It has been made."""
         with self._guarded():
-            self._accumulation.updated()
             if self._running is not None:
+                self._accumulation.updated()
                 self._consumed = True
                 return
-            if attempt.closure and not self._group.judged:
-                self._judge(attempt)
+            if attempt.closure:
+                if not self._group.judged:
+                    self._judge(attempt)
+                self._look(attempt)
+            if (sample := self._sampling.after()) is not None:
+                self._session.sample(sample)
+                self._alarms.sampled(sample)
+            self._looking.updated(attempt)
+            self._accumulation.updated()
             self._group.close()
             self._tape.reopen()
 
@@ -197,8 +225,9 @@ class Watcher:
         return (backward.values[0], 1.0) if scaled is None else (scaled[0], float(scaled[1].get_scale()))
 
     def _held(self) -> list[Tensor]:
-        groups = (group for optimizer in self._updates.optimizers() for group in optimizer.param_groups)
-        return list({id(p): p for group in groups for p in group["params"]}.values())
+        """What the optimisers hold, each once."""
+        lists = [group["params"] for optimizer in self._updates.optimizers() for group in optimizer.param_groups]
+        return lists[0] if len(lists) == 1 else list({id(p): p for each in lists for p in each}.values())
 
     def _judge(self, attempt: Attempt | None) -> None:
         """Read a step, hear what the alarms say of it, and explain it where it is asked for."""
@@ -223,6 +252,15 @@ class Watcher:
             self._session.say("layers", step=self._steps, relative_gradient=found)
         if self._steps % _COST_EVERY == 0:
             self._tell_cost()
+
+    def _look(self, attempt: Attempt) -> None:
+        """Hear what the calls show of an update, and tell it."""
+        for fault in self._loop.see(self._looking.facts(attempt, self._group.seen, self._steps)):
+            raised = _raised(fault, self._steps, attempt.number)
+            self._alarms.know(raised)
+            self._diagnosing.known(raised, attempt.own_step, fault.line, attempt.made_at)
+            if self._options.stop_on_alarm:
+                self._stop = "alarm"
 
     def _is_confirmed(self, raised: Sequence[Raised]) -> bool:
         """Whether an alarm stands; those that only time can judge are judged again now and then."""
@@ -255,7 +293,8 @@ class Watcher:
         if not self._group.seen:
             return None
         last = self._group.seen[-1]
-        norm = last.norms.over(attempt.parameters()) if attempt else last.norms.whole()
+        part = attempt is not None and len(self._updates.optimizers()) > 1
+        norm = last.norms.over(attempt.parameters()) if part and attempt else last.norms.whole()
         return None if norm is None else norm / (last.scale or 1.0)
 
     def _before(self, alarm: Raised, vital: Vital) -> float | None:
@@ -301,8 +340,11 @@ class Watcher:
         if os.getpid() == self._process and self._steps:
             self._tell_cost()
 
+    def _elapsed(self) -> float:
+        return perf_counter() - self._began
+
     def _tell_cost(self) -> None:
-        total = perf_counter() - self._began
+        total = self._elapsed()
         self._session.say(
             "cost",
             steps=self._steps,
@@ -330,3 +372,8 @@ class Watcher:
         self.remove()
         trace = traceback.format_exc() if os.environ.get("GRADCHECK_DEBUG") else ""
         self._session.say("aside", text=f"{type(error).__name__}: {error}"[:500], trace=trace)
+
+
+def _raised(fault: Found, step: int, optimizer: int) -> Raised:
+    evidence = {"code": fault.code, "since": fault.since, **fault.evidence}
+    return Raised(kind=AlarmKind.LOOP, step=step, optimizer=optimizer, message=fault.message, evidence=evidence)

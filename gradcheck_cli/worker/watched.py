@@ -50,9 +50,8 @@ class _Explaining:
 
 
 @pythons_own()
-def _chance(step: Step) -> float | None:
-    """Lm of a step (THEORY.md, section 4a)."""
+def _chance(step: Step) -> tuple[float, float] | None:
+    """The loss of a step, and Lm (THEORY.md, section 4a)."""
     from gradcheck_cli.probe import chance
 
-    found = chance(step)
-    return found[1] if found is not None else None
+    return chance(step)

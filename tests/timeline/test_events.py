@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from gradcheck_cli.records.session import Process
-from gradcheck_cli.records.timeline import AlarmKind, Outcome, Replay
+from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Replay
 from gradcheck_cli.timeline.events import Event, events_of, of_one_job, rejudged
 from tests.timeline.sessions import NAN, SPIKE, Session, ddp, entry, falling, finding, judged, nan, process, vitals
 
@@ -93,3 +93,21 @@ def test_ranks_are_of_one_job() -> None:
     assert of_one_job(one, one)
     assert not of_one_job(one, Process(pid=2))
     assert of_one_job(replace(one, world=2), Process(pid=2, rank=1, world=2))
+
+
+LOOP = Raised(kind=AlarmKind.LOOP, step=90, optimizer=0, message="m", evidence={"code": "GC650", "since": 88})
+
+
+def test_faults_of_the_loop_stand_as_they_were_told_and_come_first() -> None:
+    other = replace(LOOP, evidence={"code": "GC661", "since": 82})
+    made = process(vitals=vitals([*falling(72), *[math.nan] * 40]), raised=(entry(LOOP), entry(other)))
+    found = events_of((made,), rejudged, 5)
+    assert [event.judged.raised.evidence.get("code") for event in found] == ["GC650", "GC661", None]
+    assert [event.judged.outcome for event in found] == [Outcome.CONFIRMED] * 3
+    assert [event.is_of_the_loop for event in found] == [True, True, False]
+
+
+def test_a_fault_of_the_loop_on_all_ranks_is_told_once() -> None:
+    made = tuple(process(rank=rank, world=2, raised=(entry(LOOP),)) for rank in range(2))
+    (event,) = events_of(made, rejudged, 5)
+    assert event.among == "on all 2 ranks"

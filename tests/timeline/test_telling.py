@@ -6,7 +6,7 @@ from gradcheck_cli.records.choices import Decision, Family, Severity, Status
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.spec import Waiver
-from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Replay, Why
+from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Raised, Replay, Why
 from gradcheck_cli.timeline.events import Event, events_of
 from gradcheck_cli.timeline.telling import alarm_of, first_judged
 from tests.timeline.sessions import (
@@ -235,3 +235,31 @@ def test_evidence_and_place_are_the_alarms_own() -> None:
     later = raised(AlarmKind.GRAD_SPIKE, 80, "m", z=18.0)
     told = alarm(of(later, micro_batch=3, optimizer_step=20))
     assert (told.micro_batch, told.optimizer_step, told.evidence["z"]) == (3, 20, 18.0)
+
+
+def test_a_fault_of_the_loop_is_told_by_its_own_row_with_its_line_and_cure() -> None:
+    evidence = {"code": "GC650", "since": 2}
+    fault = Raised(kind=AlarmKind.LOOP, step=4, optimizer=0, message="nothing clears them", evidence=evidence)
+    told = alarm(of(fault, report=None, replay=Replay.IMPOSSIBLE))
+    (finding_,) = told.report.findings
+    assert (told.kind, told.report.status) == (AlarmKind.LOOP, Status.ILL)
+    assert (finding_.code, finding_.rule, finding_.cause) == ("GC650", "never-cleared", "missing-zero-grad")
+    assert finding_.source == BACKWARD
+    assert finding_.why.endswith("first at step 2")
+    assert [remedy.id for remedy in finding_.remedies] == ["zero-grad"]
+
+
+def test_updates_below_the_rounding_of_half_precision_are_cured_by_float32() -> None:
+    for dtype, first_remedy in (("bfloat16", "fp32"), ("float32", "higher-lr")):
+        evidence = {"code": "GC673", "since": 1, "dtype": dtype}
+        fault = Raised(kind=AlarmKind.LOOP, step=10, optimizer=0, message="m", evidence=evidence)
+        told = alarm(of(fault, report=None, replay=Replay.IMPOSSIBLE))
+        assert told.report.findings[0].remedies[0].id == first_remedy
+
+
+def test_a_fault_of_the_loop_does_not_hide_that_the_run_learned() -> None:
+    fault = Raised(kind=AlarmKind.LOOP, step=4, optimizer=0, message="m", evidence={"code": "GC661", "since": 1})
+    made = replace(process(), raised=(entry(fault),))
+    found, explains = first(Session((made,), (judged(fault),)), exploding(evidence={}))
+    assert explains == []
+    assert found.report.findings[0].severity is Severity.NOTE

@@ -8,7 +8,7 @@ import math
 
 import pytest
 
-from gradcheck_cli.records.timeline import AlarmKind, Outcome, Vital
+from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital
 from gradcheck_cli.watch.alarms import Alarms
 from tests.watch.record import SERIES, read
 from tests.watch.synthetic import is_finding, judged, scored, series
@@ -114,3 +114,13 @@ def test_synthetic_runs() -> None:
     assert sum(score.runs for score in scores.values()) >= 2000
     assert sum(score.false for score in healthy) == 0
     assert sum(score.found for score in scores.values()) >= 0.95 * sum(score.ill for score in scores.values())
+
+
+def test_what_the_calls_show_is_confirmed_at_once() -> None:
+    alarms = Alarms()
+    raised = Raised(kind=AlarmKind.LOOP, step=4, optimizer=0, message="m", evidence={"code": "GC650"})
+    alarms.see(Vital(step=4, loss=1.0, grad_norm=1.0))
+    alarms.know(raised)
+    alarms.see(Vital(step=9, loss=1.0, grad_norm=1.0))
+    (alarm,) = alarms.judged()
+    assert (alarm.raised, alarm.outcome, alarm.finding, alarm.last_step) == (raised, Outcome.CONFIRMED, True, 9)

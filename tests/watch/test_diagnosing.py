@@ -14,6 +14,7 @@ from torch.optim import SGD
 from gradcheck_cli.records.spec import Pass, Step, Target
 from gradcheck_cli.records.timeline import AlarmKind, Replay
 from gradcheck_cli.watch.diagnosing import Seen, guilty_rows, measured
+from gradcheck_cli.watch.tape import Backward
 from gradcheck_cli.watch.vitals import Norms
 from tests.watch.watching import Explaining, watching
 
@@ -230,3 +231,54 @@ def test_the_explanation_may_take_its_time_which_is_no_cost_of_watching(tmp_path
     cost = watched.process.cost
     assert cost is not None and cost.diagnoses > 0.3 > cost.watching >= 0
     assert cost.steps == 2
+
+
+class Parts(nn.Module):
+    """What is used, what is cut off, and what is called for nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cut, self.used, self.spare = nn.Linear(3, 4), nn.Linear(4, 1), nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.cut(x).detach()
+        self.spare(hidden)
+        out: Tensor = self.used(hidden)
+        return out
+
+
+def test_what_a_loss_depends_on_and_that_nothing_of_it_is_left(tmp_path: Path) -> None:
+    model = Parts()
+    with watching(tmp_path, first=False) as watched:
+        loss = model(torch.ones(2, 3)).square().sum()
+        backward = watched.watcher._tape.started("backward", loss, None, False, False, None)
+        before = [p.detach().clone() for p in model.parameters()]
+        versions = [p._version for p in model.parameters()]
+        found = {name for name, p in model.named_parameters() if watched.watcher._diagnosing.depends(backward, p)}
+        assert all(map(torch.equal, model.parameters(), before))
+        assert [p._version for p in model.parameters()] == versions
+        loss.backward()
+    assert found == {"cut.weight", "cut.bias", "used.weight", "used.bias"}
+
+
+def test_what_cannot_be_taken_again_is_not_said_to_depend_on_anything(tmp_path: Path) -> None:
+    model = Parts()
+    with watching(tmp_path, first=False) as watched:
+        backward = Backward("backward", None, None)
+        backward.why = "nothing was seen"
+        assert not watched.watcher._diagnosing.depends(backward, model.used.weight)
+
+
+def test_whether_all_gradients_lead_through_a_layer(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
+    beside = nn.Linear(3, 1).requires_grad_(False)
+    model[1].requires_grad_(False)
+    with watching(tmp_path, first=False) as watched:
+        x = torch.ones(2, 3)
+        loss = (model(x) - beside(x)).square().sum()
+        backward = watched.watcher._tape.started("backward", loss, None, False, False, None)
+        leads = watched.watcher._diagnosing.leads_through
+        assert leads(backward, model[1].weight)
+        assert not leads(backward, beside.weight)
+        loss.backward()
+    assert model[1].weight.count_nonzero() == 4

@@ -13,7 +13,8 @@ from gradcheck_cli.watch.ending import listen
 
 
 @pytest.fixture
-def heard() -> Iterator[list[BaseException | None]]:
+def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException | None]]:
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)  # a library of another test may have set its own
     found: list[BaseException | None] = []
     before = sys.excepthook, sys.__excepthook__, sys.exit, threading.excepthook
     undo = listen(found.append)

@@ -49,26 +49,26 @@ def test_the_relative_gradient_of_a_linear_chain(scale: float) -> None:
 def test_weight_and_bias_are_one_layer_and_a_parameter_of_the_model_itself_has_the_name_of_none() -> None:
     weight, bias, own = torch.full((3,), 3.0), torch.full((1,), 4.0), torch.ones(1)
     names = {id(weight): "fc.weight", id(bias): "fc.bias", id(own): "scale"}
-    seen = Seen(None, 1.0, Norms((weight, bias, own), (6.0, 8.0, 0.5)), 1.0)  # type: ignore[arg-type]
+    seen = Seen(None, 1.0, Norms((weight, bias, own), (6.0, 8.0, 0.5), (1, 2, 3)), 1.0)  # type: ignore[arg-type]
     assert relative_gradients(seen, names) == pytest.approx({"fc": 10.0 / math.sqrt(27 + 16), "": 0.5})
 
 
 def test_a_layer_of_zeros_and_one_without_a_name_are_left_out() -> None:
     zero, other = torch.zeros(3), torch.ones(3)
-    seen = Seen(None, 1.0, Norms((zero, other), (1.0, 1.0)), 1.0)  # type: ignore[arg-type]
+    seen = Seen(None, 1.0, Norms((zero, other), (1.0, 1.0), (1, 2)), 1.0)  # type: ignore[arg-type]
     assert relative_gradients(seen, {id(zero): "a.weight"}) == {}
     assert relative_gradients(seen, {}) == {}
 
 
 def test_ever_fewer_steps_are_taken() -> None:
-    """400 steps each, then 400 of every second, then of every fourth."""
+    """100 steps each, then 100 of every second, then of every fourth."""
     verifier = Verifier(0)
     with watched(verifier) as tape:
         net = Net()
         net(torch.ones(1, 4)).sum().backward()
         seen, layers = seen_of(verifier, list(net.parameters())), Layers(tape.naming)
-        taken = [step for step in range(1, 2001) if layers.due(step, seen)]
-    assert taken == [*range(1, 401), *range(402, 1201, 2), *range(1204, 2001, 4)]
+        taken = [step for step in range(1, 501) if layers.due(step, seen)]
+    assert taken == [*range(1, 101), *range(102, 301, 2), *range(304, 501, 4)]
 
 
 def test_two_models_in_turn_are_looked_up_once_each(monkeypatch: pytest.MonkeyPatch) -> None:

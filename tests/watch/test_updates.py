@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import math
 import pickle
 from collections.abc import Iterator
@@ -320,3 +321,24 @@ def test_a_compiled_step_has_the_graphs_that_it_has_without_us() -> None:
     with listening() as (listener, updates):
         assert compiled(3) == bare
         assert listener.told == [] and len(updates.optimizers()) <= 1
+
+
+def test_the_number_of_an_optimizer_that_is_gone_is_not_given_again() -> None:
+    seen: list[int] = []
+
+    class Numbers:
+        def updating(self, attempt: Attempt) -> None:
+            seen.append(attempt.number)
+
+        def updated(self, attempt: Attempt) -> None:
+            pass
+
+    updates = Updates(Numbers(), lambda: True)
+    updates.install()
+    try:
+        for _ in range(2):
+            torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1).step()
+            gc.collect()
+    finally:
+        updates.remove()
+    assert seen == [0, 1]

@@ -435,3 +435,16 @@ def test_modules_inside_each_other_are_called_as_deeply_as_without_us(tmp_path: 
         with torch.no_grad():
             net(x)
     assert sys.getrecursionlimit() == limit
+
+
+def test_a_fault_of_the_loop_is_told_with_its_line_and_ends_the_script_where_that_is_asked(tmp_path: Path) -> None:
+    model = Scale()
+    with watching(tmp_path, first=False, stop_on_alarm=True) as watched, pytest.raises(SystemExit):
+        optimizer = SGD(model.parameters(), lr=1e-3)
+        for _ in range(20):
+            model(X).sum().backward()
+            optimizer.step()
+    (entry,) = watched.process.raised
+    assert (entry.raised.kind, entry.raised.step, entry.raised.evidence["code"]) == (AlarmKind.LOOP, 4, "GC650")
+    assert entry.source is not None and entry.source.code == "model(X).sum().backward()"
+    assert watched.process.stopped == Stopped(step=4, why="alarm")

@@ -1,0 +1,69 @@
+"""Remedies for the training loop itself."""
+
+from __future__ import annotations
+
+from gradcheck_cli.remedies.row import remedy
+
+_OPTIM = "PyTorch docs, torch.optim: https://docs.pytorch.org/docs/stable/optim.html"
+_AMP = "PyTorch docs, automatic mixed precision examples: https://docs.pytorch.org/docs/stable/notes/amp_examples.html"
+_AUTOGRAD = "PyTorch docs, autograd mechanics: https://docs.pytorch.org/docs/stable/notes/autograd.html"
+
+REMEDIES = (
+    remedy(
+        "zero-grad",
+        "clear the gradients once an update",
+        "backward() adds to what is there. Clear after the update, or before the first backward pass of the next.",
+        "optimizer.zero_grad()",
+        unless="between the backward passes whose gradients one update is to have",
+        source=_OPTIM,
+        causes="missing-zero-grad:1",
+    ),
+    remedy(
+        "call-order",
+        "zero_grad(), backward(), clip, step(): this order",
+        "After train(). With a GradScaler: scale(loss).backward(), unscale_(optimizer), clip, scaler.step(optimizer), "
+        "scaler.update(). What is made, loaded or initialised once stands before the loop.",
+        "optimizer.zero_grad(); loss.backward(); optimizer.step()",
+        unless="where gradients are put together by hand: then say so in the loop",
+        source=f"{_OPTIM}; {_AMP}",
+        causes="call-order:1 clip-before-unscale:1 no-clipping:2",
+    ),
+    remedy(
+        "add-to-optimizer",
+        "give the optimiser all that is to learn",
+        "A module that stands beside the model, or in a plain list of it, is not in model.parameters().",
+        "optimizer = torch.optim.AdamW([*encoder.parameters(), *decoder.parameters()], lr=1e-3)",
+        unless="where it is to stay as it is: requires_grad_(False) says so, and saves its gradients",
+        source=_OPTIM,
+        causes="parameters-without-optimizer:1",
+    ),
+    remedy(
+        "new-optimizer",
+        "make the optimiser when the model is complete",
+        "An optimiser holds the tensors that it was given; copies and replacements are others. load_state_dict() "
+        "writes into those that are there. The scheduler comes last.",
+        "model = build().to(device); optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)",
+        unless="in the loop: it would forget its averages at each step",
+        source=_OPTIM,
+        causes="stale-optimizer:1",
+    ),
+    remedy(
+        "unfreeze",
+        "thaw what is new, after the freezing",
+        "Freezing all and then replacing the head leaves the head free; in the other order it is frozen too.",
+        "model.head.requires_grad_(True)",
+        unless="where a fixed random layer is meant",
+        source=_AUTOGRAD,
+        causes="frozen-by-mistake:1",
+    ),
+    remedy(
+        "schedule-per-epoch",
+        "step the scheduler as often as it counts",
+        "T_max, step_size and total_steps count calls of scheduler.step(): one that counts epochs is stepped outside "
+        "of the loop over batches.",
+        "scheduler.step()  # after the loop over batches, inside of that over epochs",
+        unless="where it is made for batches: then T_max is epochs times batches",
+        source=_OPTIM,
+        causes="lr-zero:1",
+    ),
+)

@@ -1,0 +1,82 @@
+"""Train and eval mode of what is trained, where it matters."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.dropout import _DropoutNd
+
+from gradcheck_cli.watch.loop.calls import Calls, Line
+from gradcheck_cli.watch.loop.signs import LONG_ROW
+from gradcheck_cli.watch.tape import Backward
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """The mode of the model at one update; the fields are those of `Facts`, with the line as it was noted."""
+
+    evaluates: bool = False
+    trained_before: bool = False
+    untouched_norms: bool = False
+    line: Line | None = None
+
+
+class Modes:
+    """Tells it. Nothing is looked for in a model that is in train mode, or for long in one that is not.
+
+    Args:
+        calls: Knows who put what into eval mode.
+    """
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._trained: set[int] = set()
+        self._times: dict[int, int] = {}
+        self._layers: weakref.WeakKeyDictionary[nn.Module, list[nn.Module]] = weakref.WeakKeyDictionary()
+
+    def of(self, optimizer: int, backwards: Sequence[Backward], held: Sequence[Tensor]) -> Mode:
+        """The mode at an update of an optimiser, by its number."""
+        entries = [entry for backward in backwards for entry in backward.entries if entry.parameters]
+        if not entries or any(entry.training for entry in entries):
+            if entries:
+                self._trained.add(optimizer)
+            self._times[optimizer] = 0
+            return Mode()
+        self._times[optimizer] = self._times.get(optimizer, 0) + 1
+        if self._times[optimizer] > LONG_ROW:
+            return Mode()
+        mine = {id(p) for p in held}
+        called = [entry.call for entry in entries if any(id(p) in mine for p in entry.parameters)]
+        layers = [layer for module in called for layer in self._of_mode(module) if not layer.training]
+        norms = [layer for layer in layers if isinstance(layer, _NormBase)]
+        return Mode(
+            evaluates=bool(layers),
+            trained_before=optimizer in self._trained,
+            untouched_norms=any(_is_untouched(norm) for norm in norms),
+            line=self._line_of(layers[0]) if layers else None,
+        )
+
+    def _of_mode(self, module: nn.Module) -> list[nn.Module]:
+        """The layers inside that do something else in train mode."""
+        if module not in self._layers:
+            self._layers[module] = [each for each in module.modules() if _has_modes(each)]
+        return self._layers[module]
+
+    def _line_of(self, layer: nn.Module) -> Line | None:
+        found = [line for module, line in self._calls.modes.items() if any(each is layer for each in module.modules())]
+        return found[-1] if found else None
+
+
+def _has_modes(module: nn.Module) -> bool:
+    if isinstance(module, _DropoutNd):
+        return module.p > 0
+    return isinstance(module, _NormBase) and module.running_mean is not None
+
+
+def _is_untouched(norm: nn.Module) -> bool:
+    seen = norm.num_batches_tracked
+    return isinstance(seen, Tensor) and not int(seen)

@@ -1,0 +1,63 @@
+"""Whether updates move parameters, and whether something moves them back: looked at in an optimiser's first updates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.loop.judging import STILL
+
+_LOOKED = 12
+"""First updates that are looked at."""
+_ELEMENTS = 1024
+"""Elements of a parameter that stand for it, until all of them have to be looked at."""
+
+
+class Moving:
+    """The parameters of one optimiser before and after its first updates.
+
+    Attributes:
+        moved: Whether its last update moved any of them; None where that was not looked at.
+        reset: Whether they are again what they were before the last update, which moved them.
+    """
+
+    def __init__(self) -> None:
+        self.moved: bool | None = None
+        self.reset = False
+        self._before: list[Tensor] = []
+        self._ever = self._whole = False
+
+    def updating(self, number: int, parameters: Sequence[Tensor]) -> None:
+        """Its `number`-th update is about to be made; each parameter has to be the same at every call."""
+        if number > _LOOKED:
+            self._before, self.moved, self.reset = [], None, False
+            return
+        self._whole = number >= STILL - 1 and not self._ever
+        now = _parts(parameters, whole=self._whole)
+        self.reset = bool(self.moved) and _alike(now, self._before)
+        self._before = now
+
+    def updated(self, parameters: Sequence[Tensor]) -> None:
+        """It has been made."""
+        if self._before:
+            self.moved = not _alike(_parts(parameters, whole=self._whole), self._before)
+            self._ever = self._ever or self.moved
+
+
+def parts_of_one(parameter: Tensor, *, whole: bool = False) -> Tensor:
+    """A copy of a parameter's first elements, or of all."""
+    flat = parameter.detach().reshape(-1)
+    return (flat if whole else flat[:_ELEMENTS]).clone()
+
+
+def _parts(parameters: Sequence[Tensor], *, whole: bool) -> list[Tensor]:
+    with untouched():
+        return [parts_of_one(p, whole=whole) for p in parameters if p.layout is torch.strided]
+
+
+def _alike(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+    with untouched():
+        return len(one) == len(other) and all(map(torch.equal, one, other))

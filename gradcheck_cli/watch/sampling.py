@@ -1,0 +1,226 @@
+"""The sampled vitals: what is too dear to be read at every step (THEORY.md, section 7).
+
+A sample is begun before an update and ended after it: own-batch descent and the size of the update need both sides of
+it. The step is repeated without gradients and with its own random state, and nothing of it stays behind.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.session import Sample
+from gradcheck_cli.records.spec import Step
+from gradcheck_cli.runtime.norms import settle
+from gradcheck_cli.runtime.passes import forward_pass
+from gradcheck_cli.runtime.state import preserved
+from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.activity import Activity
+from gradcheck_cli.watch.diagnosing import Chance, Seen
+from gradcheck_cli.watch.quiet import hushed
+from gradcheck_cli.watch.replay import step_of
+from gradcheck_cli.watch.tape import Tape
+from gradcheck_cli.watch.updates import Attempt
+
+_FIRST = 16
+"""The first sampled step. Steps 32, 64, 128, ... are sampled as well, whatever that costs, so that a slow machine comes
+to the same verdict. A sample takes three forward passes and their care, about two steps: three in the first hundred."""
+_SHARE = 0.5
+"""Share of the budget that further samples may take."""
+_MOST_ELEMENTS = 2**22
+"""Elements of the parameters that are copied to see how far an update moves them, 16 MiB of float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A sample that waits for its update."""
+
+    attempt: Attempt
+    number: int
+    step: Step | None
+    loss: float | None
+    chance: float | None
+    parts: list[Part]
+    before: list[Tensor]
+    decay: float | None
+    started: float
+
+
+class Sampling:
+    """Says when a sample is due, and takes it.
+
+    Args:
+        options: `every` and `budget` are read.
+        tape: The tape of the run; it is quiet while a step is repeated.
+        chance: Measures Lm of a step.
+    """
+
+    def __init__(self, options: RunOptions, tape: Tape, chance: Chance) -> None:
+        self._every, self._budget = options.every, _SHARE * options.budget / 100
+        self._tape, self._chance = tape, chance
+        self._next: dict[int, int] = {}
+        self._spent, self._last = 0.0, 0.0
+        self._begun: _Begun | None = None
+
+    def before(self, number: int, attempt: Attempt, seen: Sequence[Seen], elapsed: float) -> None:
+        """An update is about to be made.
+
+        Args:
+            number: The step's.
+            attempt: Which update.
+            seen: The backward passes that it is made of.
+            elapsed: Seconds since the first step.
+        """
+        self._begun = None
+        if not seen or not all(each.finite for each in seen) or not self._due(number, attempt, elapsed):
+            return
+        started = time.perf_counter()
+        step = self._repeatable(seen)
+        loss = chance = None
+        if step is not None:
+            with self._tape.quiet(), hushed():
+                loss, chance = self._chance(step) or (loss_of(step), None)
+            step = step if loss == seen[-1].loss else None
+        with untouched(), torch.no_grad():
+            parts = parts_of(attempt)
+            before = [part.values.clone() for part in parts]
+            decay = decay_of(attempt)
+        spent = time.perf_counter() - started
+        self._begun = _Begun(attempt, number, step, loss, chance, parts, before, decay, spent)
+
+    def after(self) -> Sample | None:
+        """The update has been made; the sample, where one was begun."""
+        begun, self._begun = self._begun, None
+        if begun is None:
+            return None
+        started = time.perf_counter()
+        after, activity = None, Activity({} if begun.step is None else names_in(begun.step))
+        if begun.step is not None:
+            with self._tape.quiet(), hushed():
+                after = loss_of(begun.step, activity)
+        with untouched(), torch.no_grad():
+            update, rms, weight = _moved(begun.parts, begun.before, begun.attempt)
+        self._last = begun.started + time.perf_counter() - started
+        self._spent += self._last
+        return Sample(
+            step=begun.number,
+            optimizer=begun.attempt.number,
+            loss=begun.loss if begun.step else None,
+            after=after,
+            chance=begun.chance if begun.step else None,
+            update=update,
+            update_rms=rms,
+            weight=weight,
+            decay=begun.decay,
+            dead=activity.dead,
+            saturated=activity.saturated,
+        )
+
+    def _due(self, number: int, attempt: Attempt, elapsed: float) -> bool:
+        if self._every is not None:
+            return number % self._every == 0
+        following = self._next.setdefault(attempt.number, _FIRST)
+        if attempt.own_step >= following:
+            self._next[attempt.number] = 2 * attempt.own_step
+            return True
+        return attempt.own_step > _FIRST and self._spent + self._last <= self._budget * elapsed
+
+    def _repeatable(self, seen: Sequence[Seen]) -> Step | None:
+        """The step, where it has one loss: an update that is made of several may well raise one of them."""
+        backward = seen[-1].backward
+        if len(seen) != 1 or seen[-1].loss is None or backward.why or backward.kind != "backward":
+            return None
+        return step_of(backward, self._tape.naming)
+
+
+def loss_of(step: Step, *looking_on: AbstractContextManager[Any]) -> float | None:
+    """The loss of a step as the parameters are now, without a loss scale; None where it raises."""
+    with preserved(step.target.model, step.batch, getattr(step.target.forward, "loss", None)):
+        try:
+            loss = forward_pass(step, *looking_on).loss
+        except Exception:  # the user's code, called once more than it reckons with
+            return None
+        return float(loss.detach()) if loss.numel() == 1 else None
+
+
+def names_in(step: Step) -> dict[int, str]:
+    """The paths of the modules of a step, by their ids."""
+    return {id(module): name for name, module in step.target.model.named_modules()}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The beginning of a parameter, and whether that is a matrix."""
+
+    values: Tensor
+    matrix: bool
+
+
+def parts_of(attempt: Attempt) -> list[Part]:
+    """The beginning of every parameter that gets a gradient, so much of each that all together stay small."""
+    held = [p for p in attempt.parameters() if p.grad is not None and _plain(p)]
+    most = max(_MOST_ELEMENTS // max(len(held), 1), 1)
+    return [Part(_beginning(p.detach(), most), p.dim() > 1) for p in held]
+
+
+def _beginning(values: Tensor, most: int) -> Tensor:
+    if values.is_contiguous():
+        return values.view(-1)[:most]
+    return values[: max(most * len(values) // values.numel(), 1)]
+
+
+def _plain(parameter: Tensor) -> bool:
+    return (
+        parameter.layout is torch.strided
+        and type(parameter) in (Tensor, torch.nn.Parameter)
+        and parameter.numel() > 0
+        and parameter.is_floating_point()
+    )
+
+
+def _moved(
+    parts: Sequence[Part], before: Sequence[Tensor], attempt: Attempt
+) -> tuple[float | None, float | None, float | None]:
+    """|dw| / |w| at most, RMS of dw / lr for optimisers that normalise, and |w|."""
+    if not parts:
+        return None, None, None
+    moved = _norms([part.values.float() - then.float() for part, then in zip(parts, before, strict=True)])
+    weights = _norms([then.float() for then in before])
+    ratios = [(m / w, part.matrix) for m, w, part in zip(moved, weights, parts, strict=True) if w > 0]
+    large = [ratio for ratio, matrix in ratios if matrix] or [ratio for ratio, _ in ratios]
+    rates = attempt.rates()
+    rms = None
+    if rates and rates[0] > 0 and any("exp_avg_sq" in state for state in attempt.optimizer.state.values()):
+        rms = math.hypot(*moved) / math.sqrt(sum(part.values.numel() for part in parts)) / rates[0]
+    return max(large, default=None), rms, math.hypot(*weights)
+
+
+def _norms(tensors: Sequence[Tensor]) -> list[float]:
+    return settle([torch.linalg.vector_norm(x) for x in tensors])
+
+
+def decay_of(attempt: Attempt) -> float | None:
+    """wd |w| over |g| of the group where that is largest; None without a weight decay, or with a loss scale in g."""
+    if attempt.scaler is not None:
+        return None
+    found = [_decay(group) for group in attempt.optimizer.param_groups if _is_positive(group.get("weight_decay"))]
+    return max((each for each in found if each is not None), default=None)
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, float | int) and value > 0
+
+
+def _decay(group: dict[str, Any]) -> float | None:
+    held = [p for p in group["params"] if p.grad is not None and _plain(p) and p.grad.layout is torch.strided]
+    weights = math.hypot(*_norms([p.detach() for p in held]))
+    gradients = math.hypot(*_norms([p.grad.detach() for p in held]))
+    return float(group["weight_decay"]) * weights / gradients if gradients > 0 else None

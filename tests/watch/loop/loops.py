@@ -1,0 +1,1021 @@
+"""Small training loops in pairs: one with a fault of the loop, and one that looks like it and is as it should be.
+
+Each takes the number of updates to make.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
+from torch.nn import functional as F
+from torch.optim import SGD, Adam, lr_scheduler
+from torch.utils.checkpoint import checkpoint
+from torch.utils.data import DataLoader, TensorDataset
+
+Script = Callable[[int], None]
+ILL: list[tuple[str, Script]] = []
+"""The code of the fault, and the loop."""
+WELL: list[Script] = []
+
+
+def ill(code: str) -> Callable[[Script], Script]:
+    def known(script: Script) -> Script:
+        ILL.append((code, script))
+        return script
+
+    return known
+
+
+def well(script: Script) -> Script:
+    WELL.append(script)
+    return script
+
+
+def net(*sizes: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for below, above in pairwise(sizes):
+        layers += [nn.Linear(below, above), nn.Tanh()]
+    return nn.Sequential(*layers[:-1])
+
+
+def batches(steps: int, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(steps):
+        x = torch.randn(16, 8, generator=generator)
+        yield x, x[:, :1].sin()
+
+
+def small() -> tuple[nn.Sequential, SGD]:
+    model = net(8, 16, 1)
+    return model, SGD(model.parameters(), lr=0.05)
+
+
+def mse(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    return F.mse_loss(model(x), y)
+
+
+# ---------------------------------------------------------------- gradients and their order
+
+
+@ill("GC650")
+def never_cleared(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@ill("GC650")
+def another_is_cleared(steps: int) -> None:
+    model, optimizer = small()
+    other, _ = small()
+    for x, y in batches(steps):
+        other.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def cleared_after_the_step(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        mse(model, x, y).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
+
+
+@well
+def cleared_by_hand(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        for p in model.parameters():
+            p.grad = None
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def accumulates(steps: int) -> None:
+    model, optimizer = small()
+    for place, (x, y) in enumerate(batches(4 * steps)):
+        (mse(model, x, y) / 4).backward()
+        if place % 4 == 3:
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+@well
+def momentum_by_hand(steps: int) -> None:
+    """What is kept of old gradients is kept on purpose: each is multiplied first."""
+    model, optimizer = small()
+    for x, y in batches(steps):
+        for p in model.parameters():
+            if p.grad is not None:
+                p.grad.mul_(0.9)
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def game(steps: int) -> None:
+    """The generator's backward pass leaves gradients in the discriminator, which are cleared before its own."""
+    made, told = net(4, 16, 8), net(8, 16, 1)
+    one, two = Adam(made.parameters(), lr=1e-3), Adam(told.parameters(), lr=1e-3)
+    for x, _ in batches(steps):
+        z = torch.randn(16, 4)
+        one.zero_grad()
+        F.softplus(-told(made(z))).mean().backward()
+        one.step()
+        two.zero_grad()
+        (F.softplus(told(made(z).detach())) + F.softplus(-told(x))).mean().backward()
+        two.step()
+
+
+@ill("GC674")
+def mixed_game(steps: int) -> None:
+    """What the generator's loss leaves in the discriminator is stepped on with its own."""
+    made, told = net(4, 16, 8), net(8, 16, 1)
+    one, two = Adam(made.parameters(), lr=1e-3), Adam(told.parameters(), lr=1e-3)
+    for x, _ in batches(steps):
+        z = torch.randn(16, 4)
+        one.zero_grad()
+        F.softplus(-told(made(z))).mean().backward()
+        one.step()
+        (F.softplus(told(made(z).detach())) + F.softplus(-told(x))).mean().backward()
+        two.step()
+        two.zero_grad()
+
+
+@well
+def two_losses_before_the_steps(steps: int) -> None:
+    body, heads = net(8, 16), [net(16, 1), net(16, 1)]
+    one, two = Adam(body.parameters(), lr=1e-3), Adam([p for head in heads for p in head.parameters()], lr=1e-3)
+    for x, y in batches(steps):
+        one.zero_grad()
+        two.zero_grad()
+        F.mse_loss(heads[0](body(x)), y).backward()
+        F.l1_loss(heads[1](body(x)), y).backward()
+        one.step()
+        two.step()
+
+
+@ill("GC651")
+def cleared_between(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        mse(model, x, y).backward()
+        optimizer.zero_grad()
+        optimizer.step()
+
+
+@ill("GC651")
+def zeroed_between(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        loss = mse(model, x, y)
+        loss.backward()
+        for p in model.parameters():
+            assert p.grad is not None
+        model.zero_grad(set_to_none=False)
+        optimizer.step()
+
+
+@ill("GC651")
+def steps_before_backward(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        optimizer.step()
+        mse(model, x, y).backward()
+
+
+@ill("GC652")
+def no_backward(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y)
+        optimizer.step()
+
+
+@well
+def gradients_by_hand(steps: int) -> None:
+    model, optimizer = small()
+    parameters = list(model.parameters())
+    for x, y in batches(steps):
+        for p, g in zip(parameters, torch.autograd.grad(mse(model, x, y), parameters), strict=True):
+            p.grad = g
+        optimizer.step()
+
+
+@well
+def two_share_a_loss(steps: int) -> None:
+    model = net(8, 16, 1)
+    one, two = SGD(model[0].parameters(), lr=0.05), Adam(model[2].parameters(), lr=1e-3)
+    for x, y in batches(steps):
+        one.zero_grad()
+        two.zero_grad()
+        mse(model, x, y).backward()
+        one.step()
+        two.step()
+
+
+@ill("GC653")
+def steps_twice(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps // 2):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+        optimizer.step()
+
+
+@well
+def steps_by_closure(steps: int) -> None:
+    model = net(8, 16, 1)
+    optimizer = torch.optim.LBFGS(model.parameters(), lr=0.5, max_iter=4)
+    for x, y in batches(steps):
+
+        def closure(x: Tensor = x, y: Tensor = y) -> Tensor:
+            optimizer.zero_grad()
+            loss = mse(model, x, y)
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+
+
+@ill("GC654")
+def only_the_last(steps: int) -> None:
+    model, optimizer = small()
+    for place, (x, y) in enumerate(batches(4 * steps)):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        if place % 4 == 3:
+            optimizer.step()
+
+
+@well
+def surgery(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        kept: list[list[Tensor]] = []
+        output = model(x)
+        for loss in (F.mse_loss(output, y), output.square().mean()):
+            optimizer.zero_grad()
+            loss.backward(retain_graph=True)
+            kept.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+        for p, one, two in zip(model.parameters(), *kept, strict=True):
+            p.grad = one + two - two * min(0.0, float((one * two).sum() / two.square().sum()))
+        optimizer.step()
+
+
+@well
+def sharpness_aware(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        for first in (True, False):
+            optimizer.zero_grad()
+            mse(model, x, y).backward()
+            if first:
+                moved = [0.05 * p.grad for p in model.parameters() if p.grad is not None]
+                with torch.no_grad():
+                    torch._foreach_add_(list(model.parameters()), moved)
+        with torch.no_grad():
+            torch._foreach_sub_(list(model.parameters()), moved)
+        optimizer.step()
+
+
+# ---------------------------------------------------------------- clipping and loss scales
+
+
+def scaled(steps: int, order: str) -> None:
+    model, optimizer = small()
+    scaler = GradScaler("cpu", init_scale=1024.0)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        scaler.scale(mse(model, x, y)).backward()
+        for call in order:
+            if call == "u":
+                scaler.unscale_(optimizer)
+            else:
+                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        scaler.step(optimizer)
+        scaler.update()
+
+
+@ill("GC655")
+def clips_what_is_scaled(steps: int) -> None:
+    scaled(steps, "c")
+
+
+@ill("GC655")
+def clips_and_then_unscales(steps: int) -> None:
+    scaled(steps, "cu")
+
+
+@well
+def unscales_and_then_clips(steps: int) -> None:
+    scaled(steps, "uc")
+
+
+@well
+def clips_under_a_scale_of_one(steps: int) -> None:
+    model, optimizer = small()
+    scaler = GradScaler("cpu", enabled=False)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        scaler.scale(mse(model, x, y)).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        scaler.step(optimizer)
+        scaler.update()
+
+
+@ill("GC656")
+def clips_too_late(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+
+
+@well
+def measures_the_norm(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+        nn.utils.clip_grad_norm_(model.parameters(), math.inf)
+
+
+@ill("GC657")
+def clips_nothing(steps: int) -> None:
+    model = net(8, 16, 1)
+    parameters = model.parameters()
+    optimizer = SGD(parameters, lr=0.05)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+
+
+@well
+def clips_a_generator(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        nn.utils.clip_grad_value_((p for p in model.parameters()), 1.0)
+        optimizer.step()
+
+
+@ill("GC658")
+def loss_is_not_scaled(steps: int) -> None:
+    model, optimizer = small()
+    scaler = GradScaler("cpu", init_scale=1024.0)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        loss = mse(model, x, y)
+        scaler.scale(loss)
+        loss.backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+
+@well
+def scaled_loss_is_divided(steps: int) -> None:
+    model, optimizer = small()
+    scaler = GradScaler("cpu", init_scale=1024.0)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        for part in (slice(8), slice(8, 16)):
+            (scaler.scale(mse(model, x[part], y[part])) / 2).backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+
+@ill("GC659")
+def takes_what_is_scaled(steps: int) -> None:
+    model, optimizer = small()
+    scaler = GradScaler("cpu", init_scale=1024.0)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        scaler.scale(mse(model, x, y)).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+
+@well
+def unscales_and_steps(steps: int) -> None:
+    model, optimizer = small()
+    scaler = GradScaler("cpu", init_scale=1024.0)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        scaler.scale(mse(model, x, y)).backward()
+        scaler.unscale_(optimizer)
+        optimizer.step()
+        scaler.update()
+
+
+# ---------------------------------------------------------------- modes, losses, batches
+
+
+@ill("GC660")
+def held_by_two(steps: int) -> None:
+    model = net(8, 16, 1)
+    one, two = SGD(model.parameters(), lr=0.05), Adam(model[2].parameters(), lr=1e-3)
+    for x, y in batches(steps):
+        one.zero_grad()
+        mse(model, x, y).backward()
+        one.step()
+        two.step()
+
+
+@well
+def two_in_stages(steps: int) -> None:
+    model = net(8, 16, 1)
+    first, then = Adam(model.parameters(), lr=1e-3), SGD(model.parameters(), lr=0.05)
+    for place, (x, y) in enumerate(batches(steps)):
+        optimizer = first if place < steps // 2 else then
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def two_take_turns(steps: int) -> None:
+    """A shared body, and two losses with a backward pass and an optimiser each."""
+    body, heads = net(8, 16), [net(16, 1), net(16, 1)]
+    optimizers = [Adam([*body.parameters(), *head.parameters()], lr=1e-3) for head in heads]
+    for x, y in batches(steps):
+        for head, optimizer in zip(heads, optimizers, strict=True):
+            optimizer.zero_grad()
+            F.mse_loss(head(body(x)), y).backward()
+            optimizer.step()
+
+
+def with_dropout() -> tuple[nn.Sequential, Adam]:
+    model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 1))
+    return model, Adam(model.parameters(), lr=1e-3)
+
+
+@ill("GC661")
+def left_in_eval(steps: int) -> None:
+    model, optimizer = with_dropout()
+    for place, (x, y) in enumerate(batches(steps)):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+        if place == 4:
+            model.eval()
+            with torch.no_grad():
+                mse(model, x, y)
+
+
+@ill("GC661")
+def always_in_eval(steps: int) -> None:
+    model, optimizer = with_dropout()
+    model.eval()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def evaluates_now_and_then(steps: int) -> None:
+    model, optimizer = with_dropout()
+    for place, (x, y) in enumerate(batches(steps)):
+        model.train()
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+        if place % 5 == 4:
+            model.eval()
+            with torch.no_grad():
+                mse(model, x, y)
+
+
+@well
+def frozen_norms(steps: int) -> None:
+    model, optimizer = with_dropout()
+    for place, (x, y) in enumerate(batches(steps)):
+        model.train()
+        if place > 4:
+            model[1].eval()
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def eval_without_a_matter(steps: int) -> None:
+    model, optimizer = small()
+    model.eval()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@ill("GC662")
+def made_anew(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        loss = torch.tensor(mse(model, x, y).item(), requires_grad=True)
+        loss.backward()
+        optimizer.step()
+
+
+@ill("GC662")
+def detached_output(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        output = model(x).detach().requires_grad_()
+        F.mse_loss(output, y).backward()
+        optimizer.step()
+
+
+@well
+def detached_target(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        output = model(x)
+        F.mse_loss(output, 0.5 * (output.detach() + y)).backward()
+        optimizer.step()
+
+
+def loader() -> DataLoader[tuple[Tensor, ...]]:
+    x = torch.randn(64, 8, generator=torch.Generator().manual_seed(1))
+    return DataLoader(TensorDataset(x, x[:, :1].sin()), batch_size=16)
+
+
+@ill("GC663")
+def first_batch_only(steps: int) -> None:
+    model, optimizer = small()
+    data = loader()
+    for _ in range(steps):
+        x, y = next(iter(data))
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def one_batch_on_purpose(steps: int) -> None:
+    model, optimizer = small()
+    x, y = next(iter(loader()))
+    for _ in range(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def breaks_off(steps: int) -> None:
+    model, optimizer = small()
+    data = loader()
+    for _ in range(steps):
+        for x, y in data:
+            optimizer.zero_grad()
+            mse(model, x, y).backward()
+            optimizer.step()
+            break
+
+
+@well
+def all_as_one_batch(steps: int) -> None:
+    model, optimizer = small()
+    data = loader()
+    whole = DataLoader(data.dataset, batch_size=64)
+    for _ in range(steps):
+        for x, y in whole:
+            optimizer.zero_grad()
+            mse(model, x, y).backward()
+            optimizer.step()
+
+
+@ill("GC664")
+def reseeded(steps: int) -> None:
+    model, optimizer = small()
+    data = torch.randn(64, 8, generator=torch.Generator().manual_seed(1))
+    for _ in range(steps):
+        torch.manual_seed(7)
+        x = data[torch.randperm(64)[:16]]
+        optimizer.zero_grad()
+        mse(model, x, x[:, :1].sin()).backward()
+        optimizer.step()
+
+
+@ill("GC664")
+def same_masks(steps: int) -> None:
+    model, optimizer = with_dropout()
+    for x, y in batches(steps):
+        torch.manual_seed(7)
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def seeded_by_the_step(steps: int) -> None:
+    model, optimizer = with_dropout()
+    for place, (x, y) in enumerate(batches(steps)):
+        torch.manual_seed(place)
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def seeded_for_nothing(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        torch.manual_seed(7)
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+# ---------------------------------------------------------------- weights, optimisers, schedules
+
+
+@ill("GC665")
+def loads_each_step(steps: int) -> None:
+    model, optimizer = small()
+    start = copy.deepcopy(model.state_dict())
+    for x, y in batches(steps):
+        model.load_state_dict(start)
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def weights_are_clamped(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+        with torch.no_grad():
+            for p in model.parameters():
+                p.clamp_(-0.3, 0.3)
+
+
+@well
+def averages_are_swapped_in(steps: int) -> None:
+    model, optimizer = small()
+    average = copy.deepcopy(model.state_dict())
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+        now = copy.deepcopy(model.state_dict())
+        average = {name: 0.9 * average[name] + 0.1 * now[name] for name in now}
+        model.load_state_dict(average)
+        with torch.no_grad():
+            mse(model, x, y)
+        model.load_state_dict(now)
+
+
+@ill("GC666")
+def adam_in_the_loop(steps: int) -> None:
+    model = net(8, 16, 1)
+    for x, y in batches(steps):
+        optimizer = Adam(model.parameters(), lr=1e-3)
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def sgd_in_the_loop(steps: int) -> None:
+    model = net(8, 16, 1)
+    for x, y in batches(steps):
+        optimizer = SGD(model.parameters(), lr=0.05)
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@ill("GC667")
+def schedules_another(steps: int) -> None:
+    model, optimizer = small()
+    scheduler = lr_scheduler.StepLR(optimizer, 5)
+    optimizer = SGD(model.parameters(), lr=0.05, momentum=0.9)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+        scheduler.step()
+
+
+@well
+def schedules_its_own(steps: int) -> None:
+    model, optimizer = small()
+    scheduler = lr_scheduler.SequentialLR(
+        optimizer,
+        [
+            lr_scheduler.LinearLR(optimizer, 0.1, total_iters=3),
+            lr_scheduler.CosineAnnealingLR(optimizer, steps - 3),
+        ],
+        [3],
+    )
+    for x, y in batches(steps + 3):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+        scheduler.step()
+
+
+@ill("GC668")
+def copied_model(steps: int) -> None:
+    model, optimizer = small()
+    model = copy.deepcopy(model)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        model.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@ill("GC668")
+def replaced_head(steps: int) -> None:
+    model, optimizer = small()
+    model[2] = nn.Linear(16, 1)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def target_network(steps: int) -> None:
+    model, optimizer = small()
+    target = copy.deepcopy(model)
+    for place, (x, y) in enumerate(batches(steps)):
+        optimizer.zero_grad()
+        F.mse_loss(model(x), y + 0.5 * target(x)).backward()
+        optimizer.step()
+        if place % 10 == 9:
+            target.load_state_dict(model.state_dict())
+
+
+@ill("GC669")
+def forgotten_decoder(steps: int) -> None:
+    encoder, decoder = net(8, 16), net(16, 16, 1)
+    optimizer = SGD(encoder.parameters(), lr=0.05)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        F.mse_loss(decoder(encoder(x)), y).backward()
+        optimizer.step()
+
+
+class Listed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = [nn.Linear(8, 16), nn.Linear(16, 16)]
+        self.head = nn.Linear(16, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.hidden:
+            x = layer(x).tanh()
+        out: Tensor = self.head(x)
+        return out
+
+
+@ill("GC669")
+def listed_layers(steps: int) -> None:
+    model = Listed()
+    optimizer = SGD([*model.head.parameters(), nn.Parameter(torch.zeros(1))], lr=0.05)
+    extra = net(1, 8, 1)
+    optimizer.add_param_group({"params": list(extra.parameters())})
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        F.mse_loss(model(x) + extra(x[:, :1]), y).backward()
+        optimizer.step()
+
+
+@well
+def a_head_alone(steps: int) -> None:
+    model = net(8, 16, 1)
+    optimizer = SGD(model[2].parameters(), lr=0.05)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def moved_by_hand(steps: int) -> None:
+    encoder, decoder = net(8, 16), net(16, 16, 1)
+    optimizer = SGD(encoder.parameters(), lr=0.05)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        decoder.zero_grad()
+        F.mse_loss(decoder(encoder(x)), y).backward()
+        optimizer.step()
+        with torch.no_grad():
+            for p in decoder.parameters():
+                assert p.grad is not None
+                p.sub_(0.05 * p.grad)
+
+
+class Cut(nn.Module):
+    def __init__(self, cut: bool) -> None:
+        super().__init__()
+        self.below, self.above, self.cut = nn.Linear(8, 16), nn.Linear(16, 1), cut
+        self.spare = nn.Linear(16, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.below(x).tanh()
+        out: Tensor = self.above(hidden.detach() if self.cut else hidden)
+        return out
+
+
+def cut(steps: int, *, is_cut: bool) -> None:
+    model = Cut(is_cut)
+    optimizer = SGD(model.parameters(), lr=0.05)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@ill("GC670")
+def cut_below(steps: int) -> None:
+    cut(steps, is_cut=True)
+
+
+@ill("GC670")
+def without_gradients_below(steps: int) -> None:
+    below, above = net(8, 16), net(16, 1)
+    optimizer = SGD([*below.parameters(), *above.parameters()], lr=0.05)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        with torch.no_grad():
+            hidden = below(x)
+        F.mse_loss(above(hidden), y).backward()
+        optimizer.step()
+
+
+class TwoHeads(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.one, self.other = nn.Linear(8, 64), nn.Linear(64, 1), nn.Linear(64, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = self.body(x).tanh()
+        return self.one(hidden), self.other(hidden)
+
+
+@well
+def a_head_that_no_loss_uses(steps: int) -> None:
+    model = TwoHeads()
+    optimizer = SGD(model.parameters(), lr=0.05)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        F.mse_loss(model(x)[0], y).backward()
+        optimizer.step()
+
+
+@well
+def spare_layer(steps: int) -> None:
+    cut(steps, is_cut=False)
+
+
+@ill("GC671")
+def frozen_head(steps: int) -> None:
+    model = net(8, 64, 1)
+    model[2].requires_grad_(False)
+    optimizer = SGD(model.parameters(), lr=0.05)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def frozen_body(steps: int) -> None:
+    model = net(8, 16, 1)
+    model[0].requires_grad_(False)
+    optimizer = SGD(model.parameters(), lr=0.05)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def distilled(steps: int) -> None:
+    """A random network, frozen, is what another one learns to foretell (RND)."""
+    model, optimizer = small()
+    fixed = net(8, 16, 1).requires_grad_(False)
+    for x, _ in batches(steps):
+        optimizer.zero_grad()
+        F.mse_loss(model(x), fixed(x)).backward()
+        optimizer.step()
+
+
+class Distilled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.told, self.fixed = net(8, 64, 4), net(8, 64, 4).requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.mse_loss(self.told(x), self.fixed(x))
+
+
+@well
+def distilled_within_one_module(steps: int) -> None:
+    model = Distilled()
+    optimizer = SGD(model.parameters(), lr=0.05)
+    for x, _ in batches(steps):
+        optimizer.zero_grad()
+        model(x).backward()
+        optimizer.step()
+
+
+@well
+def checkpointed(steps: int) -> None:
+    """The graph of what is computed again in the backward pass is not touched before."""
+    model, optimizer = small()
+    calls = []
+
+    def below(x: Tensor) -> Tensor:
+        calls.append(1)
+        return F.tanh(model[0](x))
+
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        F.mse_loss(model[2](checkpoint(below, x, use_reentrant=False)), y).backward()
+        optimizer.step()
+    assert len(calls) == 2 * steps
+
+
+def scheduled(steps: int, period: int) -> None:
+    model, optimizer = small()
+    scheduler = lr_scheduler.PolynomialLR(optimizer, period)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+        scheduler.step()
+
+
+@ill("GC672")
+def rate_ends_early(steps: int) -> None:
+    scheduled(2 * steps, 5)
+
+
+@well
+def rate_ends_at_the_end(steps: int) -> None:
+    scheduled(2 * steps, 2 * steps - 8)
+
+
+@well
+def warms_up_from_zero(steps: int) -> None:
+    model, optimizer = small()
+    scheduler = lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, step / 10))
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+        scheduler.step()
+
+
+@ill("GC673")
+def rounded_away(steps: int) -> None:
+    model = net(8, 16, 1).to(torch.bfloat16)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(1.0)
+    optimizer = SGD(model.parameters(), lr=1e-6)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x.bfloat16(), y.bfloat16()).backward()
+        optimizer.step()
+
+
+@well
+def low_precision(steps: int) -> None:
+    model = net(8, 16, 1).to(torch.bfloat16)
+    optimizer = SGD(model.parameters(), lr=0.05)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x.bfloat16(), y.bfloat16()).backward()
+        optimizer.step()
