@@ -41,6 +41,15 @@ def untouched() -> Iterator[None]:
 # -- values
 
 
+def local(tensor: Tensor) -> Tensor:
+    """What this process holds of a tensor that is spread over several (a DTensor, as of FSDP); any other itself.
+
+    Nothing is asked of the other processes, which may be elsewhere.
+    """
+    shard: Callable[[], Tensor] | None = getattr(tensor, "to_local", None)
+    return tensor if shard is None else shard()
+
+
 def values(tensor: Tensor) -> Tensor | None:
     """The numbers that `tensor` holds, without its graph, as a tensor that torch can calculate with.
 

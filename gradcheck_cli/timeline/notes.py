@@ -81,3 +81,15 @@ def _unkept(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:
     steps = seen[0].vitals[-1].step
     if options.steps is not None and steps < options.steps:
         yield f"--steps {options.steps}: the script ended after {counted(steps, 'step')}"
+    yield from _never_came(seen, options)
+
+
+def _never_came(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:
+    """Steps asked for by --at that no process made."""
+    made = [vital for process in seen for vital in process.vitals]
+    for text in options.at:
+        optimizer, _, step = text.rpartition(":")
+        numbers = [v.optimizer_step if optimizer else v.step for v in made if optimizer in ("", str(v.optimizer))]
+        if int(step) not in numbers:
+            whose = f"optimizer {optimizer} made" if optimizer else "the script ended after"
+            yield f"--at {text}: {whose} {counted(max(numbers, default=0), 'step')}"

@@ -1,14 +1,11 @@
 """What the user's code does on the side while a step is repeated is undone: it has done it once.
 
-The state guard knows the model and the batch. Here are the variables of the user's modules, such as a counter or a list
-that grows, and the files that are written to. What cannot be undone is told.
+The state guard knows the model, the batch and what their functions reach (`reach`). Here are the variables of the
+user's modules, such as a counter or a list that grows. What cannot be undone is told; of files `files` takes care.
 """
 
 from __future__ import annotations
 
-import builtins
-import io
-import os
 import sys
 import sysconfig
 import threading
@@ -26,29 +23,27 @@ _MOST_VARIABLES = 10_000
 
 @contextmanager
 def undone(tell: Callable[[str], None]) -> Iterator[None]:
-    """Inside, the user's code may do what it likes with the variables of its modules and with files.
+    """Inside, the user's code may do what it likes with the variables of its modules.
 
-    Variables come back, and containers that they hold; what is written to a file that is opened inside goes nowhere,
-    and one that was open is cut off where it ended. With threads of the user's beside us variables are left alone: it
-    may be they who change them.
+    They come back, and so do containers that they hold. With threads of the user's beside us they are left alone: they
+    may be changed by these.
 
     Args:
         tell: Told of a generator that was asked for more, which nothing takes back.
     """
     spaces = [vars(module) for module in _users_modules()]
     values = [(name, value) for space in spaces for name, value in list(space.items())[:_MOST_VARIABLES]]
-    undos = [_undoing_file(value) for _, value in values if isinstance(value, io.TextIOWrapper | io.BufferedWriter)]
+    undos: list[Undo] = []
     if threading.active_count() == 1:
         held = (*spaces, *(value for _, value in values if not isinstance(value, ModuleType | type)))
         undos += [_undoing_class(value) for _, value in values if isinstance(value, type)]
         undos += [make(value) for value in held for make in makers(type(value)) if _is_plain(value)]
     generators = [(name, value, _place_in(value)) for name, value in values if isinstance(value, GeneratorType)]
     try:
-        with _written_nowhere():
-            yield
+        yield
     finally:
         for undo in undos:
-            with suppress(Exception):  # a file that was closed inside, a container that refuses
+            with suppress(Exception):  # a container that refuses
                 undo()
         for name, value, before in generators:
             if _place_in(value) != before:
@@ -84,38 +79,3 @@ def _place_in(generator: GeneratorType[Any, Any, Any]) -> Any:
     """Where a generator stands: a loop comes back to the same instruction, with other variables."""
     frame = generator.gi_frame
     return None if frame is None else (frame.f_lasti, {name: id(value) for name, value in frame.f_locals.items()})
-
-
-def _undoing_file(file: Any) -> Undo:
-    """What cuts a file off where it ends now; nothing for one that is not written to, or has no place."""
-    try:
-        if file.closed or not (file.writable() and file.seekable()):
-            return lambda: None
-        file.flush()
-        before = file.tell()
-    except Exception:
-        return lambda: None
-
-    def undo() -> None:
-        file.flush()
-        if file.tell() != before:
-            file.seek(before)
-            file.truncate()
-
-    return undo
-
-
-@contextmanager
-def _written_nowhere() -> Iterator[None]:
-    original = builtins.open
-
-    def opened(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
-        if isinstance(mode, str) and set(mode) & set("wax+"):
-            return original(os.devnull, mode.replace("x", "w"), *args, **kwargs)
-        return original(file, mode, *args, **kwargs)
-
-    builtins.open = io.open = opened
-    try:
-        yield
-    finally:
-        builtins.open = io.open = original

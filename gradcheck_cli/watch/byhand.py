@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.runtime.tensors import local, untouched
 
 
 class ByHand:
@@ -33,7 +33,7 @@ class ByHand:
 
 def _print_of(parameter: Tensor) -> tuple[float, float]:
     """Two numbers that a change of a parameter's values changes, NaN aside."""
-    values = parameter.detach()
+    values = local(parameter.detach())
     values = torch.view_as_real(values).flatten() if values.is_complex() else values.flatten()
     total, norm = torch.stack([values.double().sum(), values.double().norm()]).tolist()
     return total, norm

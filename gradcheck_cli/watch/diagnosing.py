@@ -299,7 +299,7 @@ def guilty_rows(step: Step, is_bad: _IsBad, raised: BaseException | None = None)
 def measured(step: Step) -> tuple[float, float]:
     """The loss of a step and the norm of its gradient."""
     model = step.target.model
-    with preserved(model, step.batch):
+    with preserved(model, step.batch, getattr(step.target.forward, "loss", None)):
         parameters = [p for p in model.parameters() if p.requires_grad]
         loss = forward_pass(step).loss
         found = torch.autograd.grad(loss, parameters, allow_unused=True) if loss.requires_grad else ()

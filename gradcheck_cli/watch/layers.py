@@ -8,7 +8,7 @@ from itertools import chain
 
 import torch
 
-from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.runtime.tensors import local, untouched
 from gradcheck_cli.watch.diagnosing import Seen
 from gradcheck_cli.watch.entries import Place
 from gradcheck_cli.watch.naming import Roots
@@ -58,7 +58,7 @@ def relative_gradients(seen: Seen, names: Mapping[int, str]) -> dict[str, float]
         if (name := names.get(id(parameter))) is not None:
             layer = name.rpartition(".")[0]
             grads.setdefault(layer, []).append(value / (seen.scale or 1.0))
-            weights.setdefault(layer, []).append(parameter)
+            weights.setdefault(layer, []).append(local(parameter.detach()))
     if not weights:
         return {}
     with untouched():

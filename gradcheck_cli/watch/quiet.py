@@ -6,13 +6,24 @@ import io
 import logging
 import sys
 import warnings
+from _lsprof import Profiler
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout, suppress
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    redirect_stderr,
+    redirect_stdout,
+    suppress,
+)
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity
 from torch.utils._device import DeviceContext
 from torch.utils._python_dispatch import _disable_current_modes
+
+from gradcheck_cli.watch.files import unwritten
 
 
 class _Nowhere(io.TextIOBase):
@@ -29,7 +40,7 @@ class _Nowhere(io.TextIOBase):
 
 @contextmanager
 def unheard() -> Iterator[None]:
-    """Inside, prints, log records and warnings of this process go nowhere.
+    """Inside, prints, log records, warnings and what is written to files by this process go nowhere.
 
     Warnings are dropped where they would be shown, and which were shown already is afterwards what it was:
     `warnings.catch_warnings` would let those come again that the script has shown.
@@ -51,11 +62,45 @@ def hushed() -> Iterator[None]:
     warnings._showwarnmsg = lambda message: None  # type: ignore[attr-defined]
     logging.disable(max(disabled, logging.CRITICAL))
     try:
-        with redirect_stdout(nowhere), redirect_stderr(nowhere):
+        with redirect_stdout(nowhere), redirect_stderr(nowhere), unwritten(), _untraced(), _unprofiled():
             yield
     finally:
         warnings._showwarnmsg = shown  # type: ignore[attr-defined]
         logging.disable(disabled)
+
+
+@contextmanager
+def _untraced() -> Iterator[None]:
+    """Inside, nothing of the script's is told of lines and calls, as by `sys.settrace`."""
+    trace, profile = sys.gettrace(), sys.getprofile()
+    sys.settrace(None)
+    if isinstance(profile, Profiler):  # what cProfile has is no function that could be set again
+        profile.disable()
+    else:
+        sys.setprofile(None)
+    try:
+        yield
+    finally:
+        if isinstance(profile, Profiler):
+            profile.enable()
+        else:
+            sys.setprofile(profile)
+        sys.settrace(trace)
+
+
+@contextmanager
+def _unprofiled() -> Iterator[None]:
+    """Inside, torch's profiler notes no calls, where it can be told so; it warns of that by the system, unheard."""
+    toggle = getattr(torch._C._autograd, "_toggle_collection_dynamic", None)
+    if toggle is None or torch._C._autograd._profiler_type() != torch._C._profiler.ActiveProfilerType.KINETO:
+        yield
+        return
+    calls = {ProfilerActivity.CPU}
+    toggle(False, calls)
+    try:
+        yield
+    finally:
+        toggle(True, calls)
 
 
 @contextmanager
@@ -75,6 +120,17 @@ def without_modes() -> Iterator[None]:
 def _put_on(modes: Iterable[Any]) -> None:
     for mode in modes:
         torch._C._push_on_torch_function_stack(mode)
+
+
+def unseen() -> AbstractContextManager[None]:
+    """Inside, no mode or class of tensors of the script's sees what torch is asked for: where nothing of it is run."""
+    return _without_dispatch() if torch._C._len_torch_dispatch_stack() else torch._C.DisableTorchFunction()
+
+
+@contextmanager
+def _without_dispatch() -> Iterator[None]:
+    with torch._C.DisableTorchFunction(), _disable_current_modes():
+        yield
 
 
 def _registries() -> Iterator[dict[Any, Any]]:

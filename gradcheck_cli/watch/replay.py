@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType
@@ -14,18 +14,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._C._autograd import _get_sequence_nr
+from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import LossScale, Pass, Step, Target
-from gradcheck_cli.runtime.copies import held_by
+from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.entries import Autocast, Data, Entry, Lost, Made, Named, Place, Rebuilt, Slot, flat, parts_of
 from gradcheck_cli.watch.naming import Model, Roots
+from gradcheck_cli.watch.reach import Reached
 from gradcheck_cli.watch.tape import Backward, reached
-
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-_LARGEST = 10_000
-"""Of a container of the user's that is put back after a replay; a larger one is data."""
 
 
 class NotRepeatable(Exception):
@@ -60,7 +58,10 @@ class Taped:
         self.loss = nn.ModuleList()
         self.loss.extend(_outside(self.entries, model))
         called = (part for entry in self.entries for module in _modules(entry) for part in module.modules())
-        self.loss.noted = list(_named(called))  # type: ignore[assignment]
+        beside = Reached(called, self.batch)
+        if beside.drawn:
+            raise NotRepeatable(beside.drawn)
+        self.loss.noted = beside.state  # type: ignore[assignment]
         self.source = f"the loss of {_told(backward.place)}"
         self._rewritten = {id(s.was) for e in self.entries for s in e.needs if isinstance(s.was, Data)}
         self._rewritten |= {id(s.was) for s in self.roots if isinstance(s.was, Data)}
@@ -167,24 +168,9 @@ def _outside(entries: Sequence[Entry], model: Model) -> list[nn.Module]:
     return list(found.values())
 
 
-def _named(modules: Iterable[nn.Module]) -> Iterator[Any]:
-    """The containers that the modules' functions and hooks reach from outside, and may write into on the side."""
-    functions: dict[int, Any] = {}
-    for module in modules:
-        hooks = [vars(module).get(name) for name in _HOOKS]
-        hooks += [parameter._backward_hooks for parameter in module._parameters.values() if parameter is not None]
-        found = [function for each in hooks for function in (each or {}).values()]
-        # A scripted module has no forward that can be read.
-        functions.update((id(f), f) for f in (*found, getattr(type(module), "forward", None)))
-    for function in functions.values():
-        if isinstance(function, (FunctionType, functools.partial)):
-            for value in held_by(function):
-                if isinstance(value, (list, dict, set, deque)) and len(value) <= _LARGEST:
-                    yield value
-
-
 def _rows(batch: tuple[Tensor, ...]) -> int | None:
-    sizes = Counter(tensor.shape[0] for tensor in batch if tensor.dim())
+    with untouched():
+        sizes = Counter(tensor.shape[0] for tensor in batch if tensor.dim())
     return sizes.most_common(1)[0][0] if sizes else None
 
 
@@ -210,7 +196,7 @@ class Run:
 
     def taken(self) -> Run:
         """Take all calls."""
-        with autocasting() as cast:
+        with autocasting() as cast, _parametrized_anew():
             for entry in self._taped.entries:
                 cast(entry.autocast)
                 self._take(entry)
@@ -220,8 +206,9 @@ class Run:
         args, kwargs = self.value(entry.args), self.value(entry.kwargs)
         call = entry.call
         if isinstance(call, nn.Module):
-            call = self._module(call)
-            self._prepare(call, entry)
+            module = self._module(call)
+            self._prepare(module, entry)
+            call = functools.partial(nn.Module.__call__, module)  # as taped: what a class does around it is on the tape
         for generator, state in entry.random or ():
             generator.put(state)
         caller = _caller_at(entry.place)
@@ -343,6 +330,16 @@ class _Catching(TorchFunctionMode):
                 if key in self._wanted:
                     self.found[key] = tensor
         return result
+
+
+@contextmanager
+def _parametrized_anew() -> Iterator[None]:
+    """Inside `parametrize.cached()`, weights are made once: those of the run have a graph that is freed by now."""
+    kept, parametrize._cache = parametrize._cache, {}
+    try:
+        yield
+    finally:
+        parametrize._cache = kept
 
 
 @contextmanager

@@ -21,8 +21,12 @@ from gradcheck_cli.records.codec import WrongShape, decode, encode
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntry, Sample, Stopped
 from gradcheck_cli.records.timeline import Diagnosed, Vital
+from gradcheck_cli.watch.files import ours
 
 _OPTIONS = "options.json"
+_CUT = (
+    "what was seen could not be written any more, so the rest of the run is not told: is the disk full, or a limit set?"
+)
 _USUAL = {f.name: f.default for f in fields(Vital)}
 _json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -73,8 +77,10 @@ class Session:
         line = _json([event, content]).encode() + b"\n"
         with suppress(OSError):
             if not self._is_open():
+                ours.discard(self._file)
                 self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 self._place = _place_of(self._file)
+                ours.add(self._file)
             os.write(self._file, line)
 
     def _is_open(self) -> bool:
@@ -131,6 +137,8 @@ def read_options(folder: str) -> RunOptions:
 
 def read(folder: str) -> tuple[Process, ...]:
     """What each process left in the session, by rank; lines that were not finished are passed over."""
+    if not Path(folder).is_dir():
+        return (Process(pid=0, aside=f"the folder of its session, {folder}, was deleted while the script ran"),)
     files = [_read_file(path) for path in sorted(Path(folder).glob("*.jsonl"))]
     aside = [_read_note(path) for path in sorted(Path(folder).glob("*.note"))]
     return tuple(sorted((*filter(None, files), *aside), key=lambda process: (process.rank, process.pid)))
@@ -149,6 +157,8 @@ def _read_file(path: Path) -> Process | None:
                 said.setdefault("note", []).append(f"step {content['step']} was not diagnosed: {content['reason']}")
                 continue
             said.setdefault(event, []).append(_READERS[event](content))
+    if _is_cut(path):
+        said.setdefault("note", []).append(_CUT)
     return _process(said) if "opened" in said else None
 
 
@@ -157,6 +167,11 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
         with suppress(ValueError):  # the last one of a process that was killed, or of a disk that was full
             event, content = json.loads(line)
             yield event, content
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether the file ends within a line: each is written at once, so that there was no room for it."""
+    return not path.read_bytes().endswith(b"\n")
 
 
 def _process(said: Mapping[str, list[Any]]) -> Process:

@@ -135,7 +135,7 @@ class Watch:
                 [
                     self._kept(owner, name)
                     for owner, name in self._buffers
-                    if (id(owner), name) in self._moving and owner._buffers.get(name) is not None
+                    if (id(owner), name) in self._moving and _is_there(owner._buffers.get(name))
                 ]
                 if self._moving
                 else []

@@ -7,7 +7,7 @@ import sysconfig
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from types import FrameType, MappingProxyType
 from typing import Any, Protocol
@@ -34,6 +34,7 @@ from gradcheck_cli.watch.entries import (
     version_of,
 )
 from gradcheck_cli.watch.naming import Roots
+from gradcheck_cli.watch.quiet import unseen
 from gradcheck_cli.watch.states import Watch, autocast_now, torch_states
 from gradcheck_cli.watch.traces import OURS, TORCH, trimmed
 
@@ -67,7 +68,7 @@ _LIBRARY_FRAMES = 3
 """A trainer's loop is further from the script that started it than a loss function from the script that calls it."""
 
 
-def _kind_of(file: str) -> str:
+def kind_of(file: str) -> str:
     """Whose a file is: not worth telling, a library's, or the user's."""
     if file.startswith((TORCH, OURS, "<frozen")):
         return "torch"
@@ -179,7 +180,9 @@ class _Mode(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         try:
-            return self._tape.function(func, args, kwargs or {})
+            return self._tape.function(
+                func, args, kwargs or {}, torch._C.DisableTorchFunctionSubclass if types else nullcontext
+            )
         except BaseException as error:
             trimmed(error)
             raise
@@ -204,6 +207,7 @@ class Tape:
         self._number = 0
         self.depth = 0
         self._thread: int | None = None
+        self._whose: threading.Thread | None = None
         self._trains = False
         self._slots: dict[int, Slot] = {}
         self._watches: dict[int, Watch] = {}
@@ -241,6 +245,11 @@ class Tape:
             torch._C._push_on_torch_function_stack(self._mode)
         for mode in reversed(above):
             torch._C._push_on_torch_function_stack(mode)
+
+    def is_on_top(self) -> bool:
+        """Whether torch functions pass through the tape before any other mode."""
+        depth = torch._C._len_torch_function_stack()
+        return bool(depth) and torch._C._get_function_stack_at(depth - 1) is self._mode
 
     def close(self) -> bool:
         """Take the mode away; whether it was there."""
@@ -310,16 +319,21 @@ class Tape:
     def is_ours(self, *, trains: bool = False) -> bool:
         """Whether this thread is the one that is watched: the first that makes a backward pass.
 
-        Before there was one, it is the first that makes a call.
+        Before there was one, it is the first that makes a call; once it has ended, the next.
         """
         here = threading.get_ident()
-        if here != self._thread and (self._thread is None or (trains and not self._trains)):
-            self._thread = here
+        if here != self._thread and (self._thread is None or (trains and not self._trains) or self._has_ended(here)):
+            self._thread, self._whose = here, threading._active.get(here)  # type: ignore[attr-defined]
             self.busy = False  # the other one may be inside a module's call
         if here == self._thread:
             self._trains = self._trains or trains
             return True
         return False
+
+    def _has_ended(self, here: int) -> bool:
+        """Whether the thread that was watched is over, and this is none of autograd's: Python does not know these."""
+        running = threading._active  # type: ignore[attr-defined]
+        return here in running and running.get(self._thread) is not self._whose  # numbers are used again
 
     def may_be_ours(self) -> bool:
         """Whether this thread is the one that is watched, or none is so far; asking makes it none."""
@@ -329,12 +343,13 @@ class Tape:
         """An outermost call of a module."""
         self.listener.forward()
         try:
-            watch = self._watches.get(id(module))
-            if watch is None or watch.module() is not module:
-                watch = self._watched(module)
-            entry = self._entry(module, args, kwargs)
-            states, kept, versions = watch.before(module)
-            entry.parameters, entry.training = watch.parameters, module.training
+            with unseen():
+                watch = self._watches.get(id(module))
+                if watch is None or watch.module() is not module:
+                    watch = self._watched(module)
+                entry = self._entry(module, args, kwargs)
+                states, kept, versions = watch.before(module)
+                entry.parameters, entry.training = watch.parameters, module.training
         except Exception as error:
             self._failed(error)
             return original(module, *args, **kwargs)
@@ -348,13 +363,14 @@ class Tape:
         finally:
             self._resumed(was)
         try:
-            entry.random, entry.buffers = watch.after(states, kept, versions)
-            if len(self._slots) > self._most_slots:
-                self._fewer()
-            if len(self._calls) > _MOST_CALLS:
-                self._calls = [call for call in self._calls if call[2]() is not None]
-            self._calls.append((entry.sequence, _get_sequence_nr(), weakref.ref(entry)))
-            self._made(entry, result)
+            with unseen():
+                entry.random, entry.buffers = watch.after(states, kept, versions)
+                if len(self._slots) > self._most_slots:
+                    self._fewer()
+                if len(self._calls) > _MOST_CALLS:
+                    self._calls = [call for call in self._calls if call[2]() is not None]
+                self._calls.append((entry.sequence, _get_sequence_nr(), weakref.ref(entry)))
+                self._made(entry, result)
             if not was:
                 self.open()
         except Exception as error:
@@ -374,8 +390,7 @@ class Tape:
 
     def aside(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """A call that is not for the tape, such as a target network's under no_grad: the mode is off inside."""
-        depth = torch._C._len_torch_function_stack()
-        if not depth or torch._C._get_function_stack_at(depth - 1) is not self._mode:
+        if not self.is_on_top():
             return call(*args, **kwargs)
         was = self._suspended()
         try:
@@ -386,8 +401,9 @@ class Tape:
     def single(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """A call that is one for the tape, whatever torch functions are called inside."""
         try:
-            entry = self._entry(call, args, kwargs)
-            entry.random = torch_states()
+            with unseen():
+                entry = self._entry(call, args, kwargs)
+                entry.random = torch_states()
         except Exception as error:
             self._failed(error)
             return call(*args, **kwargs)
@@ -397,34 +413,43 @@ class Tape:
         finally:
             self._resumed(was)
         try:
-            self._keep(entry, result)
+            with unseen():
+                self._keep(entry, result)
             if not was:
                 self.open()
         except Exception as error:
             self._failed(error)
         return result
 
-    def function(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A torch function, as the mode sees it."""
+    def function(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        hiding: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> Any:
+        """A torch function, as the mode sees it; `hiding` keeps what is ours from the script's classes of tensors."""
         if self.busy or not self.enabled or self.depth:
             return func(*args, **kwargs)
         try:
-            name = function_name(func)
-            target = written(name, args, kwargs)
-            if target is not None:
-                self._before_write(target)
-            entry = self._entry(func, args, kwargs)
-            if name.rstrip("_") in _RANDOM and entry.needs:
-                entry.random = torch_states()
-            before: Mapping[int, Data] = _NOTHING
-            if target is not None and entry.grad and (entry.needs or entry.leaves):
-                before = _written(entry, target)
+            with hiding():
+                name = function_name(func)
+                target = written(name, args, kwargs)
+                if target is not None:
+                    self._before_write(target)
+                entry = self._entry(func, args, kwargs)
+                if name.rstrip("_") in _RANDOM and entry.needs:
+                    entry.random = torch_states()
+                before: Mapping[int, Data] = _NOTHING
+                if target is not None and entry.grad and (entry.needs or entry.leaves):
+                    before = _written(entry, target)
         except Exception as error:
             self._failed(error)
             return func(*args, **kwargs)
         result = func(*args, **kwargs)
         try:
-            self._keep(entry, result, target, name in _ALIASING, before, risky=target is None and name in _RISKY)
+            with hiding():
+                self._keep(entry, result, target, name in _ALIASING, before, risky=target is None and name in _RISKY)
         except Exception as error:
             self._failed(error)
         return result
@@ -432,8 +457,7 @@ class Tape:
     def _suspended(self) -> bool:
         """Nothing is taped until `_resumed`; whether the mode was there and could be taken off."""
         self.busy = True
-        depth = torch._C._len_torch_function_stack()
-        if depth and torch._C._get_function_stack_at(depth - 1) is self._mode:
+        if self.is_on_top():
             torch._C._pop_torch_function_stack()
             return True
         return False
@@ -465,7 +489,7 @@ class Tape:
             name = frame.f_code.co_filename
             kind = self._files.get(name)
             if kind is None:
-                kind = self._files[name] = _kind_of(name)
+                kind = self._files[name] = kind_of(name)
             if kind == "user":
                 return frame.f_code, frame.f_lasti
             if kind == "library":
@@ -624,7 +648,8 @@ class Tape:
         self.depth += 1
         try:
             try:
-                backward = made()
+                with unseen():
+                    backward = made()
                 self.listener.began(backward)
             except Exception as error:
                 self._failed(error)

@@ -65,7 +65,9 @@ def _module_calls(tape: Tape) -> Undo:
                     return original(self, *args, **kwargs)
                 if tape.idle():
                     return tape.module(original, self, args, kwargs)
-                return tape.aside(original, self, *args, **kwargs)
+                if tape.is_on_top():
+                    return tape.aside(original, self, *args, **kwargs)
+                return original(self, *args, **kwargs)
             except BaseException as error:
                 trimmed(error)
                 raise

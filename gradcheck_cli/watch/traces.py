@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any
 
 import torch
@@ -41,6 +43,20 @@ def hidden(call: Callable[..., Any]) -> Callable[..., Any]:
     return tapped
 
 
+def deeper() -> Callable[[], None]:
+    """From now on, there is room for our frames: one beside the four calls that each module inside another takes."""
+    limit = sys.getrecursionlimit()
+    ours = limit + limit // 2
+    sys.setrecursionlimit(ours)
+
+    def undo() -> None:
+        if sys.getrecursionlimit() == ours:  # else the script has set its own
+            with suppress(RecursionError):  # too much of it is in use
+                sys.setrecursionlimit(limit)
+
+    return undo
+
+
 def cleared(error: BaseException | None) -> None:
     """Take out of the tracebacks of an error, and of those that it came from, what is there because of us.
 
@@ -53,7 +69,11 @@ def cleared(error: BaseException | None) -> None:
         kept: list[TracebackType] = []
         trace = error.__traceback__
         while trace is not None:
-            if len(kept) > 1 and _handed_over(kept[-1]) and trace.tb_frame.f_code is kept[-2].tb_frame.f_code:
+            if (
+                len(kept) > 1
+                and handed_over(kept[-1].tb_frame.f_code)
+                and trace.tb_frame.f_code is kept[-2].tb_frame.f_code
+            ):
                 del kept[-2:]
             kept.append(trace)
             trace = trace.tb_next
@@ -63,6 +83,6 @@ def cleared(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-def _handed_over(trace: TracebackType) -> bool:
-    code = trace.tb_frame.f_code
+def handed_over(code: CodeType) -> bool:
+    """Whether it is that by which a function of torch's hands itself to whoever watches functions."""
     return code.co_name == "handle_torch_function" and code.co_filename == _OVERRIDES

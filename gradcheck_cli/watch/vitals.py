@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcheck_cli.runtime.norms import norm, settle
-from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.runtime.tensors import local, untouched
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,10 @@ def _wide(gradients: list[Tensor]) -> torch.dtype:
 def number(value: Tensor) -> float | None:
     """A loss as a number; None for what is no single real number."""
     with untouched():
-        if value.numel() != 1 or value.is_complex():
+        if (
+            value.numel() != 1
+            or value.is_complex()
+            or any(not p.is_replicate() for p in getattr(value, "placements", ()))
+        ):
             return None
-        return float(value.detach().item())
+        return float(local(value.detach()).item())

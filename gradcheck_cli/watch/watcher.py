@@ -36,8 +36,10 @@ from gradcheck_cli.watch.quiet import without_modes
 from gradcheck_cli.watch.sampling import Sampling
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Backward, Tape
+from gradcheck_cli.watch.traces import deeper
 from gradcheck_cli.watch.updates import Attempt, Updates
 from gradcheck_cli.watch.vitals import Norms, gradient_norms, number
+from gradcheck_cli.watch.warned import retelling
 
 _COST_EVERY = 50
 """Steps between two words on what watching costs."""
@@ -94,7 +96,7 @@ class Watcher:
         self._by_hand = ByHand()
         self._consumed = self._raised = self._aside = False
         self._remove: Callable[[], None] = lambda: None
-        self._unlisten: Callable[[], None] = lambda: None
+        self._undo: list[Callable[[], None]] = []
         self._steps, self._stops = 0, 0
         self._stop: str | None = None
         self._usual: dict[tuple[int, str], float] = {}
@@ -106,14 +108,15 @@ class Watcher:
         self._updates.install()
         self._looking.calls.install()
         atexit.register(self._ending)
-        self._unlisten = listen(self._stopping)
+        self._undo = [listen(self._stopping), retelling(), deeper()]
 
     def remove(self) -> None:
         """Leave torch as it was."""
         self._looking.calls.remove()
         self._remove()
         self._updates.remove()
-        self._unlisten()
+        while self._undo:
+            self._undo.pop()()
 
     # -- what the tape tells
 

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.watch.imports import pythons_own
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 
 def attach(folder: str) -> None:
     """Watch this process, and tell the session in `folder` of it."""
-    from gradcheck_cli.watch.session import Session, read_options
-    from gradcheck_cli.watch.watcher import Watcher
+    with pythons_own():
+        from gradcheck_cli.watch.session import Session, read_options
+        from gradcheck_cli.watch.watcher import Watcher
 
     options = read_options(folder)
     Watcher(options, Session(folder), _Explaining(options), _chance).install()
@@ -27,6 +29,7 @@ class _Explaining:
     def __init__(self, options: RunOptions) -> None:
         self._options = options
 
+    @pythons_own()
     def __call__(self, step: Step, *, trials: bool) -> Report:
         from gradcheck_cli.pipeline import examine
         from gradcheck_cli.records.spec import CheckSpec
@@ -46,6 +49,7 @@ class _Explaining:
         return examine(step.target, spec, lambda *stage: None, time.perf_counter())
 
 
+@pythons_own()
 def _chance(step: Step) -> tuple[float, float] | None:
     """The loss of a step, and Lm (THEORY.md, section 4a)."""
     from gradcheck_cli.probe import chance

@@ -63,3 +63,12 @@ def test_steps_that_were_not_diagnosed_as_asked() -> None:
         "step 3 could not be repeated exactly: 2 of 6 gradients differ",
         "--steps 500: the script ended after 160 steps",
     )
+
+
+def test_steps_asked_for_that_never_came() -> None:
+    options = replace(OPTIONS, at=("7", "500", "0:160", "0:161", "1:3"))
+    assert notes(process(), options=options) == (
+        "--at 500: the script ended after 160 steps",
+        "--at 0:161: optimizer 0 made 160 steps",
+        "--at 1:3: optimizer 1 made 0 steps",
+    )

@@ -50,27 +50,6 @@ def test_counters_of_classes_come_back(module: Any) -> None:
     assert Net.calls == 0
 
 
-def test_files_end_where_they_ended(module: Any, tmp_path: Path) -> None:
-    path = tmp_path / "log.txt"
-    with path.open("w", encoding="utf-8") as module.log:
-        module.log.write("one\n")
-        with undone(untold):
-            module.log.write("again\n")
-            with open(tmp_path / "other.txt", "a", encoding="utf-8") as file:  # noqa: PTH123 - as users write
-                file.write("again\n")
-            (tmp_path / "third.txt").write_text("again", encoding="utf-8")
-        module.log.write("two\n")
-    assert path.read_text(encoding="utf-8") == "one\ntwo\n"
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["log.txt"]
-
-
-def test_files_can_be_read_inside(tmp_path: Path) -> None:
-    path = tmp_path / "data.txt"
-    path.write_text("values", encoding="utf-8")
-    with undone(untold):
-        assert path.read_text(encoding="utf-8") == "values"
-
-
 def test_a_generator_that_was_asked_for_more_is_told(module: Any) -> None:
     module.stream = (number for number in range(9))
     told: list[str] = []

@@ -175,7 +175,8 @@ def test_a_step_that_cannot_be_repeated_is_told_with_the_reason(tmp_path: Path) 
             optimizer.zero_grad()
     assert not watched.process.diagnosed
     (note,) = watched.process.notes
-    assert note.startswith("step 2 was not diagnosed: the loss is ")
+    assert note.startswith("step 2 was not diagnosed: `calls`, a range_iterator, is drawn from")
+    assert next(model.calls) == 3  # type: ignore[arg-type]
 
 
 def test_nothing_that_the_code_prints_is_heard_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

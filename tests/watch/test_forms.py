@@ -14,7 +14,9 @@ QUICK = SCRIPTS[::4]
 """Those that CI runs; all others are behind the marker for sweeps."""
 EXACT = {Replay.EXACT}
 EXPECTED = {
+    "drawn": {Replay.IMPOSSIBLE},  # what an iterator gave cannot be put back, so that nothing is taken again
     "in_backward": {Replay.IMPOSSIBLE},  # the gradients are used up by the time that the backward pass is over
+    "own_generators": {Replay.INEXACT},  # their states before the forward pass are not known; they come back
     "raw_weights": {Replay.EXACT, Replay.IMPOSSIBLE},  # the first step is over before anything could be seen
 }
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import cProfile
 import logging
 import sys
 import warnings
+from types import FrameType
 from typing import Any
 
 import pytest
 import torch
 from torch.overrides import TorchFunctionMode
+from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradcheck_cli.watch.quiet import unheard, without_modes
@@ -129,3 +132,43 @@ def test_modes_see_nothing_inside_and_are_there_again_in_their_order() -> None:
         torch.ones(3)
         assert (one.calls, two.calls, three.calls) == (1, 1, 1)
     assert not torch._C._len_torch_function_stack() and not torch._C._len_torch_dispatch_stack()
+
+
+def test_who_is_told_of_lines_and_calls_is_not_told_of_ours() -> None:
+    told: list[str] = []
+
+    def tracing(frame: FrameType, event: str, argument: Any) -> Any:
+        told.append(frame.f_code.co_name)
+        return tracing
+
+    was = sys.gettrace(), sys.getprofile()
+    sys.settrace(tracing)
+    sys.setprofile(tracing)
+    try:
+        with unheard():
+            speak()
+        assert (sys.gettrace(), sys.getprofile()) == (tracing, tracing)
+    finally:
+        sys.setprofile(was[1])
+        sys.settrace(was[0])
+    assert "speak" not in told
+
+
+def test_torch_profiler_notes_nothing_inside() -> None:
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        torch.ones(2).sin()
+        with unheard():
+            torch.ones(2).sin()
+        torch.ones(2).sin()
+    assert [each.count for each in seen.key_averages() if each.key == "aten::sin"] == [2]
+
+
+def test_the_profiler_of_python_notes_nothing_inside() -> None:
+    profiler = cProfile.Profile()
+    profiler.enable()
+    with unheard():
+        speak()
+    abs(-1)
+    profiler.disable()
+    names = {getattr(entry.code, "co_name", entry.code) for entry in profiler.getstats()}
+    assert "speak" not in names and any("abs" in str(name) for name in names)

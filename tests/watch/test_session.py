@@ -103,6 +103,14 @@ def test_lines_that_make_no_sense_are_passed_over(folder: str, torn: bytes) -> N
         stream.write(torn)
     (process,) = read(folder)
     assert process.vitals == (Vital(step=1),)
+    assert [("disk full" in note) for note in process.notes] == [True] * (not torn.endswith(b"\n"))
+
+
+def test_a_script_that_replaces_what_we_need_is_told_all_the_same(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json, "dumps", lambda *args, **kwargs: "patched")
+    Session(folder).vital(Vital(step=1))
+    (process,) = read(folder)
+    assert process.vitals == (Vital(step=1),)
 
 
 def test_a_file_without_a_beginning_is_nobodys(folder: str) -> None:
@@ -142,7 +150,8 @@ said.vital(Vital(step=2))
 def test_what_cannot_be_written_is_lost_in_silence(folder: str) -> None:
     said = Session(f"{folder}/gone")
     said.vital(Vital(step=1))
-    assert read(f"{folder}/gone") == ()
+    (process,) = read(f"{folder}/gone")
+    assert process.aside == f"the folder of its session, {folder}/gone, was deleted while the script ran"
 
 
 def test_ranks_in_their_order_by_what_launchers_set(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:

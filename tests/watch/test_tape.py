@@ -235,6 +235,21 @@ def test_other_threads_are_left_alone(verifier: Verifier) -> None:
     assert not errors and len(verifier.backwards[0].entries) == 2
 
 
+def test_a_thread_that_goes_on_where_one_has_ended_is_the_next_that_is_watched(verifier: Verifier) -> None:
+    net, go = net_of(), threading.Event()
+
+    def step() -> None:
+        net(torch.randn(4, 8)).sum().backward()
+
+    for work in (step, go.wait, step):  # the one that waits is given the number of the first, as a rule
+        thread = threading.Thread(target=work)
+        thread.start()
+        if work is step:
+            thread.join()
+    go.set()
+    assert [each.outcome for each in verifier.replayed] == [Replay.EXACT] * 2
+
+
 def test_calls_without_gradients_are_not_taken_down(verifier: Verifier) -> None:
     net, teacher = net_of(), nn.Linear(2, 2)
     x = torch.randn(4, 8)

@@ -8,7 +8,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.watch.vitals import Norms, gradient_norms, number
@@ -126,3 +128,17 @@ def test_a_loss_as_a_number() -> None:
     assert math.isnan(number(torch.tensor(math.nan)) or 0.0)
     assert number(torch.zeros(2)) is None
     assert number(torch.tensor(1j)) is None
+
+
+def test_of_a_tensor_that_is_spread_over_processes_only_what_all_have_is_read() -> None:
+    distributed.init_process_group("gloo", rank=0, world_size=1, store=distributed.HashStore())
+    try:
+        mesh = init_device_mesh("cpu", (1,))
+        parameter = nn.Parameter(distribute_tensor(torch.tensor([3.0, 4.0]), mesh, [Shard(0)]))
+        loss = (parameter * parameter).sum()
+        loss.backward()
+        assert gradient_norms([parameter]).values == ()
+        assert number(loss) is None
+        assert number(distribute_tensor(torch.tensor(25.0), mesh, [Replicate()])) == 25.0
+    finally:
+        distributed.destroy_process_group()

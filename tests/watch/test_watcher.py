@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import math
 import os
 import sys
@@ -410,6 +411,30 @@ def test_a_backward_pass_that_raises_is_no_step(tmp_path: Path) -> None:
         model(X).sum().backward()
         optimizer.step()
     assert [v.loss for v in watched.process.vitals] == [3.0] and not watched.process.aside
+
+
+class _Around(nn.Module):
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(x)
+
+
+def test_modules_inside_each_other_are_called_as_deeply_as_without_us(tmp_path: Path) -> None:
+    net: nn.Module = nn.Linear(2, 2)
+    limit = sys.getrecursionlimit()
+    room = limit - len(inspect.stack()) - 30
+    for _ in range(room // 4):  # what a call of a module takes
+        net = _Around(net)
+    x = torch.ones(1, 2)
+    net(x)
+    with watching(tmp_path):
+        net(x).sum().backward()
+        with torch.no_grad():
+            net(x)
+    assert sys.getrecursionlimit() == limit
 
 
 def test_a_fault_of_the_loop_is_told_with_its_line_and_ends_the_script_where_that_is_asked(tmp_path: Path) -> None:

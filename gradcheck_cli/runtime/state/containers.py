@@ -10,6 +10,7 @@ import io
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from operator import is_
+from types import CellType
 from typing import Any
 
 from torch import nn
@@ -18,6 +19,18 @@ from gradcheck_cli.runtime.state.objects import UNSET, enters, is_empty, own_dic
 
 Undo = Callable[[], None]
 Maker = Callable[[Any], Undo]
+
+
+class Names:
+    """Names that code may bind anew: globals, or attributes of a class.
+
+    Args:
+        owner: The namespace of a module, or the class.
+        names: The names.
+    """
+
+    def __init__(self, owner: dict[str, Any] | type, names: tuple[str, ...]) -> None:
+        self.owner, self.names = owner, names
 
 
 def makers(kind: type) -> Iterator[Maker]:
@@ -153,6 +166,40 @@ def _undo_stream(value: Any) -> Undo:
     return undo
 
 
+def _undo_names(value: Names) -> Undo:
+    owner = value.owner
+    space = owner if isinstance(owner, dict) else vars(owner)
+    saved = [(name, space.get(name, UNSET)) for name in value.names]
+
+    def undo() -> None:
+        for name, item in saved:
+            if space.get(name, UNSET) is item:
+                continue
+            if isinstance(owner, dict):
+                owner.pop(name, None)
+                owner.update(() if item is UNSET else {name: item})
+            elif item is UNSET:
+                type.__delattr__(owner, name)
+            else:
+                type.__setattr__(owner, name, item)
+
+    return undo
+
+
+def _undo_cell(value: CellType) -> Undo:
+    """A variable that a function closes over, and may bind anew."""
+    try:
+        saved = value.cell_contents
+    except ValueError:  # it is filled later
+        saved = UNSET
+
+    def undo() -> None:
+        if saved is not UNSET:
+            value.cell_contents = saved
+
+    return undo
+
+
 _MAKERS: dict[type, Maker] = {
     dict: _undo_items,
     defaultdict: _undo_factory,
@@ -163,4 +210,6 @@ _MAKERS: dict[type, Maker] = {
     io.StringIO: _undo_stream,
     io.BytesIO: _undo_stream,
     nn.Module: _undo_class,
+    Names: _undo_names,
+    CellType: _undo_cell,
 }

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.loop.facts import Holding
-from gradcheck_cli.watch.loop.moving import parts_of_one
+from gradcheck_cli.watch.loop.moving import is_held, parts_of_one
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.replay import model_of
 from gradcheck_cli.watch.tape import Backward
@@ -65,7 +65,7 @@ class Holdings:
             for node in nodes_below(slot() for slot in backward.roots):
                 found = found or (bool(scaled) and node._sequence_nr() in scaled)
                 leaf = getattr(node, "variable", None)
-                if isinstance(leaf, nn.Parameter) and id(leaf) not in self._leaves:
+                if isinstance(leaf, nn.Parameter) and id(leaf) not in self._leaves and is_held(leaf):
                     self._leaves[id(leaf)] = weakref.ref(leaf), parts_of_one(leaf)
         return found
 

@@ -146,7 +146,9 @@ class Looking:
             leftover=gradients.leftover(held),
             mixed=gradients.mixed(held),
             empty=empty,
-            cleared=self._cleared(attempt, held, empty=empty) if reaching else None,
+            cleared=self._cleared(attempt, held, empty=empty)
+            if reaching and not attempt.closure
+            else None,  # that is over
             again=bool(used),
             rival=any(taken.optimizer != attempt.number for taken in used),
             lost=lost,

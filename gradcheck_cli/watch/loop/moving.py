@@ -47,6 +47,12 @@ class Moving:
             self._ever = self._ever or self.moved
 
 
+def is_held(parameter: Tensor) -> bool:
+    """Whether a parameter is in this process: FSDP gathers one for a call, and frees its memory after it."""
+    held = parameter.untyped_storage().nbytes() if parameter.layout is torch.strided else 0
+    return held >= parameter.numel() * parameter.element_size()
+
+
 def parts_of_one(parameter: Tensor, *, whole: bool = False) -> Tensor:
     """A copy of a parameter's first elements, or of all."""
     flat = parameter.detach().reshape(-1)

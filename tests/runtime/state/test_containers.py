@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from gradcheck_cli.runtime.state.containers import makers
+from gradcheck_cli.runtime.state.containers import Names, makers
 from gradcheck_cli.runtime.state.objects import UNSET, slot
 
 
@@ -208,3 +208,33 @@ def test_a_lazy_module_is_lazy_again() -> None:
 @pytest.mark.parametrize("kind", [int, str, tuple, frozenset, type(None), torch.dtype, type, torch.Generator])
 def test_nothing_is_noted_of_what_cannot_change_or_is_kept_elsewhere(kind: type) -> None:
     assert list(makers(kind)) == []
+
+
+def test_names_that_code_binds_anew_get_what_they_had() -> None:
+    class Counting:
+        total = 1
+
+    space = {"count": 1, "gone": 2}
+    undos = [undoing(Names(space, ("count", "gone", "new"))), undoing(Names(Counting, ("total", "extra")))]
+    space |= {"count": 5, "new": 6}
+    del space["gone"]
+    Counting.total, Counting.extra = 7, 8  # type: ignore[attr-defined]
+    for undo in undos * 2:
+        undo()
+    assert space == {"count": 1, "gone": 2}
+    assert Counting.total == 1 and not hasattr(Counting, "extra")
+
+
+def test_a_variable_that_is_closed_over_gets_what_it_had() -> None:
+    count = 1
+
+    def counted() -> int:
+        nonlocal count
+        count += 1
+        return count
+
+    (cell,) = counted.__closure__ or ()
+    undo = undoing(cell)
+    assert counted() == 2
+    undo()
+    assert counted() == 2

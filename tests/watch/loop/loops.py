@@ -1019,3 +1019,40 @@ def low_precision(steps: int) -> None:
         optimizer.zero_grad()
         mse(model, x.bfloat16(), y.bfloat16()).backward()
         optimizer.step()
+
+
+class _Sharpness(torch.optim.Optimizer):
+    """Steps with the gradient at the worst point near by (SAM), and clears gradients itself."""
+
+    def __init__(self, base: SGD) -> None:
+        super().__init__(base.param_groups, {})
+        self.base = base
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Tensor]) -> None:  # type: ignore[override]
+        held = [p for group in self.param_groups for p in group["params"]]
+        away = [0.05 * p.grad / (1e-12 + p.grad.norm()) for p in held]
+        for p, shift in zip(held, away, strict=True):
+            p.add_(shift)
+        self.zero_grad()
+        torch.enable_grad()(closure)()
+        for p, shift in zip(held, away, strict=True):
+            p.sub_(shift)
+        self.base.step()
+        self.zero_grad()
+
+
+@well
+def clears_inside_its_step(steps: int) -> None:
+    model, base = small()
+    optimizer = _Sharpness(base)
+
+    for x, y in batches(steps):
+
+        def closure(x: Tensor = x, y: Tensor = y) -> Tensor:
+            loss = mse(model, x, y)
+            loss.backward()
+            return loss
+
+        closure()
+        optimizer.step(closure)

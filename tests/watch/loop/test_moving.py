@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
-from gradcheck_cli.watch.loop.moving import Moving
+from gradcheck_cli.watch.loop.moving import Moving, is_held
 
 
 def steps(moves: list[float], back: bool = False, size: int = 4) -> list[tuple[bool | None, bool]]:
@@ -37,3 +38,10 @@ def test_only_the_first_updates_are_looked_at() -> None:
 def test_where_nothing_moved_all_elements_are_looked_at_before_it_is_said() -> None:
     seen = steps([0.1] * 12, size=5000)
     assert [moved for moved, _ in seen[:10]] == [None, *[False] * 8, True]
+
+
+def test_a_parameter_whose_memory_is_given_back_is_not_here() -> None:
+    parameter = nn.Parameter(torch.ones(4))
+    assert is_held(parameter) and is_held(nn.Parameter(torch.ones(0)))
+    parameter.untyped_storage().resize_(0)
+    assert not is_held(parameter)

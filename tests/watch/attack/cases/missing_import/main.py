@@ -1,0 +1,2 @@
+import torch
+import surely_there_is_no_such_module

@@ -1,0 +1,2 @@
+from common import *
+def build(): return mlp()

@@ -1,0 +1,6 @@
+from common import *
+net = mlp(); opt = torch.optim.SGD(net.parameters(), 0.05)
+try:
+    for x, y in batches(12):
+        opt.zero_grad(); F.cross_entropy(net(x), y).backward(); opt.step()
+finally: print("tidied up")
