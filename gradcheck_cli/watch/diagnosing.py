@@ -24,7 +24,6 @@ from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital, Why
 from gradcheck_cli.runtime.passes import forward_pass
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.accumulation import Accumulation
-from gradcheck_cli.watch.aftermath import undone
 from gradcheck_cli.watch.proof import verify
 from gradcheck_cli.watch.quiet import unheard, without_modes
 from gradcheck_cli.watch.replay import line_of, step_of
@@ -147,7 +146,7 @@ class Diagnosing:
             optimizer_step=vital.optimizer_step,
             micro_batch=came.micro_batch,
             source=_shown(line_of(seen[came.micro_batch].backward.place)) if seen else None,
-            optimizer_source=_shown(made_at and SourceLine(file=made_at[0], line=made_at[1])),
+            optimizer_source=_shown(_line(made_at)),
             chance=came.chance,
             replay=came.replay,
             reason=came.why,
@@ -162,7 +161,7 @@ class Diagnosing:
             raised=raised,
             optimizer_step=own_step,
             source=_shown(line),
-            optimizer_source=_shown(made_at and SourceLine(file=made_at[0], line=made_at[1])),
+            optimizer_source=_shown(_line(made_at)),
         )
 
     def depends(self, backward: Backward, parameter: Tensor) -> bool:
@@ -216,7 +215,7 @@ class Diagnosing:
     def _timed(self, work: Callable[[], _T]) -> _T:
         started = perf_counter()
         try:
-            with undone(lambda text: self._session.say("note", text=text)), unheard(), without_modes():
+            with unheard(), without_modes():
                 return work()
         finally:
             self.seconds += perf_counter() - started
@@ -315,6 +314,10 @@ def _with_values(parameter: Tensor, values: Tensor, asked: Callable[[], float]) 
         return asked()
     finally:
         parameter.data = own
+
+
+def _line(at: tuple[str, int] | None) -> SourceLine | None:
+    return None if at is None else SourceLine(file=at[0], line=at[1])
 
 
 def _shown(line: SourceLine | None) -> SourceLine | None:

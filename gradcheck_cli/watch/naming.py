@@ -7,15 +7,13 @@ import re
 import sys
 import weakref
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-_TORCH = str(Path(torch.__file__).parent)
-_OURS = str(Path(__file__).parent.parent)
+from gradcheck_cli.watch.traces import OURS, TORCH
+
 _WRAPPED = {"DistributedDataParallel": "module", "DataParallel": "module", "OptimizedModule": "_orig_mod"}
 """Modules that hold nothing but another, by the name of their class; and under which name they hold it."""
 _MOST_VARIABLES = 5000
@@ -67,7 +65,7 @@ def _modules_in(frame: FrameType | None) -> Iterator[tuple[str, nn.Module]]:
     """The modules among the variables of these frames, and among the attributes of what they hold, each once."""
     seen: set[int] = set()
     while frame is not None:
-        if not frame.f_code.co_filename.startswith((_TORCH, _OURS)):
+        if not frame.f_code.co_filename.startswith((TORCH, OURS)):
             for name, value in _variables(frame):
                 if isinstance(value, nn.Module) and id(value) not in seen:
                     seen.add(id(value))
@@ -152,7 +150,7 @@ def _name_of(tensor: Tensor) -> str:
     """The variable that holds a tensor, in whatever code runs now."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
-        if not frame.f_code.co_filename.startswith((_TORCH, _OURS)):
+        if not frame.f_code.co_filename.startswith((TORCH, OURS)):
             for name, value in _locals(frame):
                 if value is tensor:
                     return name

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -84,7 +83,7 @@ class _Proof:
         batch = tuple(taped.batch for taped in self.passes)
         others = nn.ModuleList([taped.loss for taped in self.passes])
         live = [parameter.grad for parameter in self.compared]
-        with _silent(), preserved(self.model.module, batch, others):
+        with preserved(self.model.module, batch, others):
             for parameter in self._learning():
                 parameter.grad = None
                 parameter._post_accumulate_grad_hooks = None  # type: ignore[assignment]
@@ -187,13 +186,6 @@ def _autocast_as(backward: Backward) -> Iterator[None]:
         return
     with torch.autocast("cpu"), autocasting() as cast:
         cast(backward.autocast)
-        yield
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Whatever the user's code prints, it has printed already."""
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         yield
 
 

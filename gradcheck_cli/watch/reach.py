@@ -6,11 +6,12 @@ import dis
 import functools
 import queue
 import random
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import IOBase
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ class Reached:
         if bound:
             self.state.append(Names(function.__globals__, bound))
         names = {id(value): name for name, value in _named(function)}
-        for value in held_by(function):
+        for value in (*held_by(function), *_by_way_of_modules(function)):
             self._value(names.get(id(value), ""), value, depth)
 
     def _value(self, name: str, value: Any, depth: int) -> None:
@@ -124,8 +125,15 @@ def _names_of(kind: type) -> frozenset[str]:
 
 def _is_users(kind: type) -> bool:
     """Whether a class is defined in a file of the user's."""
+    if _is_users_module(sys.modules.get(kind.__module__)):
+        return True
     found = (getattr(value, "__func__", value) for value in vars(kind).values())  # of a class method, the function
     return any(isinstance(value, FunctionType) and kind_of(value.__code__.co_filename) == "user" for value in found)
+
+
+def _is_users_module(module: Any) -> bool:
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and kind_of(file) == "user"
 
 
 def _is_part_of_a_class(value: Any) -> bool:
@@ -156,6 +164,12 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _codes(constant)
+
+
+def _by_way_of_modules(function: FunctionType) -> Iterator[Any]:
+    """What a function may mean by `module.name`, of modules of the user's."""
+    spaces = [vars(value) for _, value in _named(function) if isinstance(value, ModuleType) and _is_users_module(value)]
+    yield from (space[name] for name in set(_used(function.__code__)) for space in spaces if name in space)
 
 
 def _used(code: CodeType) -> Iterator[str]:

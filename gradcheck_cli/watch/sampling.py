@@ -7,10 +7,10 @@ it. The step is repeated without gradients and with its own random state, and no
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from time import perf_counter  # as it is now: a script may put its own clock in its place
 from typing import Any
 
 import torch
@@ -82,7 +82,7 @@ class Sampling:
         self._begun = None
         if not seen or not all(each.finite for each in seen) or not self._due(number, attempt, elapsed):
             return
-        started = time.perf_counter()
+        started = perf_counter()
         step = self._repeatable(seen)
         loss = chance = None
         if step is not None:
@@ -93,7 +93,7 @@ class Sampling:
             parts = parts_of(attempt)
             before = [part.values.clone() for part in parts]
             decay = decay_of(attempt)
-        spent = time.perf_counter() - started
+        spent = perf_counter() - started
         self._begun = _Begun(attempt, number, step, loss, chance, parts, before, decay, spent)
 
     def after(self) -> Sample | None:
@@ -101,14 +101,14 @@ class Sampling:
         begun, self._begun = self._begun, None
         if begun is None:
             return None
-        started = time.perf_counter()
+        started = perf_counter()
         after, activity = None, Activity({} if begun.step is None else names_in(begun.step))
         if begun.step is not None:
             with self._tape.quiet(), hushed():
                 after = loss_of(begun.step, activity)
         with untouched(), torch.no_grad():
             update, rms, weight = _moved(begun.parts, begun.before, begun.attempt)
-        self._last = begun.started + time.perf_counter() - started
+        self._last = begun.started + perf_counter() - started
         self._spent += self._last
         return Sample(
             step=begun.number,

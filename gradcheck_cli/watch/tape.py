@@ -193,6 +193,9 @@ class Tape:
 
     Attributes:
         heard: The modules that are called, and whether gradients were enabled, while somebody wants to know; None else.
+        alone: Held while gradients are read that another thread might write to; its first backward pass waits for it.
+        shared: Whether another thread makes backward passes: then gradients may be read of those parameters alone that
+            this one's reach, since torch frees and sets the others' without a lock.
     """
 
     def __init__(self, listener: Listener) -> None:
@@ -203,6 +206,8 @@ class Tape:
         self.copying = False
         self.naming = Roots()
         self.heard: weakref.WeakKeyDictionary[nn.Module, bool] | None = None
+        self.alone = threading.Lock()
+        self.shared = False
         self.window = 0
         self._number = 0
         self.depth = 0
@@ -267,16 +272,6 @@ class Tape:
         """Let them pass again after an update, where losses are made of more than modules' calls."""
         if self.always and self.enabled:
             self.open()
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Inside, torch functions do not pass through the tape, until a module is called: for an optimiser's step."""
-        was = self.close()
-        try:
-            yield
-        finally:
-            if was and self.enabled:
-                self.open()
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
@@ -643,6 +638,9 @@ class Tape:
         if ours and self.depth:
             return run()
         self.close()
+        if not ours and not self.shared:
+            with self.alone:
+                self.shared = True
         if not ours or not self.enabled:
             return run()
         self.depth += 1

@@ -201,10 +201,11 @@ class Watcher:
         self._by_hand.found = True
 
     def _read(self, backward: Backward) -> None:
-        held = self._held()
         value, scale = self._loss_of(backward)
         loss = None if value is None else number(value)
-        norms = gradient_norms(held or backward.parameters)
+        held = self._held()
+        with self._tape.alone:
+            norms = gradient_norms(self._reached(backward) if self._tape.shared else held or backward.parameters)
         self._group.seen.append(Seen(backward, loss, norms, scale))
         attempt = self._updates.inside
         if self._group.judged:
@@ -223,6 +224,11 @@ class Watcher:
         loss = backward.roots[0]() if backward.roots else None
         scaled = None if loss is None else self._updates.scale_of(loss)
         return (backward.values[0], 1.0) if scaled is None else (scaled[0], float(scaled[1].get_scale()))
+
+    def _reached(self, backward: Backward) -> list[Tensor]:
+        """What a backward pass and those before it, of the same update, have reached, each once."""
+        passes = [*(each.backward for each in self._group.seen), backward]
+        return list({id(p): p for each in passes for p in each.parameters}.values())
 
     def _held(self) -> list[Tensor]:
         """What the optimisers hold, each once."""

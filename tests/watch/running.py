@@ -20,6 +20,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from gradcheck_cli.records.timeline import Replay
 from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.proof import Replayed, verify
+from gradcheck_cli.watch.quiet import hushed
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.taps import install
 
@@ -70,7 +71,8 @@ class Verifier:
         self.backwards.append(backward)
         self.count += 1
         if raised is None and self.every and self.count % self.every == 1 % self.every:
-            self.replayed.append(verify(self.tape, self.accumulation))
+            with hushed():
+                self.replayed.append(verify(self.tape, self.accumulation))
 
     def failed(self, error: BaseException) -> None:
         self.failures.append("".join(traceback.format_exception(error)))
