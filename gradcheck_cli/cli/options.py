@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -189,7 +189,7 @@ def check_formats(asked: Asked, able: Sequence[str], what: str) -> None:
     Args:
         asked: The formats, among other things.
         able: Those that can.
-        what: What is to be shown, such as "a run".
+        what: What is to be shown, such as "two runs compared".
 
     Raises:
         UsageError: One cannot.
@@ -245,7 +245,6 @@ def finish(
     verdict: bool = True,
     quiet: AbstractContextManager[object] | None = None,
     stream: TextIO | None = None,
-    formats: Collection[str] = FORMATS,
     failing: Callable[[GradcheckError], Result] | None = None,
 ) -> NoReturn:
     """Do a command's work, write its report and end with its exit code, whatever is raised.
@@ -257,7 +256,6 @@ def finish(
         verdict: Whether the report's own exit code is the command's.
         quiet: What keeps others off stdout; left once the document is written, since their threads may live on.
         stream: Where the report goes, if not to stdout.
-        formats: Those that can show it.
         failing: What to show where the work could not be done, if not a report of that.
     """
     style, stream = asked.style(stream), stream or own_stdout()
@@ -265,8 +263,8 @@ def finish(
     failed: GradcheckError | None = None
     with quiet or nullcontext():
         try:
-            parse_format(asked.format, formats)
-            outputs = parse_outputs(asked.outputs, formats)
+            parse_format(asked.format)
+            outputs = parse_outputs(asked.outputs)
             result: Result = work()
         except BaseException as raised:
             failed = as_error(raised)
@@ -274,7 +272,7 @@ def finish(
             from gradcheck_cli.records.report import failed_report
 
             result = failing(failed) if failing else failed_report(name, failed)
-        unwritten, document = deliver(result, outputs, _document(asked, formats, failed), style)
+        unwritten, document = deliver(result, outputs, _document(asked, failed), style)
         if document is not None:
             after_others = stream is sys.stderr and stream.isatty()  # as a progress bar that is not at its end
             emit(f"\n{document}" if after_others else document, stream)
@@ -285,8 +283,8 @@ def finish(
     )
 
 
-def _document(asked: Asked, formats: Collection[str], failed: GradcheckError | None) -> str | None:
+def _document(asked: Asked, failed: GradcheckError | None) -> str | None:
     """The format on the stream; a failure has no table, since the person who reads it has read stderr."""
     if failed is None:
         return asked.format
-    return asked.format if asked.format in formats and asked.format != "table" else None
+    return asked.format if asked.format in FORMATS and asked.format != "table" else None

@@ -40,7 +40,7 @@ from gradcheck_cli.cli.options import (
 )
 from gradcheck_cli.errors import GradcheckError, UsageError
 from gradcheck_cli.records.choices import FailOn
-from gradcheck_cli.reports import WATCHING
+from gradcheck_cli.reports import FORMATS
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.run import RunOptions
@@ -132,7 +132,7 @@ def run(
     format: Annotated[
         str,
         typer.Option(
-            "--format", metavar="|".join(WATCHING), help="What to write to stderr at the end.", rich_help_panel=OUTPUT
+            "--format", metavar="|".join(FORMATS), help="What to write to stderr at the end.", rich_help_panel=OUTPUT
         ),
     ] = "table",
     output: Outputs = None,
@@ -179,7 +179,7 @@ def run(
 
         return Timeline(command=told, status=Status.FAILED, exit_code=error.exit_code, error=error.message)
 
-    finish(asked, " ".join(told), work, stream=sys.stderr, formats=WATCHING, failing=failing)
+    finish(asked, " ".join(told), work, stream=sys.stderr, failing=failing)
 
 
 def _watched(command: list[str], options: RunOptions) -> Timeline:

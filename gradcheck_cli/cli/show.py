@@ -19,7 +19,7 @@ from gradcheck_cli.cli.options import (
     finish,
 )
 from gradcheck_cli.errors import UsageError
-from gradcheck_cli.reports import COMPARING, WATCHING
+from gradcheck_cli.reports import COMPARING
 
 if TYPE_CHECKING:
     from gradcheck_cli.reports import Result
@@ -41,27 +41,13 @@ def show(
 ) -> None:
     """Show a saved report, suite or run again, or compare two; ends with 0 whatever the verdict was."""
     asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
-    finish(
-        asked,
-        report,
-        lambda: _saved(report, asked) if later is None else _compared(report, later, asked),
-        verdict=False,
-    )
 
+    def work() -> Result:
+        from gradcheck_cli.reports.jsonfile import read_saved
 
-def _saved(report: str, asked: Asked) -> Result:
-    """What the file holds.
+        return read_saved(report) if later is None else _compared(report, later, asked)
 
-    Raises:
-        UsageError: A format cannot show it.
-    """
-    from gradcheck_cli.records.timeline import Timeline
-    from gradcheck_cli.reports.jsonfile import read_saved
-
-    result = read_saved(report)
-    if isinstance(result, Timeline):
-        check_formats(asked, WATCHING, "a run")
-    return result
+    finish(asked, report, work, verdict=False)
 
 
 def _compared(report: str, later: str, asked: Asked) -> Comparison:

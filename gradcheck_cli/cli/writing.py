@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,35 +30,33 @@ class Output:
     path: Path
 
 
-def parse_format(text: str, formats: Collection[str] = FORMATS, option: str = "--format") -> str:
-    """Return `text` if it names one of `formats`.
+def parse_format(text: str, option: str = "--format") -> str:
+    """Return `text` if it names a format.
 
     Raises:
         UsageError: It does not.
     """
-    if text in formats:
-        return text
-    hint = f"Use one of {', '.join(formats)}."
     if text in FORMATS:
-        raise UsageError(f"{option}: the format `{text}` cannot show this", hint=hint)
-    raise UsageError(f"{option}: `{text}` is not a format{did_you_mean(text, formats)}", hint=hint)
+        return text
+    hint = f"Use one of {', '.join(FORMATS)}."
+    raise UsageError(f"{option}: `{text}` is not a format{did_you_mean(text, FORMATS)}", hint=hint)
 
 
-def parse_outputs(texts: Sequence[str], formats: Collection[str] = FORMATS) -> tuple[Output, ...]:
+def parse_outputs(texts: Sequence[str]) -> tuple[Output, ...]:
     """Read every `FORMAT=PATH`, and see that its folder is there before any work is done.
 
     Raises:
         UsageError: One is malformed, or two name the same file.
         ReportError: A folder is missing, or the path is one.
     """
-    outputs = tuple(_parse_output(text, formats) for text in texts)
+    outputs = tuple(_parse_output(text) for text in texts)
     for output in outputs:
         if [other.path for other in outputs].count(output.path) > 1:
             raise UsageError(f"--output names {output.path} twice", hint="Give each format its own file.")
     return outputs
 
 
-def _parse_output(text: str, formats: Collection[str]) -> Output:
+def _parse_output(text: str) -> Output:
     format, separator, path = text.partition("=")
     if not separator or not path:
         raise UsageError(f"--output `{text}` is not FORMAT=PATH", hint="Write --output json=report.json.")
@@ -67,7 +65,7 @@ def _parse_output(text: str, formats: Collection[str]) -> Output:
         raise ReportError(f"--output {text}: {path} is a folder", hint="Name a file in it.")
     if not file.parent.is_dir():
         raise ReportError(f"--output {text}: there is no folder {file.parent}", hint="Make it first.")
-    return Output(format=parse_format(format, formats, "--output"), path=file)
+    return Output(format=parse_format(format, "--output"), path=file)
 
 
 def deliver(result: Result, outputs: Sequence[Output], format: str | None, style: Style) -> tuple[int, str | None]:

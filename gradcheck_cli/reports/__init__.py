@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Result: TypeAlias = Report | SuiteReport | Timeline | Comparison
 
-__all__ = ["COMPARING", "FORMATS", "WATCHING", "Format", "Style", "load", "render"]
+__all__ = ["COMPARING", "FORMATS", "Format", "Style", "load", "render"]
 
 
 @dataclass(frozen=True)
@@ -28,29 +28,38 @@ class Format:
 
     report: str
     suite: str
+    run: str
     comparison: str = ""
-    run: str = ""
 
 
 FORMATS: dict[str, Format] = {
     "table": Format(
-        "table:render_table", "suitetable:render_suite", "comparisontable:render_comparison", "timelinetable:render_run"
+        report="table:render_table",
+        suite="suitetable:render_suite",
+        run="timelinetable:render_run",
+        comparison="comparisontable:render_comparison",
     ),
     "json": Format(
-        "jsonfile:render_report", "jsonfile:render_suite", "jsonfile:render_comparison", "jsonfile:render_run"
+        report="jsonfile:render_report",
+        suite="jsonfile:render_suite",
+        run="jsonfile:render_run",
+        comparison="jsonfile:render_comparison",
     ),
-    "markdown": Format("markdown:render_report", "markdown:render_suite", "markdown:render_comparison"),
-    "html": Format("html:render_report", "html:render_suite"),
-    "github": Format("github:render_report", "github:render_suite"),
-    "junit": Format("junit:render_report", "junit:render_suite"),
-    "sarif": Format("sarif:render_report", "sarif:render_suite"),
+    "markdown": Format(
+        report="markdown:render_report",
+        suite="markdown:render_suite",
+        run="markdown:render_run",
+        comparison="markdown:render_comparison",
+    ),
+    "html": Format(report="html:render_report", suite="html:render_suite", run="html:render_run"),
+    "github": Format(report="github:render_report", suite="github:render_suite", run="github:render_run"),
+    "junit": Format(report="junit:render_report", suite="junit:render_suite", run="junit:render_run"),
+    "sarif": Format(report="sarif:render_report", suite="sarif:render_suite", run="sarif:render_run"),
 }
 
 
 COMPARING = tuple(name for name, format in FORMATS.items() if format.comparison)
 """The formats that can show two reports or suites compared."""
-WATCHING = tuple(name for name, format in FORMATS.items() if format.run)
-"""The formats that can show a run of a script."""
 
 
 def load(format: str) -> None:
@@ -63,7 +72,7 @@ def render(result: Result, format: str, style: Style | None = None) -> str:
 
     Args:
         result: What to show.
-        format: A key of `FORMATS`; one of `COMPARING` for a comparison, one of `WATCHING` for a run.
+        format: A key of `FORMATS`; one of `COMPARING` for a comparison.
         style: How it should look; `Style()` if None.
     """
     from gradcheck_cli.records.report import Report

@@ -47,7 +47,7 @@ def curve(points: Sequence[Point], axis: Axis, unicode: bool = True) -> Curve:
     """A series of at least one point, each column drawn by its greatest value so that spikes are seen."""
     columns = _columns(points, axis)
     finite = [value for value in columns.values() if math.isfinite(value)]
-    log = _spans_decades(finite)
+    log = spans_decades(finite)
     scaled = [math.log10(value) for value in finite] if log else finite
     low, high = (min(scaled), max(scaled)) if scaled else (0.0, 0.0)
     levels, bad = (_LEVELS, BAD) if unicode else (_ASCII_LEVELS, _ASCII_BAD)
@@ -75,7 +75,8 @@ def _columns(points: Sequence[Point], axis: Axis) -> Mapping[int, float]:
     return columns
 
 
-def _spans_decades(values: Sequence[float]) -> bool:
+def spans_decades(values: Sequence[float]) -> bool:
+    """Whether finite values are positive and span enough decades for a log scale."""
     return bool(values) and min(values) > 0 and math.log10(max(values)) - math.log10(min(values)) >= DECADES
 
 

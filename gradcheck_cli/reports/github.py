@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.suite import SuiteReport
+from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.reports.plain import below_here, finding_lines, level, suite_of_one
+from gradcheck_cli.reports.runreport import run_report
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import Verdict, duration, serious, tally, verdict, worst_in_words
 
@@ -24,6 +26,11 @@ _COMMAND = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE:
 def render_report(report: Report, style: Style) -> str:
     """One line a finding, then the summary; `style` changes nothing."""
     return render_suite(suite_of_one(report), style)
+
+
+def render_run(run: Timeline, style: Style) -> str:
+    """One line a finding with its step, then the summary; `style` changes nothing."""
+    return render_report(run_report(run), style)
 
 
 def render_suite(suite: SuiteReport, style: Style) -> str:

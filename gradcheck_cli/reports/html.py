@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
+from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports.charts import ledger_chart, profile_chart, series_charts, trial_bars
 from gradcheck_cli.reports.glyphs import number, shown
 from gradcheck_cli.reports.plain import (
@@ -23,6 +24,9 @@ from gradcheck_cli.reports.plain import (
     suspicions_in_words,
     training_in_words,
 )
+from gradcheck_cli.reports.runcharts import alarm_marks, heat_map, run_charts
+from gradcheck_cli.reports.runreport import told_once
+from gradcheck_cli.reports.runwords import passed, run_facts, run_verdict, script_end
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import (
     Verdict,
@@ -57,14 +61,35 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     return _page(suite, style, overview=True)
 
 
+def render_run(run: Timeline, style: Style) -> str:
+    """The page of a run: its loss with the alarms, each step that went wrong, then all that was seen over time."""
+    passing = [passed(alarm) for alarm in run.alarms if not serious(alarm.report)]
+    text = _template("run.html").render(
+        run=run,
+        style=style,
+        command=" ".join(run.command),
+        outcome_words=[*run_verdict(run), *script_end(run), f"exit {run.exit_code}"],
+        facts=run_facts(run),
+        charts=run_charts(run, style),
+        marks=alarm_marks(run),
+        heat=heat_map(run.layers),
+        steps=list(told_once(run)),
+        notes=list(dict.fromkeys((*passing, *run.notes))),
+    )
+    return _ascii(text)
+
+
 def _page(suite: SuiteReport, style: Style, *, overview: bool) -> str:
-    text = _template().render(suite=suite, style=style, overview=overview)
-    # Character references, so that any stream can take it.
+    return _ascii(_template("page.html").render(suite=suite, style=style, overview=overview))
+
+
+def _ascii(text: str) -> str:
+    """Character references, so that any stream can take it."""
     return text.encode("ascii", "xmlcharrefreplace").decode("ascii") + "\n"
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -96,7 +121,7 @@ def _template() -> Template:
         number=number,
         lines=_lines,
     )
-    return environment.get_template("page.html")
+    return environment.get_template(name)
 
 
 def _lines(text: str) -> Sequence[str]:

@@ -11,8 +11,10 @@ from xml.etree import ElementTree as ET
 
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
+from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.reports.plain import finding_lines, suite_of_one, suspicions_in_words
+from gradcheck_cli.reports.runreport import run_report
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import Verdict, seconds_of, serious, severity_in_words, verdict, worst_in_words
 
@@ -22,6 +24,11 @@ _ELEMENT = {Verdict.FAILED: "error", Verdict.ILL: "failure", Verdict.UNMET: "fai
 def render_report(report: Report, style: Style) -> str:
     """A suite of one testcase; `style` changes nothing."""
     return render_suite(suite_of_one(report), style)
+
+
+def render_run(run: Timeline, style: Style) -> str:
+    """A suite of one testcase, the script; `style` changes nothing."""
+    return render_report(run_report(run), style)
 
 
 def render_suite(suite: SuiteReport, style: Style) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from gradcheck_cli.records.report import Finding, Layer, Remedy, Report
 from gradcheck_cli.records.suite import SuiteReport
+from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports.comparison import (
     CheckComparison,
     Comparison,
@@ -22,7 +23,10 @@ from gradcheck_cli.reports.comparison import (
 from gradcheck_cli.reports.folding import Fold, rows
 from gradcheck_cli.reports.glyphs import count_of, number, shown
 from gradcheck_cli.reports.plain import level, opinion_in_words, share_in_words, suspicions_in_words, trial_in_words
+from gradcheck_cli.reports.runreport import told_once
+from gradcheck_cli.reports.runwords import passed, run_facts, run_verdict, script_end
 from gradcheck_cli.reports.style import Style
+from gradcheck_cli.reports.timelinetable import curve_lines
 from gradcheck_cli.reports.verdicts import (
     Verdict,
     duration,
@@ -36,6 +40,8 @@ from gradcheck_cli.reports.verdicts import (
 )
 
 _ESCAPES = str.maketrans({c: f"&#{ord(c)};" for c in "&<>|\\`"} | {c: f"\\{c}" for c in "*_[]~"})
+_CURVES = 80
+"""Columns of the curves of a run."""
 _MARK = {
     Verdict.FAILED: "❌",
     Verdict.ILL: "❌",
@@ -83,6 +89,27 @@ def _changes(check: CheckComparison, style: Style) -> Iterator[str]:
     if moves := check.moves if style.verbose else farthest(check):
         cells = [(code(m.layer), number(m.before, ".1f"), number(m.after, ".1f"), moved_in_words(m)) for m in moves]
         yield from [*table(("layer", "before", "after", "moved"), cells), ""]
+
+
+def render_run(run: Timeline, style: Style) -> str:
+    """The run: the verdict, its curves, then each step that went wrong with its diagnosis."""
+    mark = "❌" if run.exit_code else "✅"
+    end = " · ".join([*run_verdict(run), *script_end(run), *run_facts(run), f"exit {run.exit_code}"])
+    lines = [f"## {mark} {code(' '.join(run.command))}", "", text(end), ""]
+    lines += [*fence(run.error.splitlines()), ""] if run.error else []
+    if run.series and run.steps and not style.quiet:
+        lines += [*fence([line.plain for line in curve_lines(run, style, _CURVES)]), ""]
+    lines += [line for heading, report in told_once(run) for line in _step(heading, report, style)]
+    notes = [*(passed(a) for a in run.alarms if not serious(a.report)), *run.notes]
+    lines += [*(f"- note: {text(note)}" for note in dict.fromkeys(notes)), ""] if notes else []
+    return "\n".join(lines)
+
+
+def _step(heading: Sequence[str], report: Report, style: Style) -> Iterator[str]:
+    yield f"### {text(' · '.join(heading))}"
+    yield ""
+    yield from _body(report, style)
+    yield ""
 
 
 def text(words: str) -> str:

@@ -16,9 +16,11 @@ from gradcheck_cli import __version__
 from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.report import Finding, Report, Waived
 from gradcheck_cli.records.suite import SuiteReport
+from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.remedies import remedies_for
 from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.reports.plain import below_here, finding_lines, level, suite_of_one, without_folders
+from gradcheck_cli.reports.runreport import run_report
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import by_severity, worst_in_words
 from gradcheck_cli.rules import EVERY_RULE, AlarmRule, Rule
@@ -31,6 +33,11 @@ _INDEX = {rule.code: index for index, rule in enumerate(EVERY_RULE)}
 def render_report(report: Report, style: Style) -> str:
     """A log with one run; `style` changes nothing."""
     return render_suite(suite_of_one(report), style)
+
+
+def render_run(run: Timeline, style: Style) -> str:
+    """A log with one run, its results the findings with their steps; `style` changes nothing."""
+    return render_report(run_report(run), style)
 
 
 def render_suite(suite: SuiteReport, style: Style) -> str:

@@ -5,29 +5,37 @@ The gravest things come last because a terminal shows the end of what was printe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from gradcheck_cli.records.choices import Severity, Status
-from gradcheck_cli.records.report import Finding
-from gradcheck_cli.records.timeline import Alarm, Diagnosed, Outcome, Point, Timeline, Why
+from gradcheck_cli.records.choices import Severity
+from gradcheck_cli.records.timeline import Alarm, Diagnosed, Timeline, Why
 from gradcheck_cli.reports.curves import BAD, axis_of, curve, marks, numbered
 from gradcheck_cli.reports.findings import finding_block, note_line
 from gradcheck_cli.reports.glyphs import count_of, shown
 from gradcheck_cli.reports.layertable import layer_table
+from gradcheck_cli.reports.runreport import is_explained, unrepeated
+from gradcheck_cli.reports.runwords import (
+    alarm_place,
+    diagnosis_place,
+    passed,
+    run_facts,
+    run_verdict,
+    script_end,
+    series_label,
+    worth_showing,
+)
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.table import STATUS_COLOR, opening, page, page_width
-from gradcheck_cli.reports.verdicts import codes_in_words, duration, serious, severities_in_words, waived_in_words
+from gradcheck_cli.reports.verdicts import finding_key, serious, waived_in_words
 
-_LABELS = {"loss": "loss", "grad_norm": "|grad|", "scale": "loss scale"}
 _STANDS, _NOTE = ("▲", "^"), ("△", "'")
 """The marks of alarms that are findings, and of those that are notes."""
 _LOG = " log"
-_WHY = {Why.FIRST: "the first step", Why.AT: "--at", Why.STEPS: "--steps"}
 
 
 def render_run(run: Timeline, style: Style) -> str:
@@ -40,13 +48,13 @@ def _parts(run: Timeline, style: Style, width: int) -> Iterator[RenderableType]:
         yield from _header(run, style, width)
         yield ""
         if run.series and run.steps:
-            yield from _curves(run, style, width)
+            yield from curve_lines(run, style, width)
             yield ""
     alarms = [alarm for alarm in run.alarms if serious(alarm.report)]
     told: set[str] = set()
     for place, alarm in enumerate(alarms):
         yield from _alarm(alarm, run, style, width, told, first=place == 0)
-        told |= {_key(finding) for finding in alarm.report.findings}
+        told |= {finding_key(finding) for finding in alarm.report.findings}
     for diagnosed in run.diagnoses:
         yield from _diagnosis(diagnosed, run, style, width, told)
     if run.error:
@@ -60,27 +68,18 @@ def _parts(run: Timeline, style: Style, width: int) -> Iterator[RenderableType]:
 
 def _header(run: Timeline, style: Style, width: int) -> list[Text]:
     name = _text(" ".join(run.command), style, "bold")
-    line = _text("   ".join(_facts(run)), style)
+    line = _text("   ".join(run_facts(run)), style)
     if name.cell_len + line.cell_len + 3 > width:
         return [name, line] if line else [name]
     return [Text.assemble(name, "   ", line)]
 
 
-def _facts(run: Timeline) -> list[str]:
-    ranks = [f"{run.ranks} processes"] if run.ranks > 1 else []
-    total = run.seconds.get("total")
-    took = [duration(total)] if total is not None else []
-    cost = run.overhead
-    watched = [f"watching took {cost.ms_per_step:.2g} ms a step, {cost.percent:.1f} %"] if cost else []
-    return [count_of(run.steps, "step"), *took, *ranks, *watched]
-
-
-def _curves(run: Timeline, style: Style, width: int) -> Iterator[RenderableType]:
+def curve_lines(run: Timeline, style: Style, width: int) -> Iterator[Text]:
     """One line a series with its first and last value, then the marks of the alarms and their steps."""
-    shown_series = {name: points for name, points in run.series.items() if _worth_showing(name, points, style)}
+    shown_series = {n: points for n, points in run.series.items() if worth_showing(n, points, style)}
     if not shown_series:
         return
-    labels = {name: _label(name) for name in shown_series}
+    labels = {name: series_label(name) for name in shown_series}
     ends = {name: (f"{points[0].mean:.3g}", f"{points[-1].mean:.3g}") for name, points in shown_series.items()}
     left = max(map(len, labels.values())) + 2
     first, last = (max(len(pair[side]) for pair in ends.values()) for side in (0, 1))
@@ -101,17 +100,6 @@ def _curves(run: Timeline, style: Style, width: int) -> Iterator[RenderableType]
     yield Text(f"{margin}{numbered((*(step for step, _ in marked), 1, run.steps), axis)}", "dim")
 
 
-def _worth_showing(name: str, points: Sequence[Point], style: Style) -> bool:
-    """A loss scale that stays where it is says nothing."""
-    moves = len({(point.min, point.max) for point in points}) > 1
-    return bool(points) and (moves or style.verbose or not name.startswith("scale"))
-
-
-def _label(name: str) -> str:
-    series, _, optimizer = name.partition("/")
-    return _LABELS.get(series, series) + (f" of optimizer {optimizer}" if optimizer else "")
-
-
 def _colored(line: str) -> Text:
     text = Text(line, "cyan")
     text.highlight_regex(f"[{BAD}x]", "bold red")
@@ -122,29 +110,16 @@ def _alarm(
     alarm: Alarm, run: Timeline, style: Style, width: int, told: set[str], *, first: bool
 ) -> Iterator[RenderableType]:
     """Where it happened, what was seen, and the diagnosis of its step as `check` shows it."""
-    yield _text(" · ".join(_place(alarm, run)), style, "bold")
-    findings = [finding for finding in serious(alarm.report) if _key(finding) not in told]
-    explained = len(findings) > 1 and findings[0].rule == alarm.kind.value
+    yield _text(" · ".join(alarm_place(alarm, run)), style, "bold")
+    explained = is_explained(alarm)
+    findings = [finding for finding in serious(unrepeated(alarm)) if finding_key(finding) not in told]
     for place, finding in enumerate(findings):
-        own = place == 0 and explained
-        plain = replace(finding, source=None, remedies=() if own else finding.remedies) if own else finding
+        own = explained and finding.rule == alarm.kind.value
+        plain = replace(finding, source=None) if own else finding
         yield Padding(finding_block(plain, style, first=first and place == int(explained)), (0, 0, 0, 2))
     if style.verbose and alarm.report.layers:
         yield Padding(layer_table(alarm.report, style, width - 4), (1, 0, 0, 4))
     yield ""
-
-
-def _place(alarm: Alarm, run: Timeline) -> list[str]:
-    parts = [f"step {alarm.step} of {run.steps}", alarm.kind.value]
-    parts += [f"{alarm.source.file}:{alarm.source.line}"] if alarm.source else []
-    parts += [f"rank {alarm.rank}"] if run.ranks > 1 else []
-    parts += (
-        [f"step {alarm.optimizer_step} of optimizer {alarm.optimizer}"] if alarm.optimizer_step != alarm.step else []
-    )
-    parts += [f"micro-batch {alarm.micro_batch}"] if alarm.micro_batch else []
-    if alarm.samples:
-        parts += [f"{'row' if len(alarm.samples) == 1 else 'rows'} {', '.join(map(str, alarm.samples))}"]
-    return parts
 
 
 def _diagnosis(
@@ -152,11 +127,11 @@ def _diagnosis(
 ) -> Iterator[RenderableType]:
     """A step that was asked for, as `check` shows it; of the first step what no alarm has told."""
     report = diagnosed.report
-    findings = [finding for finding in serious(report) if _key(finding) not in told]
+    findings = [finding for finding in serious(report) if finding_key(finding) not in told]
     asked = diagnosed.why is not Why.FIRST
     if not findings and not asked and not style.verbose:
         return
-    yield _text(f"step {diagnosed.step} of {run.steps} · {_WHY[diagnosed.why]}", style, "bold")
+    yield _text(" · ".join(diagnosis_place(diagnosed, run)), style, "bold")
     if not style.quiet and (asked or style.verbose):
         yield from opening(report, style, width)
     for place, finding in enumerate(findings):
@@ -164,13 +139,9 @@ def _diagnosis(
     yield ""
 
 
-def _key(finding: Finding) -> str:
-    return f"{finding.code} {finding.message} {finding.layers}"
-
-
 def _notes(run: Timeline, style: Style) -> list[Text]:
     """Alarms that came to nothing, the notes of the diagnoses, and those of the run, each once."""
-    lines = [_passed(alarm, style) for alarm in run.alarms if not serious(alarm.report)]
+    lines = [_text(f"note  {passed(a)}", style, "dim") for a in run.alarms if not serious(a.report)]
     reports = run.reports if style.verbose else tuple(each.report for each in run.diagnoses)
     own = {alarm.kind.value for alarm in run.alarms}
     for report in reports:
@@ -186,35 +157,12 @@ def _notes(run: Timeline, style: Style) -> list[Text]:
     return list({line.plain: line for line in lines}.values())
 
 
-def _passed(alarm: Alarm, style: Style) -> Text:
-    """An alarm that is no finding, in one line."""
-    became = {Outcome.RECOVERED: "recovered", Outcome.OPEN: "open"}.get(alarm.verdict, "not shown")
-    finding = next((f for f in alarm.report.findings if f.rule == alarm.kind.value), None)
-    why = f"; {finding.why}" if finding and finding.why else ""
-    return _text(f"note  step {alarm.step} · {alarm.kind.value} · {became}: {alarm.message}{why}", style, "dim")
-
-
 def _final(run: Timeline, style: Style) -> Text:
     hidden = sum(report.hidden for report in run.reports)
     unseen = [f"{count_of(hidden, 'finding')} not shown (--select, --ignore)"] if hidden else []
-    script = [f"the script ended with {run.script_exit}"] if run.script_exit else []
-    parts = [*_verdict(run), *unseen, *script, f"exit {run.exit_code}"]
+    parts = [*run_verdict(run), *unseen, *script_end(run), f"exit {run.exit_code}"]
     color = "bold red" if run.script_exit else STATUS_COLOR[run.status]
     return _text(" · ".join(parts), style, color)
-
-
-def _verdict(run: Timeline) -> list[str]:
-    if run.status is Status.FAILED:
-        return ["could not be watched"]
-    if run.status is Status.UNKNOWN:
-        return ["unknown: the watcher stepped aside" if run.steps else "unknown: no step was seen"]
-    steps = count_of(run.steps, "step")
-    if run.status is Status.HEALTHY:
-        passed = [f"{count_of(len(run.alarms), 'alarm')}, none confirmed"] if run.alarms else []
-        return ["healthy", steps, *passed]
-    found = {_key(f): f for report in run.reports for f in serious(report)}
-    findings = list(found.values())
-    return [*severities_in_words(findings), *codes_in_words(findings)]
 
 
 def _text(text: str, style: Style, look: str = "") -> Text:

@@ -63,6 +63,11 @@ def worst_in_words(report: Report) -> str:
     return "no layer got a gradient that can be judged" if report.status is Status.UNKNOWN else ""
 
 
+def finding_key(finding: Finding) -> str:
+    """What tells one finding of a run from another: the same fault may be found at several steps."""
+    return f"{finding.code} {finding.message} {finding.layers}"
+
+
 def seconds_of(report: Report) -> float | None:
     """Wall time of the whole check in seconds, if it was taken."""
     return report.seconds.get("total")

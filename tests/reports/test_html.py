@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -6,16 +7,22 @@ from hypothesis import given, settings
 
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
+from gradcheck_cli.records.timeline import LayerCourse
 from gradcheck_cli.reports import Style, render
 from gradcheck_cli.reports.glyphs import shown
+from gradcheck_cli.reports.runcharts import alarm_marks, run_charts
+from gradcheck_cli.reports.runreport import told_once
+from gradcheck_cli.reports.verdicts import serious
 from tests.reports.examples import EXAMPLES, SUITES, failed, named
 from tests.reports.golden import compare
-from tests.reports.hostile import reports, suites
+from tests.reports.hostile import NAMES, reports, suites
+from tests.timeline.sessions import SESSIONS, nan
 
-VOID = {"meta", "link", "line", "path"}
+COURSE = LayerCourse(steps=(1, 2), relative_gradient=(1e-3, None))
+VOID = {"meta", "link", "path"}
 ELEMENTS = set(
     "html head meta link title style body h1 h2 h3 p span strong code pre ol li ul div i b a section details summary"
-    " table tr th td svg line polyline path".split()
+    " table tr th td svg line polyline polygon path".split()
 )
 
 
@@ -108,6 +115,26 @@ def test_hostile_suites(made: SuiteReport) -> None:
     page = check_harmless(render(made, "html"))
     assert all(shown(check.name) in page.words for check in made.checks)
     assert sum(tag == "details" for tag, _ in page.elements) == len(made.checks)
+
+
+@pytest.mark.parametrize("example", SESSIONS)
+def test_the_page_of_a_run(example: str) -> None:
+    run = SESSIONS[example]().timeline()
+    page = check_harmless(render(run, "html"))
+    told = [finding.message for _, report in told_once(run) for finding in serious(report)]
+    assert all(shown(message) in page.words for message in told)
+    assert all(mark.told in page.words for mark in alarm_marks(run))
+    alarms = sum(tag == "line" and "alarm" in (a.get("class") or "") for tag, a in page.elements)
+    assert alarms == len(run.alarms) * len(run_charts(run, Style()))
+
+
+@settings(max_examples=40, deadline=None)
+@given(reports(), NAMES)
+def test_hostile_runs(made: Report, name: str) -> None:
+    alarm = replace(nan().timeline().alarms[0], report=made)
+    run = replace(nan().timeline(), command=(name,), notes=(name,), alarms=(alarm,), layers={name: COURSE})
+    page = check_harmless(render(run, "html"))
+    assert shown(name) in page.words and all(shown(f.message) in page.words for f in made.findings)
 
 
 def test_tabs_are_expanded_line_by_line() -> None:

@@ -1,0 +1,87 @@
+"""A run as one report: for formats that tell a check by its findings and know nothing of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from gradcheck_cli.records.choices import Status
+from gradcheck_cli.records.report import Finding, Report
+from gradcheck_cli.records.timeline import Alarm, Timeline, Why
+from gradcheck_cli.records.verdict import gravest_first
+from gradcheck_cli.reports.glyphs import count_of
+from gradcheck_cli.reports.runwords import alarm_place, diagnosis_place, run_verdict, script_end
+from gradcheck_cli.reports.verdicts import finding_key, serious
+
+
+def run_report(run: Timeline) -> Report:
+    """Every finding of a run once, with the step at which it was found; a script that failed is an error."""
+    return Report(
+        name=" ".join(run.command),
+        status=Status.FAILED if _error(run) else run.status,
+        exit_code=run.exit_code,
+        target={},
+        versions=run.versions,
+        findings=gravest_first(_findings(run)),
+        hidden=sum(report.hidden for report in run.reports),
+        waived=tuple(waived for report in run.reports for waived in report.waived),
+        notes=_notes(run),
+        seconds=run.seconds,
+        error=_error(run),
+    )
+
+
+def is_explained(alarm: Alarm) -> bool:
+    """Whether its own finding, the first, is followed by one that says why; the remedies are that one's, too."""
+    findings = serious(alarm.report)
+    return len(findings) > 1 and findings[0].rule == alarm.kind.value
+
+
+def unrepeated(alarm: Alarm) -> Report:
+    """The report of an alarm, each remedy told once."""
+    if not is_explained(alarm):
+        return alarm.report
+    own = serious(alarm.report)[0]
+    plain = (replace(f, remedies=()) if f is own else f for f in alarm.report.findings)
+    return replace(alarm.report, findings=tuple(plain))
+
+
+def told_once(run: Timeline) -> Iterator[tuple[list[str], Report]]:
+    """The steps with something to tell: where each was, and its report without what was told of one before it.
+
+    Steps that were asked for are told in any case.
+    """
+    steps = [(alarm_place(alarm, run), unrepeated(alarm), False) for alarm in run.alarms]
+    steps += [(diagnosis_place(each, run), each.report, each.why is not Why.FIRST) for each in run.diagnoses]
+    seen: set[str] = set()
+    for place, report, asked in steps:
+        new = tuple(finding for finding in report.findings if finding_key(finding) not in seen)
+        seen |= {finding_key(finding) for finding in new}
+        told = replace(report, findings=new)
+        if asked or serious(told):
+            yield place, told
+
+
+def _findings(run: Timeline) -> Iterator[Finding]:
+    at = [(alarm.step, unrepeated(alarm)) for alarm in run.alarms]
+    at += [(diagnosed.step, diagnosed.report) for diagnosed in run.diagnoses]
+    seen: set[str] = set()
+    for step, report in at:
+        for finding in report.findings:
+            if finding_key(finding) not in seen:
+                seen.add(finding_key(finding))
+                yield replace(finding, message=f"step {step}: {finding.message}")
+
+
+def _error(run: Timeline) -> str:
+    """Why a run that is not ill did not end well."""
+    if run.error or run.status is Status.ILL:
+        return run.error
+    ended = [*script_end(run), *run.notes, *run_verdict(run)]
+    return ended[0] if run.exit_code else ""
+
+
+def _notes(run: Timeline) -> tuple[str, ...]:
+    ended = script_end(run) if run.status is Status.ILL else []
+    own = [note for report in run.reports for note in report.notes]
+    return tuple(dict.fromkeys((f"{count_of(run.steps, 'step')} watched", *ended, *run.notes, *own)))

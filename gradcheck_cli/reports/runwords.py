@@ -1,0 +1,83 @@
+"""A run in words that several formats use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradcheck_cli.records.choices import Status
+from gradcheck_cli.records.timeline import Alarm, Diagnosed, Outcome, Point, Timeline, Why
+from gradcheck_cli.reports.glyphs import count_of
+from gradcheck_cli.reports.style import Style
+from gradcheck_cli.reports.verdicts import codes_in_words, duration, finding_key, serious, severities_in_words
+
+_LABELS = {"loss": "loss", "grad_norm": "|grad|", "scale": "loss scale"}
+_WHY = {Why.FIRST: "the first step", Why.AT: "--at", Why.STEPS: "--steps"}
+
+
+def run_facts(run: Timeline) -> list[str]:
+    """`120 steps`, `3.1 s`, `2 processes`, what watching took: what is known."""
+    ranks = [f"{run.ranks} processes"] if run.ranks > 1 else []
+    total = run.seconds.get("total")
+    took = [duration(total)] if total is not None else []
+    cost = run.overhead
+    watched = [f"watching took {cost.ms_per_step:.2g} ms a step, {cost.percent:.1f} %"] if cost else []
+    return [count_of(run.steps, "step"), *took, *ranks, *watched]
+
+
+def run_verdict(run: Timeline) -> list[str]:
+    """What the run came to."""
+    if run.status is Status.FAILED:
+        return ["could not be watched"]
+    if run.status is Status.UNKNOWN:
+        return ["unknown: the watcher stepped aside" if run.steps else "unknown: no step was seen"]
+    steps = count_of(run.steps, "step")
+    if run.status is Status.HEALTHY:
+        passed = [f"{count_of(len(run.alarms), 'alarm')}, none confirmed"] if run.alarms else []
+        return ["healthy", steps, *passed]
+    found = {finding_key(f): f for report in run.reports for f in serious(report)}
+    findings = list(found.values())
+    return [*severities_in_words(findings), *codes_in_words(findings)]
+
+
+def diagnosis_place(diagnosed: Diagnosed, run: Timeline) -> list[str]:
+    """`step 1 of 120`, `the first step`: which step was diagnosed, and why."""
+    return [f"step {diagnosed.step} of {run.steps}", _WHY[diagnosed.why]]
+
+
+def script_end(run: Timeline) -> list[str]:
+    """How the script ended, where that is not well."""
+    return [f"the script ended with {run.script_exit}"] if run.script_exit else []
+
+
+def alarm_place(alarm: Alarm, run: Timeline) -> list[str]:
+    """`step 57 of 120`, `nonfinite`, `train.py:41`, `row 5`: where an alarm was raised."""
+    parts = [f"step {alarm.step} of {run.steps}", alarm.kind.value]
+    parts += [f"{alarm.source.file}:{alarm.source.line}"] if alarm.source else []
+    parts += [f"rank {alarm.rank}"] if run.ranks > 1 else []
+    parts += (
+        [f"step {alarm.optimizer_step} of optimizer {alarm.optimizer}"] if alarm.optimizer_step != alarm.step else []
+    )
+    parts += [f"micro-batch {alarm.micro_batch}"] if alarm.micro_batch else []
+    if alarm.samples:
+        parts += [f"{'row' if len(alarm.samples) == 1 else 'rows'} {', '.join(map(str, alarm.samples))}"]
+    return parts
+
+
+def passed(alarm: Alarm) -> str:
+    """An alarm that is no finding, in one line."""
+    became = {Outcome.RECOVERED: "recovered", Outcome.OPEN: "open"}.get(alarm.verdict, "not shown")
+    finding = next((f for f in alarm.report.findings if f.rule == alarm.kind.value), None)
+    why = f"; {finding.why}" if finding and finding.why else ""
+    return f"step {alarm.step} · {alarm.kind.value} · {became}: {alarm.message}{why}"
+
+
+def worth_showing(name: str, points: Sequence[Point], style: Style) -> bool:
+    """A loss scale that stays where it is says nothing."""
+    moves = len({(point.min, point.max) for point in points}) > 1
+    return bool(points) and (moves or style.verbose or not name.startswith("scale"))
+
+
+def series_label(name: str) -> str:
+    """What a series is called."""
+    series, _, optimizer = name.partition("/")
+    return _LABELS.get(series, series) + (f" of optimizer {optimizer}" if optimizer else "")

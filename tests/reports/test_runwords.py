@@ -1,0 +1,62 @@
+from dataclasses import replace
+
+from gradcheck_cli.records.choices import Status
+from gradcheck_cli.records.timeline import Overhead, Point, Timeline
+from gradcheck_cli.reports import Style
+from gradcheck_cli.reports.runwords import (
+    alarm_place,
+    diagnosis_place,
+    passed,
+    run_facts,
+    run_verdict,
+    script_end,
+    series_label,
+    worth_showing,
+)
+from tests.timeline.sessions import nan
+
+BARE = Timeline(command=("a.py",), status=Status.HEALTHY, exit_code=0, steps=1)
+
+
+def test_facts_are_those_that_are_known() -> None:
+    assert run_facts(BARE) == ["1 step"]
+    whole = replace(BARE, steps=120, ranks=2, seconds={"total": 3.1}, overhead=Overhead(ms_per_step=0.4, percent=1.2))
+    assert run_facts(whole) == ["120 steps", "3.1 s", "2 processes", "watching took 0.4 ms a step, 1.2 %"]
+
+
+def test_verdicts() -> None:
+    assert run_verdict(BARE) == ["healthy", "1 step"]
+    assert run_verdict(replace(BARE, status=Status.UNKNOWN, steps=0)) == ["unknown: no step was seen"]
+    assert run_verdict(replace(BARE, status=Status.UNKNOWN)) == ["unknown: the watcher stepped aside"]
+    assert run_verdict(replace(BARE, status=Status.FAILED)) == ["could not be watched"]
+    assert run_verdict(nan().timeline())[0] == "2 errors"
+
+
+def test_places() -> None:
+    run = nan().timeline()
+    assert alarm_place(run.alarms[0], run) == ["step 73 of 160", "nonfinite", "train.py:41", "row 6"]
+    assert diagnosis_place(run.diagnoses[0], run) == ["step 1 of 160", "the first step"]
+    told = alarm_place(replace(run.alarms[0], rank=1, micro_batch=2, samples=(1, 3)), replace(run, ranks=2))
+    assert told[3:] == ["rank 1", "micro-batch 2", "rows 1, 3"]
+
+
+def test_an_alarm_that_is_none_is_one_line() -> None:
+    run = nan().timeline()
+    assert passed(run.alarms[0]).startswith("step 73 · nonfinite · not shown: ")
+
+
+def test_the_end_of_a_script_is_told_where_it_is_not_well() -> None:
+    assert script_end(BARE) == script_end(replace(BARE, script_exit=0)) == []
+    assert script_end(replace(BARE, script_exit=139)) == ["the script ended with 139"]
+
+
+def test_series() -> None:
+    assert [series_label(n) for n in ("loss", "grad_norm/1", "scale", "other")] == [
+        "loss",
+        "|grad| of optimizer 1",
+        "loss scale",
+        "other",
+    ]
+    still = [Point(1, 2.0, 2.0, 2.0), Point(2, 2.0, 2.0, 2.0)]
+    assert worth_showing("loss", still, Style()) and not worth_showing("scale", still, Style())
+    assert worth_showing("scale", still, Style(verbose=True)) and not worth_showing("loss", [], Style())
