@@ -50,22 +50,26 @@ def show(
     finish(asked, report, work, verdict=False)
 
 
+_KINDS = {"Report": "a report", "SuiteReport": "a suite", "Timeline": "the run of a script"}
+
+
 def _compared(report: str, later: str, asked: Asked) -> Comparison:
     """The two files compared.
 
     Raises:
-        UsageError: A format cannot show a comparison, or one file holds a report and the other a suite.
+        UsageError: A format cannot show a comparison, or the two files hold different kinds of things.
     """
     from gradcheck_cli.records.timeline import Timeline
     from gradcheck_cli.reports.comparison import compare
     from gradcheck_cli.reports.jsonfile import read_saved
+    from gradcheck_cli.reports.runcomparison import compare_runs
 
     check_formats(asked, COMPARING, "two runs compared")
     before, after = read_saved(report), read_saved(later)
-    hint = "Give two of `gradcheck check`, or two of `gradcheck batch`."
-    if isinstance(before, Timeline) or isinstance(after, Timeline):
-        path = report if isinstance(before, Timeline) else later
-        raise UsageError(f"{path}: the run of a script cannot be compared", hint=hint)
-    if type(before) is not type(after):
-        raise UsageError(f"{report} and {later}: one holds a report, the other a suite", hint=hint)
+    if isinstance(before, Timeline) and isinstance(after, Timeline):
+        return compare_runs(before, after, (report, later))
+    if isinstance(before, Timeline) or isinstance(after, Timeline) or type(before) is not type(after):
+        one, other = (_KINDS[type(each).__name__] for each in (before, after))
+        hint = "Give two of `gradcheck check`, two of `gradcheck batch`, or two of `gradcheck run`."
+        raise UsageError(f"{report} and {later}: one holds {one}, the other {other}", hint=hint)
     return compare(before, after, (report, later))

@@ -11,6 +11,7 @@ from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.reports.glyphs import count_of
+from gradcheck_cli.reports.runwords import series_label
 from gradcheck_cli.reports.verdicts import serious, verdict
 
 FAR = 0.5
@@ -44,6 +45,24 @@ class Move:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Course:
+    """A series in two runs of a script.
+
+    Attributes:
+        series: Its name.
+        same: The last step up to which both are the same, or None where they never were, or it is not known.
+        parted: The first step seen at which they are not, or None.
+        before: The last value in the earlier run; `after` in the later.
+    """
+
+    series: str
+    same: int | None
+    parted: int | None
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CheckComparison:
     """One check in both runs. A verdict is empty where the run did not hold the check."""
 
@@ -54,11 +73,13 @@ class CheckComparison:
     fixed: tuple[Change, ...] = ()
     still: tuple[Change, ...] = ()
     moves: tuple[Move, ...] = ()
+    courses: tuple[Course, ...] = ()
 
     @property
     def changed(self) -> bool:
         """Whether the verdict or the findings differ, or a layer moved far."""
-        return self.before != self.after or bool(self.new or self.fixed) or any(is_far(one) for one in self.moves)
+        parted = any(course.parted is not None for course in self.courses)
+        return self.before != self.after or bool(self.new or self.fixed) or parted or any(map(is_far, self.moves))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,9 +125,11 @@ def is_far(move: Move) -> bool:
 def summary(comparison: Comparison) -> str:
     """`1 new, 2 fixed, 0 still there; 3 layers moved by 0.5 decades or more`."""
     counts = [sum(len(getattr(one, kind)) for one in comparison.checks) for kind in ("new", "fixed", "still")]
+    told = "{} new, {} fixed, {} still there".format(*counts)
+    if any(one.courses for one in comparison.checks):
+        return told
     far = sum(is_far(move) for one in comparison.checks for move in one.moves)
-    moved = f"{count_of(far, 'layer')} moved by {FAR} decades or more"
-    return "{} new, {} fixed, {} still there; ".format(*counts) + moved
+    return f"{told}; {count_of(far, 'layer')} moved by {FAR} decades or more"
 
 
 def verdict_change(check: CheckComparison) -> str:
@@ -127,6 +150,17 @@ def moved_in_words(move: Move) -> str:
     if move.moved is None:
         return "gradient lost" if move.after is None else "gradient found"
     return f"{move.moved:+.1f} decades"
+
+
+def course_in_words(course: Course) -> str:
+    """`loss is the same up to step 56, and ends at 2.3 instead of 0.12`."""
+    if course.parted is None:
+        same = "" if course.same is None else f" is the same up to step {course.same}, the last of the shorter run, and"
+    elif course.same is None:
+        same = " differs from the first step on, and"
+    else:
+        same = f" is the same up to step {course.same}, differs from step {course.parted} on, and"
+    return f"{series_label(course.series)}{same} ends at {course.after:.3g}, before at {course.before:.3g}"
 
 
 def farthest(check: CheckComparison) -> list[Move]:

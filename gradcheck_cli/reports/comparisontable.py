@@ -14,6 +14,7 @@ from gradcheck_cli.reports.comparison import (
     Comparison,
     Move,
     change_in_words,
+    course_in_words,
     farthest,
     moved_in_words,
     summary,
@@ -58,6 +59,7 @@ def _check(check: CheckComparison, style: Style) -> Iterator[RenderableType]:
             table.add_row(_text(label, style, _COLOR[label]), _text(change_in_words(change), style))
     if table.row_count:
         yield Padding(table, (0, 0, 0, 2))
+    yield from (Padding(_text(course_in_words(course), style), (0, 0, 0, 2)) for course in check.courses)
     if moves := check.moves if style.verbose else farthest(check):
         yield Padding(_moves(moves, style), (0, 0, 0, 2))
         if left := len(check.moves) - len(moves):

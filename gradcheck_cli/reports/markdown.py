@@ -15,6 +15,7 @@ from gradcheck_cli.reports.comparison import (
     CheckComparison,
     Comparison,
     change_in_words,
+    course_in_words,
     farthest,
     moved_in_words,
     summary,
@@ -85,6 +86,7 @@ def render_comparison(comparison: Comparison, style: Style) -> str:
 def _changes(check: CheckComparison, style: Style) -> Iterator[str]:
     labelled = (("new", check.new), ("fixed", check.fixed), ("still", check.still))
     lines = [f"- **{label}** {text(change_in_words(one))}" for label, changes in labelled for one in changes]
+    lines += [f"- {text(course_in_words(course))}" for course in check.courses]
     yield from [*lines, ""] if lines else []
     if moves := check.moves if style.verbose else farthest(check):
         cells = [(code(m.layer), number(m.before, ".1f"), number(m.after, ".1f"), moved_in_words(m)) for m in moves]

@@ -157,11 +157,16 @@ def _range(values: Sequence[float], log: bool) -> tuple[float, float]:
 
 def _ticks(low: float, high: float, log: bool) -> Iterator[tuple[float, str]]:
     if not log:
-        yield from ((HEIGHT * share, f"{high - share * (high - low):.3g}") for share in (0.0, 0.5, 1.0))
+        yield from ((HEIGHT * share, _short(high - share * (high - low))) for share in (0.0, 0.5, 1.0))
         return
     step = max(1, math.ceil((high - low) / 5))
     for decade in range(round(high), round(low) - 1, -step):
         yield HEIGHT * (high - decade) / (high - low), f"1e{decade}"
+
+
+def _short(value: float) -> str:
+    """`1.05e6`, which fits beside a chart."""
+    return f"{value:.3g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
 
 
 def _is_finite(point: Point) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -124,8 +125,18 @@ def test_a_run_is_shown_as_it_was_printed(gradcheck, saved_run, example: str, fo
     assert ended.out == render(SESSIONS[example]().timeline(), format, Style(width=100))
 
 
-def test_runs_are_not_compared(gradcheck, saved, saved_run) -> None:
-    for pair in ((saved_run("nan"), saved("healthy")), (saved("healthy"), saved_run("nan"))):
-        ended = gradcheck("show", *pair)
-        assert ended.code == 2
-        assert f"{saved_run('nan')}: the run of a script cannot be compared" in ended.err
+def test_a_run_is_not_compared_with_a_report(gradcheck, saved, saved_run) -> None:
+    ended = gradcheck("show", saved_run("nan"), saved("healthy"))
+    assert ended.code == 2 and "one holds the run of a script, the other a report" in ended.err
+    ended = gradcheck("show", saved("healthy"), saved_run("nan"))
+    assert ended.code == 2 and "one holds a report, the other the run of a script" in ended.err
+
+
+@pytest.mark.parametrize("format", COMPARING)
+def test_two_runs_are_compared(gradcheck, saved_run, format: str) -> None:
+    ended = gradcheck("show", saved_run("healthy"), saved_run("nan"), "--format", format)
+    assert ended.code == 0
+    if format == "json":
+        assert json.loads(ended.out)["checks"][0]["courses"][0]["series"] == "loss"
+    else:
+        assert "GC630" in ended.out and "grad" in ended.out and "differs from the first step on" in ended.out
