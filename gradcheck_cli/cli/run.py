@@ -40,6 +40,7 @@ from gradcheck_cli.cli.options import (
 )
 from gradcheck_cli.errors import GradcheckError, UsageError
 from gradcheck_cli.records.choices import FailOn
+from gradcheck_cli.records.masking import masked
 from gradcheck_cli.reports import FORMATS
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def run(
     if it is not 0.
     """
     asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
-    told = ("-m", *command) if module else tuple(command)
+    told = masked(("-m", *command) if module else command)
 
     def work() -> Timeline:
         from gradcheck_cli.records.run import RunOptions
