@@ -5,7 +5,8 @@ The gravest things come last because a terminal shows the end of what was printe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rich.console import RenderableType
@@ -13,7 +14,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.timeline import Alarm, Diagnosed, Timeline, Why
+from gradcheck_cli.records.timeline import Alarm, Diagnosed, Point, Timeline, Why
 from gradcheck_cli.reports.curves import BAD, axis_of, curve, marks, numbered
 from gradcheck_cli.reports.findings import finding_block, note_line
 from gradcheck_cli.reports.glyphs import count_of, shown
@@ -36,6 +37,8 @@ from gradcheck_cli.reports.verdicts import finding_key, serious, waived_in_words
 _STANDS, _NOTE = ("▲", "^"), ("△", "'")
 """The marks of alarms that are findings, and of those that are notes."""
 _LOG = " log"
+_BESIDE = 0.1
+"""Share by which a peak has to be above both ends of a curve to be told."""
 
 
 def render_run(run: Timeline, style: Style) -> str:
@@ -81,15 +84,19 @@ def curve_lines(run: Timeline, style: Style, width: int) -> Iterator[Text]:
         return
     labels = {name: series_label(name) for name in shown_series}
     ends = {name: (f"{points[0].mean:.3g}", f"{points[-1].mean:.3g}") for name, points in shown_series.items()}
+    peaks = {name: _peak(points) for name, points in shown_series.items()}
     left = max(map(len, labels.values())) + 2
     first, last = (max(len(pair[side]) for pair in ends.values()) for side in (0, 1))
-    axis = axis_of(run.steps, width - left - first - last - 6 - len(_LOG))
+    axis = axis_of(run.steps, width - left - first - last - 6 - max(map(len, peaks.values())) - len(_LOG))
     for name, points in shown_series.items():
         drawn = curve(points, axis, style.unicode)
         start, end = ends[name]
         log = _LOG if drawn.log else ""
         yield Text.assemble(
-            f"  {labels[name]:<{left}}{start:>{first}} ", _colored(drawn.line), f" {end:<{last}}", (log, "dim")
+            f"  {labels[name]:<{left}}{start:>{first}} ",
+            _colored(drawn.line),
+            f" {end:<{last}}",
+            (log + peaks[name], "dim"),
         )
     margin = " " * (left + first + 3)
     marked = [(alarm.step, alarm) for alarm in sorted(run.alarms, key=lambda each: not serious(each.report))]
@@ -98,6 +105,13 @@ def curve_lines(run: Timeline, style: Style, width: int) -> Iterator[Text]:
         line = marks(((s, (_STANDS if serious(a.report) else _NOTE)[side]) for s, a in marked), axis)
         yield Text.assemble(margin, (line, "bold red"))
     yield Text(f"{margin}{numbered((*(step for step, _ in marked), 1, run.steps), axis)}", "dim")
+
+
+def _peak(points: Sequence[Point]) -> str:
+    """The greatest value where it is above both ends: it is not to be read off a curve."""
+    highest = max((point.max for point in points if math.isfinite(point.max)), default=-math.inf)
+    ends = max((p.max for p in (points[0], points[-1]) if math.isfinite(p.max)), default=-math.inf)
+    return f" max {highest:.3g}" if highest > ends + _BESIDE * abs(ends) else ""
 
 
 def _colored(line: str) -> Text:

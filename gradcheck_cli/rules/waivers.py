@@ -24,9 +24,10 @@ def waive(findings: tuple[Finding, ...], waivers: tuple[Waiver, ...]) -> tuple[t
 def _reason(finding: Finding, waivers: tuple[Waiver, ...]) -> str:
     """Why a finding is left out, or "" if it is not."""
     mine = [w for w in waivers if finding.code.startswith(w.rule.upper()) or finding.rule == w.rule]
-    covering = [w for w in mine if not w.layers or any(_covers(w, layer) for layer in finding.layers)]
+    layers = finding.layers or ("",)  # one that names none is covered by "*"
+    covering = [w for w in mine if not w.layers or any(_covers(w, layer) for layer in layers)]
     whole = any(not w.layers for w in mine)
-    covered = finding.layers and all(any(_covers(w, layer) for w in covering) for layer in finding.layers)
+    covered = all(any(_covers(w, layer) for w in covering) for layer in layers)
     return "; ".join(dict.fromkeys(w.reason for w in covering)) if whole or covered else ""
 
 

@@ -16,6 +16,9 @@ from gradcheck_cli.timeline.events import Event, Judge, events_of, rejudged
 from gradcheck_cli.timeline.notes import NO_STEP, notes_of
 from gradcheck_cli.timeline.telling import alarm_of, explaining_first, first_judged, unlearned
 
+_ENOUGH = 20
+"""Steps from which on the cost of one is told: at the first everything is seen for the first time."""
+
 
 def assembled(
     processes: Sequence[Process],
@@ -92,7 +95,7 @@ def _status(reports: Sequence[Report], *, seen: bool, aside: str) -> Status:
 
 def _overhead(process: Process) -> Overhead | None:
     cost = process.cost
-    if cost is None or not cost.steps:
+    if cost is None or cost.steps < _ENOUGH:
         return None
     own = cost.total - cost.watching - cost.diagnoses
     return Overhead(

@@ -101,12 +101,13 @@ def _next(heard: Collection[int]) -> tuple[int, bool]:
     info = signal.sigtimedwait(heard, _PATIENCE)
     if info is None or info.si_code != _BY_KILL:
         return info.si_signo if info else signal.SIGCHLD, True
-    return info.si_signo, info.si_signo in keys and _in_our_group(info.si_pid)
+    return info.si_signo, info.si_signo in keys and _is_timeout(info.si_pid)
 
 
-def _in_our_group(sender: int) -> bool:
-    """Whether a process is of our group, which it then sends to rather than to us: as sudo has it."""
+def _is_timeout(sender: int) -> bool:
+    """Whether a process is `timeout`, which sends to the whole group after it has sent to us."""
     try:
-        return os.getpgid(sender) == os.getpgrp()
+        with open(f"/proc/{sender}/comm", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - without pathlib
+            return file.read().strip() == "timeout"
     except OSError:
         return False

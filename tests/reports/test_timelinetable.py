@@ -4,8 +4,9 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
+from gradcheck_cli.records.choices import Status
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.timeline import Diagnosed, Replay, Timeline, Why
+from gradcheck_cli.records.timeline import Diagnosed, Point, Replay, Timeline, Why
 from gradcheck_cli.reports import Style, render
 from tests.reports.golden import compare
 from tests.timeline.sessions import SESSIONS, Session, blown, exploding, falling, nan, process, step_report, vitals
@@ -130,3 +131,10 @@ def test_users_strings_are_text() -> None:
     text = table(SESSIONS["hostile"]().timeline(), width=120)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]", text)
     assert r"[/b] \x1b[2J" in text
+
+
+def test_a_peak_above_both_ends_is_told() -> None:
+    points = (Point(1, 1.8, 1.8, 1.8), Point(2, 2.0, 40.0, 85.2), Point(3, 1.7, 1.7, 1.7))
+    run = Timeline(command=("a.py",), status=Status.HEALTHY, exit_code=0, steps=3, series={"loss": points})
+    assert " 1.7 max 85.2" in table(run)
+    assert "max" not in table(replace(run, series={"loss": (points[0], points[2])}))

@@ -57,7 +57,8 @@ def test_a_finding_stays_unless_all_its_layers_are_covered() -> None:
 def test_no_layers_covers_everything_a_finding_without_layers_included() -> None:
     assert reasons(finding(), waiver()) == ["why"]
     assert reasons(finding("x"), waiver()) == ["why"]
-    assert reasons(finding(), waiver("*")) == []
+    assert reasons(finding(), waiver("*")) == ["why"]
+    assert reasons(finding(), waiver("x*")) == []
 
 
 def judged(slopes: list[float], training: Training = Training(), **choice: Any) -> Verdict:  # noqa: B008

@@ -86,8 +86,10 @@ def test_what_watching_cost() -> None:
     assert run.overhead.percent == pytest.approx(100 * 0.064 / 6.0)
     assert run.seconds == {"total": 7.9, "diagnoses": 0.4}
     assert Session((process(cost=None),)).timeline().overhead is None
-    tiny = Session((process(cost=Cost(steps=1, watching=0.1, total=0.1)),)).timeline()
+    tiny = Session((process(cost=Cost(steps=20, watching=2.0, total=2.0)),)).timeline()
     assert tiny.overhead == Overhead(ms_per_step=100.0, percent=0.0)
+    few = Session((process(cost=Cost(steps=19, watching=2.0, total=2.0)),)).timeline()
+    assert few.overhead is None
 
 
 def test_versions() -> None:

@@ -319,6 +319,26 @@ def test_a_signal_to_us_reaches_the_script_and_the_report_is_made(name: str, han
         assert (report["script_exit"], started.returncode) == (128 + number, 128 + number)
 
 
+def test_an_interrupt_from_our_own_group_reaches_the_script(tmp_path: Path) -> None:
+    Path(tmp_path, "train.py").write_text(WAITING.replace("range(200)", "range(5)"))
+    command = [*GRADCHECK, "train.py", str(int(signal.SIGINT))]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stdout and started.stdout.readline() == "ready\n"
+        started.send_signal(signal.SIGINT)
+        out, err = started.communicate(timeout=20)
+    assert (out, apart(err)[1]["script_exit"]) == (f"got {int(signal.SIGINT)}\nbye\n", 0)
+
+
+def test_an_interrupt_of_timeout_reaches_the_script_once(tmp_path: Path) -> None:
+    Path(tmp_path, "train.py").write_text(
+        "import signal, time\nseen = []\nsignal.signal(signal.SIGINT, lambda *_: seen.append(1))\n"
+        "end = time.monotonic() + 4\nwhile time.monotonic() < end and not seen: time.sleep(0.05)\n"
+        "time.sleep(0.5)\nprint(len(seen))\n"
+    )
+    ran = plainly(["timeout", "-s", "INT", "2", *GRADCHECK, "train.py"], tmp_path)
+    assert ran.out == "1\n"
+
+
 def test_signals_that_whoever_started_us_ignores_are_ignored(tmp_path: Path) -> None:
     Path(tmp_path, "train.py").write_text(
         "import signal, os; os.kill(os.getppid(), signal.SIGHUP); print('still here')"
