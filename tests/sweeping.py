@@ -9,7 +9,7 @@ import pytest
 
 
 def sampled(rows: Sequence[Any], every: int, named: Callable[[Any], str] | None = None) -> list[Any]:
-    """The rows, of which CI runs each `every`-th from the first on, as parameters; a row of several values is a tuple."""
+    """The rows as parameters, of which CI runs each `every`-th; a row of several values is a tuple."""
     return [
         pytest.param(
             *(row if isinstance(row, tuple) else (row,)),

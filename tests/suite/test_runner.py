@@ -139,6 +139,13 @@ def test_a_check_that_forks_and_goes_on_in_both_answers_once(tmp_path: Path):
     assert report(HEALTHY.format(seed=0) + "import os\nos.fork()\n") == report(HEALTHY.format(seed=0))
 
 
+def test_a_check_takes_no_more_threads_than_the_environment_allows(tmp_path: Path):
+    """One worker would have all cores; tests allow one thread, in OMP_NUM_THREADS."""
+    telling = HEALTHY.format(seed=0) + "raise ValueError(f'{torch.get_num_threads()} threads')\n"
+    ((_, found),) = run_plan([planned(tmp_path, "telling", telling)], 1)
+    assert "ValueError: 1 threads" in found.error
+
+
 CONFIG = "version: 1\nchecks:\n"
 
 
