@@ -18,8 +18,6 @@ import pytest
 from gradcheck_cli.config import load_config
 from tests.sweeping import sampled
 
-pytestmark = pytest.mark.xdist_group("samples")  # one process keeps the reports
-
 SAMPLES = Path(__file__).parent.parent / "samples"
 LABEL = re.compile(r"^gradcheck: (healthy|failed|ill) ?(\S+)? ?(\S+)?\Z", re.MULTILINE)
 TRAINING = re.compile(r"loss (\S+) -> (\S+) in (\d+) steps of (\w+\([^)]*\))")

@@ -19,8 +19,6 @@ from tests.corpus.case import Built
 from tests.corpus.checked import checked
 from tests.corpus.score import Verdict, score
 
-pytestmark = pytest.mark.xdist_group("corpus")  # one process keeps the reports
-
 HEALTHY = [case for case in CASES if case.status == "healthy"]
 
 

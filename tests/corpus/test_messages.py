@@ -7,8 +7,6 @@ import pytest
 from tests.corpus import CASES, Case
 from tests.corpus.checked import checked
 
-pytestmark = pytest.mark.xdist_group("corpus")
-
 _WITH_NOTES = ("dit_adaln_zero", "bayesian_personalised_ranking", "adapter_tuning", "stochastic_depth_skips_blocks")
 CHOSEN = {case.causes: case for case in CASES} | {case.name: case for case in CASES if case.name in _WITH_NOTES}
 UNREADABLE = re.compile(r"10\^|\de[+-]0|\de\+|\bnan\b|\binf\b|\breduction\b|\bother factors\b|\s\s")

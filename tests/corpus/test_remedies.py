@@ -17,8 +17,6 @@ from gradcheck_cli.records.report import Remedy
 from tests.corpus import CASES, Case
 from tests.corpus.checked import checked
 
-pytestmark = pytest.mark.xdist_group("corpus")
-
 ILL = [case for case in CASES if case.status == "ill"]
 GATED, PLAIN = (nn.LSTM, nn.LSTMCell, nn.GRU, nn.GRUCell), (nn.RNN, nn.RNNCell)
 CLASSES = {"cross_entropy", "nll_loss", "log_softmax", "ctc_loss", "multi_margin_loss"}

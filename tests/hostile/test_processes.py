@@ -30,10 +30,7 @@ from tests.hostile.processes import (
     temporary,
 )
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="what is left is looked for in /proc"),
-    pytest.mark.xdist_group("faults"),  # one process keeps the results
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is left is looked for in /proc")
 ASLEEP = healthy("open('asleep', 'w').close()", "time.sleep(99)")
 HOLDS_THE_GIL = healthy("open('asleep', 'w').close()", "ctypes.PyDLL(None).sleep(99)")
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}

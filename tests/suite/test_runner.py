@@ -19,8 +19,6 @@ from gradcheck_cli.records.verdict import suite_exit_code
 from gradcheck_cli.suite import run_plan
 from tests.sweeping import sampled
 
-pytestmark = pytest.mark.xdist_group("runner")  # one process keeps the results
-
 HEALTHY = """
 import torch
 from torch import nn

@@ -22,7 +22,6 @@ from gradcheck_cli.trials.training import LONGER
 from tests.corpus import CASES
 from tests.sweeping import sampled
 
-pytestmark = pytest.mark.xdist_group("trying")  # one process keeps the reports
 SAMPLES = Path(__file__).parents[2] / "samples"
 BY_NAME = {case.name: case for case in CASES}
 
