@@ -11,10 +11,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gradcheck_cli.config import load_config
+from tests.sweeping import sampled
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 LABEL = re.compile(r"^gradcheck: (healthy|failed|ill) ?(\S+)? ?(\S+)?\Z", re.MULTILINE)
@@ -78,22 +80,44 @@ def run_cli(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     return int(code or 0)
 
 
-@every_sample
-def test_gradcheck_says_what_the_docstring_says(
-    sample: Sample, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    exit_code = run_cli(["check", str(sample.path), "--format", "json"], monkeypatch)
-    report = json.loads(capsys.readouterr().out)
+def assert_as_labelled(sample: Sample, report: dict[str, Any]) -> None:
     findings = [finding for finding in report["findings"] if finding["severity"] != "note"]
 
     assert report["status"] == sample.status, findings
-    assert exit_code == EXIT_CODES[sample.status]
+    assert report["exit_code"] == EXIT_CODES[sample.status]
     if sample.status == "ill":
         assert {finding["code"] for finding in findings} == set(EXPECTED[sample.path.name])
         assert findings[0]["family"] == sample.family
         assert findings[0]["cause"] in sample.causes
     else:
         assert not findings
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What one batch says of all samples, none of which it expects anything of, by their names."""
+    config = tmp_path_factory.mktemp("samples") / "gradcheck.yaml"
+    checks = [{"model": str(sample.path), "name": sample.path.stem} for sample in ALL]
+    config.write_text(json.dumps({"version": 1, "checks": checks}), encoding="utf-8")
+    command = [sys.executable, "-m", "gradcheck_cli", "batch", str(config), "--format", "json"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2, ran.stderr
+    return {check["name"]: check for check in json.loads(ran.stdout)["checks"]}
+
+
+@every_sample
+def test_gradcheck_says_what_the_docstring_says(sample: Sample, reports: dict[str, dict[str, Any]]) -> None:
+    assert_as_labelled(sample, reports[sample.path.stem])
+
+
+@pytest.mark.parametrize("sample", sampled(ALL, 8, lambda sample: sample.path.stem))
+def test_it_says_the_same_alone_and_with_trials(
+    sample: Sample, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exit_code = run_cli(["check", str(sample.path), "--format", "json"], monkeypatch)
+    report = json.loads(capsys.readouterr().out)
+    assert_as_labelled(sample, report)
+    assert exit_code == report["exit_code"]
 
 
 def numbers(text: str) -> tuple[float, float, int, str]:

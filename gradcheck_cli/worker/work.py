@@ -190,7 +190,7 @@ def _report(line: _Line) -> Report:
     if threads := line.asked["threads"]:
         import torch
 
-        torch.set_num_threads(threads)
+        torch.set_num_threads(min(threads, torch.get_num_threads()))  # OMP_NUM_THREADS may allow fewer
     spec: CheckSpec = decode(CheckSpec, line.asked["spec"])
     return run_check(spec, line.on_stage, line.on_diagnosed)
 

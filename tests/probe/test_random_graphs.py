@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
@@ -125,12 +126,20 @@ def plans() -> st.SearchStrategy[Plan]:
     )
 
 
-@settings(
-    max_examples=250, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
-)
-@given(plans())
-def test_any_architecture(plan: Plan) -> None:
-    assert_as_plain(lambda: net(plan), seed=plan.seed)
+@pytest.mark.parametrize("examples", [80, pytest.param(250, marks=pytest.mark.sweep)])
+def test_any_architecture(examples: int) -> None:
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+        database=None,
+    )
+    @given(plans())
+    def is_as_plain(plan: Plan) -> None:
+        assert_as_plain(lambda: net(plan), seed=plan.seed)
+
+    is_as_plain()
 
 
 # --------------------------------------------------------------------------- graphs that are no chain

@@ -95,12 +95,15 @@ def test_there_are_records_to_try() -> None:
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
-@settings(max_examples=25, deadline=None)
-@given(data=st.data())
-def test_round_trip(record: type, data: st.DataObject) -> None:
-    made = data.draw(instances_of(record))
-    text = json.dumps(encode(made), allow_nan=False)
-    assert same(decode(record, strict_json(text)), made)
+@pytest.mark.parametrize("examples", [8, pytest.param(25, marks=pytest.mark.sweep)])
+def test_round_trip(record: type, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(instances_of(record))
+    def comes_back(made: Any) -> None:
+        text = json.dumps(encode(made), allow_nan=False)
+        assert same(decode(record, strict_json(text)), made)
+
+    comes_back()
 
 
 def test_digits_round_a_float_and_nothing_else() -> None:

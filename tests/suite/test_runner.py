@@ -17,6 +17,7 @@ from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.verdict import suite_exit_code
 from gradcheck_cli.suite import run_plan
+from tests.sweeping import sampled
 
 HEALTHY = """
 import torch
@@ -136,6 +137,13 @@ def test_a_check_that_forks_and_goes_on_in_both_answers_once(tmp_path: Path):
     assert report(HEALTHY.format(seed=0) + "import os\nos.fork()\n") == report(HEALTHY.format(seed=0))
 
 
+def test_a_check_takes_no_more_threads_than_the_environment_allows(tmp_path: Path):
+    """One worker would have all cores; tests allow one thread, in OMP_NUM_THREADS."""
+    telling = HEALTHY.format(seed=0) + "raise ValueError(f'{torch.get_num_threads()} threads')\n"
+    ((_, found),) = run_plan([planned(tmp_path, "telling", telling)], 1)
+    assert "ValueError: 1 threads" in found.error
+
+
 CONFIG = "version: 1\nchecks:\n"
 
 
@@ -148,30 +156,45 @@ def batch(folder: Path, checks: str, *options: str, capsys: pytest.CaptureFixtur
 ILL = HEALTHY.format(seed=0).replace("nn.ReLU()", "*[nn.Sequential(nn.Linear(8, 8), nn.Sigmoid()) for _ in range(20)]")
 
 
-@pytest.mark.parametrize(
-    ("check", "options", "code"),
-    [
-        ("- {model: healthy.py}", (), 0),
-        ("- {model: ill.py}", (), 1),
-        ("- {model: ill.py, fail_on: never}", (), 0),
-        ("- {model: ill.py, expect: GC201}", (), 0),
-        ("- {model: ill.py, expect: GC401}", (), 1),
-        ("- {model: healthy.py, expect: GC201}", (), 1),
-        ("- {model: broken.py}", (), 2),
-        ("- {model: broken.py, expect: failed}", (), 0),
-        ("- {model: healthy.py, expect: failed}", (), 1),
-        ("- {model: broken.py, expect: GC201}", (), 2),
-        ("- {model: missing.py}", (), 2),
-        ("- {model: ill.py}\n- {model: broken.py}", (), 2),
-        ("- {model: ill.py}\n- {model: healthy.py}", ("-k", "healthy"), 0),
-    ],
-)
-def test_exit_codes(
-    tmp_path: Path, check: str, options: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
-):
+CODES = [
+    ("- {model: healthy.py}", (), 0),
+    ("- {model: ill.py}", (), 1),
+    ("- {model: ill.py, fail_on: never}", (), 0),
+    ("- {model: ill.py, expect: GC201}", (), 0),
+    ("- {model: ill.py, expect: GC401}", (), 1),
+    ("- {model: healthy.py, expect: GC201}", (), 1),
+    ("- {model: broken.py}", (), 2),
+    ("- {model: broken.py, expect: failed}", (), 0),
+    ("- {model: healthy.py, expect: failed}", (), 1),
+    ("- {model: broken.py, expect: GC201}", (), 2),
+    ("- {model: missing.py}", (), 2),
+    ("- {model: ill.py}\n- {model: broken.py}", (), 2),
+    ("- {model: ill.py}\n- {model: healthy.py}", ("-k", "healthy"), 0),
+]
+"""Checks, options of `batch`, and its exit code."""
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> None:
     (tmp_path / "healthy.py").write_text(HEALTHY.format(seed=0))
     (tmp_path / "ill.py").write_text(ILL)
     (tmp_path / "broken.py").write_text(BROKEN.format(fault="raise ValueError"))
+
+
+@pytest.mark.usefixtures("models")
+def test_exit_codes_of_checks_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    alone = [(check, code) for check, options, code in CODES if check.count("model") == 1]
+    checks = "".join(f"{check[:-1]}, name: '{place}'}}\n" for place, (check, _) in enumerate(alone))
+    code, suite = batch(tmp_path, checks, capsys=capsys)
+    assert [check["exit_code"] for check in suite["checks"]] == [code for _, code in alone]
+    assert code == 2
+
+
+@pytest.mark.parametrize(("check", "options", "code"), sampled(CODES, 4))
+@pytest.mark.usefixtures("models")
+def test_exit_codes(
+    tmp_path: Path, check: str, options: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
+):
     found, suite = batch(tmp_path, check + "\n", *options, capsys=capsys)
     assert found == suite["exit_code"] == code
     assert suite["schema"] == "gradcheck-suite/1"

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from gradcheck_cli.records.timeline import Replay
+from tests.sweeping import sampled
 from tests.watch.running import FORMS, bare, taped
 
 SCRIPTS = sorted(FORMS.glob("*.py"))
-QUICK = SCRIPTS[::4]
-"""Those that CI runs; all others are behind the marker for sweeps."""
 EXACT = {Replay.EXACT}
 EXPECTED = {
     "drawn": {Replay.IMPOSSIBLE},  # what an iterator gave cannot be put back, so that nothing is taken again
@@ -25,10 +24,7 @@ def test_there_are_scripts_of_every_form() -> None:
     assert len(SCRIPTS) >= 40 and EXPECTED.keys() <= {path.stem for path in SCRIPTS}
 
 
-@pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, id=path.stem, marks=() if path in QUICK else pytest.mark.sweep) for path in SCRIPTS],
-)
+@pytest.mark.parametrize("path", sampled(SCRIPTS, 4, lambda path: path.stem))
 def test_a_script_is_as_without_us_and_its_steps_are_repeated(path: Path) -> None:
     one, two = bare(path), taped(path)
     assert not two.failed

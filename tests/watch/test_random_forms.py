@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -86,13 +87,7 @@ def autocasted(x: Tensor) -> Tensor:
     return y.float()
 
 
-@given(
-    st.lists(st.sampled_from(sorted(STEPS)), max_size=6),
-    st.lists(st.sampled_from(sorted(LOSSES)), min_size=1, max_size=2),
-    st.integers(1, 3),
-)
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-def test_a_random_step_is_repeated_exactly(steps: list[str], losses: list[str], passes: int) -> None:
+def assert_repeated(steps: list[str], losses: list[str], passes: int) -> None:
     torch.manual_seed(0)
     body, verifier = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.2)), Verifier(1)
     for module in (CRITIC, NORM):
@@ -107,3 +102,16 @@ def test_a_random_step_is_repeated_exactly(steps: list[str], losses: list[str], 
     assert not verifier.failures
     assert len(verifier.replayed) == passes
     assert verifier.outcomes == {Replay.EXACT}, verifier.replayed
+
+
+@pytest.mark.parametrize("examples", [25, pytest.param(80, marks=pytest.mark.sweep)])
+def test_a_random_step_is_repeated_exactly(examples: int) -> None:
+    drawn = given(
+        st.lists(st.sampled_from(sorted(STEPS)), max_size=6),
+        st.lists(st.sampled_from(sorted(LOSSES)), min_size=1, max_size=2),
+        st.integers(1, 3),
+    )
+    patient = settings(
+        max_examples=examples, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    )
+    patient(drawn(assert_repeated))()

@@ -15,6 +15,7 @@ TOKEN = "0123456789abcdef" * 2
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,  # of a hundred, nearly all the time would go into drawing them
 )
 MESSAGES = st.lists(st.dictionaries(st.text(), JSON), max_size=4)
 
