@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gradcheck_cli.cli.announcing import announcing
 from gradcheck_cli.cli.helping import PanelCommand
 from gradcheck_cli.cli.options import (
     OUTPUT,
@@ -171,7 +172,7 @@ def run(
             fail_on=fail_on or FailOn.WARNING,
         )
         ruled, notes = by_policy(options, config_file(config, no_config), fail_on)
-        timeline = _watched(started, ruled)
+        timeline = _watched(started, ruled, quiet=quiet)
         return replace(timeline, notes=(*timeline.notes, *notes))
 
     def failing(error: GradcheckError) -> Timeline:
@@ -183,7 +184,7 @@ def run(
     finish(asked, " ".join(told), work, stream=sys.stderr, failing=failing)
 
 
-def _watched(command: list[str], options: RunOptions) -> Timeline:
+def _watched(command: list[str], options: RunOptions, *, quiet: bool) -> Timeline:
     """Run the command in a session of its own, and put together what it left there."""
     import tempfile
 
@@ -195,7 +196,7 @@ def _watched(command: list[str], options: RunOptions) -> Timeline:
     try:
         write_options(folder, options)
         started = time.perf_counter()
-        code = run_script(command, environment(folder))
+        code = run_script(command, environment(folder), announcing(folder, quiet=quiet))
         return assembled(read(folder), options, code, time.perf_counter() - started)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from gradcheck_cli.errors import Interrupted, UsageError
@@ -34,12 +34,13 @@ def environment(folder: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{BOOT}{os.pathsep}{path}" if path else BOOT, SESSION: folder}
 
 
-def run_script(command: list[str], variables: Mapping[str, str]) -> int:
+def run_script(command: list[str], variables: Mapping[str, str], meanwhile: Callable[[], None] | None = None) -> int:
     """Run a command to its end, and return its exit code: 128 + N where signal N ended it.
 
     Args:
         command: A program, which is looked for on PATH, and its arguments.
         variables: Its environment.
+        meanwhile: Called about once a second while it runs.
 
     Raises:
         UsageError: It cannot be started.
@@ -52,7 +53,7 @@ def run_script(command: list[str], variables: Mapping[str, str]) -> int:
             pid = os.posix_spawnp(command[0], command, variables, setsigmask=before, setsigdef=_IGNORED_BY_PYTHON)
         except OSError as error:
             raise UsageError(f"`{command[0]}` cannot be started: {error.strerror or error}") from error
-        return _waited(pid, heard)
+        return _waited(pid, heard, meanwhile or (lambda: None))
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def _held_back() -> Iterator[tuple[set[int], set[int]]]:
         signal.signal(signal.SIGCHLD, child or signal.SIG_DFL)
 
 
-def _waited(pid: int, heard: set[int]) -> int:
+def _waited(pid: int, heard: set[int], meanwhile: Callable[[], None]) -> int:
     last: dict[int, float] = {}
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
@@ -78,6 +79,7 @@ def _waited(pid: int, heard: set[int]) -> int:
                 signal.sigwait({number})  # the one that ended the script, or came too late for it
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
+        meanwhile()
         number, everyones = _next(heard)
         now = time.monotonic()
         if number == signal.SIGCHLD or now - last.get(number, -_AT_ONCE) < _AT_ONCE:

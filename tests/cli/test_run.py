@@ -35,7 +35,7 @@ class Started:
     folders: list[Path] = field(default_factory=list)
     options: list[RunOptions] = field(default_factory=list)
 
-    def run_script(self, command: list[str], variables: dict[str, str]) -> int:
+    def run_script(self, command: list[str], variables: dict[str, str], meanwhile: object = None) -> int:
         self.commands.append(command)
         folder = Path(variables[script.SESSION])
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
