@@ -97,7 +97,7 @@ def batch(
     color: ColorChoice = Color.AUTO,
     debug: Debug = False,
 ) -> None:
-    """Run every check of a gradcheck.yaml, each in a process of its own.
+    """Run every check and training script of a gradcheck.yaml, each in a process of its own.
 
     A check that crashes, hangs or is killed is reported as failed, with its last output; the rest run.
     """

@@ -53,7 +53,7 @@ def planned_run(file: File, run: Run, folder: Path, overrides: Mapping[str, Any]
     spec = RunOptions(
         command=(_below(run.script, folder), *run.args),
         steps=run.steps,
-        try_budget=options.get("try_budget", 0),
+        try_budget=options.get("try_budget") or 0,
         **_verdict(file, run),
     )
     name = run.name or shlex.join((run.script, *run.args))

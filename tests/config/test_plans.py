@@ -200,7 +200,8 @@ def test_paths_start_at_the_file_and_names_stay(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_bare_run_is_what_the_command_line_would_do(plan) -> None:
-    assert plan("run: {script: a.py}") == (PlannedCheck(name="a.py", spec=RunOptions(command=("a.py",))),)
+    bare = PlannedCheck(name="a.py", spec=RunOptions(command=("a.py",)))
+    assert plan("run: {script: a.py}") == plan("defaults: {try_budget: null}\nrun: {script: a.py}") == (bare,)
 
 
 def test_every_option_of_a_run_arrives(plan) -> None:
