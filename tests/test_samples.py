@@ -16,12 +16,16 @@ from typing import Any
 import pytest
 
 from gradcheck_cli.config import load_config
+from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.spec import CheckSpec
 from tests.sweeping import sampled
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 LABEL = re.compile(r"^gradcheck: (healthy|failed|ill) ?(\S+)? ?(\S+)?\Z", re.MULTILINE)
 TRAINING = re.compile(r"loss (\S+) -> (\S+) in (\d+) steps of (\w+\([^)]*\))")
-EXPECTED = {Path(check.spec.model).name: check.expect for check in load_config(SAMPLES / "gradcheck.yaml", {})}
+PLAN = load_config(SAMPLES / "gradcheck.yaml", {})
+EXPECTED = {Path(check.spec.model).name: check.expect for check in PLAN if isinstance(check.spec, CheckSpec)}
+(RUN,) = (check for check in PLAN if isinstance(check.spec, RunOptions))
 EXIT_CODES = {"healthy": 0, "ill": 1, "failed": 2}
 LOSS_OF_GUESSING = math.log(10)
 
@@ -163,6 +167,7 @@ def test_plain_pytorch_trains_as_the_docstring_says(sample: Sample) -> None:
 def test_the_script_goes_wrong_where_it_says_and_prints_what_the_readme_shows(tmp_path: Path) -> None:
     """Whole but for times."""
     script = "samples/pairs_of_digits.py"
+    assert [Path(part).name for part in RUN.spec.command] == [Path(script).name]
     docstring = ast.get_docstring(ast.parse((SAMPLES.parent / script).read_text(encoding="utf-8"))) or ""
     label = re.search(r"^gradcheck run: ill at step (\d+), (\w+) (\S+), sample (\d+)$", docstring, re.MULTILINE)
     assert label is not None
@@ -179,7 +184,9 @@ def test_the_script_goes_wrong_where_it_says_and_prints_what_the_readme_shows(tm
     report = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     (alarm,) = report["alarms"]
     assert (alarm["step"], alarm["samples"], alarm["replay"]) == (int(step), [int(sample)], "exact")
-    assert {(f["family"], f["cause"]) for f in alarm["report"]["findings"]} == {(family, cause)}
+    findings = alarm["report"]["findings"]
+    assert {(f["family"], f["cause"]) for f in findings} == {(family, cause)}
+    assert {f["code"] for f in findings} == set(RUN.expect)
     readme = (SAMPLES.parent / "README.md").read_text(encoding="utf-8")
     block = readme.partition(f"$ gradcheck run {script}\n")[2].partition("```")[0]
     assert without_times(ran.stdout + ran.stderr) == without_times(block)

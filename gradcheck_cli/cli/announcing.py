@@ -16,20 +16,17 @@ MOST = 10
 _CLEAR = "\r\x1b[K"  # what a progress bar has left of its line; it draws itself anew below
 
 
-def announcing(folder: str, *, quiet: bool) -> Callable[[], None] | None:
-    """What tells, each time it is called, what a session has raised since; None where stderr is no person's."""
+def announcing(*, quiet: bool) -> Callable[[RaisedEntry], None] | None:
+    """What tells an alarm; None where stderr is no person's."""
     if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         return None
-    from gradcheck_cli.watch.following import Following
+    told = 0
 
-    following, told = Following(folder), 0
-
-    def announce() -> None:
+    def announce(entry: RaisedEntry) -> None:
         nonlocal told
-        for entry in following.news():
-            told += 1
-            if told <= MOST:
-                _write(f"{_CLEAR}gradcheck: {in_a_line(entry)}\n")
+        told += 1
+        if told <= MOST:
+            _write(f"{_CLEAR}gradcheck: {in_a_line(entry)}\n")
 
     return announce
 

@@ -97,7 +97,7 @@ def batch(
     color: ColorChoice = Color.AUTO,
     debug: Debug = False,
 ) -> None:
-    """Run every check of a gradcheck.yaml, each in a process of its own.
+    """Run every check and training script of a gradcheck.yaml, each in a process of its own.
 
     A check that crashes, hangs or is killed is reported as failed, with its last output; the rest run.
     """
@@ -116,7 +116,7 @@ def batch(
         overrides = {"timeout": timeout, "max_memory": size_of(max_memory), "baseline": baseline, "drift": drift}
         plan = load_config(file, overrides)
         if not plan:
-            raise UsageError(f"{file} holds no checks", hint="Add some under `checks:`.")
+            raise UsageError(f"{file} holds no checks", hint="Add some under `checks:` or `run:`.")
         check_limits(plan)
         if not can_fork():
             raise UsageError("this system cannot fork processes, which `gradcheck batch` needs")

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
@@ -45,7 +44,6 @@ from gradcheck_cli.records.masking import masked
 from gradcheck_cli.reports import FORMATS
 
 if TYPE_CHECKING:
-    from gradcheck_cli.records.run import RunOptions
     from gradcheck_cli.records.timeline import Timeline
 
 _COMMAND = "SCRIPT [ARGS]..."
@@ -154,6 +152,7 @@ def run(
 
     def work() -> Timeline:
         from gradcheck_cli.records.run import RunOptions
+        from gradcheck_cli.worker.runs import run_watched
 
         started = startable(command, module=module, after_dashes=_after_dashes(context, command))
         options = RunOptions(
@@ -172,7 +171,7 @@ def run(
             fail_on=fail_on or FailOn.WARNING,
         )
         ruled, notes = by_policy(options, config_file(config, no_config), fail_on)
-        timeline = _watched(started, ruled, quiet=quiet)
+        timeline = run_watched(started, ruled, announcing(quiet=quiet))
         return replace(timeline, notes=(*timeline.notes, *notes))
 
     def failing(error: GradcheckError) -> Timeline:
@@ -182,24 +181,6 @@ def run(
         return Timeline(command=told, status=Status.FAILED, exit_code=error.exit_code, error=error.message)
 
     finish(asked, " ".join(told), work, stream=sys.stderr, failing=failing)
-
-
-def _watched(command: list[str], options: RunOptions, *, quiet: bool) -> Timeline:
-    """Run the command in a session of its own, and put together what it left there."""
-    import tempfile
-
-    from gradcheck_cli.timeline import assembled
-    from gradcheck_cli.watch.session import read, write_options
-    from gradcheck_cli.worker.script import environment, run_script
-
-    folder = tempfile.mkdtemp(prefix="gradcheck-run-")
-    try:
-        write_options(folder, options)
-        started = time.perf_counter()
-        code = run_script(command, environment(folder), announcing(folder, quiet=quiet))
-        return assembled(read(folder), options, code, time.perf_counter() - started)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def startable(command: Sequence[str], *, module: bool, after_dashes: bool) -> list[str]:

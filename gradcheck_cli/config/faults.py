@@ -7,7 +7,7 @@ from typing import Any, NoReturn, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from gradcheck_cli.config.models import Check, File, Options
+from gradcheck_cli.config.models import Check, File, Options, Run
 from gradcheck_cli.config.yamltext import Address, Document
 from gradcheck_cli.names import did_you_mean
 
@@ -32,6 +32,7 @@ _HOMES: tuple[tuple[type[BaseModel], str], ...] = (
     (File, "at the top of the file"),
     (Options, "under `defaults` or in a check"),
     (Check, "in a check"),
+    (Run, "in an entry of `run`"),
 )
 
 

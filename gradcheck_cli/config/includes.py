@@ -9,8 +9,8 @@ from typing import Any
 
 from gradcheck_cli.config.faults import validated
 from gradcheck_cli.config.models import Check, File, Verdict
-from gradcheck_cli.config.plans import planned
-from gradcheck_cli.config.yamltext import Document, read_yaml
+from gradcheck_cli.config.plans import planned, planned_run
+from gradcheck_cli.config.yamltext import Address, Document, read_yaml
 from gradcheck_cli.errors import ConfigError
 from gradcheck_cli.records.suite import PlannedCheck
 
@@ -25,8 +25,8 @@ def load(path: Path, overrides: Mapping[str, Any]) -> tuple[PlannedCheck, ...]:
         ConfigError: A file cannot be read or understood, or two checks have one name.
     """
     checks: dict[str, tuple[PlannedCheck, str]] = {}
-    for check, document, index in _checks(path, (), set(), overrides):
-        line, column = document.place(("checks", index, "name"))
+    for check, document, entry in _checks(path, (), set(), overrides):
+        line, column = document.place((*entry, "name"))
         if check.name in checks:
             raise ConfigError(
                 f"{document.file}:{line}:{column}: a second check called `{check.name}`; "
@@ -34,7 +34,7 @@ def load(path: Path, overrides: Mapping[str, Any]) -> tuple[PlannedCheck, ...]:
                 hint="Give one of them another `name`.",
             )
         if len(checks) >= _MOST_CHECKS:
-            document.fail(("checks", index, "matrix"), f"more than {_MOST_CHECKS} checks", key=True)
+            document.fail((*entry, "matrix"), f"more than {_MOST_CHECKS} checks", key=True)
         checks[check.name] = check, f"{document.file}:{line}"
     return tuple(check for check, _ in checks.values())
 
@@ -52,14 +52,17 @@ def policy(path: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 def _checks(
     path: Path, above: tuple[Path, ...], done: set[Path], overrides: Mapping[str, Any]
-) -> Iterator[tuple[PlannedCheck, Document, int]]:
+) -> Iterator[tuple[PlannedCheck, Document, Address]]:
     real = path.resolve()
     done.add(real)
     document = read_yaml(path, path)
     file = validated(document)
+    folder = path.parent.absolute()
     for index, check in enumerate(file.checks):
-        for each in planned(file, check, path.parent.absolute(), overrides):
-            yield each, document, index
+        for each in planned(file, check, folder, overrides):
+            yield each, document, ("checks", index)
+    for index, run in enumerate(file.run):
+        yield planned_run(file, run, folder, overrides), document, ("run", index)
     for index, pattern in enumerate(file.include):
         for included in _matching(document, index, pattern, path.parent):
             if included.resolve() in (*above, real):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
@@ -50,6 +51,19 @@ def _size(value: str) -> str:
 
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+def _runs(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
+def _arguments(value: Any) -> Any:
+    """A line as a shell splits it."""
+    try:
+        return shlex.split(value) if isinstance(value, str) else value
+    except ValueError as error:  # a quote that is not closed
+        told = f"cannot be split into arguments ({error})"
+        raise PydanticCustomError("arguments", "`args` {told}", {"told": told}) from error
 
 
 def _waivers(value: Any) -> Any:
@@ -111,6 +125,7 @@ _THRESHOLDS: dict[str, Any] = {
 
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[list[Text], BeforeValidator(_listed, json_schema_input_type=Text | list[Text])]
+Arguments = Annotated[list[str], BeforeValidator(_arguments, json_schema_input_type=str | list[str])]
 Pattern = Annotated[str, AfterValidator(_pattern), WithJsonSchema(_RULE)]
 Patterns = Annotated[list[Pattern], BeforeValidator(_listed, json_schema_input_type=Pattern | list[Pattern])]
 Rule = Annotated[str, AfterValidator(_code)]
@@ -160,7 +175,18 @@ class Verdict(_Model):
     """Numbers that a verdict turns on, as `GC206: {saturated_share: 0.99}`."""
 
 
-class Options(_Model):
+class Limits(_Model):
+    """What a check, or a run, may take."""
+
+    try_budget: Annotated[int, Field(ge=0)] | None = None
+    """Passes to try remedies with, on copies of an ill model; none are tried with 0, or if it is left out."""
+    timeout: Annotated[float, Field(gt=0)] | None = None
+    """Seconds after which it is ended."""
+    max_memory: Annotated[Text, AfterValidator(_size), WithJsonSchema(_SIZE)] | None = None
+    """Memory above which it is ended, as 4GB."""
+
+
+class Options(Limits):
     """How to run a check."""
 
     batch: Text | None = None
@@ -197,26 +223,39 @@ class Options(_Model):
     """Whose step `lr` means."""
     trust_pickle: bool | None = None
     """Unpickle data and weights, which runs any code that they hold."""
-    try_budget: Annotated[int, Field(ge=0)] | None = None
-    """Passes to try remedies with, on copies of an ill model; none are tried with 0, or if it is left out."""
     drift: Annotated[float, Field(gt=0)] | None = None
     """Decades that the gradient of a layer may move from the baseline before it is reported."""
-    timeout: Annotated[float, Field(gt=0)] | None = None
-    """Seconds after which the check is ended."""
-    max_memory: Annotated[Text, AfterValidator(_size), WithJsonSchema(_SIZE)] | None = None
-    """Memory above which the check is ended, as 4GB."""
     matrix: Matrix | None = None
 
 
-class Check(Options, Verdict):
+class Entry(Verdict):
+    """A check or a run of the suite."""
+
+    name: Text | None = None
+    """Unique in the suite; `model`, or `script` with its `args`, if it is left out."""
+    expect: Codes = []
+    """Codes of findings that it must report, for what is ill on purpose; `failed` if it must not run."""
+
+
+class Check(Options, Entry):
     """One model to check."""
 
     model: Text
     """file.py[:NAME] or package.module[:NAME]; files are looked for from this file's folder."""
-    name: Text | None = None
-    """Unique in the suite; `model` if it is left out."""
-    expect: Codes = []
-    """Codes of findings that it must report, for a model that is ill on purpose; `failed` if it must not run."""
+
+
+class Run(Limits, Entry):
+    """One training script to run and watch, as `gradcheck run` does."""
+
+    script: Text
+    """A Python file, looked for from this file's folder; it is run in the folder where `gradcheck batch` is."""
+    args: Arguments = []
+    """Its arguments: a list of texts, or one text that is split as a shell does."""
+    steps: Annotated[int, Field(ge=1)] | None = None
+    """Diagnose this step, then stop the script; it runs to its end if it is left out."""
+
+
+Runs = Annotated[list[Run], BeforeValidator(_runs, json_schema_input_type=Run | list[Run])]
 
 
 class File(Verdict):
@@ -225,9 +264,11 @@ class File(Verdict):
     version: Literal[1]
     """The version of this format."""
     defaults: Options = Options()
-    """Options for every check of this file that does not set them itself."""
+    """Options for every check of this file that does not set them itself; for every run, as far as it takes them."""
     checks: list[Check] = []
     """The models to check."""
+    run: Runs = []
+    """The training scripts to run and watch."""
     baseline: Text | None = None
     """A file of known findings, which fail no check; `gradcheck batch --update-baseline` writes it."""
     include: Texts = []

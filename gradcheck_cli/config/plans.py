@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gradcheck_cli.config.models import Check, File, Matrix
+from gradcheck_cli.config.models import Check, Entry, File, Matrix, Options, Run
 from gradcheck_cli.records.choices import FailOn
+from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.size import parse_size
 from gradcheck_cli.records.spec import CheckSpec, Waiver
 from gradcheck_cli.records.suite import PlannedCheck
@@ -21,8 +23,8 @@ _PLAIN = (
     "target target_column device dtype autocast seed mode batches lr optimizer trust_pickle try_budget".split()
 )  # by the same name in a CheckSpec
 _REFERENCES = "batch loss step weights".split()
-_RUNNING = ("timeout", "max_memory", "drift")
-"""The options that say how a check is run, not what is checked."""
+_FRAME = ("timeout", "max_memory", "baseline", "drift")
+"""The overrides that say how a check is run, not what is checked."""
 
 
 def planned(file: File, check: Check, folder: Path, overrides: Mapping[str, Any]) -> Iterator[PlannedCheck]:
@@ -32,52 +34,80 @@ def planned(file: File, check: Check, folder: Path, overrides: Mapping[str, Any]
     --select takes the place of what the file selects and ignores as a whole, --ignore is added to it, --set is
     added too, and every other override takes the place of the file's value, a matrix axis included.
     """
-    options = _merged(file, check)
-    given = {name: value for name, value in overrides.items() if value not in (None, ())}
-    running = {name: given.pop(name, options.get(name)) for name in _RUNNING}
-    if isinstance(size := running["max_memory"], str):
-        running["max_memory"] = parse_size(size)
-    baseline = given.pop("baseline", file.baseline and _below(file.baseline, folder))
+    options = {**_merged(file.defaults, check), "set": {**file.defaults.set, **check.set}}
+    given = {name: value for name, value in overrides.items() if value not in (None, ()) and name not in _FRAME}
+    frame = {**_frame(file, check, options, folder, overrides), "drift": overrides.get("drift") or options.get("drift")}
     spec = _spec(file, check, options, folder)
     for suffix, changes in _combinations(options.get("matrix"), given):
         changed = replace(spec, **{**changes, "settings": _together(spec.settings, changes.get("settings", ()))})
         yield PlannedCheck(
             name=(check.name or check.model) + suffix,
             spec=_overridden(changed, given),
-            expect=tuple(check.expect),
-            baseline=baseline,
-            **running,
+            **frame,
         )
 
 
-def _merged(file: File, check: Check) -> dict[str, Any]:
-    """The options of a check over the defaults; `set` is merged by key."""
-    defaults = {name: getattr(file.defaults, name) for name in file.defaults.model_fields_set}
-    own = {name: value for name in check.model_fields_set if (value := getattr(check, name)) is not None}
-    return {**defaults, **own, "set": {**file.defaults.set, **check.set}}
+def planned_run(file: File, run: Run, folder: Path, overrides: Mapping[str, Any]) -> PlannedCheck:
+    """The check that an entry of `run` stands for; of `overrides`, the limits and the baseline are for it, too."""
+    options = _merged(file.defaults, run)
+    spec = RunOptions(
+        command=(_below(run.script, folder), *run.args),
+        steps=run.steps,
+        try_budget=options.get("try_budget") or 0,
+        **_verdict(file, run),
+    )
+    name = run.name or shlex.join((run.script, *run.args))
+    return PlannedCheck(name=name, spec=spec, **_frame(file, run, options, folder, overrides))
+
+
+def _merged(defaults: Options, entry: Check | Run) -> dict[str, Any]:
+    """The options of an entry over the defaults."""
+    usual = {name: getattr(defaults, name) for name in defaults.model_fields_set}
+    own = {name: value for name in entry.model_fields_set if (value := getattr(entry, name)) is not None}
+    return {**usual, **own}
+
+
+def _frame(
+    file: File, entry: Entry, options: Mapping[str, Any], folder: Path, overrides: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The fields of a PlannedCheck that a check and a run have in common, but for their names."""
+    size = overrides.get("max_memory") or options.get("max_memory")
+    return {
+        "timeout": overrides.get("timeout") or options.get("timeout"),
+        "max_memory": parse_size(size) if isinstance(size, str) else size,
+        "baseline": overrides.get("baseline") or (file.baseline and _below(file.baseline, folder)),
+        "expect": tuple(entry.expect),
+    }
 
 
 def _spec(file: File, check: Check, options: Mapping[str, Any], folder: Path) -> CheckSpec:
-    ignore, waivers = _ignored(file, check)
     plain: dict[str, Any] = {name: options[name] for name in _PLAIN if options.get(name) is not None}
     references: dict[str, Any] = {name: from_folder(options[name], folder) for name in _REFERENCES if options.get(name)}
     return CheckSpec(
         model=from_folder(check.model, folder),
         inputs=tuple(options.get("input") or ()),
         settings=_settings(options["set"]),
-        select=tuple(check.select or file.select or ()),
-        ignore=ignore,
-        waivers=waivers,
-        fail_on=check.fail_on or file.fail_on or FailOn.WARNING,
-        thresholds=_thresholds(file, check),
+        **_verdict(file, check),
         **plain,
         **references,
     )
 
 
-def _ignored(file: File, check: Check) -> tuple[tuple[str, ...], tuple[Waiver, ...]]:
-    """What the file and the check ignore: whole rules, and findings with a reason."""
-    entries = [*file.ignore.items(), *check.ignore.items()]
+def _verdict(file: File, entry: Entry) -> dict[str, Any]:
+    """What is reported, and what fails."""
+    ignore, waivers = _ignored(file, entry)
+    return {
+        "select": tuple(entry.select or file.select or ()),
+        "ignore": ignore,
+        "waivers": waivers,
+        "fail_on": entry.fail_on or file.fail_on or FailOn.WARNING,
+        "thresholds": _thresholds(file, entry),
+    }
+
+
+def _ignored(file: File, entry: Entry) -> tuple[tuple[str, ...], tuple[Waiver, ...]]:
+    """What the file and the entry ignore: whole rules, and findings with a reason."""
+    entries = [*file.ignore.items(), *entry.ignore.items()]
     whole = tuple(dict.fromkeys(rule for rule, waivers in entries if not waivers))
     return whole, tuple(
         Waiver(rule=rule, layers=tuple(waiver.layers), reason=waiver.reason)
@@ -86,9 +116,9 @@ def _ignored(file: File, check: Check) -> tuple[tuple[str, ...], tuple[Waiver, .
     )
 
 
-def _thresholds(file: File, check: Check) -> Thresholds:
+def _thresholds(file: File, entry: Entry) -> Thresholds:
     numbers: dict[str, float] = {}
-    for values in (*file.thresholds.values(), *check.thresholds.values()):
+    for values in (*file.thresholds.values(), *entry.thresholds.values()):
         numbers |= values
     return Thresholds(**numbers)
 

@@ -24,6 +24,9 @@ defaults:                   # options for every check, by the names of `gradchec
   # target: "int64[8] in 0..10"
   # matrix: {seed: [0, 1, 2]}       # one check for each
 
+# run:                      # training scripts to run and watch, as `gradcheck run` does
+#   - {script: train.py, args: --epochs 1, steps: 20}
+
 """
 _PLAIN = re.compile(r"[A-Za-z_][\w./-]*:\w+", re.ASCII)
 

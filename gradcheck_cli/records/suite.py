@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.spec import CheckSpec
 
 
@@ -14,7 +15,7 @@ class PlannedCheck:
 
     Attributes:
         name: Unique in its suite.
-        spec: What to check; paths in it are absolute or relative to the current folder.
+        spec: What to check, a model or the run of a script; paths in it are absolute or relative to the current folder.
         timeout: Seconds after which the check is ended, or None.
         max_memory: Bytes of resident memory of all its processes together above which the check is ended, or None.
         expect: Codes of findings that it must report, or "failed" where it must not be possible to check it; empty
@@ -24,7 +25,7 @@ class PlannedCheck:
     """
 
     name: str
-    spec: CheckSpec
+    spec: CheckSpec | RunOptions
     timeout: float | None = None
     max_memory: int | None = None
     expect: tuple[str, ...] = ()

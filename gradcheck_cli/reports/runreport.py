@@ -15,10 +15,10 @@ from gradcheck_cli.reports.verdicts import finding_key, serious
 
 
 def run_report(run: Timeline) -> Report:
-    """Every finding of a run once, with the step at which it was found; a script that failed is an error."""
+    """Every finding of a run once, with the step at which it was found; a script that did not end well is an error."""
     return Report(
         name=" ".join(run.command),
-        status=Status.FAILED if _error(run) else run.status,
+        status=Status.FAILED if _error(run) and run.status is not Status.ILL else run.status,
         exit_code=run.exit_code,
         target={},
         versions=run.versions,
@@ -74,14 +74,12 @@ def _findings(run: Timeline) -> Iterator[Finding]:
 
 
 def _error(run: Timeline) -> str:
-    """Why a run that is not ill did not end well."""
-    if run.error or run.status is Status.ILL:
-        return run.error
-    ended = [*script_end(run), *run.notes, *run_verdict(run)]
-    return ended[0] if run.exit_code else ""
+    """Why a run did not end well; findings alone are no reason."""
+    ended = script_end(run) if run.status is Status.ILL else [*script_end(run), *run.notes, *run_verdict(run)]
+    return run.error or (ended[0] if ended and run.exit_code else "")
 
 
 def _notes(run: Timeline) -> tuple[str, ...]:
-    ended = script_end(run) if run.status is Status.ILL else []
     own = [note for report in run.reports for note in report.notes]
-    return tuple(dict.fromkeys((f"{count_of(run.steps, 'step')} watched", *ended, *run.notes, *own)))
+    told = dict.fromkeys((f"{count_of(run.steps, 'step')} watched", *run.notes, *own))
+    return tuple(note for note in told if note != _error(run))

@@ -137,7 +137,8 @@ def _fingerprint(report: Report, finding: Finding) -> str:
 
 
 def _notification(report: Report) -> dict[str, Any]:
-    text = f"{shown(report.name)}: {shown(worst_in_words(report)) or 'could not be checked'}"
+    why = report.error.partition("\n")[0] or worst_in_words(report) or "could not be checked"
+    text = f"{shown(report.name)}: {shown(why)}"
     return {"level": "error" if report.exit_code else "note", "message": {"text": _message(text)}}
 
 

@@ -54,10 +54,10 @@ def serious(report: Report) -> list[Finding]:
 
 def worst_in_words(report: Report) -> str:
     """The gravest finding, or why there is none to name; empty for a healthy check."""
-    if report.error:
-        return report.error.splitlines()[0]
     if findings := serious(report):
         return "known: " * bool(findings[0].known) + f"{findings[0].code} {findings[0].message}"
+    if report.error:
+        return report.error.splitlines()[0]
     if verdict(report) is Verdict.UNMET:
         return report.notes[-1] if report.notes else "a finding that it was to report is missing"
     return "no layer got a gradient that can be judged" if report.status is Status.UNKNOWN else ""

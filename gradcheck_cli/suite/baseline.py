@@ -21,11 +21,13 @@ from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.codec import WrongShape, decode, encode, strict_json
 from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.report import Finding, Report
+from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.verdict import exit_code
-from gradcheck_cli.rules import BY_CODE, chosen
+from gradcheck_cli.rules import EVERY_RULE, chosen
 
 SCHEMA = "gradcheck-baseline/1"
+_NAMES = {rule.code: rule.name for rule in EVERY_RULE}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,15 +111,16 @@ def held_against(planned: PlannedCheck, known: KnownCheck | None) -> PlannedChec
 
     Layers that were ill then are left out: that their gradients move is what everyone hopes for.
     """
-    if known is None or planned.drift is None:
+    spec = planned.spec
+    if known is None or planned.drift is None or not isinstance(spec, CheckSpec):
         return planned
     ill = {layer for _, layer in _entries(known)}
     before = {layer: decades for layer, decades in known.decades.items() if layer not in ill}
-    return replace(planned, spec=replace(planned.spec, drift=Drift(limit=planned.drift, before=before)))
+    return replace(planned, spec=replace(spec, drift=Drift(limit=planned.drift, before=before)))
 
 
 def marked(planned: PlannedCheck, report: Report, known: KnownCheck | None) -> Report:
-    """The report with its findings marked as known or new, and the exit code that the new ones give.
+    """The report with its findings marked as known or new, and the exit code that an error or the new ones give.
 
     A finding is known if all its layers are; a note says which layers of another are new.
     """
@@ -133,7 +136,7 @@ def marked(planned: PlannedCheck, report: Report, known: KnownCheck | None) -> R
         if f.severity is not Severity.NOTE
         and 0 < len(new := [layer for code, layer in _own_pairs(f) if (code, layer) not in before]) < len(f.layers)
     ]
-    code = exit_code(findings, planned.spec.fail_on)
+    code = report.exit_code if report.error else exit_code(findings, planned.spec.fail_on)
     return replace(report, findings=findings, exit_code=code, notes=(*report.notes, *partly))
 
 
@@ -146,8 +149,7 @@ def fixed_since(planned: PlannedCheck, report: Report, known: KnownCheck | None)
     now = {*_pairs(report), *waived}
     fixed: dict[str, list[str]] = {}
     for code, layer in _entries(known):
-        name = BY_CODE[code].name if code in BY_CODE else ""
-        if (code, layer) not in now and chosen(code, name, spec.select, spec.ignore):
+        if (code, layer) not in now and chosen(code, _NAMES.get(code, ""), spec.select, spec.ignore):
             fixed.setdefault(code, []).append(layer)
     return tuple(
         f"fixed since the baseline: {code} {listing([layer for layer in layers if layer])}".rstrip()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from gradcheck_cli import __version__
 from gradcheck_cli.errors import ReportError
 from gradcheck_cli.records.documents import report_from_dict, report_to_dict
 from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.suite.runner import run_plan
@@ -133,11 +135,23 @@ def key_of(planned: PlannedCheck) -> str:
     return hashlib.sha256(parts.encode("utf-8", "backslashreplace")).hexdigest()
 
 
-def _times(spec: CheckSpec) -> list[tuple[int, int]]:
+def _times(spec: CheckSpec | RunOptions) -> list[tuple[int, int]]:
     """Size and time of change of the files that a check names; what their code imports is not looked at."""
-    texts = [text for text in (spec.model, spec.batch, spec.loss, spec.step, spec.weights) if text]
-    files = [path for text in texts for path in (Path(text), Path(text.rpartition(":")[0])) if path.is_file()]
-    return [(stat.st_size, stat.st_mtime_ns) for stat in map(Path.stat, files)]
+    if isinstance(spec, RunOptions):
+        names = [name for text in spec.command for name in (text, text.rpartition("=")[2])]  # --config=FILE
+    else:
+        texts = [text for text in (spec.model, spec.batch, spec.loss, spec.step, spec.weights) if text]
+        names = [name for text in texts for name in (text, text.rpartition(":")[0])]
+    return [found for name in names if (found := _time(name))]
+
+
+def _time(name: str) -> tuple[int, int] | None:
+    """Size and time of change of a file; None for what is none, nor perhaps a name that one could have."""
+    try:
+        found = Path(name).stat()
+    except (OSError, ValueError):
+        return None
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
 def _entry(line: bytes) -> tuple[str, Report] | None:

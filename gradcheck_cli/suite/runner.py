@@ -15,6 +15,7 @@ from typing import Any
 
 from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.records.report import Report, failed_report
+from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.signals import number_of
 from gradcheck_cli.suite.running import Running, signal_name
@@ -63,7 +64,8 @@ def run_one(
     Raises:
         GradcheckError: It could not be made.
     """
-    precheck(planned.spec)  # a slip is told before torch is there
+    if isinstance(planned.spec, CheckSpec):
+        precheck(planned.spec)  # a slip is told before torch is there
     crew = _Crew([planned], 1, on_stage=on_stage, on_output=on_output)
     with closing(crew.results()) as results:
         ((_, outcome),) = results

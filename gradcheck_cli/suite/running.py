@@ -17,6 +17,7 @@ from gradcheck_cli.errors import GradcheckError, ReportError, UserCodeError
 from gradcheck_cli.records.codec import encode
 from gradcheck_cli.records.documents import report_from_dict
 from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.size import size_in_words
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.suite.memory import uses_more
@@ -76,7 +77,8 @@ class Running:
         self._tail = bytearray()
         token = token_hex(16)
         self._mail = Mail(token)
-        request = {"token": token, "spec": encode(planned.spec), "threads": threads}
+        asked = "run" if isinstance(planned.spec, RunOptions) else "spec"
+        request = {"token": token, asked: encode(planned.spec), "threads": threads}
         self._unsent = packed(token, request)
 
     def descriptors(self) -> list[int]:
@@ -141,7 +143,13 @@ class Running:
         outcome = self._answer
         if outcome is None or not self.answered():
             why = self._in_words(ended)
-            outcome = unfinished(self._diagnosed, self._stage, why) if self._diagnosed else self._failed(why)
+            outcome = (
+                unfinished(self._diagnosed, self._stage, why)
+                if self._diagnosed
+                else UserCodeError(self._with_last_output(why))
+            )
+        elif isinstance(outcome, Report) and outcome.error:  # the script of a run, which has output of its own
+            outcome = replace(outcome, error=self._with_last_output(outcome.error))
         notes = [self.rerun] if self.rerun else []
         if alive := ended.get("alive"):
             notes.append(f"it left processes that could not be ended: {', '.join(map(str, alive))}")
@@ -215,9 +223,9 @@ class Running:
         seconds = sum(self._diagnosed.seconds.get(part, 0.0) for part in ("forward", "backward"))
         return self._heard + _QUIET + _QUIET_PASSES * seconds
 
-    def _failed(self, why: str) -> GradcheckError:
+    def _with_last_output(self, why: str) -> str:
         last = bytes(self._tail).decode("utf-8", "replace").strip()
-        return UserCodeError(f"{why}; its last output:\n{last}" if last else why)
+        return f"{why}; its last output:\n{last}" if last else why
 
     def _in_words(self, ended: dict[str, Any]) -> str:
         status = ended.get("status")

@@ -19,6 +19,7 @@ from gradcheck_cli.errors import GradcheckError, Interrupted, UserCodeError, int
 from gradcheck_cli.records.codec import decode
 from gradcheck_cli.records.documents import report_to_dict
 from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.worker import processes
 from gradcheck_cli.worker.diagnosed import unfinished
@@ -185,9 +186,14 @@ def _answer(line: _Line, failed: BaseException | None) -> dict[str, Any]:
 
 
 def _report(line: _Line) -> Report:
+    threads = line.asked["threads"]
+    if "run" in line.asked:
+        from gradcheck_cli.worker.runs import run_in_suite
+
+        return run_in_suite(decode(RunOptions, line.asked["run"]), threads)
     from gradcheck_cli.pipeline import run_check
 
-    if threads := line.asked["threads"]:
+    if threads:
         import torch
 
         torch.set_num_threads(min(threads, torch.get_num_threads()))  # OMP_NUM_THREADS may allow fewer

@@ -14,12 +14,20 @@ from gradcheck_cli.cli.batch import _journal_path
 from gradcheck_cli.config import load_config
 from gradcheck_cli.errors import UsageError
 from gradcheck_cli.records.report import Report
+from gradcheck_cli.reports import FORMATS
+from gradcheck_cli.reports.runreport import run_report
 from gradcheck_cli.suite.journal import Journal
 from tests.cli.conftest import Ended
 from tests.reports.examples import failed, finding, healthy, vanishing
+from tests.timeline.sessions import blown
 
 JOURNAL = Path(".gradcheck-journal.jsonl")
-MADE: dict[str, Callable[[], Report]] = {"healthy": healthy, "ill": vanishing, "broken": failed}
+MADE: dict[str, Callable[[], Report]] = {
+    "healthy": healthy,
+    "ill": vanishing,
+    "broken": failed,
+    "watched": lambda: run_report(blown().timeline()),
+}
 
 
 @pytest.fixture
@@ -239,3 +247,35 @@ def test_a_journal_behind_a_link_is_read_and_removed_where_it_is(batch: Call) ->
     ended, suite = batch()
     assert (ended.code, names(suite)) == (0, ["healthy"])
     assert not Path("elsewhere.jsonl").exists()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_run_stands_beside_the_checks_in_every_format(here: Path, gradcheck: Call, format: str) -> None:
+    config("healthy", run=[{"script": "train.py", "name": "watched run"}])
+    finished()
+    ended = gradcheck("batch", "--resume", "--format", format)
+    codes = {finding.code for finding in MADE["watched"]().findings}
+    assert ended.code == 1
+    assert all(code in ended.out for code in codes) and "watched run" in ended.out
+
+
+def test_what_a_run_expects_passes_and_a_baseline_knows_it(batch: Call) -> None:
+    codes = sorted({finding.code for finding in MADE["watched"]().findings})
+    config(run=[{"script": "train.py", "name": "watched run", "expect": codes}])
+    finished()
+    assert batch()[0].code == 0
+    config(run=[{"script": "train.py", "name": "watched run"}])
+    finished(baseline="known.json")
+    assert batch("--baseline", "known.json", "--update-baseline")[0].code == 0
+    assert set(json.loads(Path("known.json").read_text())["checks"]["watched run"]["findings"]) <= set(codes)
+    finished(baseline="known.json")
+    assert batch("--baseline", "known.json")[0].code == 0
+
+
+def test_a_file_without_a_check_or_a_run_is_told_what_to_add(here: Path, gradcheck: Call) -> None:
+    config()
+    ended = gradcheck("batch")
+    assert (ended.code, ended.err) == (
+        2,
+        "error: gradcheck.yaml holds no checks\nhint: Add some under `checks:` or `run:`.\n",
+    )

@@ -14,13 +14,12 @@ from typing import Any
 
 import pytest
 
-from gradcheck_cli import timeline
 from gradcheck_cli.errors import Interrupted
 from gradcheck_cli.records.choices import FailOn, Status
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.timeline import Timeline
-from gradcheck_cli.worker import script
+from gradcheck_cli.worker import runs, script
 from tests.cli.conftest import Ended
 
 
@@ -56,8 +55,8 @@ class Started:
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Started:
     started = Started()
-    monkeypatch.setattr(script, "run_script", started.run_script)
-    monkeypatch.setattr(timeline, "assembled", started.assembled)
+    monkeypatch.setattr(runs, "run_script", started.run_script)
+    monkeypatch.setattr(runs, "assembled", started.assembled)
     monkeypatch.chdir(tmp_path)
     Path("train.py").write_text("")
     return started

@@ -31,6 +31,12 @@ checks:
     timeout: 2.5
     expect: GC201
   - {<<: *usual, model: b.py, trust_pickle: false, mode: eval}
+run:
+  - {script: train.py, args: "--lr 1e-3 --name 'a b'", steps: 20, expect: [nonfinite, GC104], timeout: 60}
+  - script: nets/train.py
+    name: second
+    args: [--epochs, "3"]
+    ignore: {GC631: {reason: "a warm restart"}}
 """
 PLACE = re.compile(r"gradcheck\.yaml:[1-9]\d*:[1-9]\d*: \S")
 _BITS = (

@@ -75,6 +75,20 @@ def test_a_key_of_the_file_in_a_check_is_told_where_it_belongs(tmp_path: Path) -
     assert error.hint == "`include` stands at the top of the file."
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("checks: [{model: a.py, steps: 3}]", "`steps` stands in an entry of `run`."),
+        ("run: [{script: a.py, model: a.py}]", "`model` stands in a check."),
+        ("run: [{script: a.py, lr: 0.1}]", "`lr` stands under `defaults` or in a check."),
+    ],
+)
+def test_a_key_of_a_check_in_a_run_is_told_where_it_belongs_and_the_other_way(
+    line: str, hint: str, tmp_path: Path
+) -> None:
+    assert fault(tmp_path, f"version: 1\n{line}\n").hint == hint
+
+
 def test_a_key_that_stands_nowhere_is_told_what_there_is(tmp_path: Path) -> None:
     error = fault(tmp_path, "version: 1\nchecks: [{model: a.py, matrix: {sed: [1]}}]\n")
     assert error.message.endswith("unknown key `sed`; did you mean `seed`?")

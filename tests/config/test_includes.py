@@ -30,6 +30,19 @@ def test_an_included_file_means_the_same_as_alone(tmp_path: Path) -> None:
     assert checks[1:2] == load_config(inner, {})
 
 
+def test_runs_come_after_the_checks_of_their_file(tmp_path: Path) -> None:
+    root = write(tmp_path / "gradcheck.yaml", "include: x.yaml\nrun: {script: t.py}\nchecks: [{model: a.py}]")
+    write(tmp_path / "x.yaml", "run: [{script: u.py}, {script: v.py}]")
+    assert [check.name for check in load_config(root, {})] == ["a.py", "t.py", "u.py", "v.py"]
+
+
+def test_a_run_called_as_a_check_is_told_with_both_places(tmp_path: Path) -> None:
+    root = write(tmp_path / "gradcheck.yaml", "checks: [{model: a.py, name: n}]\ninclude: x.yaml")
+    write(tmp_path / "x.yaml", "run: {script: b.py, name: n}")
+    with pytest.raises(ConfigError, match=r"x\.yaml:2:27: a second check called `n`; .*gradcheck\.yaml:2$"):
+        load_config(root, {})
+
+
 def test_a_file_that_is_included_twice_counts_once(tmp_path: Path) -> None:
     root = write(tmp_path / "gradcheck.yaml", "include: ['x.yaml', '?.yaml']")
     write(tmp_path / "x.yaml", "checks: [{model: a.py}]")

@@ -113,6 +113,24 @@ def test_a_share_lies_between_0_and_1(value: float) -> None:
         assert fits
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("--lr 1e-3 --name 'a b'", ["--lr", "1e-3", "--name", "a b"]),
+        ("--quick", ["--quick"]),
+        ("", []),
+        (["--name", "a b", ""], ["--name", "a b", ""]),
+    ],
+)
+def test_arguments_are_split_as_a_shell_does_unless_they_are_listed(written: Any, meant: list[str]) -> None:
+    (run,) = file(run=[{"script": "a.py", "args": written}]).run
+    assert run.args == meant
+
+
+def test_one_run_is_a_list_of_one() -> None:
+    assert file(run={"script": "a.py"}) == file(run=[{"script": "a.py"}])
+
+
 @pytest.mark.parametrize("field", ["input", "include"])
 def test_one_text_is_a_list_of_one(field: str) -> None:
     if field == "input":

@@ -8,6 +8,7 @@ import pytest
 
 from gradcheck_cli.config import load_config
 from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
+from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.spec import CheckSpec, Waiver
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.thresholds import Thresholds
@@ -196,3 +197,73 @@ def test_paths_start_at_the_file_and_names_stay(tmp_path: Path, monkeypatch: pyt
     )
     monkeypatch.chdir(tmp_path / "models")
     assert load_config(Path("gradcheck.yaml"), {})[0].spec.batch == str(tmp_path / "data.npz")
+
+
+def test_a_bare_run_is_what_the_command_line_would_do(plan) -> None:
+    bare = PlannedCheck(name="a.py", spec=RunOptions(command=("a.py",)))
+    assert plan("run: {script: a.py}") == plan("defaults: {try_budget: null}\nrun: {script: a.py}") == (bare,)
+
+
+def test_every_option_of_a_run_arrives(plan) -> None:
+    check, run = plan(
+        """
+fail_on: error
+ignore: [GC6]
+baseline: known.json
+checks: [{model: a.py}]
+run:
+  - script: train.py
+    name: full
+    args: --lr 1e-3 --name 'a b'
+    steps: 20
+    select: [GC1, vanishing-depth]
+    ignore: {GC401: {layers: x, reason: why}}
+    fail_on: never
+    thresholds: {dead-activation: {dead_share: 1}}
+    try_budget: 7
+    timeout: 30
+    max_memory: 1.5GB
+    expect: [nonfinite, GC101]
+"""
+    )
+    assert isinstance(check.spec, CheckSpec)
+    assert run == PlannedCheck(
+        name="full",
+        timeout=30.0,
+        max_memory=1_500_000_000,
+        expect=("GC630", "GC101"),
+        baseline="known.json",
+        spec=RunOptions(
+            command=("train.py", "--lr", "1e-3", "--name", "a b"),
+            steps=20,
+            try_budget=7,
+            select=("GC1", "vanishing-depth"),
+            ignore=("GC6",),
+            waivers=(Waiver(rule="GC401", layers=("x",), reason="why"),),
+            fail_on=FailOn.NEVER,
+            thresholds=Thresholds(dead_share=1.0),
+        ),
+    )
+
+
+def test_the_limits_of_the_defaults_and_of_the_command_line_hold_for_a_run(plan) -> None:
+    text = "defaults: {timeout: 5, max_memory: 1GB, try_budget: 9, lr: 0.1, drift: 1}\nrun: {script: a.py}"
+    (run,) = plan(text)
+    assert (run.timeout, run.max_memory, run.spec.try_budget, run.drift) == (5.0, 10**9, 9, None)
+    (run,) = plan(text, timeout=2.0, max_memory=7, baseline="b.json", drift=3.0)
+    assert (run.timeout, run.max_memory, run.baseline, run.drift) == (2.0, 7, "b.json", None)
+
+
+def test_runs_of_one_script_are_told_apart_by_their_arguments(plan) -> None:
+    runs = plan("run: [{script: a.py}, {script: a.py, args: [--name, a b]}, {script: ./a.py, args: x}]")
+    assert [run.name for run in runs] == ["a.py", "a.py --name 'a b'", "./a.py x"]
+    assert runs[2].spec.command == ("a.py", "x")
+
+
+def test_a_script_is_found_from_its_file_and_arguments_stay_as_they_are(plan, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "x.yaml").write_text(
+        "version: 1\nrun: {script: train, args: --data data.npz}", encoding="utf-8"
+    )
+    (run,) = load_config(Path("sub/x.yaml"), {})
+    assert (run.name, run.spec.command) == ("train --data data.npz", ("sub/train", "--data", "data.npz"))

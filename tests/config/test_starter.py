@@ -78,7 +78,7 @@ def test_a_name_that_yaml_would_misread_is_quoted(name: str) -> None:
 
 def test_the_examples_in_its_comments_can_be_used(tmp_path: Path) -> None:
     text = starter((Candidate(model="a.py:net"),))
-    for start in ("select", "ignore", "  GC401", "thresholds", "  GC403"):
+    for start in ("select", "ignore", "  GC401", "thresholds", "  GC403", "run", "  - {script"):
         text = text.replace(f"# {start}", start)
     text = re.sub(r"^  # (input|target|matrix)", r"  \1", text, flags=re.MULTILINE)
     file = read(tmp_path, text)
@@ -86,5 +86,6 @@ def test_the_examples_in_its_comments_can_be_used(tmp_path: Path) -> None:
     assert file.ignore["GC401"][0].reason == "a fixed table of positions"
     assert file.thresholds == {"GC403": {"dead_share": 0.99}}
     assert file.defaults.seed == 0
+    assert [(run.script, run.args, run.steps) for run in file.run] == [("train.py", ["--epochs", "1"], 20)]
     assert file.defaults.input == ["float32[8,3,32,32]"]
     assert file.defaults.matrix is not None and file.defaults.matrix.seed == [0, 1, 2]

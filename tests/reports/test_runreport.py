@@ -6,7 +6,7 @@ import pytest
 from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.timeline import Timeline, Why
 from gradcheck_cli.reports.runreport import is_explained, run_report, told_once, unrepeated
-from gradcheck_cli.reports.verdicts import Verdict, finding_key, serious, verdict
+from gradcheck_cli.reports.verdicts import Verdict, finding_key, serious, verdict, worst_in_words
 from tests.timeline.sessions import SESSIONS, blown, healthy, nan
 
 
@@ -66,5 +66,6 @@ def test_a_script_that_failed_is_an_error(run: Timeline, error: str, kind: Verdi
 def test_a_script_that_is_ill_and_failed_is_ill() -> None:
     run = replace(blown().timeline(), script_exit=1)
     report = run_report(run)
-    assert report.status is Status.ILL and "the script ended with 1" in report.notes
+    assert (report.status, report.error) == (Status.ILL, "the script ended with 1")
+    assert verdict(report) is Verdict.ILL and worst_in_words(report).startswith(report.findings[0].code)
     assert any(f.severity is Severity.ERROR for f in report.findings)

@@ -13,6 +13,7 @@ from gradcheck_cli.errors import ConfigError
 from gradcheck_cli.records.choices import FailOn, Severity, Status
 from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.report import Report, Waived
+from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.suite.baseline import (
@@ -78,6 +79,19 @@ def test_a_check_that_could_not_be_made_is_neither_known_nor_lost() -> None:
     assert updated(Baseline(checks={}), {"m": failed()}, {"m"}).checks == {}
     assert marked(planned(), failed(), before.checks["m"]).exit_code == 2
     assert fixed_since(planned(), failed(), before.checks["m"]) == ()
+
+
+def test_known_findings_do_not_hide_that_a_script_ended_badly() -> None:
+    crashed = replace(ill("a"), exit_code=2, error="the script ended with 1")
+    told = marked(planned(), crashed, known_from(crashed))
+    assert (told.exit_code, told.status, told.findings[0].known) == (2, Status.ILL, True)
+
+
+def test_what_is_fixed_in_a_run_follows_the_names_of_its_alarms() -> None:
+    known = known_from(ill("a", code="GC630"))
+    for select, told in ((("nonfinite",), 1), (("spike",), 0)):
+        run = PlannedCheck(name="r", spec=RunOptions(command=("train.py",), select=select))
+        assert len(fixed_since(run, healthy(), known)) == told
 
 
 def test_an_update_replaces_what_ran_and_prunes_what_is_planned_no_more() -> None:

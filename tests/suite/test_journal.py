@@ -19,6 +19,7 @@ from gradcheck_cli.errors import ReportError
 from gradcheck_cli.records.choices import Status
 from gradcheck_cli.records.documents import report_to_dict
 from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.suite.journal import Journal, key_of
@@ -71,6 +72,18 @@ def test_a_check_whose_file_changed_is_not_finished(tmp_path: Path) -> None:
     before = key_of(planned)
     assert key_of(planned) == before
     os.utime(file, ns=(0, 0))
+    assert key_of(planned) != before
+
+
+@pytest.mark.parametrize("changed", ["train.py", "base.yaml", "more.yaml"])
+def test_a_run_whose_script_or_arguments_changed_is_not_finished(tmp_path: Path, changed: str) -> None:
+    for name in ("train.py", "base.yaml", "more.yaml"):
+        (tmp_path / name).write_text("x")
+    given = (f"{tmp_path}/train.py", "--config", f"{tmp_path}/base.yaml", f"--more={tmp_path}/more.yaml", "x" * 5000)
+    planned = PlannedCheck(name="r", spec=RunOptions(command=given))
+    before = key_of(planned)
+    assert key_of(planned) == before != key_of(replace(planned, spec=RunOptions(command=given[:-1])))
+    os.utime(tmp_path / changed, ns=(0, 0))
     assert key_of(planned) != before
 
 

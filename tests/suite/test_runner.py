@@ -13,6 +13,7 @@ from gradcheck_cli.cli import run
 from gradcheck_cli.pipeline import run_check
 from gradcheck_cli.records.choices import Status
 from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.verdict import suite_exit_code
@@ -222,3 +223,67 @@ def test_fail_fast_stops(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     checks = "- {model: missing.py}\n" + "".join(f"- {{model: healthy.py, name: h{i}}}\n" for i in range(5))
     code, suite = batch(tmp_path, checks, "--fail-fast", "--workers", "1", capsys=capsys)
     assert (code, len(suite["checks"])) == (2, 1)
+
+
+TRAIN = """
+import sys, torch
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+for step in range(1, 7):
+    x = torch.full((8, 4), float("nan")) if step == 5 else torch.ones(8, 4)
+    optimizer.zero_grad()
+    model(x).square().mean().backward()
+    optimizer.step()
+print("trained with", sys.argv[1:])
+"""
+SCRIPTS = {
+    "ill.py": (TRAIN, {}),
+    "crash.py": ("print('started', flush=True)\nraise ValueError('there is no data')", {}),
+    "killed.py": ("import os\nprint('so long')\nos.abort()", {}),
+    "hang.py": (
+        "import subprocess, time\nsubprocess.Popen(['sleep', '700'])\nprint('waiting')\ntime.sleep(700)",
+        {"timeout": 5.0},
+    ),
+    "missing.py": (None, {}),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
+    folder = tmp_path_factory.mktemp("runs")
+    plan = []
+    for name, (text, limits) in SCRIPTS.items():
+        if text is not None:
+            (folder / name).write_text(text)
+        options = RunOptions(command=(str(folder / name), "--epochs", "3"), first=False)
+        plan.append(PlannedCheck(name=name, spec=options, **limits))
+    return {plan[place].name: report for place, report in run_plan(plan, 2)}
+
+
+def test_a_script_is_run_and_watched_as_a_check(runs: dict[str, Report]):
+    ill = runs["ill.py"]
+    assert (ill.status, ill.exit_code, ill.error) == (Status.ILL, 1, "")
+    assert {"GC630"} <= {finding.code for finding in ill.findings}
+    assert ill.notes[0] == "6 steps watched"
+    assert ill.seconds["total"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "why", "last"),
+    [
+        ("crash.py", "the script ended with 1", "ValueError: there is no data"),
+        ("killed.py", "the script ended with 134", "so long"),
+        ("hang.py", "timed out after 5 s", "waiting"),
+        ("missing.py", "the script ended with 2", "No such file or directory"),
+    ],
+)
+def test_a_script_that_did_not_come_to_a_good_end_is_failed(runs: dict[str, Report], name: str, why: str, last: str):
+    report = runs[name]
+    assert (report.status, report.exit_code) == (Status.FAILED, 2)
+    assert report.error.startswith(f"{why}; its last output:\n")
+    assert report.error.endswith(last)
+
+
+def test_what_a_script_started_is_ended_with_it(runs: dict[str, Report]):
+    running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not any(b"sleep\x00700" in line for line in running)

@@ -17,6 +17,7 @@ from gradcheck_cli.errors import GradcheckError, TargetError, UserCodeError
 from gradcheck_cli.records.codec import decode
 from gradcheck_cli.records.documents import report_to_dict
 from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.suite.memory import can_be_limited
@@ -133,6 +134,18 @@ def test_a_request_arrives_whole_also_where_it_does_not_fit_at_once() -> None:
     theirs.close()
 
 
+def test_a_run_is_asked_for_by_its_options() -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    options = RunOptions(command=("train.py", "--lr", "0.1"), steps=3)
+    running = Running(0, PlannedCheck(name="m", spec=options), Ends(ours, None), 2, lambda *_: None, None)
+    request = Check(running, theirs, None).asked()
+    assert decode(RunOptions, request["run"]) == options
+    assert (request["threads"], "spec" in request) == (2, False)
+    running.close()
+    theirs.close()
+
+
 def test_a_process_that_ended_before_it_was_asked_is_no_matter() -> None:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
@@ -223,6 +236,15 @@ def test_the_last_words_go_with_it_and_no_more_than_those(start: Starts) -> None
     assert message.startswith("its process ended with status 1 before the check was made; its last output:\naaa")
     assert message.endswith("aaso long \N{REPLACEMENT CHARACTER}")
     assert 1900 < len(message.partition("\n")[2]) <= 2000
+
+
+@pytest.mark.parametrize("error", ["", "the script ended with 1"])
+def test_the_last_words_of_a_script_go_with_its_error(start: Starts, error: str) -> None:
+    check = start()
+    check.print(b"no data\n")
+    check.say(report=report_to_dict(replace(vanishing(), error=error), exact=True))
+    report = check.end()
+    assert report == replace(vanishing(), error=error and f"{error}; its last output:\nno data")
 
 
 def test_output_that_somebody_hears_is_theirs(start: Starts) -> None:
