@@ -63,6 +63,8 @@ class Sample:
         decay: wd |w| / |g|, the largest over the groups of the optimiser, where it has a weight decay.
         dead: Share of units off for the whole batch, by the module that puts them out.
         saturated: Share of elements whose slope is below a hundredth of the largest, likewise.
+        output_rms: RMS of what each layer, a module that owns parameters, puts out; the largest of its calls.
+        distinguishability: D of what goes into the head (THEORY.md, section 4b): 0 where all samples are one.
     """
 
     step: int
@@ -76,6 +78,15 @@ class Sample:
     decay: float | None = None
     dead: Mapping[str, float] = field(default_factory=dict)
     saturated: Mapping[str, float] = field(default_factory=dict)
+    output_rms: Mapping[str, float] = field(default_factory=dict)
+    distinguishability: float | None = None
+
+    @property
+    def descent(self) -> float | None:
+        """Share of its loss by which the update lowered that of its own batch: below 0 where it raised it."""
+        if not self.loss or self.after is None:
+            return None
+        return (self.loss - self.after) / abs(self.loss)
 
     @property
     def against_chance(self) -> float | None:

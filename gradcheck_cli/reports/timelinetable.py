@@ -24,6 +24,16 @@ from gradcheck_cli.reports.table import STATUS_COLOR, opening, page, page_width
 from gradcheck_cli.reports.verdicts import codes_in_words, duration, serious, severities_in_words, waived_in_words
 
 _LABELS = {"loss": "loss", "grad_norm": "|grad|", "scale": "loss scale"}
+_SAMPLED = {
+    "update_ratio": "|dw|/|w|",
+    "adam_rms": "Adam's RMS",
+    "own_batch_descent": "descent",
+    "distinguishability": "D",
+    "dead": "dead",
+    "saturated": "saturated",
+    "output_rms": "output RMS",
+}
+"""Series of sampled steps: shown where all is asked for."""
 _STANDS, _NOTE = ("▲", "^"), ("△", "'")
 """The marks of alarms that are findings, and of those that are notes."""
 _LOG = " log"
@@ -102,14 +112,16 @@ def _curves(run: Timeline, style: Style, width: int) -> Iterator[RenderableType]
 
 
 def _worth_showing(name: str, points: Sequence[Point], style: Style) -> bool:
-    """A loss scale that stays where it is says nothing."""
+    """A loss scale that stays where it is says nothing; what is sampled is for those who ask for all."""
+    if name.partition("/")[0] in _SAMPLED and not style.verbose:
+        return False
     moves = len({(point.min, point.max) for point in points}) > 1
     return bool(points) and (moves or style.verbose or not name.startswith("scale"))
 
 
 def _label(name: str) -> str:
     series, _, optimizer = name.partition("/")
-    return _LABELS.get(series, series) + (f" of optimizer {optimizer}" if optimizer else "")
+    return {**_LABELS, **_SAMPLED}.get(series, series) + (f" of optimizer {optimizer}" if optimizer else "")
 
 
 def _colored(line: str) -> Text:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcheck_cli.records.enquiry import AtChance
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.spec import Step
@@ -47,7 +48,7 @@ class _Begun:
     number: int
     step: Step | None
     loss: float | None
-    chance: float | None
+    chance: AtChance | None
     parts: list[Part]
     before: list[Tensor]
     decay: float | None
@@ -87,7 +88,8 @@ class Sampling:
         loss = chance = None
         if step is not None:
             with self._tape.quiet(), hushed():
-                loss, chance = self._chance(step) or (loss_of(step), None)
+                chance = self._chance(step)
+                loss = chance.loss if chance is not None else loss_of(step)
             step = step if loss == seen[-1].loss else None
         with untouched(), torch.no_grad():
             parts = parts_of(attempt)
@@ -102,6 +104,7 @@ class Sampling:
         if begun is None:
             return None
         started = perf_counter()
+        chance = begun.chance if begun.step else None
         after, activity = None, Activity({} if begun.step is None else names_in(begun.step))
         if begun.step is not None:
             with self._tape.quiet(), hushed():
@@ -115,13 +118,15 @@ class Sampling:
             optimizer=begun.attempt.number,
             loss=begun.loss if begun.step else None,
             after=after,
-            chance=begun.chance if begun.step else None,
+            chance=chance.mean if chance is not None else None,
             update=update,
             update_rms=rms,
             weight=weight,
             decay=begun.decay,
             dead=activity.dead,
             saturated=activity.saturated,
+            output_rms=activity.output_rms,
+            distinguishability=chance.distinguishability if chance is not None else None,
         )
 
     def _due(self, number: int, attempt: Attempt, elapsed: float) -> bool:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gradcheck_cli.records.enquiry import AtChance
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.spec import Step
 from gradcheck_cli.runtime.passes import forward_pass
@@ -106,8 +107,8 @@ def test_an_update_that_is_too_large_raises_the_loss_of_its_batch(tmp_path: Path
     assert sample.loss is not None and sample.after == pytest.approx(4 * sample.loss)
 
 
-def chance(step: Step) -> tuple[float, float]:
-    return float(forward_pass(step).loss.detach()), 7.0
+def chance(step: Step) -> AtChance:
+    return AtChance(float(forward_pass(step).loss.detach()), 7.0, 0.25)
 
 
 def test_what_one_answer_costs_is_taken_beside_it(tmp_path: Path) -> None:
@@ -119,6 +120,7 @@ def test_what_one_answer_costs_is_taken_beside_it(tmp_path: Path) -> None:
         optimizer.step()
     (sample,) = watched.process.samples
     assert sample.against_chance == pytest.approx(4 / 7)
+    assert sample.distinguishability == 0.25
 
 
 def test_dead_units_are_told(tmp_path: Path) -> None:
