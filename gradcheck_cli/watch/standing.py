@@ -17,12 +17,9 @@ from typing import NamedTuple
 from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
-from gradcheck_cli.watch.statistics import GAUSSIAN
+from gradcheck_cli.watch.statistics import GAUSSIAN, OF_A_MEDIAN
 
 _KEPT = 256  # samples at most
-
-
-_OF_A_MEDIAN = 1.25  # its standard error over that of a mean
 
 
 class Reading(NamedTuple):
@@ -176,7 +173,7 @@ class Standing:
             return False
         level = median(self._recent)
         sigma = GAUSSIAN * median(abs(loss - level) for loss in self._recent)
-        noise = ALARMING.back * _OF_A_MEDIAN * sigma * math.sqrt(2 / len(self._recent))
+        noise = ALARMING.back * OF_A_MEDIAN * sigma * math.sqrt(2 / len(self._recent))
         return level < share * halfway[-1] and halfway[-1] - level > noise
 
     def _too_small(self, window: Sequence[Sample]) -> float | None:

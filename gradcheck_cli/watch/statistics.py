@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 from collections import deque
 
 GAUSSIAN = 1.4826  # median absolute deviation -> standard deviation
+OF_A_MEDIAN = 1.25  # its standard error over that of a mean
 
 
 class RobustWindow:
