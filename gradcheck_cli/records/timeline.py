@@ -18,6 +18,7 @@ class AlarmKind(str, Enum):
     NONFINITE = "nonfinite"
     LOSS_SPIKE = "loss-spike"
     GRAD_SPIKE = "grad-spike"
+    UPDATE_SPIKE = "update-spike"
     DIVERGING = "diverging"
     OVERFLOW = "overflow"
     SCALE_COLLAPSE = "scale-collapse"

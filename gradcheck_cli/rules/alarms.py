@@ -122,6 +122,21 @@ ALARMS = (
         """,
     ),
     _alarm(
+        "GC636",
+        AlarmKind.UPDATE_SPIKE,
+        Severity.ERROR,
+        "grad-spike",
+        _GROWTH,
+        """An update moved the weights far more than those before it, and the run did not come back from it.
+
+        On sampled steps |dw|/|w| is read, and for optimisers that normalise, as Adam does, the RMS of dw/lr. Both are
+        judged on a log scale by the median and the spread of those before. Adam divides by what gradients used to be,
+        so that one which comes back after a long silence makes a large step without being large itself. It is known
+        only when the weights have moved: the step after it is repeated and explained. It is a finding only where the
+        loss went away and stayed there; else it is a note.
+        """,
+    ),
+    _alarm(
         "GC640",
         AlarmKind.READING,
         Severity.ERROR,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised
+from gradcheck_cli.watch.jumps import Jump
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +57,7 @@ class Event:
         self.before = before
         self.slow = slow
         self.norm_limit = norm_limit
+        self.jump: Jump | None = None
         self.raised: Raised | None = None
         self.height = 0.0  # sigmas
         self.age = 0

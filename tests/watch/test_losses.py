@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from gradcheck_cli.records.timeline import AlarmKind, Raised, Vital
+from gradcheck_cli.records.session import Sample
+from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital
 from gradcheck_cli.watch.losses import Losses
 
 
@@ -40,6 +41,42 @@ def test_a_spike_of_the_loss_is_raised_at_its_step() -> None:
 def test_a_spike_of_the_norm_is_raised_without_one_of_the_loss() -> None:
     (alarm,) = raised(noisy(90), [*noisy(60), 50.0, *noisy(29)])
     assert (alarm.kind, alarm.step) == (AlarmKind.GRAD_SPIKE, 61)
+
+
+def updated(losses: list[float | None], updates: list[float]) -> tuple[list[Raised], Losses]:
+    """Every update is sampled, and heard of at the next."""
+    series, out = Losses(), []
+    for i, (loss, update) in enumerate(zip(losses, updates, strict=True), start=1):
+        out += series.see(Vital(step=i, loss=loss, grad_norm=1.0), game=False)
+        series.sampled(Sample(step=i, update=update))
+    return out, series
+
+
+def test_a_spike_of_the_update_is_raised_at_the_step_after_it_before_the_losses() -> None:
+    falling = [2.0 * 0.98**i for i in range(60)]
+    out, series = updated([*falling, *[3.0] * 130], [1e-3] * 59 + [0.4] + [1e-3] * 130)
+    assert [(alarm.kind, alarm.step) for alarm in out] == [(AlarmKind.UPDATE_SPIKE, 61)]
+    assert out[0].message == (
+        "the update of step 60 moved the weights by 0.4 of themselves, 59.9 sigmas above its median; explained by the "
+        "step after it, since its own had passed when it was seen"
+    )
+    assert out[0].evidence["update_step"] == 60
+    (judged,) = series.judged(game=False)
+    assert judged.outcome is Outcome.CONFIRMED
+
+
+def test_a_spike_of_the_update_that_the_loss_does_not_follow_is_recovered() -> None:
+    out, series = updated(noisy(150), [1e-3] * 59 + [0.4] + [1e-3] * 90)
+    assert [alarm.kind for alarm in out] == [AlarmKind.UPDATE_SPIKE]
+    assert series.judged(game=False)[0].outcome is Outcome.RECOVERED
+
+
+def test_a_new_phase_forgets_the_sizes_of_updates() -> None:
+    series = Losses()
+    for step in range(1, 90):
+        series.see(Vital(step=step, loss=1.0, phase=step > 50), game=False)
+        series.sampled(Sample(step=step, update=1e-3 if step <= 51 else 0.4))
+    assert series.judged(game=False) == ()
 
 
 def test_one_event_is_raised_once() -> None:

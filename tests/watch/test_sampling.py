@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gradcheck_cli.records.enquiry import AtChance
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.spec import Step
+from gradcheck_cli.records.timeline import AlarmKind, Replay
 from gradcheck_cli.runtime.passes import forward_pass
 from tests.watch.watching import Watched, watching
 
@@ -82,6 +83,22 @@ def test_without_every_and_budget_the_steps_double(tmp_path: Path) -> None:
     assert [sample.step for sample in samples] == [16, 32, 64]
 
 
+def test_how_far_updates_move_is_read_between_them_too(tmp_path: Path) -> None:
+    """lr 0.1 takes a fifth of the weight each time; with a budget every eighth update is read, without a pass."""
+    model, loss = line()
+    with watching(tmp_path, budget=1e-9, first=False) as watched:
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=1e-9)
+        for _ in range(40):
+            optimizer.zero_grad()
+            loss().backward()
+            optimizer.step()
+    samples = {sample.step: sample for sample in watched.process.samples}
+    assert list(samples) == [8, 16, 24, 32, 40]
+    assert [step for step, sample in samples.items() if sample.loss is not None] == [16, 32]
+    assert [sample.update for sample in samples.values()] == pytest.approx([0.2] * 5)
+    assert samples[8].decay is None and samples[16].decay is not None
+
+
 def test_a_budget_allows_more(tmp_path: Path) -> None:
     model, loss = line()
     with watching(tmp_path, budget=100.0, first=False) as watched:
@@ -105,6 +122,23 @@ def test_an_update_that_is_too_large_raises_the_loss_of_its_batch(tmp_path: Path
     model, loss = line()
     (sample,) = trained(tmp_path, lambda: torch.optim.SGD(model.parameters(), lr=1.5), 1, loss, every=1).process.samples
     assert sample.loss is not None and sample.after == pytest.approx(4 * sample.loss)
+
+
+def test_an_update_that_only_itself_shows_is_explained_at_the_step_after_it(tmp_path: Path) -> None:
+    """What is done to a gradient after the backward pass is in the update alone."""
+    torch.manual_seed(0)
+    model, x = nn.Linear(8, 1, bias=False), torch.randn(16, 8)
+    with watching(tmp_path, every=1, first=False) as watched:
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+        for step in range(1, 61):
+            optimizer.zero_grad()
+            (model(x) - 1).square().mean().backward()
+            assert model.weight.grad is not None
+            model.weight.grad.mul_(1e4 if step == 40 else 1.0)
+            optimizer.step()
+    (entry,) = watched.process.raised
+    assert (entry.raised.kind, entry.raised.step, entry.replay) == (AlarmKind.UPDATE_SPIKE, 41, Replay.EXACT)
+    assert entry.raised.evidence["update_step"] == 40
 
 
 def chance(step: Step) -> AtChance:
