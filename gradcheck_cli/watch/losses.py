@@ -172,7 +172,9 @@ class Losses:
     def _before(self) -> Before | None:
         if not self._recent:
             return None
-        level = median(list(self._recent)[-ALARMING.level :])
+        recent = list(self._recent)
+        parts = recent[-ALARMING.level :], recent[-2 * ALARMING.level : -ALARMING.level]
+        level = min(median(part) for part in parts if part)  # it may have begun some updates before it was noticed
         sigma = max(self._losses.sigma, self._loss_sigma())
         return self._before_at(level, sigma)
 

@@ -232,7 +232,10 @@ def _norms(tensors: Sequence[Tensor]) -> list[float]:
 
 
 def decay_of(attempt: Attempt) -> float | None:
-    """wd |w| over |g| of the group where that is largest; None without a weight decay, or with a loss scale in g."""
+    """wd |w| over |g| of the group where that is largest; None without a weight decay, or with a loss scale in g.
+
+    Where the optimiser normalises and keeps the decay out of that (AdamW), the RMS of what it makes of g is about 1.
+    """
     if attempt.scaler is not None:
         return None
     found = [_decay(group) for group in attempt.optimizer.param_groups if _is_positive(group.get("weight_decay"))]
@@ -247,4 +250,6 @@ def _decay(group: dict[str, Any]) -> float | None:
     held = [p for p in group["params"] if p.grad is not None and _plain(p) and p.grad.layout is torch.strided]
     weights = math.hypot(*_norms([p.detach() for p in held]))
     gradients = math.hypot(*_norms([p.grad.detach() for p in held]))
+    if group.get("decoupled_weight_decay"):
+        gradients = math.sqrt(sum(p.numel() for p in held))
     return float(group["weight_decay"]) * weights / gradients if gradients > 0 else None

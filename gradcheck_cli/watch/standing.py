@@ -134,7 +134,7 @@ class Standing:
         if (moved := self._too_small(window)) is not None:
             told = f"an update moves the weights by {moved:.1e} of themselves at most"
             return Reading(AlarmKind.STUCK, "lr-too-low", told)
-        if self._decays(window):
+        if self._decayed(window[-1]):
             told = "the weight decay outweighs the gradient, and the weights have shrunk by half"
             return Reading(AlarmKind.STUCK, "weight-decay", told)
         return Reading(AlarmKind.STUCK, "", "")
@@ -184,12 +184,16 @@ class Standing:
         descends = [each.after <= each.loss for each in window if each.after is not None and each.loss is not None]
         return max(updates) if descends and sum(descends) >= ALARMING.descends * len(descends) else None
 
-    def _decays(self, window: Sequence[Sample]) -> bool:
-        """Whether weight decay has won: it outweighs the gradient, and half of the weights' norm is gone."""
-        now, first = window[-1], self._first
-        if first is None or not first.weight or now.weight is None or any(each.decay is None for each in window):
+    def _decayed(self, now: Sample) -> bool:
+        """Whether weight decay has won: while the weights fell to half it outweighed the gradient, and they are gone.
+
+        What is left of them is held by the noise of the gradient, so that nothing can be read off it any more.
+        """
+        if self._first is None or not self._first.weight or now.weight is None:
             return False
-        return min(each.decay for each in window if each.decay) >= 1.0 and now.weight < first.weight / 2
+        half = self._first.weight / 2
+        above = [each.decay for _, each in self._samples if each.weight is not None and each.weight > half]
+        return now.weight < half and bool(above) and all(decay is not None and decay >= 1.0 for decay in above)
 
     # -- judged
 

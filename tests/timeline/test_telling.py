@@ -101,7 +101,7 @@ def test_what_the_run_came_back_from_is_a_note_with_all_that_its_step_shows(outc
 
 
 def test_the_layer_that_moved_before_the_loss_is_named() -> None:
-    """Both layers waver by 10 %; from six steps before the alarm on the second one's gradient is 1000 times as large."""
+    """Both layers waver by 10 %; from six steps before the alarm on the second one's gradient is a thousandfold."""
     wavers = {step: 1e-3 * (1 + 0.1 * math.sin(step)) for step in range(1, 81)}
     layers = tuple(
         LayerSample(step=step, relative_gradient={"0": value, "2": value * (1e3 if step >= 74 else 1)})

@@ -150,6 +150,13 @@ def well(rng: random.Random) -> Iterator[Stood]:
         decay=constant(2.0),
     )
     yield Stood(
+        kind="no signal, and weights that shrink late",
+        updates=count(rng, 200),
+        ratio=constant(1.0),
+        weight=lambda at: 1 - 0.8 * at,
+        decay=lambda at: 0.2 + 3 * at,
+    )
+    yield Stood(
         kind="an LSTM that swings and learns", updates=count(rng), ratio=drop(0.2, 0.1, 0.3), swing=0.45, every=3
     )
     yield Stood(kind="from far above", updates=count(rng), ratio=lambda at: 1 + 1e3 * math.exp(-12 * at), swing=0.0)
@@ -210,5 +217,13 @@ def ill(rng: random.Random) -> Iterator[Stood]:
         ratio=constant(1.0),
         weight=lambda at: math.exp(-20 * at),
         decay=constant(3.0),
+        ill=(AlarmKind.STUCK, "weight-decay"),
+    )
+    yield Stood(
+        kind="weight decay has won, and noise holds what is left",
+        updates=count(rng, 200),
+        ratio=constant(1.0),
+        weight=lambda at: 0.01 + math.exp(-20 * at),
+        decay=lambda at: 0.2 + 16 * math.exp(-12 * at),
         ill=(AlarmKind.STUCK, "weight-decay"),
     )

@@ -88,6 +88,17 @@ def test_a_spike_like_one_the_run_came_back_from_is_not_news() -> None:
     assert [alarm.step for alarm in raised(losses)] == [61, 183]
 
 
+def test_a_loss_that_had_left_some_updates_before_is_held_against_what_it_was() -> None:
+    """A jump that the spread of a fall hides, and a larger one four updates later: 0.1 was lost, not 1.4."""
+    falling = [2.0 * 0.93**i for i in range(40)]
+    series = Losses()
+    losses = [*falling, 1.4, 1.4, 1.4, 1.4, 30.0, *[1.4] * 120]
+    out = [each for i, loss in enumerate(losses, 1) for each in series.see(Vital(step=i, loss=loss), game=False)]
+    assert [(alarm.kind, alarm.step) for alarm in out] == [(AlarmKind.LOSS_SPIKE, 45)]
+    assert out[0].evidence["loss_before"] == pytest.approx(falling[36])
+    assert series.judged(game=False)[0].outcome is Outcome.CONFIRMED
+
+
 def test_a_known_spike_that_stays_is_raised_late() -> None:
     losses = [*noisy(60), 3.0, *noisy(60), *noisy(60, 3.0)]
     assert [alarm.step for alarm in raised(losses)] == [61, 146]

@@ -57,6 +57,14 @@ def test_an_update_and_the_descent_of_its_own_batch(tmp_path: Path) -> None:
     assert sample.decay == pytest.approx(1e-9 * 2 / 4)
 
 
+def test_a_decay_beside_the_normalised_update_is_held_against_that(tmp_path: Path) -> None:
+    """AdamW: w = 2 of one element, a decay of 3 takes 6 lr where the gradient, whatever its size, moves lr."""
+    model, loss = line()
+    optimize = partial(torch.optim.AdamW, model.parameters(), lr=1e-3, weight_decay=3.0)
+    (sample,) = trained(tmp_path, optimize, 1, loss, every=1).process.samples
+    assert sample.decay == pytest.approx(6.0)
+
+
 def test_the_first_update_of_adam_has_an_rms_of_1(tmp_path: Path) -> None:
     model, loss = line()
     (sample,) = trained(
