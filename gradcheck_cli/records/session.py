@@ -56,6 +56,7 @@ class Sample:
         optimizer: The optimiser's number in order of its first update.
         loss: The loss of the step's one backward pass, as it was repeated.
         after: The same batch's, with the same random state, once the optimiser has stepped (own-batch descent).
+        undropped: That with dropout off, where any was on.
         chance: Lm (THEORY.md, section 4a): the loss of that batch with one answer for every sample.
         update: |dw| / |w|, the largest over the parameters, matrices alone where there are any.
         update_rms: RMS of dw / lr where the optimiser normalises its updates, as Adam does.
@@ -71,6 +72,7 @@ class Sample:
     optimizer: int = 0
     loss: float | None = None
     after: float | None = None
+    undropped: float | None = None
     chance: float | None = None
     update: float | None = None
     update_rms: float | None = None

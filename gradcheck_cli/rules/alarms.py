@@ -159,7 +159,8 @@ ALARMS = (
         On sampled steps the loss is held against that of the same batch with what feeds the last layer at its mean,
         which is chance for any loss. That alone is a note: the data may hold no more, and a plateau may end. It is a
         finding only where something says why: a fault in the step that is repeated, gradients that are exactly 0, a
-        step so small that all updates together hardly move a layer, a weight decay that outweighs the gradient.
+        step so small that all updates together hardly move a layer, a weight decay that outweighs the gradient. Where
+        the same batch is answered well with dropout off, the run has learned, and the noise of dropout hides it.
         """,
     ),
     _alarm(

@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.runtime.state import function_name
 from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.undropped import drops
 
 _RECTIFIERS = frozenset(("relu", "relu_", "relu6", "threshold", "clamp_min"))
 _SQUASHERS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -37,6 +38,7 @@ class Activity(TorchFunctionMode):
         dead: Share of units off for the whole batch, by the innermost module that is being called.
         saturated: Share of elements whose slope is next to 0, likewise.
         output_rms: RMS of what each layer, a module that owns parameters, puts out; the largest of its calls.
+        drops: Whether a dropout was on.
     """
 
     def __init__(self, names: Mapping[int, str]) -> None:
@@ -45,6 +47,7 @@ class Activity(TorchFunctionMode):
         self.dead: dict[str, float] = {}
         self.saturated: dict[str, float] = {}
         self.output_rms: dict[str, float] = {}
+        self.drops = False
         self._hooks = ExitStack()
 
     def __enter__(self) -> Activity:
@@ -75,6 +78,7 @@ class Activity(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
+        self.drops = self.drops or drops(func, args, kwargs or {})
         name = function_name(func)
         if isinstance(result, Tensor) and result.is_floating_point() and result.numel():
             if name in _RECTIFIERS and result.dim() > 1 and len(result) >= _LEAST_ROWS:

@@ -29,6 +29,7 @@ from gradcheck_cli.watch.diagnosing import Chance, Seen
 from gradcheck_cli.watch.quiet import hushed
 from gradcheck_cli.watch.replay import step_of
 from gradcheck_cli.watch.tape import Tape
+from gradcheck_cli.watch.undropped import Undropped
 from gradcheck_cli.watch.updates import Attempt
 
 _FIRST = 16
@@ -112,10 +113,12 @@ class Sampling:
             return None
         started = perf_counter()
         chance = begun.chance if begun.step else None
-        after, activity = None, Activity({} if begun.step is None else names_in(begun.step))
+        after = undropped = None
+        activity = Activity({} if begun.step is None else names_in(begun.step))
         if begun.step is not None:
             with self._tape.quiet(), hushed():
                 after = loss_of(begun.step, activity)
+                undropped = loss_of(begun.step, Undropped()) if activity.drops else None
         with untouched(), torch.no_grad():
             update, rms, weight = _moved(begun.parts, begun.before, begun.attempt)
         if begun.whole:
@@ -126,6 +129,7 @@ class Sampling:
             optimizer=begun.attempt.number,
             loss=begun.loss if begun.step else None,
             after=after,
+            undropped=undropped,
             chance=chance.mean if chance is not None else None,
             update=update,
             update_rms=rms,

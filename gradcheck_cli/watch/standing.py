@@ -228,6 +228,8 @@ class Standing:
         share = ALARMING.moved_on if ratio < ALARMING.far_above else ALARMING.regained
         if ratio < ALARMING.at_chance or (not self._learned and self._progress(share)):
             return Outcome.RECOVERED, told
+        if raised.kind is AlarmKind.STUCK and (hidden := hidden_by_dropout(window)) is not None:
+            return Outcome.RECOVERED, f"{told}, and {hidden:.2g} times with dropout off: the rest is dropout's noise"
         doubt = self._doubt(raised, window, game=game)
         return (Outcome.OPEN, f"{told}; {doubt}") if doubt else (Outcome.CONFIRMED, told)
 
@@ -275,6 +277,13 @@ def raised_share(window: Sequence[Sample]) -> float | None:
     if len(known) < ALARMING.swing_samples:
         return None
     return sum(not after <= loss * (1 + ALARMING.raises) for loss, after in known) / len(known)
+
+
+def hidden_by_dropout(window: Sequence[Sample]) -> float | None:
+    """The loss with dropout off over Lm, where that is learned beyond doubt at each sample; else None."""
+    ratios = [each.undropped / each.chance if each.undropped is not None and each.chance else None for each in window]
+    known = [ratio for ratio in ratios if ratio is not None and ratio < ALARMING.learned_well]
+    return median(known) if known and len(known) == len(window) else None
 
 
 def grown_in(first: Mapping[str, float], window: Sequence[Mapping[str, float]]) -> tuple[str, float, float] | None:

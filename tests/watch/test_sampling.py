@@ -165,6 +165,23 @@ def test_what_one_answer_costs_is_taken_beside_it(tmp_path: Path) -> None:
     assert sample.distinguishability == 0.25
 
 
+def test_the_loss_with_dropout_off_is_taken_beside_it(tmp_path: Path) -> None:
+    """The weight goes from 2 to some w; all of it counts with dropout off, so that the loss is w^2."""
+    torch.manual_seed(0)
+    model, x = nn.Linear(1, 1, bias=False), torch.ones(64, 1)
+    drop = nn.Dropout(0.8)
+    optimize = partial(torch.optim.SGD, model.parameters(), lr=1e-3)
+    (sample,) = trained(tmp_path, optimize, 1, lambda: model(drop(x)).square().mean(), every=1).process.samples
+    assert sample.undropped == pytest.approx(float(model.weight.detach().square()))
+    assert sample.after is not None and sample.after > sample.undropped
+    model, loss = line()
+    (tmp_path / "b").mkdir()
+    (sample,) = trained(
+        tmp_path / "b", partial(torch.optim.SGD, model.parameters(), lr=1e-3), 1, loss, every=1
+    ).process.samples
+    assert sample.undropped is None
+
+
 def test_dead_units_are_told(tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 1))
     with torch.no_grad():

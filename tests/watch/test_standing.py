@@ -60,6 +60,13 @@ def stood(run: Stood) -> tuple[AlarmKind, Outcome, str]:
     return alarm.raised.kind, alarm.outcome, alarm.told
 
 
+def test_dropout_that_hides_what_was_learned_is_told() -> None:
+    run = Stood(kind="", updates=300, ratio=constant(1.0), undropped=constant(0.4))
+    (judged,) = fed(run, random.Random(0))
+    assert (judged.raised.kind, judged.outcome) == (AlarmKind.STUCK, Outcome.RECOVERED)
+    assert judged.told.endswith("and 0.4 times with dropout off: the rest is dropout's noise")
+
+
 def test_a_run_at_chance_for_no_known_reason_is_open_and_says_so() -> None:
     kind, outcome, told = stood(Stood(kind="", updates=300, ratio=constant(1.0), noise=0.0))
     assert (kind, outcome) == (AlarmKind.STUCK, Outcome.OPEN)
