@@ -89,7 +89,7 @@ class Losses:
         recent = list(self._recent)
         for event in self._live:
             event.see(vital.step, norm, recent)
-            if event.raised is None and event.age == ALARMING.patience and not event.done:
+            if event.raised is None and event.jump is None and event.age == ALARMING.patience and not event.done:
                 raised.append(self._raise(event, vital, loss, norm))
             if event.recovered:
                 self._borne[event.kind] = max(self._borne[event.kind], event.height)

@@ -71,6 +71,18 @@ def test_a_spike_of_the_update_that_the_loss_does_not_follow_is_recovered() -> N
     assert series.judged(game=False)[0].outcome is Outcome.RECOVERED
 
 
+def test_a_spike_of_the_update_is_not_blamed_for_what_comes_later() -> None:
+    later = [*noisy(10), *(1.0 + min(step / 10, 1.0) for step in range(110))]  # rewards, a target that moves
+    _, series = updated([2.0] * 5 + noisy(55) + later, [1e-3] * 59 + [0.4] + [1e-3] * 120)
+    (mine,) = [each for each in series.judged(game=False) if each.raised.kind is AlarmKind.UPDATE_SPIKE]
+    assert mine.outcome is not Outcome.CONFIRMED
+
+
+def test_a_loss_of_0_is_not_wiped_out_by_a_spike_of_the_update() -> None:
+    _, series = updated([0.0] * 90, [1e-3] * 59 + [0.4] + [1e-3] * 30)
+    assert all(judged.outcome is not Outcome.CONFIRMED for judged in series.judged(game=False))
+
+
 def test_a_new_phase_forgets_the_sizes_of_updates() -> None:
     series = Losses()
     for step in range(1, 90):
