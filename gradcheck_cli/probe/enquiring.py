@@ -19,7 +19,7 @@ from gradcheck_cli.probe.heads import FEWEST, Weights, along_one_axis, distingui
 from gradcheck_cli.probe.nulls import Answering, Product, Unanswerable, product_of
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import Tracer
-from gradcheck_cli.records.enquiry import Agreement, Distinct, Enquiry, FunctionTest, Questions
+from gradcheck_cli.records.enquiry import Agreement, AtChance, Distinct, Enquiry, FunctionTest, Questions
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.ops import PRODUCT_CALLS
 from gradcheck_cli.records.spec import Pass, Step
@@ -55,7 +55,13 @@ def enquire(step: Step, measured: Measurement, questions: Questions) -> Enquiry:
 
 
 def chance(step: Step) -> tuple[float, float] | None:
-    """The loss of a step and Lm, its loss with the head's input at its mean; None where that cannot be had.
+    """The loss of a step and Lm, as `at_chance` has them."""
+    found = at_chance(step)
+    return None if found is None else (found.loss, found.mean)
+
+
+def at_chance(step: Step) -> AtChance | None:
+    """The loss of a step, Lm, its loss with the head's input at its mean, and D there; None where Lm cannot be had.
 
     Raises:
         StateError: Something cannot be put back.
@@ -65,8 +71,8 @@ def chance(step: Step) -> tuple[float, float] | None:
         if found is None:
             return None
         loss, calls = found
-        mean = enquirer.mean(calls)
-        return (loss, mean) if isinstance(mean, float) else None
+        mean, spread = enquirer.mean_and_spread(calls)
+        return AtChance(loss, mean, spread) if isinstance(mean, float) else None
 
 
 @contextmanager
@@ -114,6 +120,20 @@ class _Enquirer:
     def mean(self, calls: Iterable[int]) -> float | str:
         """Lm, or why there is none."""
         return self.answered(calls, lambda product: product.averaged(), samples=2)
+
+    def mean_and_spread(self, calls: Iterable[int]) -> tuple[float | str, float | None]:
+        """Lm, or why there is none, and the largest D of what these calls take in."""
+        spreads: list[float] = []
+
+        def averaged(product: Product) -> None:
+            with untouched():
+                fed = product.fed()
+                spread = distinguishability(*fed)[0] if fed is not None else None
+            spreads.extend(() if spread is None else (spread,))
+            product.averaged()
+
+        mean = self.answered(calls, averaged, samples=2)
+        return mean, max(spreads, default=None)
 
     def answered(self, calls: Iterable[int], change: Callable[[Product], None], *, samples: int = 0) -> float | str:
         """The loss with these calls changed, or why there is none; `samples` is how many of them it takes."""

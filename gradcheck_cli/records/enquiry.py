@@ -86,3 +86,15 @@ class Enquiry:
     agreement: Agreement | None = None
     functions: tuple[FunctionTest, ...] = ()
     passes: int = 0
+
+
+class AtChance(NamedTuple):
+    """A step held against one answer for every sample: its loss, Lm (THEORY.md, section 4a), and D at its head.
+
+    `distinguishability` is that of what goes into the head, the largest of several (section 4b); None where it is not
+    seen, or of fewer than four rows.
+    """
+
+    loss: float
+    mean: float
+    distinguishability: float | None = None

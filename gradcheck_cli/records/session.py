@@ -56,6 +56,7 @@ class Sample:
         optimizer: The optimiser's number in order of its first update.
         loss: The loss of the step's one backward pass, as it was repeated.
         after: The same batch's, with the same random state, once the optimiser has stepped (own-batch descent).
+        undropped: That with dropout off, where any was on.
         chance: Lm (THEORY.md, section 4a): the loss of that batch with one answer for every sample.
         update: |dw| / |w|, the largest over the parameters, matrices alone where there are any.
         update_rms: RMS of dw / lr where the optimiser normalises its updates, as Adam does.
@@ -63,12 +64,15 @@ class Sample:
         decay: wd |w| / |g|, the largest over the groups of the optimiser, where it has a weight decay.
         dead: Share of units off for the whole batch, by the module that puts them out.
         saturated: Share of elements whose slope is below a hundredth of the largest, likewise.
+        output_rms: RMS of what each layer, a module that owns parameters, puts out; the largest of its calls.
+        distinguishability: D of what goes into the head (THEORY.md, section 4b): 0 where all samples are one.
     """
 
     step: int
     optimizer: int = 0
     loss: float | None = None
     after: float | None = None
+    undropped: float | None = None
     chance: float | None = None
     update: float | None = None
     update_rms: float | None = None
@@ -76,6 +80,15 @@ class Sample:
     decay: float | None = None
     dead: Mapping[str, float] = field(default_factory=dict)
     saturated: Mapping[str, float] = field(default_factory=dict)
+    output_rms: Mapping[str, float] = field(default_factory=dict)
+    distinguishability: float | None = None
+
+    @property
+    def descent(self) -> float | None:
+        """Share of its loss by which the update lowered that of its own batch: below 0 where it raised it."""
+        if not self.loss or self.after is None:
+            return None
+        return (self.loss - self.after) / abs(self.loss)
 
     @property
     def against_chance(self) -> float | None:

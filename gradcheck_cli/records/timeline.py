@@ -18,6 +18,7 @@ class AlarmKind(str, Enum):
     NONFINITE = "nonfinite"
     LOSS_SPIKE = "loss-spike"
     GRAD_SPIKE = "grad-spike"
+    UPDATE_SPIKE = "update-spike"
     DIVERGING = "diverging"
     OVERFLOW = "overflow"
     SCALE_COLLAPSE = "scale-collapse"
@@ -176,10 +177,19 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayerCourse:
-    """A layer over the run: log10-ready |g|/|w| at the sampled steps `LayerCourse.steps`."""
+    """A layer over the run.
+
+    Attributes:
+        steps: Where its gradient was read.
+        relative_gradient: |g|/|w| at each of them, None where it had none.
+        output_steps: Where the scale of its output was sampled.
+        output_rms: RMS of its output at each of those, None where it was not called.
+    """
 
     steps: tuple[int, ...]
     relative_gradient: tuple[float | None, ...]
+    output_steps: tuple[int, ...] = ()
+    output_rms: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -208,7 +218,10 @@ class Timeline:
         alarms: Events: faults of the loop first, then the others, each by step.
         diagnoses: Steps that were diagnosed without an alarm.
         series: "loss", "grad_norm", ("scale"): downsampled so that spikes survive; of rank 0; where there are several
-            optimisers, also "loss/1", "grad_norm/1", ... for those after the first.
+            optimisers, also "loss/1", "grad_norm/1", ... for those after the first. On sampled steps alone:
+            "update_ratio" (the largest |dw|/|w|), "adam_rms" (RMS of dw/lr), "own_batch_descent" (share of its loss by
+            which an update lowers that of its own batch), "distinguishability" (D at the head), and over the layers
+            "dead", "saturated" (shares) and "output_rms".
         layers: By the layer's name.
         notes: What a reader has to know: vitals that could not be had, steps that could not be repeated, ...
         seconds: "total", and "diagnoses".

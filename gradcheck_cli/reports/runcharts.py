@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gradcheck_cli.records.timeline import LayerCourse, Point, Timeline
 from gradcheck_cli.reports.charts import HEIGHT, WIDTH
 from gradcheck_cli.reports.curves import spans_decades
-from gradcheck_cli.reports.runwords import series_label, worth_showing
+from gradcheck_cli.reports.runwords import says_something, series_label
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import serious
 
@@ -85,8 +85,8 @@ class HeatMap:
 
 
 def run_charts(run: Timeline, style: Style) -> list[RunChart]:
-    """A chart for every series that is worth showing, in the order of the timeline."""
-    shown = ((name, points) for name, points in run.series.items() if worth_showing(name, points, style))
+    """A chart for every series that says something, in the order of the timeline; for all with `style.verbose`."""
+    shown = ((n, points) for n, points in run.series.items() if points and (style.verbose or says_something(n, points)))
     return [_chart(name, points, run.steps) for name, points in shown]
 
 

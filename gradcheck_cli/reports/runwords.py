@@ -11,6 +11,16 @@ from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import codes_in_words, duration, finding_key, serious, severities_in_words
 
 _LABELS = {"loss": "loss", "grad_norm": "|grad|", "scale": "loss scale"}
+_SAMPLED = {
+    "update_ratio": "|dw|/|w|",
+    "adam_rms": "Adam's RMS",
+    "own_batch_descent": "descent",
+    "distinguishability": "D",
+    "dead": "dead",
+    "saturated": "saturated",
+    "output_rms": "output RMS",
+}
+"""Series of sampled steps."""
 _WHY = {Why.FIRST: "the first step", Why.AT: "--at", Why.STEPS: "--steps"}
 
 
@@ -71,13 +81,20 @@ def passed(alarm: Alarm) -> str:
     return f"step {alarm.step} · {alarm.kind.value} · {became}: {alarm.message}{why}"
 
 
-def worth_showing(name: str, points: Sequence[Point], style: Style) -> bool:
-    """A loss scale that stays where it is says nothing."""
+def says_something(name: str, points: Sequence[Point]) -> bool:
+    """Whether a series holds anything to be read: a loss scale that stays where it is says nothing."""
     moves = len({(point.min, point.max) for point in points}) > 1
-    return bool(points) and (moves or style.verbose or not name.startswith("scale"))
+    return bool(points) and (moves or not name.startswith("scale"))
+
+
+def worth_showing(name: str, points: Sequence[Point], style: Style) -> bool:
+    """Whether a series has a line in a report that is short: what is sampled is for those who ask for all."""
+    if style.verbose:
+        return bool(points)
+    return says_something(name, points) and name.partition("/")[0] not in _SAMPLED
 
 
 def series_label(name: str) -> str:
     """What a series is called."""
     series, _, optimizer = name.partition("/")
-    return _LABELS.get(series, series) + (f" of optimizer {optimizer}" if optimizer else "")
+    return {**_LABELS, **_SAMPLED}.get(series, series) + (f" of optimizer {optimizer}" if optimizer else "")

@@ -122,6 +122,21 @@ ALARMS = (
         """,
     ),
     _alarm(
+        "GC636",
+        AlarmKind.UPDATE_SPIKE,
+        Severity.ERROR,
+        "grad-spike",
+        _GROWTH,
+        """An update moved the weights far more than those before it, and the run did not come back from it.
+
+        On sampled steps |dw|/|w| is read, and for optimisers that normalise, as Adam does, the RMS of dw/lr. Both are
+        judged on a log scale by the median and the spread of those before. Adam divides by what gradients used to be,
+        so that one which comes back after a long silence makes a large step without being large itself. It is known
+        only when the weights have moved: the step after it is repeated and explained. It is a finding only where the
+        loss went away and stayed there; else it is a note.
+        """,
+    ),
+    _alarm(
         "GC640",
         AlarmKind.READING,
         Severity.ERROR,
@@ -144,7 +159,8 @@ ALARMS = (
         On sampled steps the loss is held against that of the same batch with what feeds the last layer at its mean,
         which is chance for any loss. That alone is a note: the data may hold no more, and a plateau may end. It is a
         finding only where something says why: a fault in the step that is repeated, gradients that are exactly 0, a
-        step so small that all updates together hardly move a layer, a weight decay that outweighs the gradient.
+        step so small that all updates together hardly move a layer, a weight decay that outweighs the gradient. Where
+        the same batch is answered well with dropout off, the run has learned, and the noise of dropout hides it.
         """,
     ),
     _alarm(

@@ -8,6 +8,7 @@ from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.timeline import Replay
 from gradcheck_cli.rules.wording import counted
+from gradcheck_cli.timeline.slope import still_falling
 
 NO_STEP = "no step was seen"
 _VITALS = {"loss": "the loss", "grad_norm": "the gradient's norm"}
@@ -63,9 +64,18 @@ def _of_main(seen: Sequence[Process]) -> Iterator[str]:
     others = [process for process in seen[1:] if process.rank == main.rank]
     if others:
         yield f"{counted(len(others) + 1, 'script')} trained; the curves are those of the one with most steps"
+    yield from _of_the_end(main)
     if main.stopped:
         asked = "--steps asks" if main.stopped.why == "steps" else "--on-alarm stop asks"
         yield f"the script was ended after step {main.stopped.step}, as {asked}"
+
+
+def _of_the_end(main: Process) -> Iterator[str]:
+    """A loss that was still on its way down; of players with losses of their own none is what the run is for."""
+    if main.stopped or len({vital.optimizer for vital in main.vitals}) > 1:
+        return
+    if (share := still_falling(main.vitals)) is not None:
+        yield f"the loss was still falling by {share:.0%} in 100 steps when the script ended: more steps would lower it"
 
 
 def _unkept(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:

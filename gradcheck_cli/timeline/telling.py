@@ -20,6 +20,7 @@ from gradcheck_cli.records.verdict import gravest_first
 from gradcheck_cli.remedies import remedies_for
 from gradcheck_cli.rules import SLOW, alarm_finding, chosen, explaining, waive
 from gradcheck_cli.timeline.events import Event, of_one_job
+from gradcheck_cli.timeline.leading import leader
 from gradcheck_cli.timeline.opinions import (
     Learning,
     confirmed,
@@ -34,6 +35,16 @@ from gradcheck_cli.timeline.slow import reading_of
 
 BLOWN_UP = (AlarmKind.NONFINITE, AlarmKind.DIVERGING)
 """What a run that begins too steeply ends in."""
+_SUDDEN = frozenset(
+    (
+        AlarmKind.NONFINITE,
+        AlarmKind.LOSS_SPIKE,
+        AlarmKind.GRAD_SPIKE,
+        AlarmKind.UPDATE_SPIKE,
+        AlarmKind.DIVERGING,
+    )
+)
+"""Alarms of an event, to which a layer may have led."""
 _SCALED = frozenset((AlarmKind.OVERFLOW, AlarmKind.SCALE_COLLAPSE))
 
 
@@ -130,7 +141,11 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
     message = f"{raised.message} ({event.among})" if event.among else raised.message
     diagnosed = _diagnosed(event)
     trusted = (*began, *(diagnosed if entry.replay is Replay.EXACT else ()))
-    own = replace(alarm_finding(event.judged, trusted, _line(event, trusted), _why(event)), message=message)
+    led = leader(event.process, raised) if raised.kind in _SUDDEN else None
+    why = f"{_why(event)}; {led.told}" if led else _why(event)
+    own = replace(alarm_finding(event.judged, trusted, _line(event, trusted), why), message=message)
+    if led:
+        own = replace(own, evidence={**own.evidence, "moved_first": led.layer, "moved_at_step": led.step})
     own = _with_remedies(own, explaining(raised.kind, trusted), raised.kind)
     return Alarm(
         kind=raised.kind,

@@ -1,7 +1,8 @@
-"""How much of a pass's activations is alive: units that are off for the whole batch, and slopes that are next to 0."""
+"""What the activations of a pass are like: their scale, units that are off for the whole batch, slopes next to 0."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -13,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.runtime.state import function_name
 from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.undropped import drops
 
 _RECTIFIERS = frozenset(("relu", "relu_", "relu6", "threshold", "clamp_min"))
 _SQUASHERS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -27,7 +29,7 @@ _LEAST_ROWS = 16
 
 
 class Activity(TorchFunctionMode):
-    """Inside, rectifiers, sigmoids and tanhs are looked at as they are called.
+    """Inside, layers, rectifiers, sigmoids and tanhs are looked at as they are called.
 
     Args:
         names: The paths of the modules, by their ids.
@@ -35,6 +37,8 @@ class Activity(TorchFunctionMode):
     Attributes:
         dead: Share of units off for the whole batch, by the innermost module that is being called.
         saturated: Share of elements whose slope is next to 0, likewise.
+        output_rms: RMS of what each layer, a module that owns parameters, puts out; the largest of its calls.
+        drops: Whether a dropout was on.
     """
 
     def __init__(self, names: Mapping[int, str]) -> None:
@@ -42,6 +46,8 @@ class Activity(TorchFunctionMode):
         self._names, self._path = names, [""]
         self.dead: dict[str, float] = {}
         self.saturated: dict[str, float] = {}
+        self.output_rms: dict[str, float] = {}
+        self.drops = False
         self._hooks = ExitStack()
 
     def __enter__(self) -> Activity:
@@ -60,6 +66,11 @@ class Activity(TorchFunctionMode):
         self._path.append(self._names.get(id(module), self._path[-1]))
 
     def _leaving(self, module: nn.Module, args: Any, output: Any) -> None:
+        name = self._names.get(id(module))
+        if name is not None and any(p is not None for p in module._parameters.values()):
+            first = output[0] if isinstance(output, tuple) and output else output  # what a recurrent layer returns
+            if isinstance(first, Tensor) and first.is_floating_point() and first.numel():
+                self.output_rms[name] = max(rms(first), self.output_rms.get(name, 0.0))
         if len(self._path) > 1:
             self._path.pop()
 
@@ -67,6 +78,7 @@ class Activity(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
+        self.drops = self.drops or drops(func, args, kwargs or {})
         name = function_name(func)
         if isinstance(result, Tensor) and result.is_floating_point() and result.numel():
             if name in _RECTIFIERS and result.dim() > 1 and len(result) >= _LEAST_ROWS:
@@ -77,6 +89,14 @@ class Activity(TorchFunctionMode):
 
     def _worst(self, shares: dict[str, float], value: float) -> None:
         shares[self._path[-1]] = max(value, shares.get(self._path[-1], 0.0))
+
+
+def rms(values: Tensor) -> float:
+    """Root of the mean square of all elements, in float32 or better."""
+    with untouched(), torch.no_grad():
+        values = values.detach()
+        wide = torch.float64 if values.dtype is torch.float64 else torch.float32
+        return float(torch.linalg.vector_norm(values, dtype=wide)) / math.sqrt(values.numel())
 
 
 def off(values: Tensor) -> float:

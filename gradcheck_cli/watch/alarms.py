@@ -54,6 +54,8 @@ class Alarms:
     def sampled(self, sample: Sample) -> None:
         """What was read of the last update, where that was a sampled one; it is heard at the next."""
         self._standing.setdefault(sample.optimizer, Standing()).sampled(sample)
+        if sample.optimizer in self._losses:
+            self._losses[sample.optimizer].sampled(sample)
 
     def _unless_learning(self, vital: Vital, losses: Losses) -> tuple[Raised, ...]:
         """A run that does not learn, where nothing else went wrong in it."""

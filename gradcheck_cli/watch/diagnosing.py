@@ -16,6 +16,7 @@ from torch import Tensor
 from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.records.choices import Family
 from gradcheck_cli.records.documents import report_to_dict
+from gradcheck_cli.records.enquiry import AtChance
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.source import SourceLine
@@ -42,8 +43,8 @@ class Explain(Protocol):
         """The report on a step, with remedies tried where that is wanted."""
 
 
-Chance = Callable[[Step], tuple[float, float] | None]
-"""The loss of a step, and what it is with one answer for every sample (Lm), if that can be had."""
+Chance = Callable[[Step], AtChance | None]
+"""Holds a step against one answer for every sample, if that can be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +234,7 @@ class Diagnosing:
                 return Repeated(Replay.IMPOSSIBLE, str(error), place)
             samples = guilty_rows(step, is_bad, seen[place].backward.raised) if is_bad is not None else None
             chance = self._chance(step) if alarm and seen[place].finite else None
-        return Repeated(Replay.EXACT, "", place, report, samples, chance[1] if chance is not None else None)
+        return Repeated(Replay.EXACT, "", place, report, samples, chance.mean if chance is not None else None)
 
     def _step(self, seen: Seen) -> Step:
         return step_of(seen.backward, self._tape.naming, str(Path.cwd()))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised
+from gradcheck_cli.watch.jumps import Jump
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +57,7 @@ class Event:
         self.before = before
         self.slow = slow
         self.norm_limit = norm_limit
+        self.jump: Jump | None = None
         self.raised: Raised | None = None
         self.height = 0.0  # sigmas
         self.age = 0
@@ -63,7 +65,7 @@ class Event:
         self.recovered = 0
         self.broken = 0
         self._back = False  # with its last loss
-        self._worst = float("-inf")
+        self._worst = self._at_first = float("-inf")
         self._norm_peak = 0.0
         self._norms_after: list[float] = []
         self._levels: list[tuple[int, float]] = []  # at ages that double
@@ -82,6 +84,8 @@ class Event:
         self._back = recent[-1] <= self.before.level + ALARMING.back * self.before.sigma
         if self.age < ALARMING.level or len(recent) < ALARMING.level:
             return
+        if self.age == ALARMING.level:
+            self._at_first = median(recent[-ALARMING.level :])
         self._worst = max(self._worst, median(recent[-ALARMING.level :]))
         if self.age < 2 * ALARMING.level:  # a gradient norm's spike may come some updates before the loss's
             return
@@ -147,7 +151,7 @@ class Event:
         before = self.before
         if before is None:
             return Verdict(Outcome.OPEN, False, "the loss is not known, so nothing says what came of it")
-        if self._worst >= ALARMING.wiped_out * before.largest:
+        if 0.0 < ALARMING.wiped_out * before.largest <= self._worst:
             told = f"the loss grew to {self._worst:.3g}: next to that nothing is left of what the weights were before"
             return Verdict(Outcome.CONFIRMED, True, told)
         if self.recovered:
@@ -166,7 +170,7 @@ class Event:
             return Verdict(Outcome.OPEN, far, f"{seen}; the run ended too early to tell")
         if level <= before.level + ALARMING.back * before.sigma:
             return Verdict(Outcome.RECOVERED, False, f"{seen}: within its noise")
-        slow = self.slow or not self._at_once(level, before)
+        slow = self.slow or not self._at_once(level, before) or not self._hurts(before)
         share = ALARMING.lost_in_a_burst if self._burst(before) else ALARMING.lost
         if far or (_lost(level, before, share) and not game and not slow):
             return Verdict(Outcome.CONFIRMED, True, seen)
@@ -200,6 +204,10 @@ class Event:
         if not self._norms_after:
             return False
         return self._norm_peak >= before.burst * max(before.norm, median(self._norms_after))
+
+    def _hurts(self, before: Before) -> bool:
+        """Whether the loss shows what an update did: that is in the very next losses, or it did nothing."""
+        return self.jump is None or self._at_first > before.level + ALARMING.back * before.sigma
 
     def _at_once(self, level: float, before: Before) -> bool:
         """Whether the loss went most of its way up with the event, rather than in a climb that came later."""

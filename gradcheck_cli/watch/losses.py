@@ -7,8 +7,10 @@ from collections import deque
 from statistics import median
 
 from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Raised, Vital
 from gradcheck_cli.watch.events import Before, Event
+from gradcheck_cli.watch.jumps import Jump, Jumps
 from gradcheck_cli.watch.statistics import RobustWindow
 
 _LIVE = 8  # events whose end is awaited at once
@@ -30,6 +32,8 @@ class Losses:
         self._recent: deque[float] = deque(maxlen=ALARMING.patience)
         self._losses = RobustWindow(ALARMING.window)
         self._norms = RobustWindow(ALARMING.window)  # their logarithms
+        self._jumps = Jumps()
+        self._jumped: Jump | None = None  # in the last update
         self._largest = 0.0
         self._largest_norm = 0.0
         self._first_norm = 0.0
@@ -47,7 +51,8 @@ class Losses:
             self._begin(vital.phase)
         loss = vital.loss if vital.loss is not None and math.isfinite(vital.loss) else None
         norm = vital.grad_norm if vital.grad_norm is not None and math.isfinite(vital.grad_norm) else None
-        opened = self._opened(vital.step, loss, norm)
+        jumped, self._jumped = self._jumped, None
+        opened = self._opened(vital.step, loss, norm, jumped)
         self._updates += 1
         if loss is not None:
             self._take_loss(loss)
@@ -61,6 +66,10 @@ class Losses:
         if self._live:
             raised += self._follow(vital, loss, norm)
         return tuple(raised)
+
+    def sampled(self, sample: Sample) -> None:
+        """What was read at the last update, if it was a sampled one; it is heard at the next."""
+        self._jumped = self._jumps.see(sample)
 
     def _take_loss(self, loss: float) -> None:
         self._recent.append(loss)
@@ -80,7 +89,7 @@ class Losses:
         recent = list(self._recent)
         for event in self._live:
             event.see(vital.step, norm, recent)
-            if event.raised is None and event.age == ALARMING.patience and not event.done:
+            if event.raised is None and event.jump is None and event.age == ALARMING.patience and not event.done:
                 raised.append(self._raise(event, vital, loss, norm))
             if event.recovered:
                 self._borne[event.kind] = max(self._borne[event.kind], event.height)
@@ -100,9 +109,13 @@ class Losses:
 
     # -- opened
 
-    def _opened(self, step: int, loss: float | None, norm: float | None) -> Event | None:
+    def _opened(self, step: int, loss: float | None, norm: float | None, jumped: Jump | None) -> Event | None:
         if not all(event.passed for event in self._live):
             return None
+        if jumped is not None:  # what comes with this step is of its making
+            event = self._event(AlarmKind.UPDATE_SPIKE, step, jumped.height)
+            event.jump = jumped
+            return event
         return self._exploded(step, loss, norm) or self._spiked(step, loss, norm) or self._climbed(step)
 
     def _exploded(self, step: int, loss: float | None, norm: float | None) -> Event | None:
@@ -121,11 +134,11 @@ class Losses:
 
     def _spiked(self, step: int, loss: float | None, norm: float | None) -> Event | None:
         if loss is not None and len(self._losses) >= ALARMING.warm_up and loss > self._losses.greatest:
-            height = _height(self._losses, loss, self._loss_sigma())
+            height = self._losses.spike(loss, self._loss_sigma())
             if height:
                 return self._event(AlarmKind.LOSS_SPIKE, step, height)
         if norm is not None and len(self._norms) >= ALARMING.warm_up and norm > ALARMING.noticed * self._first_norm:
-            height = _height(self._norms, math.log(max(norm, _TINY)), ALARMING.norm_sigma)
+            height = self._norms.spike(math.log(max(norm, _TINY)), ALARMING.norm_sigma)
             if height:
                 return self._event(AlarmKind.GRAD_SPIKE, step, height)
         return None
@@ -159,7 +172,9 @@ class Losses:
     def _before(self) -> Before | None:
         if not self._recent:
             return None
-        level = median(list(self._recent)[-ALARMING.level :])
+        recent = list(self._recent)
+        parts = recent[-ALARMING.level :], recent[-2 * ALARMING.level : -ALARMING.level]
+        level = min(median(part) for part in parts if part)  # it may have begun some updates before it was noticed
         sigma = max(self._losses.sigma, self._loss_sigma())
         return self._before_at(level, sigma)
 
@@ -203,19 +218,13 @@ class Losses:
         return event.raised
 
 
-def _height(window: RobustWindow, value: float, least: float) -> float:
-    """Sigmas above the median, where that is a spike beyond anything in the window; else 0."""
-    over = value - window.median
-    if value <= window.greatest or over <= ALARMING.novel * (window.greatest - window.median):
-        return 0.0
-    sigma = max(window.sigma, least)
-    return over / sigma if over > ALARMING.spike * sigma else 0.0
-
-
 def _message(event: Event, loss: float | None, norm: float | None) -> str:
     level = "" if event.before is None else f", from {event.before.level:.3g} before"
     if event.kind is AlarmKind.LOSS_SPIKE:
         return f"the loss jumped to {loss:.3g}{level}"
+    if event.jump is not None:
+        after = "; explained by the step after it, since its own had passed when it was seen"
+        return f"{event.jump.told}, {event.height:.1f} sigmas above its median{after}"
     if event.kind is AlarmKind.GRAD_SPIKE:
         return f"the gradient norm jumped to {norm:.3g}, {event.height:.1f} sigmas above its median"
     if event.slow:
@@ -226,7 +235,7 @@ def _message(event: Event, loss: float | None, norm: float | None) -> str:
 
 
 def _evidence(event: Event, loss: float | None, norm: float | None) -> dict[str, float | int | str]:
-    values = {"loss": loss, "grad_norm": norm, "height": event.height}
+    values = {"loss": loss, "grad_norm": norm, "height": event.height, **(event.jump.values if event.jump else {})}
     if event.before is not None:
         values |= {"loss_before": event.before.level, "sigma_before": event.before.sigma}
     return {name: value for name, value in values.items() if value is not None}

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcheck_cli.records.enquiry import AtChance
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.spec import Step
@@ -28,6 +29,7 @@ from gradcheck_cli.watch.diagnosing import Chance, Seen
 from gradcheck_cli.watch.quiet import hushed
 from gradcheck_cli.watch.replay import step_of
 from gradcheck_cli.watch.tape import Tape
+from gradcheck_cli.watch.undropped import Undropped
 from gradcheck_cli.watch.updates import Attempt
 
 _FIRST = 16
@@ -35,6 +37,8 @@ _FIRST = 16
 to the same verdict. A sample takes three forward passes and their care, about two steps: three in the first hundred."""
 _SHARE = 0.5
 """Share of the budget that further samples may take."""
+_LIGHT, _MOST_LIGHT = 8, 100
+"""Every so many updates it is read how far one moves the weights, without a pass; after so many, half as often."""
 _MOST_ELEMENTS = 2**22
 """Elements of the parameters that are copied to see how far an update moves them, 16 MiB of float32."""
 
@@ -47,10 +51,11 @@ class _Begun:
     number: int
     step: Step | None
     loss: float | None
-    chance: float | None
+    chance: AtChance | None
     parts: list[Part]
     before: list[Tensor]
     decay: float | None
+    whole: bool
     started: float
 
 
@@ -67,6 +72,7 @@ class Sampling:
         self._every, self._budget = options.every, _SHARE * options.budget / 100
         self._tape, self._chance = tape, chance
         self._next: dict[int, int] = {}
+        self._light: dict[int, tuple[int, int]] = {}  # by optimiser: how often, and how many
         self._spent, self._last = 0.0, 0.0
         self._begun: _Begun | None = None
 
@@ -80,21 +86,25 @@ class Sampling:
             elapsed: Seconds since the first step.
         """
         self._begun = None
-        if not seen or not all(each.finite for each in seen) or not self._due(number, attempt, elapsed):
+        if not seen or not all(each.finite for each in seen):
+            return
+        is_whole = self._due(number, attempt, elapsed)
+        if not is_whole and not self._light_due(attempt):
             return
         started = perf_counter()
-        step = self._repeatable(seen)
+        step = self._repeatable(seen) if is_whole else None
         loss = chance = None
         if step is not None:
             with self._tape.quiet(), hushed():
-                loss, chance = self._chance(step) or (loss_of(step), None)
+                chance = self._chance(step)
+                loss = chance.loss if chance is not None else loss_of(step)
             step = step if loss == seen[-1].loss else None
         with untouched(), torch.no_grad():
             parts = parts_of(attempt)
             before = [part.values.clone() for part in parts]
-            decay = decay_of(attempt)
+            decay = decay_of(attempt) if is_whole else None
         spent = perf_counter() - started
-        self._begun = _Begun(attempt, number, step, loss, chance, parts, before, decay, spent)
+        self._begun = _Begun(attempt, number, step, loss, chance, parts, before, decay, is_whole, spent)
 
     def after(self) -> Sample | None:
         """The update has been made; the sample, where one was begun."""
@@ -102,26 +112,33 @@ class Sampling:
         if begun is None:
             return None
         started = perf_counter()
-        after, activity = None, Activity({} if begun.step is None else names_in(begun.step))
+        chance = begun.chance if begun.step else None
+        after = undropped = None
+        activity = Activity({} if begun.step is None else names_in(begun.step))
         if begun.step is not None:
             with self._tape.quiet(), hushed():
                 after = loss_of(begun.step, activity)
+                undropped = loss_of(begun.step, Undropped()) if activity.drops else None
         with untouched(), torch.no_grad():
             update, rms, weight = _moved(begun.parts, begun.before, begun.attempt)
-        self._last = begun.started + perf_counter() - started
-        self._spent += self._last
+        if begun.whole:
+            self._last = begun.started + perf_counter() - started
+            self._spent += self._last
         return Sample(
             step=begun.number,
             optimizer=begun.attempt.number,
             loss=begun.loss if begun.step else None,
             after=after,
-            chance=begun.chance if begun.step else None,
+            undropped=undropped,
+            chance=chance.mean if chance is not None else None,
             update=update,
             update_rms=rms,
             weight=weight,
             decay=begun.decay,
             dead=activity.dead,
             saturated=activity.saturated,
+            output_rms=activity.output_rms,
+            distinguishability=chance.distinguishability if chance is not None else None,
         )
 
     def _due(self, number: int, attempt: Attempt, elapsed: float) -> bool:
@@ -132,6 +149,14 @@ class Sampling:
             self._next[attempt.number] = 2 * attempt.own_step
             return True
         return attempt.own_step > _FIRST and self._spent + self._last <= self._budget * elapsed
+
+    def _light_due(self, attempt: Attempt) -> bool:
+        every, taken = self._light.setdefault(attempt.number, (_LIGHT, 0))
+        if self._every is not None or not self._budget or attempt.own_step % every:
+            return False
+        taken += 1
+        self._light[attempt.number] = (2 * every, 0) if taken == _MOST_LIGHT else (every, taken)
+        return True
 
     def _repeatable(self, seen: Sequence[Seen]) -> Step | None:
         """The step, where it has one loss: an update that is made of several may well raise one of them."""
@@ -192,8 +217,8 @@ def _moved(
     """|dw| / |w| at most, RMS of dw / lr for optimisers that normalise, and |w|."""
     if not parts:
         return None, None, None
-    moved = _norms([part.values.float() - then.float() for part, then in zip(parts, before, strict=True)])
-    weights = _norms([then.float() for then in before])
+    moved = _norms(torch._foreach_sub([part.values for part in parts], list(before)))
+    weights = _norms(before)
     ratios = [(m / w, part.matrix) for m, w, part in zip(moved, weights, parts, strict=True) if w > 0]
     large = [ratio for ratio, matrix in ratios if matrix] or [ratio for ratio, _ in ratios]
     rates = attempt.rates()
@@ -204,11 +229,17 @@ def _moved(
 
 
 def _norms(tensors: Sequence[Tensor]) -> list[float]:
-    return settle([torch.linalg.vector_norm(x) for x in tensors])
+    if not tensors:
+        return []
+    wide = torch.float64 if any(x.dtype is torch.float64 for x in tensors) else torch.float32
+    return settle(list(torch._foreach_norm(list(tensors), 2, dtype=wide)))
 
 
 def decay_of(attempt: Attempt) -> float | None:
-    """wd |w| over |g| of the group where that is largest; None without a weight decay, or with a loss scale in g."""
+    """wd |w| over |g| of the group where that is largest; None without a weight decay, or with a loss scale in g.
+
+    Where the optimiser normalises and keeps the decay out of that (AdamW), the RMS of what it makes of g is about 1.
+    """
     if attempt.scaler is not None:
         return None
     found = [_decay(group) for group in attempt.optimizer.param_groups if _is_positive(group.get("weight_decay"))]
@@ -223,4 +254,6 @@ def _decay(group: dict[str, Any]) -> float | None:
     held = [p for p in group["params"] if p.grad is not None and _plain(p) and p.grad.layout is torch.strided]
     weights = math.hypot(*_norms([p.detach() for p in held]))
     gradients = math.hypot(*_norms([p.grad.detach() for p in held]))
+    if group.get("decoupled_weight_decay"):
+        gradients = math.sqrt(sum(p.numel() for p in held))
     return float(group["weight_decay"]) * weights / gradients if gradients > 0 else None

@@ -17,12 +17,9 @@ from typing import NamedTuple
 from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
-from gradcheck_cli.watch.statistics import GAUSSIAN
+from gradcheck_cli.watch.statistics import GAUSSIAN, OF_A_MEDIAN
 
 _KEPT = 256  # samples at most
-
-
-_OF_A_MEDIAN = 1.25  # its standard error over that of a mean
 
 
 class Reading(NamedTuple):
@@ -137,7 +134,7 @@ class Standing:
         if (moved := self._too_small(window)) is not None:
             told = f"an update moves the weights by {moved:.1e} of themselves at most"
             return Reading(AlarmKind.STUCK, "lr-too-low", told)
-        if self._decays(window):
+        if self._decayed(window[-1]):
             told = "the weight decay outweighs the gradient, and the weights have shrunk by half"
             return Reading(AlarmKind.STUCK, "weight-decay", told)
         return Reading(AlarmKind.STUCK, "", "")
@@ -176,7 +173,7 @@ class Standing:
             return False
         level = median(self._recent)
         sigma = GAUSSIAN * median(abs(loss - level) for loss in self._recent)
-        noise = ALARMING.back * _OF_A_MEDIAN * sigma * math.sqrt(2 / len(self._recent))
+        noise = ALARMING.back * OF_A_MEDIAN * sigma * math.sqrt(2 / len(self._recent))
         return level < share * halfway[-1] and halfway[-1] - level > noise
 
     def _too_small(self, window: Sequence[Sample]) -> float | None:
@@ -187,12 +184,16 @@ class Standing:
         descends = [each.after <= each.loss for each in window if each.after is not None and each.loss is not None]
         return max(updates) if descends and sum(descends) >= ALARMING.descends * len(descends) else None
 
-    def _decays(self, window: Sequence[Sample]) -> bool:
-        """Whether weight decay has won: it outweighs the gradient, and half of the weights' norm is gone."""
-        now, first = window[-1], self._first
-        if first is None or not first.weight or now.weight is None or any(each.decay is None for each in window):
+    def _decayed(self, now: Sample) -> bool:
+        """Whether weight decay has won: while the weights fell to half it outweighed the gradient, and they are gone.
+
+        What is left of them is held by the noise of the gradient, so that nothing can be read off it any more.
+        """
+        if self._first is None or not self._first.weight or now.weight is None:
             return False
-        return min(each.decay for each in window if each.decay) >= 1.0 and now.weight < first.weight / 2
+        half = self._first.weight / 2
+        above = [each.decay for _, each in self._samples if each.weight is not None and each.weight > half]
+        return now.weight < half and bool(above) and all(decay is not None and decay >= 1.0 for decay in above)
 
     # -- judged
 
@@ -227,6 +228,8 @@ class Standing:
         share = ALARMING.moved_on if ratio < ALARMING.far_above else ALARMING.regained
         if ratio < ALARMING.at_chance or (not self._learned and self._progress(share)):
             return Outcome.RECOVERED, told
+        if raised.kind is AlarmKind.STUCK and (hidden := hidden_by_dropout(window)) is not None:
+            return Outcome.RECOVERED, f"{told}, and {hidden:.2g} times with dropout off: the rest is dropout's noise"
         doubt = self._doubt(raised, window, game=game)
         return (Outcome.OPEN, f"{told}; {doubt}") if doubt else (Outcome.CONFIRMED, told)
 
@@ -274,6 +277,13 @@ def raised_share(window: Sequence[Sample]) -> float | None:
     if len(known) < ALARMING.swing_samples:
         return None
     return sum(not after <= loss * (1 + ALARMING.raises) for loss, after in known) / len(known)
+
+
+def hidden_by_dropout(window: Sequence[Sample]) -> float | None:
+    """The loss with dropout off over Lm, where that is learned beyond doubt at each sample; else None."""
+    ratios = [each.undropped / each.chance if each.undropped is not None and each.chance else None for each in window]
+    known = [ratio for ratio in ratios if ratio is not None and ratio < ALARMING.learned_well]
+    return median(known) if known and len(known) == len(window) else None
 
 
 def grown_in(first: Mapping[str, float], window: Sequence[Mapping[str, float]]) -> tuple[str, float, float] | None:

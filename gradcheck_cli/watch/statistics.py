@@ -5,7 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 
+from gradcheck_cli.records.alarming import ALARMING
+
 GAUSSIAN = 1.4826  # median absolute deviation -> standard deviation
+OF_A_MEDIAN = 1.25  # its standard error over that of a mean
 
 
 class RobustWindow:
@@ -55,3 +58,16 @@ class RobustWindow:
             else:
                 high = middle
         return GAUSSIAN * max(median - values[low], values[low + wanted - 1] - median)
+
+    def spike(self, value: float, least: float) -> float:
+        """Sigmas above the median, where that is a spike beyond anything in the window; else 0.
+
+        Args:
+            value: The next value, which is not in the window yet.
+            least: What sigma is at least.
+        """
+        over = value - self.median
+        if value <= self.greatest or over <= ALARMING.novel * (self.greatest - self.median):
+            return 0.0
+        sigma = max(self.sigma, least)
+        return over / sigma if over > ALARMING.spike * sigma else 0.0

@@ -9,6 +9,7 @@ from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.watch.imports import pythons_own
 
 if TYPE_CHECKING:
+    from gradcheck_cli.records.enquiry import AtChance
     from gradcheck_cli.records.report import Report
     from gradcheck_cli.records.spec import Step
 
@@ -50,8 +51,8 @@ class _Explaining:
 
 
 @pythons_own()
-def _chance(step: Step) -> tuple[float, float] | None:
-    """The loss of a step, and Lm (THEORY.md, section 4a)."""
-    from gradcheck_cli.probe import chance
+def _chance(step: Step) -> AtChance | None:
+    """A step held against chance."""
+    from gradcheck_cli.probe import at_chance
 
-    return chance(step)
+    return at_chance(step)

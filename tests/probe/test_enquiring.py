@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from gradcheck_cli.probe import chance, enquire, measure
+from gradcheck_cli.probe import at_chance, chance, enquire, measure
 from gradcheck_cli.probe.enquiring import STEP, _enquirer
 from gradcheck_cli.records.enquiry import Agreement, Enquiry, Questions
 from gradcheck_cli.records.measurement import Measurement
@@ -112,6 +112,15 @@ def test_every_kind_of_model_is_answered_or_says_why_not(name: str) -> None:
         assert chance(step) == (measured.loss, told.mean)
         assert told.mean != measured.loss
     assert list(everything_of(*built[:2])) == before
+
+
+def test_chance_tells_how_far_apart_the_samples_are_at_the_head() -> None:
+    """Of (1, 3), (1, -3), ... the deviation from the mean is all in the second channel: 9 of 10."""
+    head = nn.Linear(2, 1)
+    rows = torch.tensor([[1.0, 3.0], [1.0, -3.0]]).repeat(3, 1)
+    again, _ = taken(head, (rows, torch.ones(6, 1)), mean_square)
+    found = at_chance(again)
+    assert found is not None and found.distinguishability == pytest.approx(0.9)
 
 
 def test_chance_of_a_step_that_raises_is_none() -> None:

@@ -250,7 +250,8 @@ def test_the_contract_of_a_run() -> None:
     assert data["series"]["grad_norm"][-1] == [160, "nan", "nan", "nan"]
     assert data["overhead"] == {"ms_per_step": 0.4, "percent": 1.066667}
     layered = json.loads(render(SESSIONS["layered"]().timeline(), "json"))
-    assert layered["layers"]["net.2"] == {"steps": [1, 8, 64], "relative_gradient": [None, 0.02, 0.02]}
+    gradient = {"steps": [1, 8, 64], "relative_gradient": [None, 0.02, 0.02]}
+    assert layered["layers"]["net.2"] == {**gradient, "output_steps": [], "output_rms": []}
     assert json.loads(render(SESSIONS["asked"]().timeline(), "json"))["script_exit"] is None
 
 

@@ -3,7 +3,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck_cli.records.session import LayerSample
+from gradcheck_cli.records.session import LayerSample, Sample
 from gradcheck_cli.records.timeline import Point, Vital
 from gradcheck_cli.timeline.courses import MOST, courses_of, downsampled, series_of
 from tests.timeline.sessions import vitals
@@ -46,6 +46,34 @@ def test_every_optimiser_has_its_series_and_what_was_not_had_has_none() -> None:
     series = series_of((*first, *second))
     assert list(series) == ["loss", "grad_norm", "scale", "loss/1"]
     assert [point.step for point in series["loss/1"]] == [3]
+
+
+def test_what_is_sampled_has_series_over_its_layers() -> None:
+    first = Sample(step=16, loss=2.0, after=1.5, update=1e-3, update_rms=0.9, output_rms={"a": 1.0, "b": 3.0})
+    second = Sample(step=32, loss=-1.0, after=-0.5, dead={"c": 0.5}, saturated={"c": 0.25}, distinguishability=0.1)
+    other = Sample(step=17, optimizer=1, update=0.5)
+    watched = (*vitals([1.0] * 16), Vital(step=17, optimizer=1), Vital(step=18))
+    series = series_of(watched, (first, other, second))
+    assert series["update_ratio"] == (Point(16, 1e-3, 1e-3, 1e-3),)
+    assert [(p.step, p.mean) for p in series["own_batch_descent"]] == [(16, 0.25), (32, -0.5)]
+    assert (series["adam_rms"][0].mean, series["distinguishability"][0].step) == (0.9, 32)
+    assert series["output_rms"] == (Point(16, 1.0, 2.0, 3.0),)
+    assert (series["dead"][0].max, series["saturated"][0].max) == (0.5, 0.25)
+    assert [p.step for p in series["update_ratio/1"]] == [17]
+
+
+def test_a_long_series_of_several_values_a_step_is_cut_between_steps() -> None:
+    points = downsampled([(step, value) for step in range(1, 801) for value in (0.0, 6.0, 3.0)])
+    assert len(points) == MOST
+    assert points[1] == Point(3, 0.0, 3.0, 6.0)
+
+
+def test_layers_have_the_scale_of_their_output_where_it_was_sampled() -> None:
+    layers = [LayerSample(step=s, relative_gradient={"a": 0.1}) for s in (1, 2)]
+    samples = [Sample(step=16, output_rms={"a": 2.0}), Sample(step=20), Sample(step=32, output_rms={"b": 1.0})]
+    courses = courses_of(layers, samples)
+    assert (courses["a"].output_steps, courses["a"].output_rms) == ((16, 32), (2.0, None))
+    assert (courses["b"].relative_gradient, courses["b"].output_rms) == ((None, None), (None, 1.0))
 
 
 def test_layers_have_a_value_at_each_sampled_step() -> None:

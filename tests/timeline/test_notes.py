@@ -35,6 +35,16 @@ def test_a_watcher_that_stepped_aside_is_told_once() -> None:
     assert notes(process(aside="no tape", vitals=())) == ()  # it is the run's error
 
 
+def test_a_loss_that_still_falls_at_the_end_is_told_of_one_objective_alone() -> None:
+    falls = vitals([1.0 - step / 500 for step in range(300)])
+    (told,) = notes(process(vitals=falls))
+    assert told == "the loss was still falling by 36% in 100 steps when the script ended: more steps would lower it"
+    players = (*falls, *(replace(each, step=each.step + 300, optimizer=1) for each in falls))
+    assert notes(process(vitals=players)) == ()
+    stopped = notes(process(vitals=falls, stopped=Stopped(step=300, why="steps")))
+    assert len(stopped) == 1 and "still falling" not in stopped[0]
+
+
 def test_vitals_that_could_not_be_had_are_named() -> None:
     told = notes(process(vitals=vitals(falling(100), loss=None)))
     assert told == ("the loss could not be had at any step",)

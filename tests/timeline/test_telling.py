@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from gradcheck_cli.records.choices import Decision, Family, Severity, Status
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.session import LayerSample
 from gradcheck_cli.records.spec import Waiver
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Raised, Replay, Why
 from gradcheck_cli.timeline.events import Event, events_of
@@ -96,6 +98,22 @@ def test_what_the_run_came_back_from_is_a_note_with_all_that_its_step_shows(outc
     assert shown.opinion.told.endswith(": the loss was back at 0.5 within 4 steps")
     assert (told.report.status, told.report.exit_code) == (Status.HEALTHY, 0)
     assert told.report.layers[0].status == "ok"
+
+
+def test_the_layer_that_moved_before_the_loss_is_named() -> None:
+    """Both layers waver by 10 %; from six steps before the alarm on the second one's gradient is a thousandfold."""
+    wavers = {step: 1e-3 * (1 + 0.1 * math.sin(step)) for step in range(1, 81)}
+    layers = tuple(
+        LayerSample(step=step, relative_gradient={"0": value, "2": value * (1e3 if step >= 74 else 1)})
+        for step, value in wavers.items()
+    )
+    made = process(raised=(entry(SPIKE),), layers=layers)
+    own = alarm(Session((made,), (judged(SPIKE),))).report.findings[0]
+    assert own.why.endswith("`2` moved first: |g|/|w| left its course 6 steps before the loss")
+    assert (own.evidence["moved_first"], own.evidence["moved_at_step"]) == ("2", 74)
+    stuck = raised(AlarmKind.STUCK, 80, "m", cause="stuck")
+    made = process(raised=(entry(stuck),), layers=layers)
+    assert "moved first" not in alarm(Session((made,), (judged(stuck),))).report.findings[0].why
 
 
 def test_an_open_alarm_that_speaks_for_itself_stands() -> None:

@@ -27,6 +27,7 @@ class Stood:
         update: |dw| / |w|.
         swing: How often an update raises the loss of its own batch.
         dead: Share of dead units in a layer.
+        undropped: The loss over Lm with dropout off.
         ill: The alarm that has to be confirmed, and its cause; None for a run that is well.
     """
 
@@ -39,6 +40,7 @@ class Stood:
     saturated: Course = lambda at: 0.1
     weight: Course = lambda at: 1.0
     decay: Course | None = None
+    undropped: Course | None = None
     noise: float = 0.02
     level: float = 1.0
     norm: float = 0.5
@@ -79,6 +81,7 @@ def sampled(run: Stood, rng: random.Random, step: int, player: int, at: float, l
         update=run.update(at),
         weight=run.weight(at),
         decay=run.decay(at) if run.decay else None,
+        undropped=chance * run.undropped(at) if run.undropped else None,
         dead={"1": run.dead(at)},
         saturated={"3": run.saturated(at)},
     )
@@ -150,6 +153,20 @@ def well(rng: random.Random) -> Iterator[Stood]:
         decay=constant(2.0),
     )
     yield Stood(
+        kind="no signal, and weights that shrink late",
+        updates=count(rng, 200),
+        ratio=constant(1.0),
+        weight=lambda at: 1 - 0.8 * at,
+        decay=lambda at: 0.2 + 3 * at,
+    )
+    yield Stood(
+        kind="heavy dropout that hides what is learned",
+        updates=count(rng, 200),
+        ratio=constant(1.0),
+        update=small,
+        undropped=lambda at: 1.0 if at < 0.05 else 0.4,
+    )
+    yield Stood(
         kind="an LSTM that swings and learns", updates=count(rng), ratio=drop(0.2, 0.1, 0.3), swing=0.45, every=3
     )
     yield Stood(kind="from far above", updates=count(rng), ratio=lambda at: 1 + 1e3 * math.exp(-12 * at), swing=0.0)
@@ -164,6 +181,15 @@ def ill(rng: random.Random) -> Iterator[Stood]:
         ratio=constant(rng.uniform(0.99, 1.4)),
         update=constant(tiny),
         swing=0.0,
+        ill=(AlarmKind.STUCK, "lr-too-low"),
+    )
+    yield Stood(
+        kind="a step too small, with dropout",
+        updates=count(rng, 120),
+        ratio=constant(rng.uniform(0.99, 1.4)),
+        update=constant(tiny),
+        swing=0.0,
+        undropped=constant(rng.uniform(0.9, 1.0)),
         ill=(AlarmKind.STUCK, "lr-too-low"),
     )
     yield Stood(
@@ -210,5 +236,13 @@ def ill(rng: random.Random) -> Iterator[Stood]:
         ratio=constant(1.0),
         weight=lambda at: math.exp(-20 * at),
         decay=constant(3.0),
+        ill=(AlarmKind.STUCK, "weight-decay"),
+    )
+    yield Stood(
+        kind="weight decay has won, and noise holds what is left",
+        updates=count(rng, 200),
+        ratio=constant(1.0),
+        weight=lambda at: 0.01 + math.exp(-20 * at),
+        decay=lambda at: 0.2 + 16 * math.exp(-12 * at),
         ill=(AlarmKind.STUCK, "weight-decay"),
     )

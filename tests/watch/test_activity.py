@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradcheck_cli.watch.activity import Activity, flat, off
+from gradcheck_cli.watch.activity import Activity, flat, off, rms
 
 
 def looked_at(model: nn.Module, x: Tensor) -> Activity:
@@ -39,6 +39,19 @@ def test_shares_are_told_by_the_module_that_is_called() -> None:
     activity = looked_at(nn.Sequential(first, nn.ReLU(), second, nn.Tanh()), torch.ones(16, 1))
     assert activity.dead == {"1": 0.75}
     assert activity.saturated == {"3": 1.0}
+
+
+def test_the_scale_of_what_layers_put_out() -> None:
+    """A recurrent layer returns its outputs first; a layer that is called twice is told by its larger output."""
+    assert rms(torch.tensor([3.0, -4.0])) == pytest.approx(3.5355339)
+    twice, recurrent = nn.Linear(2, 2, bias=False), nn.RNN(2, 3, batch_first=True)
+    with torch.no_grad():
+        twice.weight.copy_(2 * torch.eye(2))
+    model = nn.Sequential(twice, nn.ReLU(), twice)
+    assert looked_at(model, torch.ones(4, 2)).output_rms == {"0": pytest.approx(4.0)}
+    x = torch.randn(4, 5, 2)
+    out = recurrent(x)[0].detach()
+    assert looked_at(recurrent, x).output_rms == {"": pytest.approx(float(out.square().mean().sqrt()))}
 
 
 class Functional(nn.Module):

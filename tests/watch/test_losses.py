@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from gradcheck_cli.records.timeline import AlarmKind, Raised, Vital
+from gradcheck_cli.records.session import Sample
+from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital
 from gradcheck_cli.watch.losses import Losses
 
 
@@ -42,6 +43,54 @@ def test_a_spike_of_the_norm_is_raised_without_one_of_the_loss() -> None:
     assert (alarm.kind, alarm.step) == (AlarmKind.GRAD_SPIKE, 61)
 
 
+def updated(losses: list[float | None], updates: list[float]) -> tuple[list[Raised], Losses]:
+    """Every update is sampled, and heard of at the next."""
+    series, out = Losses(), []
+    for i, (loss, update) in enumerate(zip(losses, updates, strict=True), start=1):
+        out += series.see(Vital(step=i, loss=loss, grad_norm=1.0), game=False)
+        series.sampled(Sample(step=i, update=update))
+    return out, series
+
+
+def test_a_spike_of_the_update_is_raised_at_the_step_after_it_before_the_losses() -> None:
+    falling = [2.0 * 0.98**i for i in range(60)]
+    out, series = updated([*falling, *[3.0] * 130], [1e-3] * 59 + [0.4] + [1e-3] * 130)
+    assert [(alarm.kind, alarm.step) for alarm in out] == [(AlarmKind.UPDATE_SPIKE, 61)]
+    assert out[0].message == (
+        "the update of step 60 moved the weights by 0.4 of themselves, 59.9 sigmas above its median; explained by the "
+        "step after it, since its own had passed when it was seen"
+    )
+    assert out[0].evidence["update_step"] == 60
+    (judged,) = series.judged(game=False)
+    assert judged.outcome is Outcome.CONFIRMED
+
+
+def test_a_spike_of_the_update_that_the_loss_does_not_follow_is_recovered() -> None:
+    out, series = updated(noisy(150), [1e-3] * 59 + [0.4] + [1e-3] * 90)
+    assert [alarm.kind for alarm in out] == [AlarmKind.UPDATE_SPIKE]
+    assert series.judged(game=False)[0].outcome is Outcome.RECOVERED
+
+
+def test_a_spike_of_the_update_is_not_blamed_for_what_comes_later() -> None:
+    later = [*noisy(10), *(1.0 + min(step / 10, 1.0) for step in range(110))]  # rewards, a target that moves
+    _, series = updated([2.0] * 5 + noisy(55) + later, [1e-3] * 59 + [0.4] + [1e-3] * 120)
+    (mine,) = [each for each in series.judged(game=False) if each.raised.kind is AlarmKind.UPDATE_SPIKE]
+    assert mine.outcome is not Outcome.CONFIRMED
+
+
+def test_a_loss_of_0_is_not_wiped_out_by_a_spike_of_the_update() -> None:
+    _, series = updated([0.0] * 90, [1e-3] * 59 + [0.4] + [1e-3] * 30)
+    assert all(judged.outcome is not Outcome.CONFIRMED for judged in series.judged(game=False))
+
+
+def test_a_new_phase_forgets_the_sizes_of_updates() -> None:
+    series = Losses()
+    for step in range(1, 90):
+        series.see(Vital(step=step, loss=1.0, phase=step > 50), game=False)
+        series.sampled(Sample(step=step, update=1e-3 if step <= 51 else 0.4))
+    assert series.judged(game=False) == ()
+
+
 def test_one_event_is_raised_once() -> None:
     assert len(raised([*noisy(60), *[3.0 + i for i in range(20)]])) == 1
 
@@ -49,6 +98,17 @@ def test_one_event_is_raised_once() -> None:
 def test_a_spike_like_one_the_run_came_back_from_is_not_news() -> None:
     losses = [*noisy(60), 3.0, *noisy(60), 3.1, *noisy(60), 9.0, *noisy(60)]
     assert [alarm.step for alarm in raised(losses)] == [61, 183]
+
+
+def test_a_loss_that_had_left_some_updates_before_is_held_against_what_it_was() -> None:
+    """A jump that the spread of a fall hides, and a larger one four updates later: 0.1 was lost, not 1.4."""
+    falling = [2.0 * 0.93**i for i in range(40)]
+    series = Losses()
+    losses = [*falling, 1.4, 1.4, 1.4, 1.4, 30.0, *[1.4] * 120]
+    out = [each for i, loss in enumerate(losses, 1) for each in series.see(Vital(step=i, loss=loss), game=False)]
+    assert [(alarm.kind, alarm.step) for alarm in out] == [(AlarmKind.LOSS_SPIKE, 45)]
+    assert out[0].evidence["loss_before"] == pytest.approx(falling[36])
+    assert series.judged(game=False)[0].outcome is Outcome.CONFIRMED
 
 
 def test_a_known_spike_that_stays_is_raised_late() -> None:

@@ -11,8 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gradcheck_cli.records.enquiry import AtChance
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.spec import Step
+from gradcheck_cli.records.timeline import AlarmKind, Replay
 from gradcheck_cli.runtime.passes import forward_pass
 from tests.watch.watching import Watched, watching
 
@@ -55,6 +57,14 @@ def test_an_update_and_the_descent_of_its_own_batch(tmp_path: Path) -> None:
     assert sample.decay == pytest.approx(1e-9 * 2 / 4)
 
 
+def test_a_decay_beside_the_normalised_update_is_held_against_that(tmp_path: Path) -> None:
+    """AdamW: w = 2 of one element, a decay of 3 takes 6 lr where the gradient, whatever its size, moves lr."""
+    model, loss = line()
+    optimize = partial(torch.optim.AdamW, model.parameters(), lr=1e-3, weight_decay=3.0)
+    (sample,) = trained(tmp_path, optimize, 1, loss, every=1).process.samples
+    assert sample.decay == pytest.approx(6.0)
+
+
 def test_the_first_update_of_adam_has_an_rms_of_1(tmp_path: Path) -> None:
     model, loss = line()
     (sample,) = trained(
@@ -79,6 +89,22 @@ def test_without_every_and_budget_the_steps_double(tmp_path: Path) -> None:
     optimize = partial(torch.optim.SGD, model.parameters(), lr=1e-3)
     samples = trained(tmp_path, optimize, 70, loss).process.samples
     assert [sample.step for sample in samples] == [16, 32, 64]
+
+
+def test_how_far_updates_move_is_read_between_them_too(tmp_path: Path) -> None:
+    """lr 0.1 takes a fifth of the weight each time; with a budget every eighth update is read, without a pass."""
+    model, loss = line()
+    with watching(tmp_path, budget=1e-9, first=False) as watched:
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=1e-9)
+        for _ in range(40):
+            optimizer.zero_grad()
+            loss().backward()
+            optimizer.step()
+    samples = {sample.step: sample for sample in watched.process.samples}
+    assert list(samples) == [8, 16, 24, 32, 40]
+    assert [step for step, sample in samples.items() if sample.loss is not None] == [16, 32]
+    assert [sample.update for sample in samples.values()] == pytest.approx([0.2] * 5)
+    assert samples[8].decay is None and samples[16].decay is not None
 
 
 def test_a_budget_allows_more(tmp_path: Path) -> None:
@@ -106,8 +132,25 @@ def test_an_update_that_is_too_large_raises_the_loss_of_its_batch(tmp_path: Path
     assert sample.loss is not None and sample.after == pytest.approx(4 * sample.loss)
 
 
-def chance(step: Step) -> tuple[float, float]:
-    return float(forward_pass(step).loss.detach()), 7.0
+def test_an_update_that_only_itself_shows_is_explained_at_the_step_after_it(tmp_path: Path) -> None:
+    """What is done to a gradient after the backward pass is in the update alone."""
+    torch.manual_seed(0)
+    model, x = nn.Linear(8, 1, bias=False), torch.randn(16, 8)
+    with watching(tmp_path, every=1, first=False) as watched:
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+        for step in range(1, 61):
+            optimizer.zero_grad()
+            (model(x) - 1).square().mean().backward()
+            assert model.weight.grad is not None
+            model.weight.grad.mul_(1e4 if step == 40 else 1.0)
+            optimizer.step()
+    (entry,) = watched.process.raised
+    assert (entry.raised.kind, entry.raised.step, entry.replay) == (AlarmKind.UPDATE_SPIKE, 41, Replay.EXACT)
+    assert entry.raised.evidence["update_step"] == 40
+
+
+def chance(step: Step) -> AtChance:
+    return AtChance(float(forward_pass(step).loss.detach()), 7.0, 0.25)
 
 
 def test_what_one_answer_costs_is_taken_beside_it(tmp_path: Path) -> None:
@@ -119,6 +162,24 @@ def test_what_one_answer_costs_is_taken_beside_it(tmp_path: Path) -> None:
         optimizer.step()
     (sample,) = watched.process.samples
     assert sample.against_chance == pytest.approx(4 / 7)
+    assert sample.distinguishability == 0.25
+
+
+def test_the_loss_with_dropout_off_is_taken_beside_it(tmp_path: Path) -> None:
+    """The weight goes from 2 to some w; all of it counts with dropout off, so that the loss is w^2."""
+    torch.manual_seed(0)
+    model, x = nn.Linear(1, 1, bias=False), torch.ones(64, 1)
+    drop = nn.Dropout(0.8)
+    optimize = partial(torch.optim.SGD, model.parameters(), lr=1e-3)
+    (sample,) = trained(tmp_path, optimize, 1, lambda: model(drop(x)).square().mean(), every=1).process.samples
+    assert sample.undropped == pytest.approx(float(model.weight.detach().square()))
+    assert sample.after is not None and sample.after > sample.undropped
+    model, loss = line()
+    (tmp_path / "b").mkdir()
+    (sample,) = trained(
+        tmp_path / "b", partial(torch.optim.SGD, model.parameters(), lr=1e-3), 1, loss, every=1
+    ).process.samples
+    assert sample.undropped is None
 
 
 def test_dead_units_are_told(tmp_path: Path) -> None:
