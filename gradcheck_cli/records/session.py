@@ -23,7 +23,7 @@ class RaisedEntry:
         optimizer_source: The line that made the optimiser, where that was seen.
         chance: Lm of the step (THEORY.md, section 4a): its loss with one answer for every sample; None if unknown.
         replay: Whether the step could be repeated.
-        reason: Why it could not, or not exactly.
+        reason: Why it could not, or not exactly, or why one backward pass of the update alone was repeated.
         samples: Rows of the batch that carry it, or None where that is not known.
         report: The diagnosis of the step; None where nothing was repeated.
     """

@@ -141,6 +141,14 @@ class Backward:
                     found[id(parameter)] = parameter
         return list(found.values())
 
+    def emptied(self, why: str) -> Backward:
+        """The same pass without what it was given, and why it cannot be repeated."""
+        made = Backward(self.kind, self.place, None)
+        made.why = why
+        made.entries = [entry.emptied() for entry in self.entries]
+        made.parameters = self.parameters
+        return made
+
 
 def reached(slots: list[Slot]) -> list[Entry]:
     """The calls that these slots come from, in order."""

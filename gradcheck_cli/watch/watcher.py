@@ -57,6 +57,10 @@ class _Group:
     judged: bool = False
     closed: bool = False
 
+    def keep(self, backwards: Sequence[Backward]) -> None:
+        """Of the passes before, these alone are kept whole."""
+        self.seen = [each if each.backward in backwards or each.backward.why else each.emptied() for each in self.seen]
+
     def close(self) -> None:
         """An update was made of it: the next backward pass begins another, and nothing of this one is held."""
         self.closed = True
@@ -139,6 +143,8 @@ class Watcher:
             if self._group.closed:
                 self._group = _Group()
             self._accumulation.began(backward)
+            if self._accumulation.let_go:
+                self._group.keep(self._accumulation.backwards)
             self._looking.began(backward)
 
     def ended(self, backward: Backward, raised: BaseException | None) -> None:
@@ -206,7 +212,10 @@ class Watcher:
         held = self._held()
         with self._tape.alone:
             norms = gradient_norms(self._reached(backward) if self._tape.shared else held or backward.parameters)
-        self._group.seen.append(Seen(backward, loss, norms, scale))
+        seen = Seen(backward, loss, norms, scale)
+        self._group.seen.append(seen)
+        if not seen.finite and self._accumulation.guilty is None:
+            self._accumulation.guilty = backward
         attempt = self._updates.inside
         if self._group.judged:
             return

@@ -23,6 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gradcheck_cli.errors import UserCodeError
 from gradcheck_cli.records.session import Stopped
 from gradcheck_cli.records.timeline import AlarmKind, Replay, Vital, Why
+from gradcheck_cli.watch import memory
 from tests.watch.watching import Explaining, watching
 
 
@@ -246,6 +247,43 @@ def test_a_step_with_a_bad_row_names_it(tmp_path: Path) -> None:
     kept = torch.load(tmp_path / "kept" / "step-4.pt", weights_only=True)
     assert kept["samples"] == [5] and [tuple(x.shape) for x in kept["batch"]] == [(16, 3), (16, 1)]
     assert any("step-4.pt holds the batch of step 4" in note for note in process.notes)
+
+
+def test_of_many_large_micro_batches_the_last_and_the_first_bad_one_are_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_SHARE", 0.0)
+    model = Scale()
+    with watching(tmp_path) as watched:
+        optimizer = SGD(model.parameters(), lr=0.001)
+        for step in (1, 2, 3):
+            optimizer.zero_grad()
+            for number in range(4):
+                bad = step == 3 and number == 1
+                model(torch.tensor([1.0, math.nan if bad else 2.0, 3.0, number])).mean().backward()
+            optimizer.step()
+    (first,) = watched.process.diagnosed
+    (alarm,) = watched.process.raised
+    assert first.replay is alarm.replay is Replay.EXACT
+    assert (alarm.raised.kind, alarm.raised.step, alarm.micro_batch) == (AlarmKind.NONFINITE, 3, 1)
+    assert alarm.samples == (1,) and "too large to keep" in alarm.reason
+    assert any(note.startswith("step 1: backward pass 4 of its update alone") for note in watched.process.notes)
+    assert not watched.process.aside
+
+
+def test_a_bad_micro_batch_before_it_was_known_that_they_are_large_cannot_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_SHARE", 0.0)
+    model = Scale()
+    with watching(tmp_path, first=False) as watched:
+        optimizer = SGD(model.parameters(), lr=0.001)
+        for x in (math.nan, 1.0, 2.0):
+            model(torch.tensor([x])).sum().backward()
+        optimizer.step()
+    (alarm,) = watched.process.raised
+    assert (alarm.replay, alarm.micro_batch) == (Replay.IMPOSSIBLE, 0)
+    assert "too large to keep" in alarm.reason
 
 
 def test_no_more_is_explained_than_was_allowed(tmp_path: Path) -> None:
