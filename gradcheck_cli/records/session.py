@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.source import SourceLine
@@ -122,6 +122,8 @@ class Process:
         diagnosed: Steps that were diagnosed without an alarm.
         aside: Why the watcher stepped aside; empty where it did not.
         cost: As it was told last.
+        left: Where there is one more step than the script took, made of what was not finite when it ended: how many it
+            took. That step counts only where the script has failed, which its parent knows.
     """
 
     pid: int
@@ -137,3 +139,12 @@ class Process:
     aside: str = ""
     stopped: Stopped | None = None
     cost: Cost | None = None
+    left: int | None = None
+
+    def without_what_it_left(self) -> Process:
+        """The process as it is where the script ended well."""
+        if self.left is None:
+            return self
+        vitals = tuple(vital for vital in self.vitals if vital.step <= self.left)
+        raised = tuple(entry for entry in self.raised if entry.raised.step <= self.left)
+        return replace(self, vitals=vitals, raised=raised)
