@@ -11,10 +11,11 @@ import math
 import os
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter  # as it is now: a script may put its own clock in its place
+from typing import Any
 
 from torch import Tensor
 
@@ -65,6 +66,27 @@ class _Group:
         """An update was made of it: the next backward pass begins another, and nothing of this one is held."""
         self.closed = True
         self.seen = [each.let_go() for each in self.seen]
+
+
+class _Guard:
+    """Inside, nothing that goes wrong reaches the script; written out because every step enters it many times."""
+
+    __slots__ = ("_modes", "_started", "_watcher")
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+
+    def __enter__(self) -> None:
+        self._started = perf_counter()
+        self._modes = without_modes()
+        self._modes.__enter__()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool:
+        self._modes.__exit__(None, None, None)
+        if error is not None:
+            self._watcher._step_aside(error)
+        self._watcher._busy += perf_counter() - self._started
+        return error is not None and not isinstance(error, KeyboardInterrupt)
 
 
 class Watcher:
@@ -393,19 +415,8 @@ class Watcher:
             diagnoses=self._diagnosing.seconds,
         )
 
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Nothing that goes wrong inside reaches the script."""
-        started = perf_counter()
-        try:
-            with without_modes():
-                yield
-        except BaseException as error:
-            self._step_aside(error)
-            if isinstance(error, KeyboardInterrupt):
-                raise
-        finally:
-            self._busy += perf_counter() - started
+    def _guarded(self) -> _Guard:
+        return _Guard(self)
 
     def _step_aside(self, error: BaseException) -> None:
         self._aside = True
