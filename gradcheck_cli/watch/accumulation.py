@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import torch
@@ -182,7 +183,7 @@ def listening(parameters: list[Tensor], arrived: dict[int, Tensor]) -> list[Any]
 
     def noting(key: int) -> Callable[[Tensor], None]:
         def note(gradient: Tensor) -> None:
-            with untouched():
+            with suppress(Exception), untouched():  # it runs inside the script's backward pass
                 arrived[key] = marks_of(gradient)
 
         return note

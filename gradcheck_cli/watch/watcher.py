@@ -12,7 +12,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from time import perf_counter  # as it is now: a script may put its own clock in its place
 from typing import Any
@@ -79,10 +79,17 @@ class _Guard:
     def __enter__(self) -> None:
         self._started = perf_counter()
         self._modes = without_modes()
-        self._modes.__enter__()
+        try:
+            self._modes.__enter__()
+        except Exception as error:
+            self._modes = nullcontext()
+            self._watcher._step_aside(error)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool:
-        self._modes.__exit__(None, None, None)
+        try:
+            self._modes.__exit__(None, None, None)
+        except Exception as another:
+            error = error or another
         if error is not None:
             self._watcher._step_aside(error)
         self._watcher._busy += perf_counter() - self._started
