@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.source import SourceLine
@@ -23,7 +23,7 @@ class RaisedEntry:
         optimizer_source: The line that made the optimiser, where that was seen.
         chance: Lm of the step (THEORY.md, section 4a): its loss with one answer for every sample; None if unknown.
         replay: Whether the step could be repeated.
-        reason: Why it could not, or not exactly.
+        reason: Why it could not, or not exactly, or why one backward pass of the update alone was repeated.
         samples: Rows of the batch that carry it, or None where that is not known.
         report: The diagnosis of the step; None where nothing was repeated.
     """
@@ -135,6 +135,8 @@ class Process:
         diagnosed: Steps that were diagnosed without an alarm.
         aside: Why the watcher stepped aside; empty where it did not.
         cost: As it was told last.
+        left: Where there is one more step than the script took, made of what was not finite when it ended: how many it
+            took. That step counts only where the script has failed, which its parent knows.
     """
 
     pid: int
@@ -150,3 +152,12 @@ class Process:
     aside: str = ""
     stopped: Stopped | None = None
     cost: Cost | None = None
+    left: int | None = None
+
+    def without_what_it_left(self) -> Process:
+        """The process as it is where the script ended well."""
+        if self.left is None:
+            return self
+        vitals = tuple(vital for vital in self.vitals if vital.step <= self.left)
+        raised = tuple(entry for entry in self.raised if entry.raised.step <= self.left)
+        return replace(self, vitals=vitals, raised=raised)

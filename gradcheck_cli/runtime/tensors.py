@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -31,11 +31,23 @@ _COMPRESSED = {
 }
 
 
-@contextmanager
-def untouched() -> Iterator[None]:
-    """Inside, torch sees plain tensors: no function of a sub-class or mode is called, no graph is made."""
-    with torch._C.DisableTorchFunction(), torch.no_grad():
-        yield
+class untouched:
+    """Inside, torch sees plain tensors: no function of a sub-class or mode is called, no graph is made.
+
+    Written out, not a generator: each step of a watched run enters it many times.
+    """
+
+    __slots__ = ("_hidden", "_learning")
+
+    def __enter__(self) -> None:
+        self._hidden = torch._C.DisableTorchFunction()
+        self._hidden.__enter__()
+        self._learning = torch.is_grad_enabled()
+        torch._C._set_grad_enabled(False)
+
+    def __exit__(self, *raised: object) -> None:
+        torch._C._set_grad_enabled(self._learning)
+        self._hidden.__exit__(None, None, None)
 
 
 # -- values

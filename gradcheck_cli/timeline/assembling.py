@@ -36,6 +36,8 @@ def assembled(
         seconds: Wall time of the whole run.
         judge: Judges the alarms of a process by its vitals.
     """
+    if not script_exit:
+        processes = [process.without_what_it_left() for process in processes]
     seen = sorted((p for p in processes if p.vitals), key=lambda p: (p.rank, -len(p.vitals)))
     events = events_of(seen, judge, options.max_diagnoses)
     diagnoses, alarms = _told(seen, events, options)

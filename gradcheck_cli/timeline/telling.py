@@ -12,7 +12,7 @@ from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.choices import Family, Status
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.session import Process
+from gradcheck_cli.records.session import Process, RaisedEntry
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Replay, Vital, Why
 from gradcheck_cli.records.traits import Trait
@@ -206,12 +206,17 @@ def _why(event: Event) -> str:
         parts += [f"row {rows} of the batch carries it" if len(entry.samples) == 1 else f"rows {rows} carry it"]
     because = f": {entry.reason}" if entry.reason else ""
     if entry.replay is Replay.EXACT:
-        parts += ["the step was repeated exactly"]
+        parts += [f"{_which(entry)} was repeated exactly{because}"]
     elif entry.replay is Replay.INEXACT:
         parts += [f"the step was repeated, but not exactly, so that no cause is named{because}"]
     else:
         parts += [f"the step could not be repeated{because}"]
     return "; ".join(parts)
+
+
+def _which(entry: RaisedEntry) -> str:
+    """What was repeated: one backward pass where the inputs of the others were let go of."""
+    return f"backward pass {entry.micro_batch + 1} of the update alone" if entry.reason else "the step"
 
 
 def _with_remedies(own: Finding, explained: Sequence[Finding], kind: AlarmKind) -> Finding:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.entries import version_of
+from gradcheck_cli.watch.memory import Inputs, inputs_of, is_much
 from gradcheck_cli.watch.tape import Backward
 
 _MOST = 512
@@ -26,19 +29,30 @@ class Start(NamedTuple):
 class Accumulation:
     """The backward passes since the gradients were last clear: fed with each, and told of each update.
 
+    Where their inputs take much memory, the earlier ones are let go of, and the gradients that stand in the parameters
+    cannot be made again. So from then on it is noted what arrives at each parameter in each pass, and the last one,
+    and the first that was not finite, can be proven by that.
+
     Attributes:
-        backwards: Those that some gradient is made of, in order.
+        backwards: Those that some gradient is made of, in order, as far as they are kept.
         starts: Where each parameter's gradient begins, by the parameter's id.
-        norms: For each backward pass, what gradient arrived at each parameter, by its id: its norm, on this process;
-            only where processes average their gradients.
+        arrived: For each backward pass, marks of the gradient that arrived at each parameter, by its id, on this
+            process; None where they were not noted.
+        let_go: How many passes of this update are not kept any more.
         updated_inside: Whether the parameters have moved since the last backward pass began.
+        guilty: The first pass of this update that was not finite, if one was told.
     """
 
     def __init__(self) -> None:
         self.backwards: list[Backward] = []
         self.starts: dict[int, Start] = {}
-        self.norms: list[dict[int, Tensor]] = []
+        self.arrived: list[dict[int, Tensor] | None] = []
+        self.let_go = 0
         self.updated_inside = False
+        self.guilty: Backward | None = None
+        self._crowded = False
+        self._inputs: Inputs = {}
+        self._earlier: Inputs = {}
         self._parameters: dict[int, Tensor] = {}
         self._marks: dict[int, tuple[int, int]] = {}
         self._hooks: list[Any] = []
@@ -48,6 +62,8 @@ class Accumulation:
         if len(self.backwards) >= _MOST:
             self.updated()
         self.updated_inside = False
+        if self.backwards and (self._crowded or self._is_crowded_by(backward)):
+            self._let_go()
         parameters = backward.parameters if backward.kind == "backward" else []
         unknown = []
         for parameter in parameters:
@@ -57,20 +73,20 @@ class Accumulation:
                 self.starts[key] = Start(len(self.backwards), None)
             elif self._marks.get(key) != (id(gradient), version_of(gradient)):
                 unknown.append(parameter)
-        if unknown:
+        if unknown and not self.let_go:
             self._begin_at_what_is_there(unknown)
         self.backwards.append(backward)
         self._forget()
-        norms: dict[int, Tensor] = {}
-        self.norms.append(norms)
-        if is_averaged(backward):
-            self._hooks = listening(parameters, norms)
+        arrived: dict[int, Tensor] | None = {} if self._crowded or is_averaged(backward) else None
+        self.arrived.append(arrived)
+        if arrived is not None:
+            self._hooks = listening(parameters, arrived)
 
     def alone(self, backward: Backward) -> None:
         """The script ends here: there is nothing but this, and no gradient of it."""
         self.updated()
         self.backwards.append(backward)
-        self.norms.append({})
+        self.arrived.append(None)
 
     def ended(self, backward: Backward, raised: BaseException | None = None) -> None:
         """It has run, or raised: then what it left in the gradients is not known."""
@@ -81,7 +97,7 @@ class Accumulation:
             return
         if raised is not None:
             at = self.backwards.index(backward)
-            del self.backwards[at], self.norms[at]
+            del self.backwards[at], self.arrived[at]
             self._marks.clear()
         elif backward.kind == "backward":
             for parameter in backward.parameters:
@@ -92,8 +108,10 @@ class Accumulation:
     def updated(self) -> None:
         """The parameters have moved: what was before cannot be repeated any more."""
         self.updated_inside = self.updated_inside or bool(self.backwards)
-        for kept in (self.backwards, self.norms, self.starts, self._marks, self._parameters):
+        held = (self.backwards, self.arrived, self.starts, self._marks, self._parameters, self._inputs, self._earlier)
+        for kept in held:
             kept.clear()
+        self.let_go, self.guilty = 0, None
 
     @property
     def compared(self) -> list[Tensor]:
@@ -114,16 +132,37 @@ class Accumulation:
                 base = gradient.detach().clone() if bool(torch.count_nonzero(dense(gradient))) else None
                 self.starts[id(parameter)] = Start(len(self.backwards), base)
 
+    def _is_crowded_by(self, backward: Backward) -> bool:
+        """Whether what earlier passes alone keep alive is much, now that this one comes."""
+        self._earlier |= self._inputs or inputs_of(self.backwards[-1])
+        self._inputs = inputs_of(backward)
+        self._crowded = is_much({key: held for key, held in self._earlier.items() if key not in self._inputs})
+        return self._crowded
+
+    def _let_go(self) -> None:
+        """Let go of all passes but the first that was not finite."""
+        kept = [(each, marks) for each, marks in zip(self.backwards, self.arrived, strict=True) if each is self.guilty]
+        self.let_go += len(self.backwards) - len(kept)
+        self.backwards, self.arrived = [each for each, _ in kept], [marks for _, marks in kept]
+        for held in (self.starts, self._inputs, self._earlier):
+            held.clear()
+
     def _forget(self) -> None:
         """Let go of the backward passes that no gradient which is still there was made by."""
         last = len(self.backwards) - 1
-        gone = [k for k, p in self._parameters.items() if p.grad is None and self.starts[k].first < last]
+        none = [k for k, p in self._parameters.items() if p.grad is None]
+        gone = [k for k in none if k not in self.starts or self.starts[k].first < last]
         for key in gone:
-            del self.starts[key], self._parameters[key]
+            self.starts.pop(key, None)
+            del self._parameters[key]
             self._marks.pop(key, None)
+        if self.let_go:
+            return
         first = min((start.first for start in self.starts.values()), default=last)
         if first:
-            del self.backwards[:first], self.norms[:first]
+            self._inputs.clear()
+            self._earlier.clear()
+            del self.backwards[:first], self.arrived[:first]
             self.starts = {key: Start(start.first - first, start.base) for key, start in self.starts.items()}
 
 
@@ -139,17 +178,31 @@ def _averages(call: Any) -> bool:
     return isinstance(call, nn.Module) and type(call).__name__ == "DistributedDataParallel"
 
 
-def listening(parameters: list[Tensor], norms: dict[int, Tensor]) -> list[Any]:
-    """Hooks that note the norm of the gradient that arrives at each of these parameters."""
+def listening(parameters: list[Tensor], arrived: dict[int, Tensor]) -> list[Any]:
+    """Hooks that note marks of the gradient that arrives at each of these parameters."""
 
     def noting(key: int) -> Callable[[Tensor], None]:
         def note(gradient: Tensor) -> None:
-            with untouched():
-                norms[key] = dense(gradient).double().norm()
+            with suppress(Exception), untouched():  # it runs inside the script's backward pass
+                arrived[key] = marks_of(gradient)
 
         return note
 
     return [parameter.register_hook(noting(id(parameter))) for parameter in parameters]
+
+
+def marks_of(gradient: Tensor) -> Tensor:
+    """Numbers by which a gradient is known again, without keeping it: its norm, and the sum over each row.
+
+    A sum is divided by the root of the row's length, so that it is a share of the norm. Shape (1 + rows,).
+    """
+    found = dense(gradient)
+    wide = torch.promote_types(found.dtype, torch.float32)
+    columns = tuple(range(1, found.dim())) or None
+    length = found.numel() // (found.shape[0] if columns else 1)
+    norm = torch.linalg.vector_norm(found, dtype=wide)
+    sums = found.sum(columns, dtype=wide) / math.sqrt(max(length, 1))
+    return torch.cat([norm.reshape(1), sums.reshape(-1)])
 
 
 def dense(gradient: Tensor) -> Tensor:

@@ -34,6 +34,7 @@ from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.vitals import Norms
 
 _T = TypeVar("_T")
+TOO_LARGE = "the inputs of the update's backward passes were too large to keep"
 
 
 class Explain(Protocol):
@@ -67,6 +68,10 @@ class Seen:
     def finite(self) -> bool:
         """Whether its loss and the gradients after it are finite."""
         return (self.loss is None or math.isfinite(self.loss)) and all(map(math.isfinite, self.norms.values))
+
+    def emptied(self) -> Seen:
+        """What was read, without the inputs of the pass: they were too large to keep."""
+        return Seen(self.backward.emptied(TOO_LARGE), self.loss, self.norms, self.scale)
 
     def let_go(self) -> Seen:
         """What was read, without what the pass was made of: after the update it cannot be repeated any more."""
@@ -204,6 +209,9 @@ class Diagnosing:
             return
         trials = why is not Why.FIRST and self._options.try_budget > 0
         came = self._timed(lambda: self._repeated(seen, None, trials=trials))
+        if came.replay is Replay.EXACT and came.why:
+            part = f"backward pass {came.micro_batch + 1} of its update alone was repeated: {came.why}"
+            self._session.say("note", text=f"step {vital.step}: {part}")
         self._session.say(
             "diagnosed",
             step=vital.step,
@@ -224,8 +232,10 @@ class Diagnosing:
     def _repeated(self, seen: Sequence[Seen], is_bad: _IsBad | None, *, trials: bool, alarm: bool = False) -> Repeated:
         place = next((i for i, each in enumerate(seen) if not each.finite), len(seen) - 1)
         verified = verify(self._tape, self._accumulation, seen[-1].norms)
-        if verified.outcome is not Replay.EXACT:
-            return Repeated(verified.outcome, verified.why, place)
+        why = verified.why or seen[place].backward.why
+        if verified.outcome is not Replay.EXACT or why:
+            outcome = Replay.IMPOSSIBLE if verified.outcome is Replay.EXACT else verified.outcome
+            return Repeated(outcome, why, place)
         with self._tape.quiet():
             step = self._step(seen[place])
             try:
@@ -234,7 +244,8 @@ class Diagnosing:
                 return Repeated(Replay.IMPOSSIBLE, str(error), place)
             samples = guilty_rows(step, is_bad, seen[place].backward.raised) if is_bad is not None else None
             chance = self._chance(step) if alarm and seen[place].finite else None
-        return Repeated(Replay.EXACT, "", place, report, samples, chance.mean if chance is not None else None)
+        part = TOO_LARGE if self._accumulation.let_go else ""
+        return Repeated(Replay.EXACT, part, place, report, samples, chance.mean if chance is not None else None)
 
     def _step(self, seen: Seen) -> Step:
         return step_of(seen.backward, self._tape.naming, str(Path.cwd()))

@@ -62,6 +62,12 @@ class Entry:
         self.needs: list[Slot] = []
         self.leaves: list[Tensor] = []
 
+    def emptied(self) -> Entry:
+        """What was called, without what it was given."""
+        made = copy.copy(self)
+        made.args, made.kwargs, made.needs, made.random, made.buffers = [], MappingProxyType({}), [], (), ()
+        return made
+
 
 Autocast = tuple[tuple[tuple[str, bool, torch.dtype], ...], bool, int]
 """Device types with their state and dtype, whether casts are kept, and the number of the region that keeps them."""

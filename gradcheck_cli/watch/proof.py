@@ -43,6 +43,8 @@ def verify(tape: Tape, accumulation: Accumulation, norms: Norms = Norms((), ()))
     """
     backwards = accumulation.backwards
     why = next((backward.why for backward in backwards if backward.why), "")
+    if accumulation.let_go and None in accumulation.arrived:
+        why = why or "its inputs were too large to keep, and what arrived at each parameter was not noted yet"
     if not why and not backwards:
         updated = "the parameters were updated during or since the backward pass"
         why = updated if accumulation.updated_inside else "there was no backward pass"
@@ -68,7 +70,7 @@ class _Proof:
         self.accumulation, self.norms = accumulation, norms
         self.model = model_of(accumulation.backwards, tape.naming)
         self.passes = [Taped(backward, self.model, as_run=True) for backward in accumulation.backwards]
-        self.averaged = any(map(is_averaged, accumulation.backwards))
+        self.by_marks = accumulation.let_go > 0 or any(map(is_averaged, accumulation.backwards))
         self.compared = accumulation.compared
         self.changed = accumulation.changed()
 
@@ -94,7 +96,7 @@ class _Proof:
             if all(gradient is None for gradient in (*live, *again)) and self._has_left_gradients():
                 return Replayed(Replay.IMPOSSIBLE, "no gradient is left to compare with")
             with untouched():
-                wrong = "" if self.averaged else difference(live, again, factor=self.changed)
+                wrong = "" if self.by_marks else difference(live, again, factor=self.changed)
                 if wrong and self.changed and self._as_after_the_pass():
                     wrong = ""
         return Replayed(Replay.INEXACT, wrong) if wrong else Replayed(Replay.EXACT)
@@ -111,7 +113,7 @@ class _Proof:
         return bool(pairs) and all(alike)
 
     def _has_left_gradients(self) -> bool:
-        return not self.averaged and any(taped.backward.kind == "backward" for taped in self.passes)
+        return not self.by_marks and any(taped.backward.kind == "backward" for taped in self.passes)
 
     def _learning(self) -> list[Tensor]:
         found: dict[int, Tensor] = {id(parameter): parameter for parameter in self.model.module.parameters()}
@@ -124,7 +126,7 @@ class _Proof:
         backward = taped.backward
         for parameter in self.compared:
             start = self.accumulation.starts[id(parameter)]
-            if start.first == index:
+            if start.first == index and not self.accumulation.let_go:
                 parameter.grad = None if start.base is None else start.base.clone()
         if backward.kind == "stopped":
             return self._up_to_the_stop(taped)
@@ -139,19 +141,19 @@ class _Proof:
             made = torch.autograd.grad(values, inputs or [], given, backward.retain, allow_unused=True)
             with untouched():
                 return difference(list(backward.returned), list(made))
-        norms: dict[int, Tensor] = {}
-        hooks = listening(backward.parameters, norms) if self.averaged else []
+        arrived: dict[int, Tensor] = {}
+        hooks = listening(backward.parameters, arrived) if self.by_marks else []
         with _autocast_as(backward):
             torch.autograd.backward(values, given, backward.retain or None, backward.create, inputs=inputs)
         for hook in hooks:
             hook.remove()
-        before = self.accumulation.norms[index]
-        if not self.averaged:
+        before = self.accumulation.arrived[index]
+        if not self.by_marks or before is None:
             return ""
-        if norms.keys() != before.keys():
+        if arrived.keys() != before.keys():
             return "other parameters received a gradient"
         with untouched():
-            return difference(list(before.values()), [norms[key] for key in before])
+            return difference(list(before.values()), [arrived[key] for key in before])
 
     def _up_to_the_stop(self, taped: Taped) -> str:
         """Take again what ended the script before there was a backward pass; in words where it differs."""

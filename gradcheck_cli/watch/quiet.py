@@ -103,9 +103,14 @@ def _unprofiled() -> Iterator[None]:
         toggle(True, calls)
 
 
-@contextmanager
-def without_modes() -> Iterator[None]:
+def without_modes() -> AbstractContextManager[None]:
     """Inside, no mode of the script's sees what torch is asked for, such as one that counts; a default device stays."""
+    modes = torch._C._len_torch_function_stack() or torch._C._len_torch_dispatch_stack()
+    return _modes_off() if modes else nullcontext()
+
+
+@contextmanager
+def _modes_off() -> Iterator[None]:
     with _disable_current_modes() if torch._C._len_torch_dispatch_stack() else nullcontext():
         modes = [torch._C._pop_torch_function_stack() for _ in range(torch._C._len_torch_function_stack())]
         _put_on(mode for mode in reversed(modes) if isinstance(mode, DeviceContext))

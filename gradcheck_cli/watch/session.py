@@ -188,7 +188,7 @@ def _process(said: Mapping[str, list[Any]]) -> Process:
         rank=opened.rank,
         world=opened.world,
         versions={"torch": opened.torch, "python": opened.python},
-        vitals=all_of("vital"),
+        vitals=tuple({vital.step: vital for vital in all_of("vital")}.values()),  # a step may be read twice
         raised=all_of("raised"),
         diagnosed=all_of("diagnosed"),
         layers=all_of("layers"),
@@ -197,6 +197,7 @@ def _process(said: Mapping[str, list[Any]]) -> Process:
         aside=last("aside") or "",
         stopped=last("stopped"),
         cost=last("cost"),
+        left=last("left"),
     )
 
 
@@ -211,4 +212,5 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "aside": lambda content: str(content["text"]),
     "stopped": partial(decode, Stopped),
     "cost": partial(decode, Cost),
+    "left": lambda content: int(content["after"]),
 }

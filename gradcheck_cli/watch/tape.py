@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
+from math import isfinite
 from types import FrameType, MappingProxyType
 from typing import Any, Protocol
 
@@ -54,6 +55,10 @@ _RISKY = frozenset(
 """Functions that may make something that is not finite of data alone: what a logarithm makes of a target of 0."""
 
 
+_READING = frozenset(("item", "tolist", "numpy", "__bool", "__float", "__format", "__repr"))
+"""Functions by which a script looks at a number, by their plain names."""
+_LOOKED_THROUGH = 4
+"""Calls between a loss and what a script looks at, to see whether it is finite: `not loss.detach().isnan().any()`."""
 _NOTHING: Mapping[int, Data] = MappingProxyType({})
 _MOST_CALLS = 256
 """Calls of modules after which those that nothing comes from any more are left out."""
@@ -141,6 +146,14 @@ class Backward:
                     found[id(parameter)] = parameter
         return list(found.values())
 
+    def emptied(self, why: str) -> Backward:
+        """The same pass without what it was given, and why it cannot be repeated."""
+        made = Backward(self.kind, self.place, None)
+        made.why = why
+        made.entries = [entry.emptied() for entry in self.entries]
+        made.parameters = self.parameters
+        return made
+
 
 def reached(slots: list[Slot]) -> list[Entry]:
     """The calls that these slots come from, in order."""
@@ -227,6 +240,7 @@ class Tape:
         self._taker = Taker(self._slots, self._outside, self._unknown)
         self._files: dict[str, str] = {}
         self._interrupted: tuple[int, Entry] | None = None
+        self._looked: Tensor | None = None
 
     # -- the mode
 
@@ -294,6 +308,7 @@ class Tape:
         self._slots.clear()
         self._calls.clear()
         self._scaled.clear()
+        self._looked = None
 
     def _failed(self, error: BaseException) -> None:
         self.stop()
@@ -336,6 +351,7 @@ class Tape:
 
     def module(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
         """An outermost call of a module."""
+        self._looked = None
         self.listener.forward()
         try:
             with unseen():
@@ -445,6 +461,8 @@ class Tape:
         try:
             with hiding():
                 self._keep(entry, result, target, name in _ALIASING, before, risky=target is None and name in _RISKY)
+                if name in _READING and entry.needs and not (type(result) is float and isfinite(result)):
+                    self._look(entry)
         except Exception as error:
             self._failed(error)
         return result
@@ -600,6 +618,20 @@ class Tape:
         for tensor in targets:
             self._wrote(tensor, entry, before)
 
+    def _look(self, reading: Entry) -> None:
+        """Where a script looks at one number that is not finite, hold it: the functions that it leaves will not.
+
+        It is let go of when the next module is called, or a backward pass begins.
+        """
+        needs = reading.needs
+        for _ in range(_LOOKED_THROUGH):
+            for slot in needs:
+                tensor = slot()
+                if slot.learns and tensor is not None and tensor.numel() == 1 and _is_lost(tensor):
+                    self._looked = tensor
+                    return
+            needs = [need for slot in needs for need in slot.entry.needs if not slot.learns]
+
     def _of_before(self, entry: Entry) -> bool:
         """Whether a result without a graph is made of what was there before the last backward pass: it is data now."""
         window = self.window
@@ -637,6 +669,8 @@ class Tape:
         ours = self.is_ours(trains=True)
         if ours and self.depth:
             return run()
+        if ours:
+            self._looked = None
         self.close()
         if not ours and not self.shared:
             with self.alone:

@@ -11,10 +11,11 @@ import math
 import os
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from time import perf_counter  # as it is now: a script may put its own clock in its place
+from typing import Any
 
 from torch import Tensor
 
@@ -57,10 +58,42 @@ class _Group:
     judged: bool = False
     closed: bool = False
 
+    def keep(self, backwards: Sequence[Backward]) -> None:
+        """Of the passes before, these alone are kept whole."""
+        self.seen = [each if each.backward in backwards or each.backward.why else each.emptied() for each in self.seen]
+
     def close(self) -> None:
         """An update was made of it: the next backward pass begins another, and nothing of this one is held."""
         self.closed = True
         self.seen = [each.let_go() for each in self.seen]
+
+
+class _Guard:
+    """Inside, nothing that goes wrong reaches the script; written out because every step enters it many times."""
+
+    __slots__ = ("_modes", "_started", "_watcher")
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+
+    def __enter__(self) -> None:
+        self._started = perf_counter()
+        self._modes = without_modes()
+        try:
+            self._modes.__enter__()
+        except Exception as error:
+            self._modes = nullcontext()
+            self._watcher._step_aside(error)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool:
+        try:
+            self._modes.__exit__(None, None, None)
+        except Exception as another:
+            error = error or another
+        if error is not None:
+            self._watcher._step_aside(error)
+        self._watcher._busy += perf_counter() - self._started
+        return error is not None and not isinstance(error, KeyboardInterrupt)
 
 
 class Watcher:
@@ -94,7 +127,7 @@ class Watcher:
         self._group = _Group()
         self._running: Backward | None = None
         self._by_hand = ByHand()
-        self._consumed = self._raised = self._aside = False
+        self._consumed = self._raised = self._aside = self._explained = False
         self._remove: Callable[[], None] = lambda: None
         self._undo: list[Callable[[], None]] = []
         self._steps, self._stops = 0, 0
@@ -139,6 +172,8 @@ class Watcher:
             if self._group.closed:
                 self._group = _Group()
             self._accumulation.began(backward)
+            if self._accumulation.let_go:
+                self._group.keep(self._accumulation.backwards)
             self._looking.began(backward)
 
     def ended(self, backward: Backward, raised: BaseException | None) -> None:
@@ -206,9 +241,14 @@ class Watcher:
         held = self._held()
         with self._tape.alone:
             norms = gradient_norms(self._reached(backward) if self._tape.shared else held or backward.parameters)
-        self._group.seen.append(Seen(backward, loss, norms, scale))
+        seen = Seen(backward, loss, norms, scale)
+        self._group.seen.append(seen)
+        if not seen.finite and self._accumulation.guilty is None:
+            self._accumulation.guilty = backward
         attempt = self._updates.inside
         if self._group.judged:
+            if attempt is not None and not seen.finite and all(each.finite for each in self._group.seen[:-1]):
+                self._judge(attempt, again=True)
             return
         unseen = not held or (self._by_hand.found and not self._updates.seen)
         if attempt is not None or self._consumed or unseen:  # there is no later moment before the update
@@ -235,15 +275,18 @@ class Watcher:
         lists = [group["params"] for optimizer in self._updates.optimizers() for group in optimizer.param_groups]
         return lists[0] if len(lists) == 1 else list({id(p): p for each in lists for p in each}.values())
 
-    def _judge(self, attempt: Attempt | None) -> None:
-        """Read a step, hear what the alarms say of it, and explain it where it is asked for."""
-        self._steps += 1
+    def _judge(self, attempt: Attempt | None, *, again: bool = False) -> None:
+        """Read a step, hear what the alarms say of it, and explain it where it is asked for.
+
+        With `again`, it was read before: a later call of its closure has not come out finite.
+        """
+        self._steps += not again
         self._group.judged = True
         self._began = self._began or perf_counter()
         vital = self._vital(attempt)
         self._session.vital(vital)
         raised = self._alarms.see(vital)
-        why = self._asked.why(vital)
+        why = None if again else self._asked.why(vital)
         made_at = attempt.made_at if attempt else None
         for alarm in raised:
             self._diagnosing.alarm(alarm, vital, self._group.seen, self._before(alarm, vital), made_at)
@@ -258,6 +301,7 @@ class Watcher:
             self._session.say("layers", step=self._steps, relative_gradient=found)
         if self._steps % _COST_EVERY == 0:
             self._tell_cost()
+            self._tell_of_threads()
 
     def _look(self, attempt: Attempt) -> None:
         """Hear what the calls show of an update, and tell it."""
@@ -333,18 +377,37 @@ class Watcher:
         if os.getpid() != self._process or self._aside:
             return
         with self._guarded():
-            backward = self._tape.unfinished(raised)
-            if backward is None:
-                return
-            seen = Seen(backward, math.nan, Norms((), ()), 1.0)
-            self._accumulation.alone(backward)
-            if backward.raised is None or self._diagnosing.blames_a_value(seen):
-                self._group = _Group([seen])
-                self._judge(None)
+            self._explain_the_end(raised)
+
+    def _explain_the_end(self, raised: BaseException | None, *, failed: bool = True) -> None:
+        """Explain what is not finite by now; whether the script `failed` may not be known here."""
+        backward = self._tape.unfinished(raised)
+        if backward is None:
+            return
+        seen = Seen(backward, math.nan, Norms((), ()), 1.0)
+        self._accumulation.alone(backward)
+        if backward.raised is None or self._diagnosing.blames_a_value(seen):
+            self._explained = True
+            self._group = _Group([seen])
+            if not failed:
+                self._session.say("left", after=self._steps)
+            self._judge(None)
 
     def _ending(self) -> None:
-        if os.getpid() == self._process and self._steps:
-            self._tell_cost()
+        """The process ends: perhaps by a SystemExit that the script raised, which nothing else tells of."""
+        if os.getpid() != self._process or not self._steps:
+            return
+        self._tell_of_threads()
+        if not (self._aside or self._explained or self._stop):
+            started = perf_counter()
+            with suppress(Exception), without_modes():  # there may be little left to work with
+                self._explain_the_end(None, failed=False)
+            self._busy += perf_counter() - started
+        self._tell_cost()
+
+    def _tell_of_threads(self) -> None:
+        if self._tape.shared:
+            self._session.say("note", text="another thread makes backward passes; it is not watched")
 
     def _elapsed(self) -> float:
         return perf_counter() - self._began
@@ -359,19 +422,8 @@ class Watcher:
             diagnoses=self._diagnosing.seconds,
         )
 
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Nothing that goes wrong inside reaches the script."""
-        started = perf_counter()
-        try:
-            with without_modes():
-                yield
-        except BaseException as error:
-            self._step_aside(error)
-            if isinstance(error, KeyboardInterrupt):
-                raise
-        finally:
-            self._busy += perf_counter() - started
+    def _guarded(self) -> _Guard:
+        return _Guard(self)
 
     def _step_aside(self, error: BaseException) -> None:
         self._aside = True

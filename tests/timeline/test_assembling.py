@@ -36,6 +36,15 @@ def test_the_scripts_own_exit_code_comes_first(script: int, code: int) -> None:
     assert (run.exit_code, run.script_exit) == (code, script)
 
 
+def test_what_a_script_left_that_is_not_finite_counts_only_where_it_failed() -> None:
+    (whole,) = nan().processes
+    at = whole.raised[0].raised.step
+    run = replace(nan(), processes=(replace(whole, left=at - 1),))
+    assert [alarm.step for alarm in replace(run, script_exit=1).timeline().alarms] == [at]
+    ended_well = replace(run, script_exit=0).timeline()
+    assert (ended_well.status, ended_well.steps, ended_well.alarms) == (Status.HEALTHY, at - 1, ())
+
+
 def test_nothing_below_fail_on_fails() -> None:
     options = RunOptions(command=("train.py",), fail_on=FailOn.NEVER)
     assert replace(nan(), options=options).timeline().exit_code == 0

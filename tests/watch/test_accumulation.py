@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from gradcheck_cli.records.timeline import Replay
-from gradcheck_cli.watch.accumulation import dense
+from gradcheck_cli.watch import memory
+from gradcheck_cli.watch.accumulation import dense, marks_of
 from gradcheck_cli.watch.proof import verify
 from tests.watch.running import Verifier, watched
 
@@ -68,6 +69,74 @@ def test_each_model_has_its_own_beginning() -> None:
         starts = verifier.accumulation.starts
         assert starts[id(one.weight)].first == starts[id(two.weight)].first + 1
     assert verifier.outcomes == {Replay.EXACT}
+
+
+def test_passes_whose_inputs_take_much_memory_are_let_go_and_the_last_is_proven_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "_SHARE", 0.0)
+    net, verifier = nn.Linear(3, 2), Verifier(1)
+    with watched(verifier):
+        known = verifier.accumulation
+        for _ in range(2):
+            for count in range(4):
+                backward(net)
+                assert len(known.backwards) == 1 and known.let_go == count
+            known.updated()
+            net.zero_grad()
+    assert verifier.outcomes == {Replay.EXACT} and not verifier.failures
+
+
+def test_inputs_that_are_used_again_hold_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_SHARE", 0.0)
+    net, verifier, x = nn.Linear(3, 2), Verifier(0), torch.randn(4, 3)
+    with watched(verifier):
+        for _ in range(3):
+            net(x).sum().backward()
+        assert len(verifier.accumulation.backwards) == 3
+
+
+def test_the_first_pass_that_was_not_finite_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_SHARE", 0.0)
+    net, verifier = nn.Linear(3, 2), Verifier(0)
+    with watched(verifier) as tape:
+        known = verifier.accumulation
+        for count in range(5):
+            net(torch.full((4, 3), float("nan") if count == 2 else 1.0)).sum().backward()
+            if count == 2:
+                known.guilty = known.backwards[-1]
+        assert known.backwards == [verifier.backwards[2], verifier.backwards[4]]
+        assert verify(tape, known).outcome is Replay.EXACT
+        known.updated()
+        assert known.guilty is None and not known.let_go
+
+
+@pytest.mark.parametrize("turned", [lambda g: -g, lambda g: g.flip(0), lambda g: g.roll(1, 0), lambda g: g * 1.00001])
+def test_another_gradient_is_known_by_its_marks(monkeypatch: pytest.MonkeyPatch, turned: Any) -> None:
+    monkeypatch.setattr(memory, "_SHARE", 0.0)
+    net, verifier, twist = nn.Linear(3, 2), Verifier(0), []
+
+    class Twist(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+            return turned(gradient.T).T if twist else gradient
+
+    with watched(verifier) as tape:
+        for _ in range(2):
+            (Twist.apply(net(torch.randn(4, 3))) * torch.tensor([1.0, 2.0])).square().sum().backward()
+        twist.append(True)
+        assert verify(tape, verifier.accumulation).outcome is Replay.INEXACT
+
+
+def test_marks_are_the_norm_and_a_sum_for_each_row() -> None:
+    marks = marks_of(torch.tensor([[3.0, 0.0, 0.0, 0.0], [0.0, 4.0, 0.0, 0.0]]))
+    assert marks.tolist() == [5.0, 1.5, 2.0]
+    assert marks_of(torch.ones(4, dtype=torch.half)).tolist() == [2.0, 2.0]
+    assert marks_of(torch.tensor(-2.0)).tolist() == [2.0, -2.0]
 
 
 def test_dense_numbers_are_real_and_whole() -> None:

@@ -23,6 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gradcheck_cli.errors import UserCodeError
 from gradcheck_cli.records.session import Stopped
 from gradcheck_cli.records.timeline import AlarmKind, Replay, Vital, Why
+from gradcheck_cli.watch import memory
 from tests.watch.watching import Explaining, watching
 
 
@@ -141,6 +142,29 @@ def test_a_closure_that_runs_several_times_is_one_step(tmp_path: Path) -> None:
     assert [each.replay for each in watched.process.diagnosed] == [Replay.EXACT]
 
 
+def test_a_later_call_of_a_closure_that_is_not_finite_is_told_at_its_own_step(tmp_path: Path) -> None:
+    model, calls = Scale(), []
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        calls.append(None)
+        loss = (model(X) * (math.nan if len(calls) == 4 else 1.0) - 3).square().sum()
+        loss.backward()
+        return loss
+
+    with watching(tmp_path, first=False) as watched:
+        optimizer = torch.optim.LBFGS(model.parameters(), max_iter=3, lr=0.01)
+        optimizer.step(closure)
+        before = len(calls)
+        optimizer.step(closure)
+    assert before < 4 < len(calls) + 1
+    (alarm,) = watched.process.raised
+    assert (alarm.raised.kind, alarm.raised.step, alarm.optimizer_step) == (AlarmKind.NONFINITE, 2, 2)
+    assert alarm.replay is Replay.EXACT and alarm.micro_batch == 4 - before - 1
+    assert [v.step for v in watched.process.vitals] == [1, 2]
+    assert [v.finite for v in watched.process.vitals] == [True, False]
+
+
 def by_hand(model: nn.Module) -> Callable[[], Any]:
     def update() -> None:
         with torch.no_grad():
@@ -248,6 +272,43 @@ def test_a_step_with_a_bad_row_names_it(tmp_path: Path) -> None:
     assert any("step-4.pt holds the batch of step 4" in note for note in process.notes)
 
 
+def test_of_many_large_micro_batches_the_last_and_the_first_bad_one_are_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_SHARE", 0.0)
+    model = Scale()
+    with watching(tmp_path) as watched:
+        optimizer = SGD(model.parameters(), lr=0.001)
+        for step in (1, 2, 3):
+            optimizer.zero_grad()
+            for number in range(4):
+                bad = step == 3 and number == 1
+                model(torch.tensor([1.0, math.nan if bad else 2.0, 3.0, number])).mean().backward()
+            optimizer.step()
+    (first,) = watched.process.diagnosed
+    (alarm,) = watched.process.raised
+    assert first.replay is alarm.replay is Replay.EXACT
+    assert (alarm.raised.kind, alarm.raised.step, alarm.micro_batch) == (AlarmKind.NONFINITE, 3, 1)
+    assert alarm.samples == (1,) and "too large to keep" in alarm.reason
+    assert any(note.startswith("step 1: backward pass 4 of its update alone") for note in watched.process.notes)
+    assert not watched.process.aside
+
+
+def test_a_bad_micro_batch_before_it_was_known_that_they_are_large_cannot_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_SHARE", 0.0)
+    model = Scale()
+    with watching(tmp_path, first=False) as watched:
+        optimizer = SGD(model.parameters(), lr=0.001)
+        for x in (math.nan, 1.0, 2.0):
+            model(torch.tensor([x])).sum().backward()
+        optimizer.step()
+    (alarm,) = watched.process.raised
+    assert (alarm.replay, alarm.micro_batch) == (Replay.IMPOSSIBLE, 0)
+    assert "too large to keep" in alarm.reason
+
+
 def test_no_more_is_explained_than_was_allowed(tmp_path: Path) -> None:
     with watching(tmp_path, max_diagnoses=0, first=False) as watched:
         train(4, at=2, rows=(1,))
@@ -291,6 +352,56 @@ def test_a_loss_that_is_not_finite_where_the_script_leaves_is_explained(tmp_path
         assert math.isnan(loss.item())
     entry = watched.process.raised[0]
     assert (entry.raised.kind, entry.raised.step, entry.replay) == (AlarmKind.NONFINITE, 3, Replay.EXACT)
+
+
+READINGS: dict[str, Callable[[Tensor], Any]] = {
+    "isfinite": lambda loss: bool(torch.isfinite(loss)),
+    "isnan": lambda loss: bool(loss.detach().isnan().any()),
+    "item": lambda loss: loss.item(),
+    "isnan_of_math": math.isnan,
+    "unlike_itself": lambda loss: bool(loss != loss),
+    "printed": lambda loss: f"{loss:.3f}",
+    "numpy": lambda loss: loss.detach().numpy(),
+}
+
+
+@pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS.keys())
+def test_a_loss_that_was_looked_at_is_explained_at_the_end_though_its_function_is_left(
+    tmp_path: Path, reading: Callable[[Tensor], Any]
+) -> None:
+    model = Scale()
+
+    def step(x: Tensor) -> None:
+        loss = model(x).square().mean()
+        reading(loss)
+        if bool(x.isnan().any()):
+            raise SystemExit(1)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    with watching(tmp_path, first=False) as watched:
+        optimizer = SGD(model.parameters(), lr=0.1)
+        step(X)
+        with pytest.raises(SystemExit):
+            step(torch.tensor([1.0, math.nan]))
+        watched.watcher._ending()
+    (alarm,) = watched.process.raised
+    assert (alarm.raised.step, alarm.replay, alarm.samples) == (2, Replay.EXACT, (1,))
+    well = watched.process.without_what_it_left()
+    assert not well.raised and [v.step for v in well.vitals] == [1]
+
+
+def test_what_was_looked_at_is_let_go_of_at_the_next_call(tmp_path: Path) -> None:
+    model = Scale()
+    with watching(tmp_path, first=False):
+        loss = model(X / 0).sum()
+        assert not torch.isfinite(loss)
+        ref = weakref.ref(loss)
+        del loss
+        assert ref() is not None
+        model(X)
+        assert ref() is None
 
 
 def test_a_script_that_leaves_with_all_well_raises_nothing(tmp_path: Path) -> None:
@@ -379,6 +490,8 @@ def test_a_second_thread_that_trains_is_left_alone(tmp_path: Path) -> None:
             thread.start()
         for thread in threads:
             thread.join()
+        watched.watcher._ending()
+    assert watched.process.notes == ("another thread makes backward passes; it is not watched",)
     assert [each[0] for each in found] == pytest.approx([1 - 20 * 0.3, 1 - 20 * 0.6], rel=1e-5)
     losses = [v.loss for v in watched.process.vitals]
     assert losses in [pytest.approx([3 - 3 * 0.3 * n * k for n in range(20)], abs=1e-4) for k in (1, 2)]
