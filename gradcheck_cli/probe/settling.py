@@ -147,7 +147,7 @@ def _parameters(seen: Observed, radii: Mapping[int, float | None]) -> tuple[Para
     modules = {path: i for i, (path, _) in enumerate(seen.tracer.modules)}
     numbers = iter(settle([s for parameter, _ in named.values() for s in _scalars(seen, parameter)]))
     return tuple(
-        _parameter(seen, parameter, names, modules, ops.get(key), [next(numbers) for _ in range(7)], radii.get(key))
+        _parameter(seen, parameter, names, modules, ops.get(key), [next(numbers) for _ in range(8)], radii.get(key))
         for key, (parameter, names) in named.items()
     )
 
@@ -165,9 +165,10 @@ def _scalars(seen: Observed, parameter: Tensor) -> list[Scalar]:
     measured = seen.figures.get(id(parameter))
     weight = seen.weights[id(parameter)]
     if measured is None:
-        return [weight, weight, 0.0, 0.0, 0.0, 0.0, 0.0]
+        return [weight, weight, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     active = weight if measured.active_weight is None else measured.active_weight
-    return [weight, active, measured.norm, measured.extreme, measured.zeros, measured.nan, measured.inf]
+    of_gradient = [measured.norm, measured.extreme, measured.zeros, measured.nan, measured.inf, measured.copies]
+    return [weight, active, *of_gradient]
 
 
 def _modules(seen: Observed) -> tuple[ModuleMeasurement, ...]:
@@ -287,7 +288,7 @@ def _parameter(
     numbers: list[float],
     radius: float | None,
 ) -> ParameterMeasurement:
-    weight, active, length, largest, zeros, nan, inf = numbers
+    weight, active, length, largest, zeros, nan, inf, copies = numbers
     has_gradient = id(parameter) in seen.figures
     return ParameterMeasurement(
         names=tuple(names),
@@ -306,6 +307,7 @@ def _parameter(
         active_weight_norm=active,
         weight_nonfinite=0 if weight < float("inf") else _nonfinite(parameter),
         spectral_radius=radius,
+        copies=bool(copies),
     )
 
 

@@ -53,7 +53,8 @@ class ParameterMeasurement:
     `names` holds every name of a tied parameter; `module` is the index of the module that owns the
     first. `op` is the index of its leaf among the ops, or None where no path from the loss reaches it.
     `active_weight_norm` counts only the rows whose gradient is not exactly zero (embeddings).
-    `spectral_radius` is that of a square weight used at eight steps or more, None for any other.
+    `spectral_radius` is that of a square weight used at eight steps or more, None for any other. `copies` says whether
+    all rows of a weight are one and the same, and all rows of its gradient, which is not 0.
     """
 
     names: tuple[str, ...]
@@ -72,6 +73,7 @@ class ParameterMeasurement:
     active_weight_norm: float
     weight_nonfinite: int = 0
     spectral_radius: float | None = None
+    copies: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -52,7 +52,7 @@ REMEDIES = (
         "Deep Feedforward Neural Networks",
         causes="saturating-activation:3 saturated-output:6 softmax-saturation:3 small-init:1 depth:3 "
         "residual-scale:2 large-init:1 dead-relu:3 norm-depth:2 collapsed:3 over-smoothing:4 "
-        "no-residual:3 zero-product:1 dead-surrogate:3 zero-div-zero:5 zero-norm:4",
+        "no-residual:3 zero-product:1 symmetric-init:1 dead-surrogate:3 zero-div-zero:5 zero-norm:4",
         tried=Tried.EDIT,
         never="saturated-output:unreached",
     ),

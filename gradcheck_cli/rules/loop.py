@@ -1,4 +1,4 @@
-"""GC650 to GC674: faults of the loop. The calls show them, so that a row holds no check of a step, and no threshold."""
+"""GC650 to GC677: faults of the loop. The calls show them, so that a row holds no check of a step, and no threshold."""
 
 from __future__ import annotations
 
@@ -296,6 +296,42 @@ LOOP = (
         The backward pass of a generator goes through the discriminator and leaves a gradient there, which has to be
         cleared before the discriminator's own; so it is with an actor's loss and its critic. Losses that are added
         up before any optimiser steps are as they should be.
+        """,
+    ),
+    _fault(
+        "GC675",
+        "never-stepped",
+        Severity.ERROR,
+        "call-order",
+        """Backward passes reach the parameters of an optimiser, and its step() is never called.
+
+        It stands in a branch that is not taken, counts batches that an epoch never reaches, or was forgotten. Told
+        when the script ends, of parameters that are as they were initialised, that nothing moves, and that no other
+        optimiser trains: gradients of a trained model may be all that is wanted.
+        """,
+    ),
+    _fault(
+        "GC676",
+        "training-starts-over",
+        Severity.ERROR,
+        "call-order",
+        """Again and again the weights are, bit for bit, what they were before the optimiser's first update.
+
+        A copy from the start is put back, as by an average that is applied and never updated, or a checkpoint that is
+        never saved again: nothing is kept of what was learned between. Told at the third time. Where the optimiser is
+        given its old state as well, or a new optimiser is made, each round begins anew on purpose.
+        """,
+    ),
+    _fault(
+        "GC677",
+        "not-in-loss",
+        Severity.ERROR,
+        "not-in-loss",
+        """Much of what the optimiser holds is computed with at every update, and the loss does not depend on it.
+
+        The loss is made of another tensor than the output: of the input itself, of the targets twice, of the wrong
+        one of several outputs. Told of a quarter of all weights or more, that are as they were initialised and got
+        no gradient yet; a head that is not asked is less, and what learns by turns gets its gradient soon.
         """,
     ),
 )

@@ -11,6 +11,7 @@ from gradcheck_cli.rules import (
     blocked,
     cancelling,
     collapsed,
+    copies,
     cuts,
     dead,
     depth,
@@ -256,6 +257,15 @@ RULES: tuple[Rule, ...] = (
         softmaxes.double_softmax,
         triable=True,
         silences=("GC203",),
+    ),
+    _rule(
+        "GC218",
+        "copied-units",
+        _ERROR,
+        "symmetric-init",
+        copies.copied_units,
+        triable=True,
+        silences=("GC201", "GC203", *_COLLAPSE),
     ),
     _rule(
         "GC201",

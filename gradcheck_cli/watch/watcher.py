@@ -343,8 +343,22 @@ class Watcher:
                 self._judge(None)
 
     def _ending(self) -> None:
-        if os.getpid() == self._process and self._steps:
+        if os.getpid() != self._process:
+            return
+        if not self._aside:
+            with self._guarded():
+                self._tell_idle()
+        if self._steps:
             self._tell_cost()
+
+    def _tell_idle(self) -> None:
+        """Tell of optimisers that never stepped; what there was of backward passes is then the run's only step."""
+        for fault in self._looking.idle.found():
+            if not self._steps:
+                self._judge(None)
+            raised = _raised(fault, self._steps, 0)
+            self._alarms.know(raised)
+            self._diagnosing.known(raised, self._steps, fault.line, None)
 
     def _elapsed(self) -> float:
         return perf_counter() - self._began

@@ -15,6 +15,9 @@ class Holding:
         held: Parameters of the optimiser that require a gradient.
         reached: Those of them that received one so far.
         cut: Those that never did although the loss depends on them, and that are as they were initialised.
+        aside: Those that never did since the loss does not depend on them, although their modules are called with
+            gradients at every update, and that are as they were initialised; empty where they are few of all.
+        aside_share: Their share of the elements that the optimiser holds.
         unheld: Parameters that received a gradient, that no optimiser holds, that nothing else moves, and that are as
             they were initialised.
         twins: As many of those that no optimiser holds as have the shapes of held ones that were never reached.
@@ -26,6 +29,8 @@ class Holding:
     held: int
     reached: int
     cut: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
+    aside_share: float = 0.0
     unheld: tuple[str, ...] = ()
     twins: int = 0
     only_the_top: bool = False
@@ -68,6 +73,8 @@ class Facts:
         skipped: Whether the GradScaler skips this update.
         moved: Whether its last update moved any parameter; None where that was not looked at.
         reset: Whether its parameters are again, bit for bit, what they were before the last update, which moved them.
+        over: Whether its parameters are again, bit for bit, what they were before its first update, which moved them,
+            and its own state is not that of then.
         evaluates: Whether the model that is trained is in eval mode, with layers to which that matters.
         trained_before: Whether it was in train mode at an update before.
         untouched_norms: Whether it has batch norms that have never seen a batch in train mode.
@@ -114,6 +121,7 @@ class Facts:
     skipped: bool = False
     moved: bool | None = None
     reset: bool = False
+    over: bool = False
     evaluates: bool = False
     trained_before: bool = False
     untouched_norms: bool = False

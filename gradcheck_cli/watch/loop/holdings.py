@@ -20,6 +20,8 @@ from gradcheck_cli.watch.tape import Backward
 
 _FEWEST = 64
 """Elements from which on a weight tells by its distribution that it was drawn."""
+_MUCH = 0.25
+"""Share of an optimiser's weights that is more than a head that is not asked; that of GC409."""
 _EDGE = 0.05
 """How far the edge of what was drawn from a uniform distribution lies from sqrt(3) sigmas at most, as a share."""
 _UNIT = 0.02
@@ -104,6 +106,10 @@ class Holdings:
             idle = [p for key, p in held.items() if key not in reached]
             cut = [p for p in idle if id(p) in used and self._has_not_moved(p) and is_fresh(p)]
             cut = [p for p in cut if not used[id(p)] or (p.numel() > 1 and self._asked.depends(backwards[-1], p))]
+            known = set(map(id, cut))
+            aside = [p for p in idle if used.get(id(p)) and id(p) not in known and self._has_not_moved(p)]
+            share = sum(p.numel() for p in aside) / max(sum(p.numel() for p in held.values()), 1)
+            told = share >= _MUCH and any(map(is_fresh, aside))
             copies = [parts_of_one(p) for key, p in held.items() if key in reached]
             free = {key: p for key, p in free.items() if not self._is_copy(p, copies)}
             shapes = Counter(tuple(p.shape) for p in idle)
@@ -112,6 +118,8 @@ class Holdings:
                 held=len(held),
                 reached=sum(key in reached for key in held),
                 cut=_names(cut, names),
+                aside=_names(aside if told else [], names),
+                aside_share=share,
                 unheld=_names([p for p in free.values() if is_fresh(p) or id(p) in hidden], names),
                 twins=twins,
                 only_the_top=_is_the_top(model, [p for p in held.values() if id(p) in reached]),

@@ -23,6 +23,7 @@ from gradcheck_cli.watch.loop.calls import Calls, Clip, Line, random_state
 from gradcheck_cli.watch.loop.facts import Facts, Holding
 from gradcheck_cli.watch.loop.gradients import Gradients
 from gradcheck_cli.watch.loop.holdings import Asked, Holdings
+from gradcheck_cli.watch.loop.idle import Idle
 from gradcheck_cli.watch.loop.modes import Modes
 from gradcheck_cli.watch.loop.moving import Moving
 from gradcheck_cli.watch.loop.signs import ROW
@@ -45,6 +46,7 @@ class _Own:
     scaled: int = 0
     batch: Any = None
     seed: Any = None
+    restored: int = 0
     moving: Moving = field(default_factory=Moving)
 
 
@@ -75,6 +77,7 @@ class Looking:
         self._gradients = Gradients(accumulation)
         self._holdings = Holdings(tape.naming, asked)
         self._modes = Modes(self.calls)
+        self.idle = Idle(updates)
         self._own: weakref.WeakKeyDictionary[Optimizer, _Own] = weakref.WeakKeyDictionary()
         self._heard: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
         self._seen = 0
@@ -100,6 +103,7 @@ class Looking:
     def ended(self, backward: Backward) -> None:
         """It has run."""
         self.calls.order += 1
+        self.idle.ended(backward)
         if self._gradients.ended(backward):
             self._reached_at = self.calls.order
             self._attached = self.calls.passes
@@ -162,6 +166,7 @@ class Looking:
             skipped=attempt.scaler is not None and bool(seen) and not seen[-1].finite,
             moved=own.moving.moved,
             reset=own.moving.reset,
+            over=own.moving.over and not self._restored(own, optimizer),
             evaluates=trains.evaluates,
             trained_before=trains.trained_before,
             untouched_norms=trains.untouched_norms,
@@ -179,6 +184,8 @@ class Looking:
     def updated(self, attempt: Attempt) -> None:
         """The update has been made."""
         own, calls = self._own.setdefault(attempt.optimizer, _Own()), self.calls
+        if attempt.own_step == 1:
+            self.idle.stepping(attempt.optimizer)
         held = list(attempt.parameters())
         with untouched():
             self._gradients.updated(attempt.number, held)
@@ -223,6 +230,11 @@ class Looking:
             return None
         used = state != seeded[1] or any(entry.random for backward in backwards for entry in backward.entries)
         return _line(seeded[2]) if used else None
+
+    def _restored(self, own: _Own, optimizer: Optimizer) -> bool:
+        """Whether the optimiser was given a state as well since this was asked: then all begins anew on purpose."""
+        was, own.restored = own.restored, self._updates.restored.get(optimizer, 0)
+        return own.restored != was
 
     def _rated_other(self, optimizer: Optimizer, held: Sequence[Tensor]) -> SourceLine | None:
         for other, rated in self.calls.rated.items():

@@ -182,6 +182,17 @@ def weights_reset(facts: Facts) -> Shown | None:
     return shown("the weights are back at every step where they were before the update", facts.stepped)
 
 
+def starts_over(facts: Facts) -> Shown | None:
+    """The weights are those of the start again."""
+    if not facts.over:
+        return None
+    return shown(
+        "again and again the weights are, bit for bit, what they were before the first update: "
+        "something copies them back",
+        facts.stepped,
+    )
+
+
 def remade(facts: Facts) -> Shown | None:
     """A new optimiser for every update."""
     if not facts.remade or not facts.remembers or facts.own_step > 1:
@@ -217,12 +228,13 @@ BY_ROW: tuple[tuple[str, int, Shows], ...] = (
     ("GC666", LONG_ROW, remade),
     ("GC667", ROW, schedules_another),
     ("GC674", ROW, of_another_loss),
+    ("GC676", ROW, starts_over),
 )
 """Rules that hold at consecutive updates: the code, how many, and what shows it."""
 NOT_ONE_OPTIMIZERS = frozenset(("GC666",))
 """Rules about updates of optimisers that follow each other."""
-NOT_IN_A_ROW = frozenset(("GC653",))
-"""Rules that hold at every second update."""
+NOT_IN_A_ROW = frozenset(("GC653", "GC676"))
+"""Rules that hold at every second update, or at the first ones of rounds."""
 
 
 def stale(facts: Facts, holding: Holding) -> Shown | None:
@@ -261,6 +273,19 @@ def without_gradient(facts: Facts, holding: Holding) -> Shown | None:
     )
 
 
+def made_for_nothing(facts: Facts, holding: Holding) -> Shown | None:
+    """Much of what the optimiser holds is computed at every update, and enters no loss."""
+    if not holding.aside or not holding.reached:
+        return None
+    return shown(
+        f"{_counted(len(holding.aside))} of the optimiser, {holding.aside_share:.0%} of its weights, are computed with "
+        f"at every update, and the loss does not depend on them: {_named(holding.aside)}",
+        facts.backward,
+        parameters=len(holding.aside),
+        share=holding.aside_share,
+    )
+
+
 def frozen_top(facts: Facts, holding: Holding) -> Shown | None:
     """The last module is random and frozen."""
     if not holding.frozen_top:
@@ -277,6 +302,7 @@ BY_HOLDING: tuple[tuple[str, Holds], ...] = (
     ("GC669", without_optimizer),
     ("GC670", without_gradient),
     ("GC671", frozen_top),
+    ("GC677", made_for_nothing),
 )
 """Rules about which parameters take part."""
 

@@ -1056,3 +1056,197 @@ def clears_inside_its_step(steps: int) -> None:
 
         closure()
         optimizer.step(closure)
+
+
+# ---------------------------------------------------------------- optimisers that never step
+
+
+@ill("GC675")
+def steps_in_a_branch(steps: int) -> None:
+    model, optimizer = small()
+    scaler = GradScaler("cpu", enabled=False)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        if scaler.is_enabled():
+            scaler.step(optimizer)
+
+
+@ill("GC675")
+def never_full(steps: int) -> None:
+    """Accumulates over more batches than an epoch has, and clears at the start of each."""
+    model, optimizer = small()
+    for epoch in range(3):
+        optimizer.zero_grad()
+        for place, (x, y) in enumerate(batches(steps // 3, epoch)):
+            (mse(model, x, y) / 64).backward()
+            if (place + 1) % 64 == 0:
+                optimizer.step()
+
+
+@ill("GC675")
+def second_never_steps(steps: int) -> None:
+    body, head = net(8, 16, 8), net(8, 1)
+    of_body, of_head = SGD(body.parameters(), lr=0.05), SGD(head.parameters(), lr=0.05)
+    for x, y in batches(steps):
+        of_body.zero_grad()
+        of_head.zero_grad()
+        F.mse_loss(head(body(x)), y).backward()
+        of_head.step()
+
+
+@well
+def accumulates_all(steps: int) -> None:
+    """One update at the very end."""
+    model, optimizer = small()
+    for x, y in batches(steps):
+        (mse(model, x, y) / steps).backward()
+    optimizer.step()
+
+
+@well
+def measures_a_trained_model(steps: int) -> None:
+    """Gradients alone are wanted, of weights that nothing drew."""
+    model = net(8, 16, 1)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.1 * torch.randn_like(p))
+    optimizer = SGD(model.parameters(), lr=0.05)
+    probe, trained = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        trained.zero_grad()
+        mse(probe, x, y).backward()
+        trained.step()
+
+
+@well
+def replaced_by_another(steps: int) -> None:
+    model, _unused = small()
+    optimizer = Adam(model.parameters(), lr=0.01)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def moved_by_hand_beside_it(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        with torch.no_grad():
+            for p in model.parameters():
+                p.sub_(0.05 * p.grad)
+
+
+@well
+def sensitivity_first(steps: int) -> None:
+    """Gradients of many batches at initialisation, as for pruning, before training."""
+    model, optimizer = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+# ---------------------------------------------------------------- weights of the start, and outputs without a loss
+
+
+def _in_rounds(model: nn.Module, optimizer: torch.optim.Optimizer, steps: int, between: Callable[[], None]) -> None:
+    for epoch in range(4):
+        for x, y in batches(steps // 4, epoch):
+            optimizer.zero_grad()
+            mse(model, x, y).backward()  # type: ignore[arg-type]
+            optimizer.step()
+        between()
+
+
+@ill("GC676")
+def average_is_never_updated(steps: int) -> None:
+    model, optimizer = small()
+    shadow = [p.detach().clone() for p in model.parameters()]
+
+    def apply() -> None:
+        for p, kept in zip(model.parameters(), shadow, strict=True):
+            p.data.copy_(kept)
+
+    _in_rounds(model, optimizer, steps, apply)
+
+
+@well
+def average_is_updated(steps: int) -> None:
+    model, optimizer = small()
+    shadow = [p.detach().clone() for p in model.parameters()]
+
+    def apply() -> None:
+        for p, kept in zip(model.parameters(), shadow, strict=True):
+            kept.lerp_(p.detach(), 0.5)
+            p.data.copy_(kept)
+
+    _in_rounds(model, optimizer, steps, apply)
+
+
+@well
+def every_fold_begins_anew(steps: int) -> None:
+    """The optimiser's state goes back too: that is meant."""
+    model, optimizer = small()
+    start = copy.deepcopy(model.state_dict()), copy.deepcopy(optimizer.state_dict())
+
+    def again() -> None:
+        model.load_state_dict(start[0])
+        optimizer.load_state_dict(start[1])
+
+    _in_rounds(model, optimizer, steps, again)
+
+
+class _Coder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.pooler = net(8, 16, 4), net(4, 16, 8), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        code = self.encoder(x)
+        decoded = self.decoder(code)
+        return code, decoded, self.pooler(decoded)
+
+
+@ill("GC677")
+def compares_the_input_with_itself(steps: int) -> None:
+    model = _Coder()
+    optimizer = Adam(model.parameters(), lr=0.01)
+    for x, _ in batches(steps):
+        code, _, _ = model(x)
+        loss = F.mse_loss(x, x) + 0.1 * code.square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+@well
+def pooler_is_not_asked(steps: int) -> None:
+    model = _Coder()
+    optimizer = Adam(model.parameters(), lr=0.01)
+    for x, _ in batches(steps):
+        code, decoded, _ = model(x)
+        loss = F.mse_loss(decoded, x) + 0.1 * code.square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+@well
+def heads_by_turns(steps: int) -> None:
+    model = _Coder()
+    optimizer = Adam(model.parameters(), lr=0.01)
+    for place, (x, y) in enumerate(batches(steps)):
+        code, decoded, _ = model(x)
+        loss = F.mse_loss(decoded, x) if place % 2 else F.mse_loss(code[:, :1], y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
