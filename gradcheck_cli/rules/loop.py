@@ -1,4 +1,4 @@
-"""GC650 to GC677: faults of the loop. The calls show them, so that a row holds no check of a step, and no threshold."""
+"""GC650 to GC678: faults of the loop. The calls show them, so that a row holds no check of a step, and no threshold."""
 
 from __future__ import annotations
 
@@ -332,6 +332,18 @@ LOOP = (
         The loss is made of another tensor than the output: of the input itself, of the targets twice, of the wrong
         one of several outputs. Told of a quarter of all weights or more, that are as they were initialised and got
         no gradient yet; a head that is not asked is less, and what learns by turns gets its gradient soon.
+        """,
+    ),
+    _fault(
+        "GC678",
+        "one-class",
+        Severity.ERROR,
+        "constant-target",
+        """All labels that the loss has been given since the start are of one class.
+
+        The loss falls to nothing, since a bias alone can learn that, and nothing else is learned. Mostly labels were
+        cut to whole numbers, read from the wrong column, or ignore_index is the number of a real class. Told after
+        four thousand labels, so that a rare class is seen; the fixed labels of a contrastive loss do not count.
         """,
     ),
 )

@@ -88,6 +88,10 @@ class Facts:
             the same parameters.
         remade: Whether it was made since the last update, by the same line as the one before and for the same
             parameters.
+        labels: How many labels there were so far, while all that count are of one class; 0 where they are not.
+        label: That class.
+        ignored: Labels that the loss leaves out.
+        labelled: Where the loss is called that they are given to.
         holding: Looked at once, when it has stepped a few times.
     """
 
@@ -133,6 +137,10 @@ class Facts:
     rated_times: int = 0
     rated_other: SourceLine | None = None
     remade: bool = False
+    labels: int = 0
+    label: int = 0
+    ignored: int = 0
+    labelled: SourceLine | None = None
     holding: Holding | None = None
 
 

@@ -24,6 +24,7 @@ from gradcheck_cli.watch.loop.facts import Facts, Holding
 from gradcheck_cli.watch.loop.gradients import Gradients
 from gradcheck_cli.watch.loop.holdings import Asked, Holdings
 from gradcheck_cli.watch.loop.idle import Idle
+from gradcheck_cli.watch.loop.labels import Labels
 from gradcheck_cli.watch.loop.modes import Modes
 from gradcheck_cli.watch.loop.moving import Moving
 from gradcheck_cli.watch.loop.signs import ROW
@@ -77,6 +78,7 @@ class Looking:
         self._gradients = Gradients(accumulation)
         self._holdings = Holdings(tape.naming, asked)
         self._modes = Modes(self.calls)
+        self._labels = Labels()
         self.idle = Idle(updates)
         self._own: weakref.WeakKeyDictionary[Optimizer, _Own] = weakref.WeakKeyDictionary()
         self._heard: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
@@ -95,6 +97,7 @@ class Looking:
         """A backward pass is about to run, and the accumulation has been told."""
         self.calls.passes += 1
         self._gradients.began(backward)
+        self._labels.began(backward)
         if backward.kind != "backward" or (backward.why and not backward.rootless):
             self._unsure = self.calls.passes
         if self._seen < _GRAPHS and self._holdings.began(backward, self.calls.scaled):
@@ -133,6 +136,7 @@ class Looking:
             own.moving.updating(attempt.own_step, held)
         trains = self._modes.of(attempt.number, backwards, held)
         last = line_of(backwards[-1].place) if backwards else None
+        given = self._labels.given
         return Facts(
             step=step,
             optimizer=attempt.number,
@@ -178,6 +182,10 @@ class Looking:
             rated_times=rated.times if rated else 0,
             rated_other=self._rated_other(optimizer, held),
             remade=self._remade(attempt, held),
+            labels=given.count if given else 0,
+            label=given.label if given else 0,
+            ignored=given.ignored if given else 0,
+            labelled=line_of(given.place) if given else None,
             holding=self._holding(attempt, held, backwards),
         )
 

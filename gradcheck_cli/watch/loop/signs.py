@@ -12,6 +12,8 @@ ROW = 3
 """Updates in a row after which what is done at each of them is how the loop is written, and no accident."""
 LONG_ROW = 8
 """The same for what a few steps may do on purpose: seeds, restarts, modes."""
+MANY = 4000
+"""Labels of one class after which a rare class would have been seen, were it one of a thousand (98 times of 100)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,20 @@ def starts_over(facts: Facts) -> Shown | None:
     )
 
 
+def one_class(facts: Facts) -> Shown | None:
+    """All labels that there ever were are of one class."""
+    if facts.labels < MANY:
+        return None
+    ignored = f", and {facts.ignored:,} others are ignored" if facts.ignored else ""
+    return shown(
+        f"all {facts.labels:,} labels so far are class {facts.label}{ignored}: one answer is right for every sample",
+        facts.labelled,
+        labels=facts.labels,
+        label=facts.label,
+        ignored=facts.ignored,
+    )
+
+
 def remade(facts: Facts) -> Shown | None:
     """A new optimiser for every update."""
     if not facts.remade or not facts.remembers or facts.own_step > 1:
@@ -229,6 +245,7 @@ BY_ROW: tuple[tuple[str, int, Shows], ...] = (
     ("GC667", ROW, schedules_another),
     ("GC674", ROW, of_another_loss),
     ("GC676", ROW, starts_over),
+    ("GC678", LONG_ROW, one_class),
 )
 """Rules that hold at consecutive updates: the code, how many, and what shows it."""
 NOT_ONE_OPTIMIZERS = frozenset(("GC666",))

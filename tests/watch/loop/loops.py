@@ -1250,3 +1250,52 @@ def heads_by_turns(steps: int) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+
+
+# ---------------------------------------------------------------- labels
+
+
+def _classifies(steps: int, label: Callable[[Tensor], Tensor], ignore: int = -100) -> None:
+    model = net(8, 16, 3)
+    optimizer = SGD(model.parameters(), lr=0.05)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        x = torch.randn(1000, 8, generator=generator)
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), label(x), ignore_index=ignore).backward()
+        optimizer.step()
+
+
+@ill("GC678")
+def chances_as_whole_numbers(steps: int) -> None:
+    _classifies(steps, lambda x: torch.sigmoid(x[:, 0]).long())
+
+
+@ill("GC678")
+def real_class_is_ignored(steps: int) -> None:
+    _classifies(steps, lambda x: (x[:, 0] > 0).long(), ignore=0)
+
+
+@well
+def rare_class(steps: int) -> None:
+    _classifies(steps, lambda x: (x[:, 0] > 2.9).long())
+
+
+@well
+def padding_is_ignored(steps: int) -> None:
+    _classifies(steps, lambda x: torch.where(x[:, 1] > 0, -1, (x[:, 0] > 0).long()), ignore=-1)
+
+
+@well
+def fixed_labels_of_a_contrastive_loss(steps: int) -> None:
+    """The first of 64 candidates is always the right one."""
+    encoder = net(8, 16, 8)
+    optimizer = SGD(encoder.parameters(), lr=0.05)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        x = torch.randn(400, 8, generator=generator)
+        codes, others = encoder(x), encoder(torch.randn(63, 8, generator=generator))
+        positive = (codes * encoder(x + 0.1)).sum(1, keepdim=True)
+        optimizer.zero_grad()
+        F.cross_entropy(torch.cat([positive, codes @ others.T], 1), torch.zeros(400, dtype=torch.long)).backward()
+        optimizer.step()
