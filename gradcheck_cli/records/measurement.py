@@ -82,7 +82,8 @@ class ModuleMeasurement:
 
     `path` is its dotted name ("" for the root). `calls` counts its forward passes; `output_rms` is the RMS of its
     floating outputs, `output_ops` the indexes of the ops that made them. `built` is the index into
-    `Measurement.sources` of the line that built it, -1 where that was not seen.
+    `Measurement.sources` of the line that built it, -1 where that was not seen. `dropped` is the share that dropout
+    in train mode puts to 0.
     """
 
     path: str
@@ -92,6 +93,7 @@ class ModuleMeasurement:
     output_ops: tuple[int, ...]
     training: bool = True
     built: int = -1
+    dropped: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,6 +148,27 @@ class Cut:
     parameters: tuple[int, ...]
     used: bool
     leaf: bool = False
+
+
+class Severed(NamedTuple):
+    """Calls of one module that got no gradient, since what they made was carried on without its graph.
+
+    `count` of its calls made what `op` took out of the graph at `source`, and nothing else of them reaches the loss.
+    """
+
+    module: int
+    op: str
+    count: int
+    source: SourceLine | None
+
+
+class Swap(NamedTuple):
+    """A view that gives a tensor the same sizes in another order, and leaves its elements where they are."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    op: str
+    source: SourceLine | None
 
 
 class Element(NamedTuple):
@@ -325,6 +348,8 @@ class Measurement:
     heads: tuple[Head, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     terms: tuple[Term, ...] = ()
+    severed: tuple[Severed, ...] = ()
+    swaps: tuple[Swap, ...] = ()
     origin: Origin | None = None
     entry: Entry | None = None
     stopped: str = ""

@@ -16,6 +16,7 @@ from gradcheck_cli.rules import (
     dead,
     depth,
     drift,
+    dropout,
     dynamics,
     exploding,
     inputs,
@@ -25,11 +26,13 @@ from gradcheck_cli.rules import (
     precision,
     readings,
     saturated,
+    severed,
     softmaxes,
     terms,
     throughtime,
     unused,
     updates,
+    views,
 )
 from gradcheck_cli.rules.rule import Diagnoses, Rule
 
@@ -324,6 +327,9 @@ RULES: tuple[Rule, ...] = (
         readings.put_out,
         triable=True,
     ),
+    _rule("GC220", "heavy-dropout", _ERROR, "dropout-too-high", dropout.heavy_dropout),
+    _rule("GC219", "swapped-view", _ERROR, "wrong-dim", views.swapped_view),
+    _rule("GC417", "severed-calls", _ERROR, "graph-cut", severed.severed_calls),
     _rule("GC213", "constant-data", _WARNING, "unshuffled-batches constant-target", inputs.constant_data),
     _rule("GC214", "class-index", _ERROR, "wrong-loss", losses.class_index),
     _rule("GC215", "minimax-loss", _WARNING, "minimax-loss", terms.minimax_loss),
