@@ -255,6 +255,15 @@ REMEDIES = (
         causes="weight-decay:1",
     ),
     remedy(
+        "lower-dropout",
+        "drop less",
+        "p is the share that is put to 0: 0.1 to 0.5. A share that is kept, as other libraries ask for, is 1 - p.",
+        "nn.Dropout(0.1)",
+        unless="where the loss does not fall for another reason: try it with dropout off first",
+        source="Srivastava et al. 2014, Dropout: A Simple Way to Prevent Neural Networks from Overfitting",
+        causes="dropout-too-high:1",
+    ),
+    remedy(
         "l1",
         "L1 penalty on the recurrent weights",
         "Shrinks weights that are not needed all the way to zero, which lowers the gain over many steps.",

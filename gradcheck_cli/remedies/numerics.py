@@ -344,6 +344,15 @@ REMEDIES = (
         causes="broadcast:1",
         tried=Tried.EDIT,
     ),
+    remedy(
+        "transpose",
+        "transpose() or permute(), not view()",
+        "view() and reshape() keep the order of the elements: they split and join dimensions, and never swap them.",
+        "x = x.transpose(0, 1)  # (batch, time, channels) to (time, batch, channels)",
+        unless="where a view that was wrong as well is taken back",
+        source="PyTorch docs, tensor views: https://docs.pytorch.org/docs/stable/tensor_view.html",
+        causes="wrong-dim:1",
+    ),
     # ---------------------------------------------------------------- data
     remedy(
         "shuffle",

@@ -1,4 +1,4 @@
-"""GC650 to GC678: faults of the loop. The calls show them, so that a row holds no check of a step, and no threshold."""
+"""GC650 to GC679: faults of the loop. The calls show them, so that a row holds no check of a step, and no threshold."""
 
 from __future__ import annotations
 
@@ -344,6 +344,18 @@ LOOP = (
         The loss falls to nothing, since a bias alone can learn that, and nothing else is learned. Mostly labels were
         cut to whole numbers, read from the wrong column, or ignore_index is the number of a real class. Told after
         four thousand labels, so that a rare class is seen; the fixed labels of a contrastive loss do not count.
+        """,
+    ),
+    _fault(
+        "GC679",
+        "class-by-class",
+        Severity.ERROR,
+        "unshuffled-batches",
+        """Each batch holds one class, and the classes come one after the other.
+
+        What one block teaches the next one takes back: the loss falls within a block and jumps at its end, and the
+        last class wins. Mostly the data is sorted and the loader does not shuffle. A discriminator that is given real
+        and false batches by turns is as it should be.
         """,
     ),
 )

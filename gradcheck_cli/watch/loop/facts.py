@@ -91,6 +91,7 @@ class Facts:
         labels: How many labels there were so far, while all that count are of one class; 0 where they are not.
         label: That class.
         ignored: Labels that the loss leaves out.
+        blocks: Batches so far where each holds one class, and the classes come in blocks; 0 where they do not.
         labelled: Where the loss is called that they are given to.
         holding: Looked at once, when it has stepped a few times.
     """
@@ -140,6 +141,7 @@ class Facts:
     labels: int = 0
     label: int = 0
     ignored: int = 0
+    blocks: int = 0
     labelled: SourceLine | None = None
     holding: Holding | None = None
 

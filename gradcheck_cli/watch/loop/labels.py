@@ -16,6 +16,10 @@ from gradcheck_cli.watch.tape import Backward
 _FUNCTIONS = (F.cross_entropy, F.nll_loss)
 _MODULES = (nn.CrossEntropyLoss, nn.NLLLoss)
 _IGNORED = -100
+_FEW = 8
+"""Labels that are of one class by chance."""
+_TURNS = 4
+"""Batches of a block at least, on average."""
 
 
 class Given(NamedTuple):
@@ -25,32 +29,42 @@ class Given(NamedTuple):
         label: The class.
         count: How many there were so far, along the first dimension: one pixel of an image is as good as another.
         ignored: Those that `ignore_index` leaves out of all.
-        place: The user's line that calls the loss.
     """
 
     label: int
     count: int
     ignored: int
-    place: Place | None
 
 
 class Labels:
-    """Fed with each backward pass before it runs.
+    """Fed with each backward pass before it runs, until a batch holds more than one class.
 
     Labels that the code writes, as those of a contrastive loss, are of classes that no bias stands for: they do not
-    count. Nothing is read any more once two classes were seen.
+    count.
 
     Attributes:
         given: What was given so far, all of one class; None where there was nothing, or more than one.
+        place: The user's line that calls the loss.
     """
 
     def __init__(self) -> None:
         self.given: Given | None = None
-        self._varied = False
+        self.place: Place | None = None
+        self._mixed = False
+        self._batches = self._changes = 0
+        self._last: int | None = None
+
+    @property
+    def blocks(self) -> int:
+        """Batches of one class each, where classes follow each other in blocks; 0 where they do not.
+
+        A discriminator is given its two classes by turns.
+        """
+        return self._batches if 0 < _TURNS * self._changes <= self._batches else 0
 
     def began(self, backward: Backward) -> None:
         """A backward pass is about to run: what leads to its loss is still there."""
-        if self._varied:
+        if self._mixed:
             return
         with untouched():
             found = list(_over_classes(backward))
@@ -65,10 +79,17 @@ class Labels:
         if not kept.numel():
             return
         label, most = int(kept.min()), int(kept.max())
-        if label != most or (was is not None and was.label != label):
-            self._varied, self.given = True, None
+        if label != most:
+            self._mixed, self.given, self._batches = True, None, 0
             return
-        self.given = Given(label, (was.count if was else 0) + min(labels.shape[0], kept.numel()), ignored, place)
+        self.place = place
+        self._batches += kept.numel() >= _FEW
+        self._changes += self._last not in (None, label)
+        self._last = label
+        if self._changes:
+            self.given = None
+            return
+        self.given = Given(label, (was.count if was else 0) + min(labels.shape[0], kept.numel()), ignored)
 
 
 def _over_classes(backward: Backward) -> Iterator[tuple[Entry, Tensor, int]]:

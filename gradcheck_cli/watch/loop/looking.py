@@ -185,7 +185,8 @@ class Looking:
             labels=given.count if given else 0,
             label=given.label if given else 0,
             ignored=given.ignored if given else 0,
-            labelled=line_of(given.place) if given else None,
+            blocks=self._labels.blocks,
+            labelled=line_of(self._labels.place),
             holding=self._holding(attempt, held, backwards),
         )
 

@@ -12,6 +12,8 @@ ROW = 3
 """Updates in a row after which what is done at each of them is how the loop is written, and no accident."""
 LONG_ROW = 8
 """The same for what a few steps may do on purpose: seeds, restarts, modes."""
+BATCHES = 20
+"""Batches of one class each after which data is known to come class by class."""
 MANY = 4000
 """Labels of one class after which a rare class would have been seen, were it one of a thousand (98 times of 100)."""
 
@@ -209,6 +211,17 @@ def one_class(facts: Facts) -> Shown | None:
     )
 
 
+def in_blocks(facts: Facts) -> Shown | None:
+    """Batches of one class each, one class after the other."""
+    if facts.blocks < BATCHES:
+        return None
+    return shown(
+        f"each of the {facts.blocks} batches so far holds one class, and the classes come one after the other",
+        facts.labelled,
+        batches=facts.blocks,
+    )
+
+
 def remade(facts: Facts) -> Shown | None:
     """A new optimiser for every update."""
     if not facts.remade or not facts.remembers or facts.own_step > 1:
@@ -246,6 +259,7 @@ BY_ROW: tuple[tuple[str, int, Shows], ...] = (
     ("GC674", ROW, of_another_loss),
     ("GC676", ROW, starts_over),
     ("GC678", LONG_ROW, one_class),
+    ("GC679", ROW, in_blocks),
 )
 """Rules that hold at consecutive updates: the code, how many, and what shows it."""
 NOT_ONE_OPTIMIZERS = frozenset(("GC666",))

@@ -1299,3 +1299,23 @@ def fixed_labels_of_a_contrastive_loss(steps: int) -> None:
         optimizer.zero_grad()
         F.cross_entropy(torch.cat([positive, codes @ others.T], 1), torch.zeros(400, dtype=torch.long)).backward()
         optimizer.step()
+
+
+def _batch_by_batch(steps: int, kind: Callable[[int], int]) -> None:
+    model = net(8, 16, 3)
+    optimizer = SGD(model.parameters(), lr=0.05)
+    for place, (x, _) in enumerate(batches(2 * steps)):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x + kind(place)), torch.full((16,), kind(place))).backward()
+        optimizer.step()
+
+
+@ill("GC679")
+def sorted_and_not_shuffled(steps: int) -> None:
+    _batch_by_batch(steps, lambda place: place // 8 % 3)
+
+
+@well
+def classes_by_turns(steps: int) -> None:
+    """As a discriminator is trained."""
+    _batch_by_batch(steps, lambda place: place % 2)
