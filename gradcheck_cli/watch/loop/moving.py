@@ -56,7 +56,6 @@ class Moving:
             self.moved = not _alike(_parts(parameters, whole=self._whole), self._before)
             self._ever = self._ever or self.moved
 
-
     def _is_over(self, number: int, parameters: Sequence[Tensor]) -> bool:
         strided = [p for p in parameters if p.layout is torch.strided]
         if number < 2 or self._mover is None or len(strided) != len(self._first):
