@@ -153,12 +153,12 @@ class Cut:
 class Severed(NamedTuple):
     """Calls of one module that got no gradient, since what they made was carried on without its graph.
 
-    `count` of its calls made what `op` took out of the graph at `source`, and nothing else of them reaches the loss.
+    `calls` of its calls made what `op` took out of the graph at `source`, and nothing else of them reaches the loss.
     """
 
     module: int
     op: str
-    count: int
+    calls: int
     source: SourceLine | None
 
 

@@ -1,4 +1,4 @@
-"""GC650 to GC679: faults of the loop. The calls show them, so that a row holds no check of a step, and no threshold."""
+"""GC650 to GC681: faults of the loop. The calls show them, so that a row holds no check of a step, and no threshold."""
 
 from __future__ import annotations
 
@@ -356,6 +356,30 @@ LOOP = (
         What one block teaches the next one takes back: the loss falls within a block and jumps at its end, and the
         last class wins. Mostly the data is sorted and the loader does not shuffle. A discriminator that is given real
         and false batches by turns is as it should be.
+        """,
+    ),
+    _fault(
+        "GC680",
+        "targets-change-nothing",
+        Severity.ERROR,
+        "wrong-loss",
+        """The loss of a step, taken again with other targets, is the same to the last bit.
+
+        The term that compares them is multiplied by 0, or a mask leaves nothing of it, so that what is learned is what
+        the other terms ask for. The targets of all losses of the step are changed at once, so that a term
+        whose weight still grows from 0 beside another one is as it should be.
+        """,
+    ),
+    _fault(
+        "GC681",
+        "matches-itself",
+        Severity.ERROR,
+        "trivial-minimum",
+        """The loss holds outputs of one model against each other, and nothing else enters it.
+
+        It is exactly 0 where all outputs are alike, which is where training goes: codes of different samples become
+        one. Something has to keep them apart: other samples of the batch, their spread, a decoder, or a side that
+        gets no gradient, as a target network's and that of a stopped branch.
         """,
     ),
 )

@@ -24,17 +24,17 @@ def severed_calls(evidence: Evidence) -> Diagnoses:
     """
     for cut in evidence.measurement.severed:
         calls = evidence.measurement.modules[cut.module].calls
-        if cut.count < _FEWEST or cut.count != calls - 1:
+        if cut.calls < _FEWEST or cut.calls != calls - 1:
             continue
         layer = evidence.graph.path_of(cut.module)
         yield Diagnosis(
             layers=(layer,),
             cause="graph-cut",
             message=f"only the last of {calls} calls of `{layer}` gets a gradient: `{cut.op}` takes what the "
-            f"{counted(cut.count, 'call')} before it carry on out of the graph",
+            f"{counted(cut.calls, 'call')} before it carry on out of the graph",
             why="what came before the last call cannot be learned from; between batches is where a state is cut",
             op=cut.op,
             source=cut.source,
-            numbers={"calls": calls, "severed": cut.count},
+            numbers={"calls": calls, "severed": cut.calls},
             doubt=About.WHOLE,
         )

@@ -22,6 +22,8 @@ class Holding:
             they were initialised.
         twins: As many of those that no optimiser holds as have the shapes of held ones that were never reached.
         only_the_top: Whether the optimiser holds nothing but the last module of a model of several.
+        ignored_target: The line of a loss that is the same to the last bit with other targets, where all losses are.
+        matched_itself: The line of a loss of nothing but outputs of one model, which is 0 where these are all alike.
         frozen_top: The last module of the model, where it is as it was initialised and takes no gradient, while what
             lies below it learns; "" else.
     """
@@ -35,6 +37,8 @@ class Holding:
     twins: int = 0
     only_the_top: bool = False
     frozen_top: str = ""
+    ignored_target: SourceLine | None = None
+    matched_itself: SourceLine | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,11 +11,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.entries import Data, Entry
 from gradcheck_cli.watch.loop.facts import Holding
+from gradcheck_cli.watch.loop.losses import ignored_targets, matches_itself
 from gradcheck_cli.watch.loop.moving import is_held, parts_of_one
 from gradcheck_cli.watch.naming import Roots
-from gradcheck_cli.watch.replay import model_of
+from gradcheck_cli.watch.replay import line_of, model_of
 from gradcheck_cli.watch.tape import Backward
 
 _FEWEST = 64
@@ -36,6 +39,12 @@ class Asked(Protocol):
 
     def leads_through(self, backward: Backward, parameter: Tensor) -> bool:
         """Whether no parameter gets a gradient where this one is 0."""
+
+    def ignores(self, backward: Backward, targets: list[Data]) -> bool:
+        """Whether the loss is the same to the last bit with other targets."""
+
+    def needs_nothing(self, backward: Backward, parameter: Tensor) -> bool:
+        """Whether the loss is above 0, and exactly 0 where this parameter is 0."""
 
 
 class Holdings:
@@ -123,6 +132,8 @@ class Holdings:
                 unheld=_names([p for p in free.values() if is_fresh(p) or id(p) in hidden], names),
                 twins=twins,
                 only_the_top=_is_the_top(model, [p for p in held.values() if id(p) in reached]),
+                ignored_target=_line_of(ignored_targets(backwards[-1], self._asked)),
+                matched_itself=_line_of(matches_itself(backwards[-1], self._asked)),
                 frozen_top=self._frozen_top(backwards, reached & held.keys(), names),
             )
 
@@ -157,6 +168,10 @@ class Holdings:
                 name = next((n for n, p in entry.call.named_parameters() if p is weights[0]), "the last layer")
                 return names.get(id(weights[0]), name).rpartition(".")[0] or name
         return ""
+
+
+def _line_of(entry: Entry | None) -> SourceLine | None:
+    return None if entry is None else line_of(entry.place)
 
 
 def nodes_below(roots: Iterable[Tensor | None]) -> Iterator[Any]:

@@ -27,12 +27,12 @@ class Given(NamedTuple):
 
     Attributes:
         label: The class.
-        count: How many there were so far, along the first dimension: one pixel of an image is as good as another.
+        seen: How many there were so far, along the first dimension: one pixel of an image is as good as another.
         ignored: Those that `ignore_index` leaves out of all.
     """
 
     label: int
-    count: int
+    seen: int
     ignored: int
 
 
@@ -89,7 +89,7 @@ class Labels:
         if self._changes:
             self.given = None
             return
-        self.given = Given(label, (was.count if was else 0) + min(labels.shape[0], kept.numel()), ignored)
+        self.given = Given(label, (was.seen if was else 0) + min(labels.shape[0], kept.numel()), ignored)
 
 
 def _over_classes(backward: Backward) -> Iterator[tuple[Entry, Tensor, int]]:

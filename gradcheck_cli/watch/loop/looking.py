@@ -182,7 +182,7 @@ class Looking:
             rated_times=rated.times if rated else 0,
             rated_other=self._rated_other(optimizer, held),
             remade=self._remade(attempt, held),
-            labels=given.count if given else 0,
+            labels=given.seen if given else 0,
             label=given.label if given else 0,
             ignored=given.ignored if given else 0,
             blocks=self._labels.blocks,

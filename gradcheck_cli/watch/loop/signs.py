@@ -327,6 +327,24 @@ def frozen_top(facts: Facts, holding: Holding) -> Shown | None:
     )
 
 
+def ignores_targets(facts: Facts, holding: Holding) -> Shown | None:
+    """Other targets leave the loss as it is."""
+    if holding.ignored_target is None:
+        return None
+    return shown("with other targets the loss is the same to the last bit: they change nothing", holding.ignored_target)
+
+
+def matches_itself(facts: Facts, holding: Holding) -> Shown | None:
+    """One answer for all is the loss's minimum, and nothing in it says otherwise."""
+    if holding.matched_itself is None:
+        return None
+    return shown(
+        "the loss holds outputs of one model against each other and nothing else: with the same output for every "
+        "sample it is exactly 0",
+        holding.matched_itself,
+    )
+
+
 Holds = Callable[[Facts, Holding], "Shown | None"]
 BY_HOLDING: tuple[tuple[str, Holds], ...] = (
     ("GC668", stale),
@@ -334,6 +352,8 @@ BY_HOLDING: tuple[tuple[str, Holds], ...] = (
     ("GC670", without_gradient),
     ("GC671", frozen_top),
     ("GC677", made_for_nothing),
+    ("GC680", ignores_targets),
+    ("GC681", matches_itself),
 )
 """Rules about which parameters take part."""
 

@@ -1319,3 +1319,73 @@ def sorted_and_not_shuffled(steps: int) -> None:
 def classes_by_turns(steps: int) -> None:
     """As a discriminator is trained."""
     _batch_by_batch(steps, lambda place: place % 2)
+
+
+# ---------------------------------------------------------------- what a loss is made of
+
+
+@ill("GC680")
+def mask_leaves_nothing(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        output, mask = model(x), (y > 2).float()
+        optimizer.zero_grad()
+        ((mask * F.mse_loss(output, y, reduction="none")).mean() + 0.1 * output.square().mean()).backward()
+        optimizer.step()
+
+
+@ill("GC680")
+def term_is_multiplied_by_nothing(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        output = model(x)
+        optimizer.zero_grad()
+        (0.0 * F.mse_loss(output, y) + (output - 1).square().mean()).backward()
+        optimizer.step()
+
+
+@well
+def weight_grows_from_nothing(steps: int) -> None:
+    model, optimizer = small()
+    for place, (x, y) in enumerate(batches(steps)):
+        output, weight = model(x), max(0.0, (place - 8) / steps)
+        optimizer.zero_grad()
+        (F.mse_loss(output, y) + weight * F.l1_loss(output, 2 * y)).backward()
+        optimizer.step()
+
+
+def _views(steps: int, compare: Callable[[nn.Module, Tensor, Tensor], Tensor]) -> None:
+    encoder = net(8, 16, 4)
+    optimizer = SGD(encoder.parameters(), lr=0.01)
+    for x, _ in batches(steps):
+        loss = compare(encoder, x + 0.1 * torch.randn_like(x), x + 0.1 * torch.randn_like(x))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+@ill("GC681")
+def two_views_and_nothing_else(steps: int) -> None:
+    _views(steps, lambda encoder, a, b: (encoder(a) - encoder(b)).square().sum(1).mean())
+
+
+@well
+def spread_is_kept(steps: int) -> None:
+    def compare(encoder: nn.Module, a: Tensor, b: Tensor) -> Tensor:
+        one, other = encoder(a), encoder(b)
+        return (one - other).square().sum(1).mean() + torch.relu(1 - (one.var(0) + 1e-4).sqrt()).mean()
+
+    _views(steps, compare)
+
+
+@well
+def one_side_is_stopped(steps: int) -> None:
+    _views(steps, lambda encoder, a, b: (encoder(a) - encoder(b).detach()).square().sum(1).mean())
+
+
+@well
+def others_are_pushed_away(steps: int) -> None:
+    def compare(encoder: nn.Module, a: Tensor, b: Tensor) -> Tensor:
+        return F.cross_entropy(encoder(a) @ encoder(b).T, torch.arange(len(a)))
+
+    _views(steps, compare)
