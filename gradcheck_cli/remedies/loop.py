@@ -50,7 +50,7 @@ REMEDIES = (
     remedy(
         "keep-apart",
         "give the loss something that keeps outputs apart",
-        "Other samples of the batch as negatives, a term for the spread of the outputs, or a side that gets no gradient "
+        "Other samples of the batch as negatives, a term for the spread of the outputs, or a side without a gradient "
         "behind a predictor.",
         "loss = F.cross_entropy(a @ b.T / 0.1, torch.arange(len(a)))  # a, b: normalised codes of two views",
         unless="where a decoder or labels keep them apart already",

@@ -331,7 +331,7 @@ REMEDIES = (
         source="PyTorch docs, torch.nn.CrossEntropyLoss, ignore_index: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
         causes="saturated-loss:2 non-differentiable-op:3 masked-loss:2 empty-reduction:2 saturated-output:5 "
-        "inf-in-loss:2",
+        "inf-in-loss:2 not-in-loss:3 wrong-loss:2",
     ),
     remedy(
         "shape-fix",

@@ -365,9 +365,9 @@ LOOP = (
         "wrong-loss",
         """The loss of a step, taken again with other targets, is the same to the last bit.
 
-        The term that compares them is multiplied by 0, or a mask leaves nothing of it, so that what is learned is what
-        the other terms ask for. The targets of all losses of the step are changed at once, so that a term
-        whose weight still grows from 0 beside another one is as it should be.
+        The term that compares them is multiplied by 0, or a mask leaves nothing of it, so that what is learned is
+        what the other terms ask for. The targets of all losses of the step are changed at once, so that a term whose
+        weight still grows from 0 beside another one is as it should be.
         """,
     ),
     _fault(
