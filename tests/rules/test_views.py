@@ -39,6 +39,11 @@ def test_a_view_that_swaps_sizes_is_an_error(name: str) -> None:
     assert found(lambda x: getattr(x, name)(5, 8, 4)) == [("wrong-dim", Severity.ERROR)]
 
 
+def test_sizes_that_divide_each_other_may_be_heads() -> None:
+    """(8, 16) is (16, 8) as well where 16 is split into 2 heads of 8 that join the first 8: a suspicion."""
+    assert found(lambda x: x.view(16, 8, 4), X.repeat(1, 4, 1)[:, :16].contiguous()) == [("wrong-dim", Severity.NOTE)]
+
+
 @pytest.mark.parametrize(
     "turned",
     [
