@@ -50,7 +50,7 @@ class Labels:
     def __init__(self) -> None:
         self.given: Given | None = None
         self.place: Place | None = None
-        self._mixed = False
+        self._over = self._is_known = False
         self._batches = self._changes = 0
         self._last: int | None = None
 
@@ -64,12 +64,13 @@ class Labels:
 
     def began(self, backward: Backward) -> None:
         """A backward pass is about to run: what leads to its loss is still there."""
-        if self._mixed:
+        if self._over:
             return
         with untouched():
-            found = list(_over_classes(backward))
-            if found and _has_bias(backward):
-                for entry, labels, ignore in found:
+            for entry, labels, ignore in _over_classes(backward):
+                if not self._is_known:
+                    self._over, self._is_known = not _has_bias(backward), True  # a walk of the graph, once
+                if not self._over:
                     self._take(labels, ignore, entry.place)
 
     def _take(self, labels: Tensor, ignore: int, place: Place | None) -> None:
@@ -80,7 +81,7 @@ class Labels:
             return
         label, most = int(kept.min()), int(kept.max())
         if label != most:
-            self._mixed, self.given, self._batches = True, None, 0
+            self._over, self.given, self._batches = True, None, 0
             return
         self.place = place
         self._batches += kept.numel() >= _FEW
