@@ -9,12 +9,15 @@ from torch import Tensor
 
 from gradcheck_cli.runtime.norms import Scalar, dense, extreme, norm
 
+_SAME = 1e-5
+"""Share of the largest element by which rows of a gradient that are equal in theory differ: kernels add in parts."""
+
 
 class GradientFigures(NamedTuple):
     """The figures of one gradient, possibly still on its device.
 
     `zeros` counts elements that are exactly 0; `active_weight` is the norm of the weight's rows whose
-    gradient is not all zero.
+    gradient is not all zero. `copies` is 1 where all rows of the weight are one, and all of a gradient that is not 0.
     """
 
     norm: Scalar
@@ -23,6 +26,7 @@ class GradientFigures(NamedTuple):
     nan: Scalar
     inf: Scalar
     active_weight: Scalar | None
+    copies: Scalar
 
 
 def figures(parameter: Tensor, gradient: Tensor) -> GradientFigures:
@@ -32,7 +36,8 @@ def figures(parameter: Tensor, gradient: Tensor) -> GradientFigures:
     finite = not isinstance(length, float) or length < float("inf")
     nan, inf = (0.0, 0.0) if finite and isinstance(length, float) else _nonfinite(values)
     zeros: Scalar = parameter.numel() - torch.count_nonzero(values)
-    return GradientFigures(length, largest, zeros, nan, inf, _active_weight(parameter, gradient, zeros))
+    active = _active_weight(parameter, gradient, zeros)
+    return GradientFigures(length, largest, zeros, nan, inf, active, _copies(parameter, values, largest))
 
 
 def _nonfinite(values: Tensor) -> tuple[Scalar, Scalar]:
@@ -51,3 +56,14 @@ def _active_weight(parameter: Tensor, gradient: Tensor, zeros: Scalar) -> Scalar
     if parameter.device.type == "cpu":
         return norm(rows[active])
     return norm(torch.where(active.unsqueeze(1), rows, torch.zeros_like(rows)))
+
+
+def _copies(parameter: Tensor, gradient: Tensor, largest: Scalar) -> Scalar:
+    """Units that start alike and are told the same stay copies of each other."""
+    weight = parameter.detach()
+    if weight.dim() < 2 or weight.shape[0] < 2 or not weight.numel() or gradient.shape != weight.shape:
+        return 0.0
+    if not torch.equal(weight[0], weight[1]):  # which settles it nearly always, at no cost
+        return 0.0
+    spread = (gradient - gradient[:1]).abs().max()
+    return ((weight == weight[:1]).all() & (spread <= _SAME * largest) & (spread < largest)).float()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from gradcheck_cli.names import listing
 from gradcheck_cli.probe import lenses
@@ -26,8 +28,11 @@ from gradcheck_cli.records.measurement import (
     ModuleMeasurement,
     Op,
     ParameterMeasurement,
+    Severed,
+    Swap,
 )
 from gradcheck_cli.records.ops import LEAF
+from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import Derived, Pass
 from gradcheck_cli.records.term import Term
 from gradcheck_cli.runtime import tensors
@@ -106,6 +111,8 @@ def settled(seen: Observed) -> Measurement:
         heads=seen.heads,
         comparisons=seen.tracer.comparisons.settled(seen.position, seen.sources.line),
         terms=_terms(seen),
+        severed=_severed(seen),
+        swaps=_swaps(seen),
     )
 
 
@@ -147,7 +154,7 @@ def _parameters(seen: Observed, radii: Mapping[int, float | None]) -> tuple[Para
     modules = {path: i for i, (path, _) in enumerate(seen.tracer.modules)}
     numbers = iter(settle([s for parameter, _ in named.values() for s in _scalars(seen, parameter)]))
     return tuple(
-        _parameter(seen, parameter, names, modules, ops.get(key), [next(numbers) for _ in range(7)], radii.get(key))
+        _parameter(seen, parameter, names, modules, ops.get(key), [next(numbers) for _ in range(8)], radii.get(key))
         for key, (parameter, names) in named.items()
     )
 
@@ -165,9 +172,10 @@ def _scalars(seen: Observed, parameter: Tensor) -> list[Scalar]:
     measured = seen.figures.get(id(parameter))
     weight = seen.weights[id(parameter)]
     if measured is None:
-        return [weight, weight, 0.0, 0.0, 0.0, 0.0, 0.0]
+        return [weight, weight, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     active = weight if measured.active_weight is None else measured.active_weight
-    return [weight, active, measured.norm, measured.extreme, measured.zeros, measured.nan, measured.inf]
+    of_gradient = [measured.norm, measured.extreme, measured.zeros, measured.nan, measured.inf, measured.copies]
+    return [weight, active, *of_gradient]
 
 
 def _modules(seen: Observed) -> tuple[ModuleMeasurement, ...]:
@@ -234,6 +242,21 @@ def _cuts(seen: Observed) -> tuple[Cut, ...]:
     return (*_derived(seen, numbers, learns), *cuts.values())
 
 
+def _severed(seen: Observed) -> tuple[Severed, ...]:
+    reached = set(seen.graph.nodes)
+    counts: Counter[tuple[int, str, SourceLine | None]] = Counter()
+    for raw in seen.tracer.cuts:
+        if raw.op in ("detach", "data") and raw.used and raw.node is not None and raw.node not in reached:
+            maker = seen.tracer.module_at(raw.node._sequence_nr())
+            counts[maker, raw.op, seen.sources.line(raw.place)] += maker >= 0
+    return tuple(Severed(module, op, count, source) for (module, op, source), count in counts.items() if count)
+
+
+def _swaps(seen: Observed) -> tuple[Swap, ...]:
+    places = seen.tracer.swaps.items()
+    return tuple(Swap(before, after, op, seen.sources.line(place)) for (before, after, op), place in places)
+
+
 def _derived(seen: Observed, numbers: Mapping[int, int], learns: set[int]) -> Iterator[Cut]:
     """Parameters that were made of others when the model was built, where the copy learns and they do not."""
     modules = {path: i for i, (path, _) in enumerate(seen.tracer.modules)}
@@ -287,7 +310,7 @@ def _parameter(
     numbers: list[float],
     radius: float | None,
 ) -> ParameterMeasurement:
-    weight, active, length, largest, zeros, nan, inf = numbers
+    weight, active, length, largest, zeros, nan, inf, copies = numbers
     has_gradient = id(parameter) in seen.figures
     return ParameterMeasurement(
         names=tuple(names),
@@ -306,6 +329,7 @@ def _parameter(
         active_weight_norm=active,
         weight_nonfinite=0 if weight < float("inf") else _nonfinite(parameter),
         spectral_radius=radius,
+        copies=bool(copies),
     )
 
 
@@ -326,6 +350,7 @@ def _module(seen: Observed, index: int, norms: list[float], position: Mapping[An
         output_rms=total / numel**0.5 if numel else None,
         output_ops=tuple(position[o.node] for o in outputs if o.node in position),
         training=module.training,
+        dropped=module.p if isinstance(module, _DropoutNd) and module.training else 0.0,
         built=seen.built_at(index) if not seen.tracer.calls[index] else -1,
     )
 

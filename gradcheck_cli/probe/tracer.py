@@ -47,6 +47,7 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib"
 _LAST_FED = 4
 """Frozen layers whose input is kept until the forward pass is over: predictions are made by the last ones."""
 
+_VIEWS = frozenset(("view", "reshape"))
 LOOKING_ON = ("__torch_function__", "__torch_dispatch__", "apply", "tapped")
 """Functions of the probe's, and of the watcher's, that stand between the user's code and an op."""
 
@@ -67,6 +68,7 @@ class Tracer(TorchFunctionMode):
         self.calls: list[int] = []
         self.outputs: dict[int, list[_Output]] = {}
         self.cuts: list[RawCut] = []
+        self.swaps: dict[tuple[tuple[int, ...], tuple[int, ...], str], Place | None] = {}
         self.comparisons = Comparisons()
         self.terms = Terms()
         self._state = state
@@ -179,6 +181,8 @@ class Tracer(TorchFunctionMode):
             self.comparisons.note(name, args, kwargs, result, lambda: self._frames.user_place(sys._getframe()))
         if self._root is not None and name in JOINING_CALLS:
             self.terms.note(name, args, kwargs or {}, result)
+        if name in _VIEWS:
+            self._note_swap(name, args, result)
         if name in PRODUCT_CALLS:
             self._products.append((before, after))
             self._shapes.append(_shape_of_first(args))
@@ -203,6 +207,12 @@ class Tracer(TorchFunctionMode):
             fed, weight = args[:2]
             if not weight.requires_grad and name not in CONVOLUTION_CALLS:  # whose input is kept in any case
                 self._fed.append((len(self._products) - 1, fed, fed._version))
+
+    def _note_swap(self, name: str, args: tuple[Any, ...], result: Any) -> None:
+        """Sizes that stand in another order than before, of three or more: of two, pairs may be put together."""
+        before, after = _shape_of_first(args), tuple(result.shape)
+        if before != after and _are_swapped(before, after) and args[0].is_contiguous():
+            self.swaps.setdefault((before, after, name), self._frames.user_place(sys._getframe(1)))
 
     def _before_custom_function(self) -> None:
         self._place_events.append((_get_sequence_nr(), self._frames.user_place(sys._getframe())))
@@ -368,6 +378,11 @@ class Tracer(TorchFunctionMode):
 def _shape_of_first(args: tuple[Any, ...]) -> tuple[int, ...]:
     first = args[0] if args else None
     return tuple(first.shape) if type(first) is Tensor and not first.is_nested else ()
+
+
+def _are_swapped(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    one, other = ([size for size in shape if size > 1] for shape in (before, after))
+    return len(one) > 2 and one != other and sorted(one) == sorted(other)
 
 
 class RawCut:

@@ -68,6 +68,7 @@ _GROUPS: Mapping[str, Mapping[str, str]] = {
         "wrong-loss": "The loss does not fit the output or the task.",
         "missing-log": "The loss takes log-probabilities and is given probabilities.",
         "unbounded-loss": "The loss has no floor, so that training runs away along it.",
+        "trivial-minimum": "The loss is least where all outputs are alike, and nothing keeps them apart.",
         "broadcast": "Shapes that broadcast compare every output with every target.",
         "label-range": "Labels or targets lie outside what the output can be.",
         "constant-target": "All targets of the batch are the same.",

@@ -53,7 +53,8 @@ class ParameterMeasurement:
     `names` holds every name of a tied parameter; `module` is the index of the module that owns the
     first. `op` is the index of its leaf among the ops, or None where no path from the loss reaches it.
     `active_weight_norm` counts only the rows whose gradient is not exactly zero (embeddings).
-    `spectral_radius` is that of a square weight used at eight steps or more, None for any other.
+    `spectral_radius` is that of a square weight used at eight steps or more, None for any other. `copies` says whether
+    all rows of a weight are one and the same, and all rows of its gradient, which is not 0.
     """
 
     names: tuple[str, ...]
@@ -72,6 +73,7 @@ class ParameterMeasurement:
     active_weight_norm: float
     weight_nonfinite: int = 0
     spectral_radius: float | None = None
+    copies: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +82,8 @@ class ModuleMeasurement:
 
     `path` is its dotted name ("" for the root). `calls` counts its forward passes; `output_rms` is the RMS of its
     floating outputs, `output_ops` the indexes of the ops that made them. `built` is the index into
-    `Measurement.sources` of the line that built it, -1 where that was not seen.
+    `Measurement.sources` of the line that built it, -1 where that was not seen. `dropped` is the share that dropout
+    in train mode puts to 0.
     """
 
     path: str
@@ -90,6 +93,7 @@ class ModuleMeasurement:
     output_ops: tuple[int, ...]
     training: bool = True
     built: int = -1
+    dropped: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,6 +148,27 @@ class Cut:
     parameters: tuple[int, ...]
     used: bool
     leaf: bool = False
+
+
+class Severed(NamedTuple):
+    """Calls of one module that got no gradient, since what they made was carried on without its graph.
+
+    `calls` of its calls made what `op` took out of the graph at `source`, and nothing else of them reaches the loss.
+    """
+
+    module: int
+    op: str
+    calls: int
+    source: SourceLine | None
+
+
+class Swap(NamedTuple):
+    """A view that gives a tensor the same sizes in another order, and leaves its elements where they are."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    op: str
+    source: SourceLine | None
 
 
 class Element(NamedTuple):
@@ -323,6 +348,8 @@ class Measurement:
     heads: tuple[Head, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     terms: tuple[Term, ...] = ()
+    severed: tuple[Severed, ...] = ()
+    swaps: tuple[Swap, ...] = ()
     origin: Origin | None = None
     entry: Entry | None = None
     stopped: str = ""

@@ -268,6 +268,9 @@ class Thresholds:
     idle_share: float = _fixed(
         "GC409", 0.25, "share", "Share of all weights that modules which are never called hold at least, to be odd."
     )
+    dropped_share: float = _fixed(
+        "GC220", 0.8, "share", "Share that dropout puts to 0, from which on its noise is twice the signal."
+    )
     dead_units: float = _fixed("GC403", 8, "units", "Of fewer a share says nothing.")
     constant_passes: float = _fixed(
         "GC404", 1e-3, "ratio", "What rounding leaves at most of a gradient that is 0 by algebra."

@@ -48,6 +48,16 @@ REMEDIES = (
         causes="stale-optimizer:1",
     ),
     remedy(
+        "keep-apart",
+        "give the loss something that keeps outputs apart",
+        "Other samples of the batch as negatives, a term for the spread of the outputs, or a side without a gradient "
+        "behind a predictor.",
+        "loss = F.cross_entropy(a @ b.T / 0.1, torch.arange(len(a)))  # a, b: normalised codes of two views",
+        unless="where a decoder or labels keep them apart already",
+        source="Bardes, Ponce and LeCun 2022, VICReg, arXiv:2105.04906; Chen and He 2021, SimSiam, arXiv:2011.10566",
+        causes="trivial-minimum:1",
+    ),
+    remedy(
         "unfreeze",
         "thaw what is new, after the freezing",
         "Freezing all and then replacing the head leaves the head free; in the other order it is frozen too.",

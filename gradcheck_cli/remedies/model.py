@@ -52,7 +52,7 @@ REMEDIES = (
         "Deep Feedforward Neural Networks",
         causes="saturating-activation:3 saturated-output:6 softmax-saturation:3 small-init:1 depth:3 "
         "residual-scale:2 large-init:1 dead-relu:3 norm-depth:2 collapsed:3 over-smoothing:4 "
-        "no-residual:3 zero-product:1 dead-surrogate:3 zero-div-zero:5 zero-norm:4",
+        "no-residual:3 zero-product:1 symmetric-init:1 dead-surrogate:3 zero-div-zero:5 zero-norm:4",
         tried=Tried.EDIT,
         never="saturated-output:unreached",
     ),
@@ -253,6 +253,15 @@ REMEDIES = (
         unless="where the loss is that of one answer for another reason: the weights then shrink as a consequence",
         source="Krogh and Hertz 1991, A Simple Weight Decay Can Improve Generalization",
         causes="weight-decay:1",
+    ),
+    remedy(
+        "lower-dropout",
+        "drop less",
+        "p is the share that is put to 0: 0.1 to 0.5. A share that is kept, as other libraries ask for, is 1 - p.",
+        "nn.Dropout(0.1)",
+        unless="where the loss does not fall for another reason: try it with dropout off first",
+        source="Srivastava et al. 2014, Dropout: A Simple Way to Prevent Neural Networks from Overfitting",
+        causes="dropout-too-high:1",
     ),
     remedy(
         "l1",

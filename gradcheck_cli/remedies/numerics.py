@@ -331,7 +331,7 @@ REMEDIES = (
         source="PyTorch docs, torch.nn.CrossEntropyLoss, ignore_index: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
         causes="saturated-loss:2 non-differentiable-op:3 masked-loss:2 empty-reduction:2 saturated-output:5 "
-        "inf-in-loss:2",
+        "inf-in-loss:2 not-in-loss:3 wrong-loss:2",
     ),
     remedy(
         "shape-fix",
@@ -343,6 +343,15 @@ REMEDIES = (
         source="PyTorch docs, broadcasting semantics: https://docs.pytorch.org/docs/stable/notes/broadcasting.html",
         causes="broadcast:1",
         tried=Tried.EDIT,
+    ),
+    remedy(
+        "transpose",
+        "transpose() or permute(), not view()",
+        "view() and reshape() keep the order of the elements: they split and join dimensions, and never swap them.",
+        "x = x.transpose(0, 1)  # (batch, time, channels) to (time, batch, channels)",
+        unless="where a view that was wrong as well is taken back",
+        source="PyTorch docs, tensor views: https://docs.pytorch.org/docs/stable/tensor_view.html",
+        causes="wrong-dim:1",
     ),
     # ---------------------------------------------------------------- data
     remedy(

@@ -1,4 +1,4 @@
-"""GC650 to GC674: faults of the loop. The calls show them, so that a row holds no check of a step, and no threshold."""
+"""GC650 to GC681: faults of the loop. The calls show them, so that a row holds no check of a step, and no threshold."""
 
 from __future__ import annotations
 
@@ -296,6 +296,90 @@ LOOP = (
         The backward pass of a generator goes through the discriminator and leaves a gradient there, which has to be
         cleared before the discriminator's own; so it is with an actor's loss and its critic. Losses that are added
         up before any optimiser steps are as they should be.
+        """,
+    ),
+    _fault(
+        "GC675",
+        "never-stepped",
+        Severity.ERROR,
+        "call-order",
+        """Backward passes reach the parameters of an optimiser, and its step() is never called.
+
+        It stands in a branch that is not taken, counts batches that an epoch never reaches, or was forgotten. Told
+        when the script ends, of parameters that are as they were initialised, that nothing moves, and that no other
+        optimiser trains: gradients of a trained model may be all that is wanted.
+        """,
+    ),
+    _fault(
+        "GC676",
+        "training-starts-over",
+        Severity.ERROR,
+        "call-order",
+        """Again and again the weights are, bit for bit, what they were before the optimiser's first update.
+
+        A copy from the start is put back, as by an average that is applied and never updated, or a checkpoint that is
+        never saved again: nothing is kept of what was learned between. Told at the third time. Where the optimiser is
+        given its old state as well, or a new optimiser is made, each round begins anew on purpose.
+        """,
+    ),
+    _fault(
+        "GC677",
+        "not-in-loss",
+        Severity.ERROR,
+        "not-in-loss",
+        """Much of what the optimiser holds is computed with at every update, and the loss does not depend on it.
+
+        The loss is made of another tensor than the output: of the input itself, of the targets twice, of the wrong
+        one of several outputs. Told of a quarter of all weights or more, that are as they were initialised and got
+        no gradient yet; a head that is not asked is less, and what learns by turns gets its gradient soon.
+        """,
+    ),
+    _fault(
+        "GC678",
+        "one-class",
+        Severity.ERROR,
+        "constant-target",
+        """All labels that the loss has been given since the start are of one class.
+
+        The loss falls to nothing, since a bias alone can learn that, and nothing else is learned. Mostly labels were
+        cut to whole numbers, read from the wrong column, or ignore_index is the number of a real class. Told after
+        four thousand labels, so that a rare class is seen; the fixed labels of a contrastive loss do not count.
+        """,
+    ),
+    _fault(
+        "GC679",
+        "class-by-class",
+        Severity.ERROR,
+        "unshuffled-batches",
+        """Each batch holds one class, and the classes come one after the other.
+
+        What one block teaches the next one takes back: the loss falls within a block and jumps at its end, and the
+        last class wins. Mostly the data is sorted and the loader does not shuffle. A discriminator that is given real
+        and false batches by turns is as it should be.
+        """,
+    ),
+    _fault(
+        "GC680",
+        "targets-change-nothing",
+        Severity.ERROR,
+        "wrong-loss",
+        """The loss of a step, taken again with other targets, is the same to the last bit.
+
+        The term that compares them is multiplied by 0, or a mask leaves nothing of it, so that what is learned is
+        what the other terms ask for. The targets of all losses of the step are changed at once, so that a term whose
+        weight still grows from 0 beside another one is as it should be.
+        """,
+    ),
+    _fault(
+        "GC681",
+        "matches-itself",
+        Severity.ERROR,
+        "trivial-minimum",
+        """The loss holds outputs of one model against each other, and nothing else enters it.
+
+        It is exactly 0 where all outputs are alike, which is where training goes: codes of different samples become
+        one. Something has to keep them apart: other samples of the batch, their spread, a decoder, or a side that
+        gets no gradient, as a target network's and that of a stopped branch.
         """,
     ),
 )

@@ -25,6 +25,7 @@ from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital, Why
 from gradcheck_cli.runtime.passes import forward_pass
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.accumulation import Accumulation
+from gradcheck_cli.watch.entries import Data
 from gradcheck_cli.watch.proof import verify
 from gradcheck_cli.watch.quiet import unheard, without_modes
 from gradcheck_cli.watch.replay import line_of, step_of
@@ -173,12 +174,31 @@ class Diagnosing:
     def depends(self, backward: Backward, parameter: Tensor) -> bool:
         """Whether the loss of a backward pass, taken again, is another one with other values of a parameter."""
         moved = parameter.detach() * 1.5 + 0.5
+        return self._again(backward, lambda step: _loss(step) != _with_values(parameter, moved, lambda: _loss(step)))
 
-        def loss(step: Step) -> float:
-            with preserved(step.target.model, step.batch), torch.no_grad():
-                return float(forward_pass(step).loss)
+    def ignores(self, backward: Backward, targets: Sequence[Data]) -> bool:
+        """Whether the loss of a backward pass, taken again, is the same to the last bit with other targets."""
 
-        return self._again(backward, lambda step: loss(step) != _with_values(parameter, moved, lambda: loss(step)))
+        def ignored(step: Step) -> bool:
+            own, was = [each.tensor for each in targets], _loss(step)
+            try:
+                for each in targets:
+                    each.tensor = reflected(each.tensor)
+                return was == _loss(step_of(backward, self._tape.naming, str(Path.cwd())))
+            finally:
+                for each, tensor in zip(targets, own, strict=True):
+                    each.tensor = tensor
+
+        return self._again(backward, ignored)
+
+    def needs_nothing(self, backward: Backward, parameter: Tensor) -> bool:
+        """Whether the loss of a backward pass, taken again, is above 0, and exactly 0 where this parameter is 0."""
+        nothing = torch.zeros_like(parameter.detach())
+
+        def needs(step: Step) -> bool:
+            return _loss(step) > 0.0 == _with_values(parameter, nothing, lambda: _loss(step))
+
+        return self._again(backward, needs)
 
     def leads_through(self, backward: Backward, parameter: Tensor) -> bool:
         """Whether no parameter gets a gradient, in a backward pass taken again, where this one is 0."""
@@ -316,6 +336,20 @@ def measured(step: Step) -> tuple[float, float]:
         found = torch.autograd.grad(loss, parameters, allow_unused=True) if loss.requires_grad else ()
         norms = [float(torch.linalg.vector_norm(g.float())) for g in found if g is not None]
         return float(loss.detach()), math.hypot(*norms)
+
+
+def _loss(step: Step) -> float:
+    with preserved(step.target.model, step.batch), torch.no_grad():
+        return float(forward_pass(step).loss)
+
+
+def reflected(target: Tensor) -> Tensor:
+    """Other targets in the same range; classes below 0 are left out of a loss, and stay so."""
+    kept = target if target.is_floating_point() else target[target >= 0]
+    if not kept.numel() or target.dtype is torch.bool:
+        return target
+    other = kept.min() + kept.max() - target
+    return other if target.is_floating_point() else torch.where(target < 0, target, other)
 
 
 def _with_values(parameter: Tensor, values: Tensor, asked: Callable[[], float]) -> float:

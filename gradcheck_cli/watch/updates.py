@@ -80,6 +80,7 @@ class Updates:
     Attributes:
         inside: The attempt that is being made, or None: a closure runs inside it.
         seen: Whether there was one yet.
+        restored: How often each optimiser was given a state.
     """
 
     def __init__(self, listener: Listener, is_ours: Callable[[], bool] = lambda: True) -> None:
@@ -87,6 +88,7 @@ class Updates:
         self._next = count()  # one that is gone leaves its number to nobody
         self._numbers: weakref.WeakKeyDictionary[Optimizer, list[int]] = weakref.WeakKeyDictionary()
         self._known: weakref.WeakKeyDictionary[Optimizer, tuple[str, int] | None] = weakref.WeakKeyDictionary()
+        self.restored: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()
         self._scaled: Any = WeakIdKeyDictionary()  # of the scaled loss: the loss, and the scaler
         self._undo: list[Callable[[], None]] = []
         self.inside: Attempt | None = None
@@ -147,6 +149,7 @@ class Updates:
         """A state is given to a copy, or to one that is unpickled; or to one that was there."""
         original(optimizer, *args, **kwargs)
         self._known.setdefault(optimizer, users_line())
+        self.restored[optimizer] = self.restored.get(optimizer, 0) + 1
 
     def _scaling(self, original: Callable[..., Any], scaler: GradScaler, outputs: Any) -> Any:
         returned = original(scaler, outputs)

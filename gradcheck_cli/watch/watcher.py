@@ -395,7 +395,12 @@ class Watcher:
 
     def _ending(self) -> None:
         """The process ends: perhaps by a SystemExit that the script raised, which nothing else tells of."""
-        if os.getpid() != self._process or not self._steps:
+        if os.getpid() != self._process:
+            return
+        if not self._aside:
+            with self._guarded():
+                self._tell_idle()
+        if not self._steps:
             return
         self._tell_of_threads()
         if not (self._aside or self._explained or self._stop):
@@ -408,6 +413,15 @@ class Watcher:
     def _tell_of_threads(self) -> None:
         if self._tape.shared:
             self._session.say("note", text="another thread makes backward passes; it is not watched")
+
+    def _tell_idle(self) -> None:
+        """Tell of optimisers that never stepped; what there was of backward passes is then the run's only step."""
+        for fault in self._looking.idle.found():
+            if not self._steps:
+                self._judge(None)
+            raised = _raised(fault, self._steps, 0)
+            self._alarms.know(raised)
+            self._diagnosing.known(raised, self._steps, fault.line, None)
 
     def _elapsed(self) -> float:
         return perf_counter() - self._began

@@ -89,3 +89,20 @@ def test_a_sparse_gradient_has_the_figures_of_the_same_dense_one() -> None:
 def test_a_complex_gradient_is_measured_by_its_moduli() -> None:
     found = settled(torch.ones(2, dtype=torch.complex64), torch.tensor([3 + 4j, 0j]))
     assert (found["norm"], found["extreme"], found["zeros"]) == (5.0, 5.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("weight", "gradient", "copies"),
+    [
+        (torch.full((3, 4), 0.1), torch.ones(3, 1) * torch.arange(4.0), 1),
+        (torch.full((3, 4), 0.1), torch.ones(3, 1) * torch.arange(4.0) + 1e-6 * torch.eye(3, 4), 1),  # rounding
+        (torch.full((3, 4), 0.1), torch.eye(3, 4), 0),
+        (torch.full((3, 4), 0.1), torch.zeros(3, 4), 0),
+        (torch.eye(3, 4), torch.ones(3, 4), 0),
+        (torch.tensor([[1.0], [1.0], [2.0]]), torch.ones(3, 1), 0),
+        (torch.ones(1, 4), torch.ones(1, 4), 0),
+        (torch.ones(4), torch.ones(4), 0),
+    ],
+)
+def test_rows_are_copies_where_weights_and_gradients_are(weight: Tensor, gradient: Tensor, copies: int) -> None:
+    assert settled(weight, gradient)["copies"] == copies

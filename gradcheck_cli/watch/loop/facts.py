@@ -15,10 +15,15 @@ class Holding:
         held: Parameters of the optimiser that require a gradient.
         reached: Those of them that received one so far.
         cut: Those that never did although the loss depends on them, and that are as they were initialised.
+        aside: Those that never did since the loss does not depend on them, although their modules are called with
+            gradients at every update, and that are as they were initialised; empty where they are few of all.
+        aside_share: Their share of the elements that the optimiser holds.
         unheld: Parameters that received a gradient, that no optimiser holds, that nothing else moves, and that are as
             they were initialised.
         twins: As many of those that no optimiser holds as have the shapes of held ones that were never reached.
         only_the_top: Whether the optimiser holds nothing but the last module of a model of several.
+        ignored_target: The line of a loss that is the same to the last bit with other targets, where all losses are.
+        matched_itself: The line of a loss of nothing but outputs of one model, which is 0 where these are all alike.
         frozen_top: The last module of the model, where it is as it was initialised and takes no gradient, while what
             lies below it learns; "" else.
     """
@@ -26,10 +31,14 @@ class Holding:
     held: int
     reached: int
     cut: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
+    aside_share: float = 0.0
     unheld: tuple[str, ...] = ()
     twins: int = 0
     only_the_top: bool = False
     frozen_top: str = ""
+    ignored_target: SourceLine | None = None
+    matched_itself: SourceLine | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +77,8 @@ class Facts:
         skipped: Whether the GradScaler skips this update.
         moved: Whether its last update moved any parameter; None where that was not looked at.
         reset: Whether its parameters are again, bit for bit, what they were before the last update, which moved them.
+        over: Whether its parameters are again, bit for bit, what they were before its first update, which moved them,
+            and its own state is not that of then.
         evaluates: Whether the model that is trained is in eval mode, with layers to which that matters.
         trained_before: Whether it was in train mode at an update before.
         untouched_norms: Whether it has batch norms that have never seen a batch in train mode.
@@ -81,6 +92,11 @@ class Facts:
             the same parameters.
         remade: Whether it was made since the last update, by the same line as the one before and for the same
             parameters.
+        labels: How many labels there were so far, while all that count are of one class; 0 where they are not.
+        label: That class.
+        ignored: Labels that the loss leaves out.
+        blocks: Batches so far where each holds one class, and the classes come in blocks; 0 where they do not.
+        labelled: Where the loss is called that they are given to.
         holding: Looked at once, when it has stepped a few times.
     """
 
@@ -114,6 +130,7 @@ class Facts:
     skipped: bool = False
     moved: bool | None = None
     reset: bool = False
+    over: bool = False
     evaluates: bool = False
     trained_before: bool = False
     untouched_norms: bool = False
@@ -125,6 +142,11 @@ class Facts:
     rated_times: int = 0
     rated_other: SourceLine | None = None
     remade: bool = False
+    labels: int = 0
+    label: int = 0
+    ignored: int = 0
+    blocks: int = 0
+    labelled: SourceLine | None = None
     holding: Holding | None = None
 
 

@@ -11,15 +11,20 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.entries import Data, Entry
 from gradcheck_cli.watch.loop.facts import Holding
+from gradcheck_cli.watch.loop.losses import ignored_targets, matches_itself
 from gradcheck_cli.watch.loop.moving import is_held, parts_of_one
 from gradcheck_cli.watch.naming import Roots
-from gradcheck_cli.watch.replay import model_of
+from gradcheck_cli.watch.replay import line_of, model_of
 from gradcheck_cli.watch.tape import Backward
 
 _FEWEST = 64
 """Elements from which on a weight tells by its distribution that it was drawn."""
+_MUCH = 0.25
+"""Share of an optimiser's weights that is more than a head that is not asked; that of GC409."""
 _EDGE = 0.05
 """How far the edge of what was drawn from a uniform distribution lies from sqrt(3) sigmas at most, as a share."""
 _UNIT = 0.02
@@ -34,6 +39,12 @@ class Asked(Protocol):
 
     def leads_through(self, backward: Backward, parameter: Tensor) -> bool:
         """Whether no parameter gets a gradient where this one is 0."""
+
+    def ignores(self, backward: Backward, targets: list[Data]) -> bool:
+        """Whether the loss is the same to the last bit with other targets."""
+
+    def needs_nothing(self, backward: Backward, parameter: Tensor) -> bool:
+        """Whether the loss is above 0, and exactly 0 where this parameter is 0."""
 
 
 class Holdings:
@@ -104,6 +115,10 @@ class Holdings:
             idle = [p for key, p in held.items() if key not in reached]
             cut = [p for p in idle if id(p) in used and self._has_not_moved(p) and is_fresh(p)]
             cut = [p for p in cut if not used[id(p)] or (p.numel() > 1 and self._asked.depends(backwards[-1], p))]
+            known = set(map(id, cut))
+            aside = [p for p in idle if used.get(id(p)) and id(p) not in known and self._has_not_moved(p)]
+            share = sum(p.numel() for p in aside) / max(sum(p.numel() for p in held.values()), 1)
+            told = share >= _MUCH and any(map(is_fresh, aside))
             copies = [parts_of_one(p) for key, p in held.items() if key in reached]
             free = {key: p for key, p in free.items() if not self._is_copy(p, copies)}
             shapes = Counter(tuple(p.shape) for p in idle)
@@ -112,9 +127,13 @@ class Holdings:
                 held=len(held),
                 reached=sum(key in reached for key in held),
                 cut=_names(cut, names),
+                aside=_names(aside if told else [], names),
+                aside_share=share,
                 unheld=_names([p for p in free.values() if is_fresh(p) or id(p) in hidden], names),
                 twins=twins,
                 only_the_top=_is_the_top(model, [p for p in held.values() if id(p) in reached]),
+                ignored_target=_line_of(ignored_targets(backwards[-1], self._asked)),
+                matched_itself=_line_of(matches_itself(backwards[-1], self._asked)),
                 frozen_top=self._frozen_top(backwards, reached & held.keys(), names),
             )
 
@@ -149,6 +168,10 @@ class Holdings:
                 name = next((n for n, p in entry.call.named_parameters() if p is weights[0]), "the last layer")
                 return names.get(id(weights[0]), name).rpartition(".")[0] or name
         return ""
+
+
+def _line_of(entry: Entry | None) -> SourceLine | None:
+    return None if entry is None else line_of(entry.place)
 
 
 def nodes_below(roots: Iterable[Tensor | None]) -> Iterator[Any]:

@@ -23,6 +23,8 @@ from gradcheck_cli.watch.loop.calls import Calls, Clip, Line, random_state
 from gradcheck_cli.watch.loop.facts import Facts, Holding
 from gradcheck_cli.watch.loop.gradients import Gradients
 from gradcheck_cli.watch.loop.holdings import Asked, Holdings
+from gradcheck_cli.watch.loop.idle import Idle
+from gradcheck_cli.watch.loop.labels import Labels
 from gradcheck_cli.watch.loop.modes import Modes
 from gradcheck_cli.watch.loop.moving import Moving
 from gradcheck_cli.watch.loop.signs import ROW
@@ -45,6 +47,7 @@ class _Own:
     scaled: int = 0
     batch: Any = None
     seed: Any = None
+    restored: int = 0
     moving: Moving = field(default_factory=Moving)
 
 
@@ -75,6 +78,8 @@ class Looking:
         self._gradients = Gradients(accumulation)
         self._holdings = Holdings(tape.naming, asked)
         self._modes = Modes(self.calls)
+        self._labels = Labels()
+        self.idle = Idle(updates)
         self._own: weakref.WeakKeyDictionary[Optimizer, _Own] = weakref.WeakKeyDictionary()
         self._heard: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
         self._seen = 0
@@ -92,6 +97,7 @@ class Looking:
         """A backward pass is about to run, and the accumulation has been told."""
         self.calls.passes += 1
         self._gradients.began(backward)
+        self._labels.began(backward)
         if backward.kind != "backward" or (backward.why and not backward.rootless):
             self._unsure = self.calls.passes
         if self._seen < _GRAPHS and self._holdings.began(backward, self.calls.scaled):
@@ -100,6 +106,7 @@ class Looking:
     def ended(self, backward: Backward) -> None:
         """It has run."""
         self.calls.order += 1
+        self.idle.ended(backward)
         if self._gradients.ended(backward):
             self._reached_at = self.calls.order
             self._attached = self.calls.passes
@@ -129,6 +136,7 @@ class Looking:
             own.moving.updating(attempt.own_step, held)
         trains = self._modes.of(attempt.number, backwards, held)
         last = line_of(backwards[-1].place) if backwards else None
+        given = self._labels.given
         return Facts(
             step=step,
             optimizer=attempt.number,
@@ -162,6 +170,7 @@ class Looking:
             skipped=attempt.scaler is not None and bool(seen) and not seen[-1].finite,
             moved=own.moving.moved,
             reset=own.moving.reset,
+            over=own.moving.over and not self._restored(own, optimizer),
             evaluates=trains.evaluates,
             trained_before=trains.trained_before,
             untouched_norms=trains.untouched_norms,
@@ -173,12 +182,19 @@ class Looking:
             rated_times=rated.times if rated else 0,
             rated_other=self._rated_other(optimizer, held),
             remade=self._remade(attempt, held),
+            labels=given.seen if given else 0,
+            label=given.label if given else 0,
+            ignored=given.ignored if given else 0,
+            blocks=self._labels.blocks,
+            labelled=line_of(self._labels.place),
             holding=self._holding(attempt, held, backwards),
         )
 
     def updated(self, attempt: Attempt) -> None:
         """The update has been made."""
         own, calls = self._own.setdefault(attempt.optimizer, _Own()), self.calls
+        if attempt.own_step == 1:
+            self.idle.stepping(attempt.optimizer)
         held = list(attempt.parameters())
         with untouched():
             self._gradients.updated(attempt.number, held)
@@ -223,6 +239,11 @@ class Looking:
             return None
         used = state != seeded[1] or any(entry.random for backward in backwards for entry in backward.entries)
         return _line(seeded[2]) if used else None
+
+    def _restored(self, own: _Own, optimizer: Optimizer) -> bool:
+        """Whether the optimiser was given a state as well since this was asked: then all begins anew on purpose."""
+        was, own.restored = own.restored, self._updates.restored.get(optimizer, 0)
+        return own.restored != was
 
     def _rated_other(self, optimizer: Optimizer, held: Sequence[Tensor]) -> SourceLine | None:
         for other, rated in self.calls.rated.items():

@@ -22,16 +22,22 @@ class Moving:
     Attributes:
         moved: Whether its last update moved any of them; None where that was not looked at.
         reset: Whether they are again what they were before the last update, which moved them.
+        over: Whether they are again, bit for bit, what they were before the first update of all, and were not at the
+            last one: put back at every update they are `reset`.
     """
 
     def __init__(self) -> None:
         self.moved: bool | None = None
-        self.reset = False
+        self.reset = self.over = False
         self._before: list[Tensor] = []
-        self._ever = self._whole = False
+        self._first: list[Tensor] = []
+        self._mover: int | None = None  # the first that the first update moved: it tells for all
+        self._ever = self._whole = self._at_first = False
 
     def updating(self, number: int, parameters: Sequence[Tensor]) -> None:
         """Its `number`-th update is about to be made; each parameter has to be the same at every call."""
+        was, self._at_first = self._at_first, self._is_over(number, parameters)
+        self.over = self._at_first and not was
         if number > _LOOKED:
             self._before, self.moved, self.reset = [], None, False
             return
@@ -42,9 +48,22 @@ class Moving:
 
     def updated(self, parameters: Sequence[Tensor]) -> None:
         """It has been made."""
+        if self._before and not self._first:
+            self._first = [part[:_ELEMENTS] for part in self._before]
+            pairs = zip(self._first, _parts(parameters, whole=False), strict=True)
+            self._mover = next((i for i, pair in enumerate(pairs) if not _alike(pair[:1], pair[1:])), None)
         if self._before:
             self.moved = not _alike(_parts(parameters, whole=self._whole), self._before)
             self._ever = self._ever or self.moved
+
+    def _is_over(self, number: int, parameters: Sequence[Tensor]) -> bool:
+        strided = [p for p in parameters if p.layout is torch.strided]
+        if number < 2 or self._mover is None or len(strided) != len(self._first):
+            return False
+        one, mover = self._mover, strided[self._mover]
+        return _alike(_parts([mover], whole=False), self._first[one : one + 1]) and _alike(
+            _parts(strided, whole=False), self._first
+        )
 
 
 def is_held(parameter: Tensor) -> bool:

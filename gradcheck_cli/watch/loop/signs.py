@@ -12,6 +12,10 @@ ROW = 3
 """Updates in a row after which what is done at each of them is how the loop is written, and no accident."""
 LONG_ROW = 8
 """The same for what a few steps may do on purpose: seeds, restarts, modes."""
+BATCHES = 20
+"""Batches of one class each after which data is known to come class by class."""
+MANY = 4000
+"""Labels of one class after which a rare class would have been seen, were it one of a thousand (98 times of 100)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,42 @@ def weights_reset(facts: Facts) -> Shown | None:
     return shown("the weights are back at every step where they were before the update", facts.stepped)
 
 
+def starts_over(facts: Facts) -> Shown | None:
+    """The weights are those of the start again."""
+    if not facts.over:
+        return None
+    return shown(
+        "again and again the weights are, bit for bit, what they were before the first update: "
+        "something copies them back",
+        facts.stepped,
+    )
+
+
+def one_class(facts: Facts) -> Shown | None:
+    """All labels that there ever were are of one class."""
+    if facts.labels < MANY:
+        return None
+    ignored = f", and {facts.ignored:,} others are ignored" if facts.ignored else ""
+    return shown(
+        f"all {facts.labels:,} labels so far are class {facts.label}{ignored}: one answer is right for every sample",
+        facts.labelled,
+        labels=facts.labels,
+        label=facts.label,
+        ignored=facts.ignored,
+    )
+
+
+def in_blocks(facts: Facts) -> Shown | None:
+    """Batches of one class each, one class after the other."""
+    if facts.blocks < BATCHES:
+        return None
+    return shown(
+        f"each of the {facts.blocks} batches so far holds one class, and the classes come one after the other",
+        facts.labelled,
+        batches=facts.blocks,
+    )
+
+
 def remade(facts: Facts) -> Shown | None:
     """A new optimiser for every update."""
     if not facts.remade or not facts.remembers or facts.own_step > 1:
@@ -217,12 +257,15 @@ BY_ROW: tuple[tuple[str, int, Shows], ...] = (
     ("GC666", LONG_ROW, remade),
     ("GC667", ROW, schedules_another),
     ("GC674", ROW, of_another_loss),
+    ("GC676", ROW, starts_over),
+    ("GC678", LONG_ROW, one_class),
+    ("GC679", ROW, in_blocks),
 )
 """Rules that hold at consecutive updates: the code, how many, and what shows it."""
 NOT_ONE_OPTIMIZERS = frozenset(("GC666",))
 """Rules about updates of optimisers that follow each other."""
-NOT_IN_A_ROW = frozenset(("GC653",))
-"""Rules that hold at every second update."""
+NOT_IN_A_ROW = frozenset(("GC653", "GC676"))
+"""Rules that hold at every second update, or at the first ones of rounds."""
 
 
 def stale(facts: Facts, holding: Holding) -> Shown | None:
@@ -261,6 +304,19 @@ def without_gradient(facts: Facts, holding: Holding) -> Shown | None:
     )
 
 
+def made_for_nothing(facts: Facts, holding: Holding) -> Shown | None:
+    """Much of what the optimiser holds is computed at every update, and enters no loss."""
+    if not holding.aside or not holding.reached:
+        return None
+    return shown(
+        f"{_counted(len(holding.aside))} of the optimiser, {holding.aside_share:.0%} of its weights, are computed with "
+        f"at every update, and the loss does not depend on them: {_named(holding.aside)}",
+        facts.backward,
+        parameters=len(holding.aside),
+        share=holding.aside_share,
+    )
+
+
 def frozen_top(facts: Facts, holding: Holding) -> Shown | None:
     """The last module is random and frozen."""
     if not holding.frozen_top:
@@ -271,12 +327,33 @@ def frozen_top(facts: Facts, holding: Holding) -> Shown | None:
     )
 
 
+def ignores_targets(facts: Facts, holding: Holding) -> Shown | None:
+    """Other targets leave the loss as it is."""
+    if holding.ignored_target is None:
+        return None
+    return shown("with other targets the loss is the same to the last bit: they change nothing", holding.ignored_target)
+
+
+def matches_itself(facts: Facts, holding: Holding) -> Shown | None:
+    """One answer for all is the loss's minimum, and nothing in it says otherwise."""
+    if holding.matched_itself is None:
+        return None
+    return shown(
+        "the loss holds outputs of one model against each other and nothing else: with the same output for every "
+        "sample it is exactly 0",
+        holding.matched_itself,
+    )
+
+
 Holds = Callable[[Facts, Holding], "Shown | None"]
 BY_HOLDING: tuple[tuple[str, Holds], ...] = (
     ("GC668", stale),
     ("GC669", without_optimizer),
     ("GC670", without_gradient),
     ("GC671", frozen_top),
+    ("GC677", made_for_nothing),
+    ("GC680", ignores_targets),
+    ("GC681", matches_itself),
 )
 """Rules about which parameters take part."""
 

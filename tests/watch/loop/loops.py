@@ -1056,3 +1056,336 @@ def clears_inside_its_step(steps: int) -> None:
 
         closure()
         optimizer.step(closure)
+
+
+# ---------------------------------------------------------------- optimisers that never step
+
+
+@ill("GC675")
+def steps_in_a_branch(steps: int) -> None:
+    model, optimizer = small()
+    scaler = GradScaler("cpu", enabled=False)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        if scaler.is_enabled():
+            scaler.step(optimizer)
+
+
+@ill("GC675")
+def never_full(steps: int) -> None:
+    """Accumulates over more batches than an epoch has, and clears at the start of each."""
+    model, optimizer = small()
+    for epoch in range(3):
+        optimizer.zero_grad()
+        for place, (x, y) in enumerate(batches(steps // 3, epoch)):
+            (mse(model, x, y) / 64).backward()
+            if (place + 1) % 64 == 0:
+                optimizer.step()
+
+
+@ill("GC675")
+def second_never_steps(steps: int) -> None:
+    body, head = net(8, 16, 8), net(8, 1)
+    of_body, of_head = SGD(body.parameters(), lr=0.05), SGD(head.parameters(), lr=0.05)
+    for x, y in batches(steps):
+        of_body.zero_grad()
+        of_head.zero_grad()
+        F.mse_loss(head(body(x)), y).backward()
+        of_head.step()
+
+
+@well
+def accumulates_all(steps: int) -> None:
+    """One update at the very end."""
+    model, optimizer = small()
+    for x, y in batches(steps):
+        (mse(model, x, y) / steps).backward()
+    optimizer.step()
+
+
+@well
+def measures_a_trained_model(steps: int) -> None:
+    """Gradients alone are wanted, of weights that nothing drew."""
+    model = net(8, 16, 1)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.1 * torch.randn_like(p))
+    optimizer = SGD(model.parameters(), lr=0.05)
+    probe, trained = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        trained.zero_grad()
+        mse(probe, x, y).backward()
+        trained.step()
+
+
+@well
+def replaced_by_another(steps: int) -> None:
+    model, _unused = small()
+    optimizer = Adam(model.parameters(), lr=0.01)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def moved_by_hand_beside_it(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        with torch.no_grad():
+            for p in model.parameters():
+                p.sub_(0.05 * p.grad)
+
+
+@well
+def sensitivity_first(steps: int) -> None:
+    """Gradients of many batches at initialisation, as for pruning, before training."""
+    model, optimizer = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+# ---------------------------------------------------------------- weights of the start, and outputs without a loss
+
+
+def _in_rounds(model: nn.Module, optimizer: torch.optim.Optimizer, steps: int, between: Callable[[], None]) -> None:
+    for epoch in range(4):
+        for x, y in batches(steps // 4, epoch):
+            optimizer.zero_grad()
+            mse(model, x, y).backward()  # type: ignore[arg-type]
+            optimizer.step()
+        between()
+
+
+@ill("GC676")
+def average_is_never_updated(steps: int) -> None:
+    model, optimizer = small()
+    shadow = [p.detach().clone() for p in model.parameters()]
+
+    def apply() -> None:
+        for p, kept in zip(model.parameters(), shadow, strict=True):
+            p.data.copy_(kept)
+
+    _in_rounds(model, optimizer, steps, apply)
+
+
+@well
+def average_is_updated(steps: int) -> None:
+    model, optimizer = small()
+    shadow = [p.detach().clone() for p in model.parameters()]
+
+    def apply() -> None:
+        for p, kept in zip(model.parameters(), shadow, strict=True):
+            kept.lerp_(p.detach(), 0.5)
+            p.data.copy_(kept)
+
+    _in_rounds(model, optimizer, steps, apply)
+
+
+@well
+def every_fold_begins_anew(steps: int) -> None:
+    """The optimiser's state goes back too: that is meant."""
+    model, optimizer = small()
+    start = copy.deepcopy(model.state_dict()), copy.deepcopy(optimizer.state_dict())
+
+    def again() -> None:
+        model.load_state_dict(start[0])
+        optimizer.load_state_dict(start[1])
+
+    _in_rounds(model, optimizer, steps, again)
+
+
+class _Coder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.pooler = net(8, 16, 4), net(4, 16, 8), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        code = self.encoder(x)
+        decoded = self.decoder(code)
+        return code, decoded, self.pooler(decoded)
+
+
+@ill("GC677")
+def compares_the_input_with_itself(steps: int) -> None:
+    model = _Coder()
+    optimizer = Adam(model.parameters(), lr=0.01)
+    for x, _ in batches(steps):
+        code, _, _ = model(x)
+        loss = F.mse_loss(x, x) + 0.1 * code.square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+@well
+def pooler_is_not_asked(steps: int) -> None:
+    model = _Coder()
+    optimizer = Adam(model.parameters(), lr=0.01)
+    for x, _ in batches(steps):
+        code, decoded, _ = model(x)
+        loss = F.mse_loss(decoded, x) + 0.1 * code.square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+@well
+def heads_by_turns(steps: int) -> None:
+    model = _Coder()
+    optimizer = Adam(model.parameters(), lr=0.01)
+    for place, (x, y) in enumerate(batches(steps)):
+        code, decoded, _ = model(x)
+        loss = F.mse_loss(decoded, x) if place % 2 else F.mse_loss(code[:, :1], y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+# ---------------------------------------------------------------- labels
+
+
+def _classifies(steps: int, label: Callable[[Tensor], Tensor], ignore: int = -100) -> None:
+    model = net(8, 16, 3)
+    optimizer = SGD(model.parameters(), lr=0.05)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        x = torch.randn(1000, 8, generator=generator)
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), label(x), ignore_index=ignore).backward()
+        optimizer.step()
+
+
+@ill("GC678")
+def chances_as_whole_numbers(steps: int) -> None:
+    _classifies(steps, lambda x: torch.sigmoid(x[:, 0]).long())
+
+
+@ill("GC678")
+def real_class_is_ignored(steps: int) -> None:
+    _classifies(steps, lambda x: (x[:, 0] > 0).long(), ignore=0)
+
+
+@well
+def rare_class(steps: int) -> None:
+    _classifies(steps, lambda x: (x[:, 0] > 2.9).long())
+
+
+@well
+def padding_is_ignored(steps: int) -> None:
+    _classifies(steps, lambda x: torch.where(x[:, 1] > 0, -1, (x[:, 0] > 0).long()), ignore=-1)
+
+
+@well
+def fixed_labels_of_a_contrastive_loss(steps: int) -> None:
+    """The first of 64 candidates is always the right one."""
+    encoder = net(8, 16, 8)
+    optimizer = SGD(encoder.parameters(), lr=0.05)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        x = torch.randn(400, 8, generator=generator)
+        codes, others = encoder(x), encoder(torch.randn(63, 8, generator=generator))
+        positive = (codes * encoder(x + 0.1)).sum(1, keepdim=True)
+        optimizer.zero_grad()
+        F.cross_entropy(torch.cat([positive, codes @ others.T], 1), torch.zeros(400, dtype=torch.long)).backward()
+        optimizer.step()
+
+
+def _batch_by_batch(steps: int, kind: Callable[[int], int]) -> None:
+    model = net(8, 16, 3)
+    optimizer = SGD(model.parameters(), lr=0.05)
+    for place, (x, _) in enumerate(batches(2 * steps)):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x + kind(place)), torch.full((16,), kind(place))).backward()
+        optimizer.step()
+
+
+@ill("GC679")
+def sorted_and_not_shuffled(steps: int) -> None:
+    _batch_by_batch(steps, lambda place: place // 8 % 3)
+
+
+@well
+def classes_by_turns(steps: int) -> None:
+    """As a discriminator is trained."""
+    _batch_by_batch(steps, lambda place: place % 2)
+
+
+# ---------------------------------------------------------------- what a loss is made of
+
+
+@ill("GC680")
+def mask_leaves_nothing(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        output, mask = model(x), (y > 2).float()
+        optimizer.zero_grad()
+        ((mask * F.mse_loss(output, y, reduction="none")).mean() + 0.1 * output.square().mean()).backward()
+        optimizer.step()
+
+
+@ill("GC680")
+def term_is_multiplied_by_nothing(steps: int) -> None:
+    model, optimizer = small()
+    for x, y in batches(steps):
+        output = model(x)
+        optimizer.zero_grad()
+        (0.0 * F.mse_loss(output, y) + (output - 1).square().mean()).backward()
+        optimizer.step()
+
+
+@well
+def weight_grows_from_nothing(steps: int) -> None:
+    model, optimizer = small()
+    for place, (x, y) in enumerate(batches(steps)):
+        output, weight = model(x), max(0.0, (place - 8) / steps)
+        optimizer.zero_grad()
+        (F.mse_loss(output, y) + weight * F.l1_loss(output, 2 * y)).backward()
+        optimizer.step()
+
+
+def _views(steps: int, compare: Callable[[nn.Module, Tensor, Tensor], Tensor]) -> None:
+    encoder = net(8, 16, 4)
+    optimizer = SGD(encoder.parameters(), lr=0.01)
+    for x, _ in batches(steps):
+        loss = compare(encoder, x + 0.1 * torch.randn_like(x), x + 0.1 * torch.randn_like(x))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+@ill("GC681")
+def two_views_and_nothing_else(steps: int) -> None:
+    _views(steps, lambda encoder, a, b: (encoder(a) - encoder(b)).square().sum(1).mean())
+
+
+@well
+def spread_is_kept(steps: int) -> None:
+    def compare(encoder: nn.Module, a: Tensor, b: Tensor) -> Tensor:
+        one, other = encoder(a), encoder(b)
+        return (one - other).square().sum(1).mean() + torch.relu(1 - (one.var(0) + 1e-4).sqrt()).mean()
+
+    _views(steps, compare)
+
+
+@well
+def one_side_is_stopped(steps: int) -> None:
+    _views(steps, lambda encoder, a, b: (encoder(a) - encoder(b).detach()).square().sum(1).mean())
+
+
+@well
+def others_are_pushed_away(steps: int) -> None:
+    def compare(encoder: nn.Module, a: Tensor, b: Tensor) -> Tensor:
+        return F.cross_entropy(encoder(a) @ encoder(b).T, torch.arange(len(a)))
+
+    _views(steps, compare)

@@ -19,6 +19,7 @@ def found(script: Script, folder: Path) -> list[str]:
     torch.manual_seed(3)
     with watching(folder, first=False, max_diagnoses=0) as watched:
         script(STEPS)
+        watched.watcher._ending()
     assert not watched.process.aside
     return [str(e.raised.evidence["code"]) for e in watched.process.raised if e.raised.kind is AlarmKind.LOOP]
 

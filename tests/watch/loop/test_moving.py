@@ -45,3 +45,18 @@ def test_a_parameter_whose_memory_is_given_back_is_not_here() -> None:
     assert is_held(parameter) and is_held(nn.Parameter(torch.ones(0)))
     parameter.untyped_storage().resize_(0)
     assert not is_held(parameter)
+
+
+def test_the_weights_of_the_start_are_told_once_a_round() -> None:
+    layer, moving, told = nn.Linear(2, 2), Moving(), []
+    held, start = list(layer.parameters()), [p.detach().clone() for p in layer.parameters()]
+    for number in range(1, 31):
+        if number % 10 == 0:
+            for p, first in zip(held, start, strict=True):
+                p.data.copy_(first)
+        moving.updating(number, held)
+        told += [number] if moving.over else []
+        for p in held:
+            p.data.add_(0.1)
+        moving.updated(held)
+    assert told == [10, 20, 30]

@@ -1,0 +1,30 @@
+"""Dropout that leaves next to nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from gradcheck_cli import check
+from gradcheck_cli.records.choices import About
+
+X = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))
+Y = (X[:, 0] * X[:, 1] > 0).long()
+
+
+def found(drop: float, mode: str = "train") -> list[tuple[str, tuple[str, ...], About | None]]:
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Dropout(drop), nn.Linear(32, 2))
+    report = check(model.train(mode == "train"), (X, Y), loss=F.cross_entropy)
+    return [(f.cause, f.layers, f.opinion and f.opinion.about) for f in report.findings if f.code == "GC220"]
+
+
+def test_a_share_that_is_meant_to_be_kept_is_a_suspicion() -> None:
+    assert found(0.95) == [("dropout-too-high", ("2",), About.WHOLE)]
+
+
+@pytest.mark.parametrize(("drop", "mode"), [(0.5, "train"), (0.95, "eval")])
+def test_a_usual_share_and_eval_mode_are_well(drop: float, mode: str) -> None:
+    assert found(drop, mode) == []
