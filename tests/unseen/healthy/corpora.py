@@ -34,7 +34,7 @@ def standardised(x: Tensor) -> Tensor:
 
 @functools.cache
 def shipped(name: str) -> Table:
-    """A table that scikit-learn ships: digits (1797, 64), wine (178, 13), breast_cancer (569, 30), diabetes (442, 10)."""
+    """A table of scikit-learn: digits (1797, 64), wine (178, 13), breast_cancer (569, 30), diabetes (442, 10)."""
     import sklearn.datasets
 
     loaded = getattr(sklearn.datasets, f"load_{name}")()
@@ -45,14 +45,19 @@ def shipped(name: str) -> Table:
 
 
 @functools.cache
-def letters() -> Tensor:
-    """About 20,000 characters (N,) of the text that Python ships, as classes 0 to 63."""
+def text() -> str:
+    """Text that Python ships: the Zen, and sources of its library."""
     with contextlib.redirect_stdout(io.StringIO()):
         import this
     zen = codecs.decode(this.s, "rot13")
-    text = "\n".join([zen * 3, *(inspect.getsource(module) for module in (textwrap, string, warnings, argparse))])
+    return "\n".join([zen * 3, *(inspect.getsource(module) for module in (textwrap, string, warnings, argparse))])
+
+
+@functools.cache
+def letters() -> Tensor:
+    """The first 20,000 characters (N,) of the text, as classes 0 to 63."""
     known = "\n " + string.ascii_lowercase + string.digits + "._()=:,'\"#[]-+*/<>!%{}@&"
-    return torch.tensor([known.index(c) if c in known else 1 for c in text.lower()[:20_000]])
+    return torch.tensor([known.index(c) if c in known else 1 for c in text().lower()[:20_000]])
 
 
 VOCABULARY = 64

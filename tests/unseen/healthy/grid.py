@@ -82,15 +82,28 @@ def _runs(tasks: str, ways: str) -> list[Run]:
 
 
 GRID: tuple[Run, ...] = (
-    *_runs("digits-mlp", "sgd:0.1 momentum:0.05:step momentum:0.05:one-cycle adam:0.002 adamw:0.003:cosine rmsprop:0.001 adagrad:0.03 adadelta:1:step nesterov:0.05:restarts nadam:0.002:warm-up amsgrad:0.003:exponential sgd:0.2:cyclic adam:0.003:linear-to-zero"),
-    *_runs("digits-cnn", "sgd:0.05:cosine momentum:0.02 adam:0.002:one-cycle adamw:0.002:warm-up-cosine rmsprop:0.0007:step adagrad:0.02"),
+    *_runs(
+        "digits-mlp",
+        "sgd:0.1 momentum:0.05:step momentum:0.05:one-cycle adam:0.002 adamw:0.003:cosine "
+        "rmsprop:0.001 adagrad:0.03 adadelta:1:step nesterov:0.05:restarts nadam:0.002:warm-up "
+        "amsgrad:0.003:exponential sgd:0.2:cyclic adam:0.003:linear-to-zero",
+    ),
+    *_runs(
+        "digits-cnn",
+        "sgd:0.05:cosine momentum:0.02 adam:0.002:one-cycle adamw:0.002:warm-up-cosine "
+        "rmsprop:0.0007:step adagrad:0.02",
+    ),
     *_runs("digits-deep-mlp digits-residual", "momentum:0.03:cosine adamw:0.002:warm-up"),
     *_runs("digits-sigmoid digits-linear", "adam:0.01 momentum:0.2:step"),
     *_runs("digits-dropout digits-cnn-plain digits-cnn-pooled", "adam:0.002 nesterov:0.03:warm-up"),
     *_runs("digits-gru digits-lstm digits-rnn", "adam:0.003:cosine rmsprop:0.002"),
     *_runs("digits-transformer digits-transformer-post", "adamw:0.002:warm-up-cosine adam:0.001"),
     *_runs("digits-noisy digits-mixup digits-smoothed", "adam:0.003 momentum:0.05:cosine"),
-    *_runs("digits-focal digits-small-batch digits-large-batch digits-two-heads digits-by-turns digits-rare", "adam:0.002"),
+    *_runs(
+        "digits-focal digits-small-batch digits-large-batch digits-two-heads digits-by-turns "
+        "digits-rare",
+        "adam:0.002",
+    ),
     *_runs("digits-small-batch digits-large-batch", "momentum:0.01:restarts"),
     *_runs("digits-tuned digits-head-only", "adam:0.002 momentum:0.02:one-cycle"),
     *_runs("digits-distilled digits-contrasted digits-triplets digits-curriculum digits-one-batch", "adam:0.003"),
@@ -114,9 +127,18 @@ GRID: tuple[Run, ...] = (
     *_runs("ratings-sparse", "sparse-adam:0.03"),
     *_runs("recalled-gru recalled-lstm", "adam:0.01"),
     *_runs("spirals spirals-tanh", "adam:0.01 momentum:0.2:one-cycle"),
-    *(replace(run, clip=1.0) for run in _runs("digits-mlp text-lstm digits-gru bandit-critic", "momentum:0.1 adam:0.005")),
-    *(replace(run, accumulate=4) for run in _runs("digits-small-batch text-gru digits-cnn", "adam:0.003 momentum:0.03")),
-    *(replace(run, bf16=True) for run in _runs("digits-mlp digits-cnn text-transformer digits-autoencoder", "adam:0.002 adamw:0.003:cosine")),
+    *(replace(run, clip=1.0) for run in _runs(
+        "digits-mlp text-lstm digits-gru bandit-critic",
+        "momentum:0.1 adam:0.005",
+    )),
+    *(replace(run, accumulate=4) for run in _runs(
+        "digits-small-batch text-gru digits-cnn",
+        "adam:0.003 momentum:0.03",
+    )),
+    *(replace(run, bf16=True) for run in _runs(
+        "digits-mlp digits-cnn text-transformer digits-autoencoder",
+        "adam:0.002 adamw:0.003:cosine",
+    )),
 )  # fmt: skip
 BY_NAME = {run.name: run for run in GRID}
 assert len(BY_NAME) == len(GRID) and {run.task for run in GRID} == set(TASKS)

@@ -29,6 +29,7 @@ class Task:
     players: list[tuple[nn.Module, Loss]]
     chance: float
     measure: Callable[[], float] | None = None
+    is_log_density: bool = False
     after: Callable[[int], None] = lambda step: None
     before: tuple[nn.Module, Loss] | None = None  # what a run that tunes finely is trained on first
 
@@ -336,7 +337,7 @@ def bandit(kind: str) -> Task:
 
 
 def corridor() -> Task:
-    """Deep Q-learning with a target net, on a corridor whose end pays; held against the error of its values at first."""
+    """Deep Q-learning with a target net, on a corridor whose end pays; held against the first error of its values."""
     net, state = mlp(8, 32, 2, act=nn.Tanh), torch.eye(8)
     target = copy.deepcopy(net)
     true = torch.stack((0.9 ** (9.0 - torch.arange(8)).clamp_max(8.0), 0.9 ** (7.0 - torch.arange(8))), 1)
@@ -371,7 +372,7 @@ def spread() -> Task:
         mean, log_dev = model(x).chunk(2, 1)
         return (log_dev + 0.5 * ((y - mean) / log_dev.exp()) ** 2).mean()
 
-    return Task([(model, loss)], chance=math.log(0.72) + 0.5)
+    return Task([(model, loss)], chance=math.log(0.72) + 0.5, is_log_density=True)
 
 
 def flow() -> Task:
@@ -394,7 +395,7 @@ def flow() -> Task:
         return (0.5 * x.pow(2).sum(1) + math.log(2 * math.pi) - grown).mean()
 
     gaussian = 1 + math.log(2 * math.pi) + 0.5 * float(moons(4000).T.cov().logdet())
-    return Task([(model, loss)], chance=gaussian)
+    return Task([(model, loss)], chance=gaussian, is_log_density=True)
 
 
 def curve(
@@ -422,6 +423,7 @@ def counts() -> Task:
     x = torch.randn(4000, 5)
     y = torch.poisson((x @ w + 1.0).exp())
     task = regress(model, Table(x, y), loss=F.poisson_nll_loss)
+    task.is_log_density = True
     task.chance = float(F.poisson_nll_loss(y.mean().log().expand(4000), y))
     return task
 
