@@ -63,7 +63,7 @@ def changed(folder: Path, fault: list[Any]) -> None:
 
 
 def ended(command: list[str], folder: Path, surroundings: dict[str, str], seconds: float) -> tuple[int, str, str]:
-    """Run a command to its end, or interrupt it as a user would; exit code and what it printed."""
+    """Run a command to its end, or end it after so long; exit code and what it printed."""
     with subprocess.Popen(
         command,
         cwd=folder,
@@ -76,7 +76,7 @@ def ended(command: list[str], folder: Path, surroundings: dict[str, str], second
         try:
             out, err = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, signal.SIGTERM)
             out, err = process.communicate()
     return process.returncode, out, err
 
