@@ -117,7 +117,6 @@ def standing(report: Mapping[str, Any]) -> list[dict[str, Any]]:
             "verdict": alarm["verdict"],
             "codes": [finding["code"] for finding in _ill(alarm)],
             "causes": [finding["cause"] for finding in _ill(alarm)],
-            "message": alarm["message"],
         }
         for alarm in report.get("alarms", ())
         if alarm["verdict"] == "confirmed" or (alarm["verdict"] == "open" and _ill(alarm))
@@ -146,7 +145,6 @@ def scored(case: Case, sources: Path) -> dict[str, Any]:
             return {"runs": False, **dict.fromkeys(PARTS, False), "errors": [results[0]["error"]], "faults": {}}
     bare, seen = results
     score: dict[str, Any] = {
-        "sha256": script,
         "runs": bare["exit"] == 0,
         "exit": seen["exit"] == bare["exit"],
         "printed": seen["lines"] == bare["lines"],
@@ -155,7 +153,6 @@ def scored(case: Case, sources: Path) -> dict[str, Any]:
         "steps": seen["report"].get("steps"),
         "alarms": standing(seen["report"]),
         "errors": [error for error in (bare["error"], seen["error"]) if error],
-        "notes": seen["report"].get("notes", []),
         "faults": {},
     }
     for name, fault in case["faults"].items():
@@ -163,7 +160,7 @@ def scored(case: Case, sources: Path) -> dict[str, Any]:
             changed(folder, fault)
             result = ran(case, folder, watched=True)
         alarms = standing(result["report"])
-        score["faults"][name] = {"found": found(alarms, fault[3]), "alarms": alarms, "error": result["error"][-300:]}
+        score["faults"][name] = {"found": found(alarms, fault[3]), "alarms": alarms}
     return score
 
 
