@@ -127,7 +127,10 @@ _LARGEST = 3.4e38
 
 def _bad_constant(origin: Origin) -> str:
     """The cause where NaN or Inf stands in the user's own code."""
-    numbers = [o.smallest for o in origin.operands if o.shape == () and not o.dtype and o.smallest is not None]
+    made = origin.op == "tensor"  # what `x[i] = nan` and torch.tensor(nan) begin with
+    numbers = [
+        o.smallest for o in origin.operands if o.shape == () and (made or not o.dtype) and o.smallest is not None
+    ]
     if any(map(math.isnan, numbers)):
         return "nan-input"
     return "inf-input" if any(map(math.isinf, numbers)) and origin.op in ELEMENTWISE_ARITHMETIC else ""

@@ -68,6 +68,8 @@ def origin(name: str, *operands: Operand, **fields: Any) -> Origin:
         ("mean", (operand(None, None, shape=(0, 3)),), "nan", "empty-reduction"),
         ("exp", (operand(0, 12, dtype="float16"),), "inf", "fp16-overflow"),
         ("mul", (operand(0, 1), number(math.nan)), "nan", "nan-input"),
+        ("tensor", (operand(math.nan, math.nan, shape=()),), "nan", "nan-input"),  # x[i] = nan
+        ("tensor", (operand(-math.inf, -math.inf, shape=()),), "inf", "inf-in-loss"),
         ("mul", (operand(0, 1), number(math.inf)), "nan", "inf-input"),
     ],
 )
