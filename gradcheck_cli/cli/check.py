@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -249,8 +249,7 @@ def _run(planned: PlannedCheck, in_process: bool, asked: Asked, silence: ExitSta
         raise UsageError("--timeout and --max-memory need a process for the check", hint="Leave out --in-process.")
     with stages(quiet=asked.quiet, color=colored(asked.color, terminal=sys.stderr.isatty())) as shown:
         if in_process:
-            assert isinstance(planned.spec, CheckSpec), "which is all that this command plans"
-            return _run_here(planned.spec, silence, shown)
+            return _run_here(cast("CheckSpec", planned.spec), silence, shown)  # which is all that this command plans
         load(asked.format)
         return suite.run_one(planned, shown, shown.echo)
 

@@ -131,7 +131,17 @@ def _union(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
         return value
     if len(wanted) > 1 and isinstance(value, str) and value not in _NONFINITE:
         return value
-    return decode(wanted[0], value, path)
+    return decode(_fitting(wanted, value), value, path)
+
+
+def _fitting(kinds: list[Any], value: Any) -> Any:
+    """The record that has a field for all that there is, where several may be meant; else the first."""
+    if len(kinds) == 1 or not isinstance(value, dict):
+        return kinds[0]
+    return next(
+        (kind for kind in kinds if is_dataclass(kind) and value.keys() <= {field.name for field in fields(kind)}),
+        kinds[0],
+    )
 
 
 def _choice(kind: type[Enum], value: Any, path: str) -> Enum:

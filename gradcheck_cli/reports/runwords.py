@@ -42,8 +42,14 @@ def run_verdict(run: Timeline) -> list[str]:
         return ["unknown: the watcher stepped aside" if run.steps else "unknown: no step was seen"]
     steps = count_of(run.steps, "step")
     if run.status is Status.HEALTHY:
-        passed = [f"{count_of(len(run.alarms), 'alarm')}, none confirmed"] if run.alarms else []
-        return ["healthy", steps, *passed]
+        alarms, open_ = len(run.alarms), sum(alarm.verdict is Outcome.OPEN for alarm in run.alarms)
+        if open_:
+            return [
+                "nothing confirmed",
+                steps,
+                f"{count_of(alarms, 'alarm')}, {open_} left open by the end",
+            ]
+        return ["healthy", steps, *([f"{count_of(alarms, 'alarm')}, none confirmed"] if alarms else [])]
     found = {finding_key(f): f for report in run.reports for f in serious(report)}
     findings = list(found.values())
     return [*severities_in_words(findings), *codes_in_words(findings)]

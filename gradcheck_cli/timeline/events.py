@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TypeAlias
 
+from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.choices import Family
 from gradcheck_cli.records.session import Process, RaisedEntry
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Replay
@@ -112,15 +113,27 @@ def _own(process: Process, judged: Sequence[Judged], most: int) -> Iterator[Even
 
 
 def _against_chance(process: Process, judged: Judged, entry: RaisedEntry) -> Judged:
-    """An alarm that the end of the script left open, as a finding where the loss ended worse than chance (Lm)."""
-    if judged.outcome is not Outcome.OPEN or judged.finding or entry.chance is None or judged.raised.kind in SLOW:
+    """An alarm that the end of the script left open, as a finding where the loss ended worse than chance (Lm).
+
+    Chance is that of the step, or of the last samples before it where that is less: Lm is an answer of the model's own,
+    as far off as the model is where a step has thrown it off.
+    """
+    chance = _chance(process, judged.raised, entry)
+    if judged.outcome is not Outcome.OPEN or judged.finding or chance is None or judged.raised.kind in SLOW:
         return judged
     course = [v.loss for v in process.vitals if v.optimizer == judged.raised.optimizer and v.step >= judged.raised.step]
     losses = [loss for loss in course if loss is not None][-LEAST_TAIL:]
-    if len(losses) < LEAST_TAIL or not median(losses) > entry.chance:
+    if len(losses) < LEAST_TAIL or not median(losses) > chance:
         return judged
-    told = f"at the end the loss is {median(losses):.3g}, and one answer for every sample costs {entry.chance:.3g}"
+    told = f"at the end the loss is {median(losses):.3g}, and one answer for every sample costs {chance:.3g}"
     return replace(judged, finding=True, told=told)
+
+
+def _chance(process: Process, raised: Raised, entry: RaisedEntry) -> float | None:
+    mine = (each for each in process.samples if each.optimizer == raised.optimizer and each.step < raised.step)
+    before = [each.chance for each in mine if each.chance is not None]
+    found = [median(before[-ALARMING.samples :])] if before else []
+    return min([*found, entry.chance] if entry.chance is not None else found, default=None)
 
 
 def _key(raised: Raised) -> tuple[AlarmKind, int, int, object]:

@@ -36,7 +36,7 @@ class Losses:
         self._jumped: Jump | None = None  # in the last update
         self._largest = 0.0
         self._largest_norm = 0.0
-        self._first_norm = 0.0
+        self._first_loss = self._first_norm = 0.0
         self._start = 0.0
         self._lowest: tuple[float, float] | None = None  # level and sigma where the loss was lowest
         self._borne = dict.fromkeys(AlarmKind, 0.0)  # sigmas that the run came back from
@@ -72,6 +72,8 @@ class Losses:
         self._jumped = self._jumps.see(sample)
 
     def _take_loss(self, loss: float) -> None:
+        if not self._recent:
+            self._first_loss = abs(loss)
         self._recent.append(loss)
         self._losses.append(loss)
         if len(self._losses) <= ALARMING.level:
@@ -124,6 +126,8 @@ class Losses:
             return None
         if loss is not None and 0.0 < self._largest * ALARMING.explosion < loss:
             return self._event(AlarmKind.DIVERGING, step, loss / self._largest)
+        if loss is not None and 0.0 < self._first_loss * ALARMING.explosion < loss:  # by a factor at each update
+            return self._event(AlarmKind.DIVERGING, step, loss / self._first_loss)
         if norm is not None and 0.0 < self._largest_norm * ALARMING.explosion < norm:
             limit = self._largest_norm * ALARMING.explosion
             return self._event(AlarmKind.DIVERGING, step, norm / self._largest_norm, norm_limit=limit)

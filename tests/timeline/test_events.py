@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from gradcheck_cli.records.session import Process
+from gradcheck_cli.records.session import Process, Sample
 from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Replay
 from gradcheck_cli.timeline.events import Event, events_of, of_one_job, rejudged
 from tests.timeline.sessions import NAN, SPIKE, Session, ddp, entry, falling, finding, judged, nan, process, vitals
@@ -111,3 +111,26 @@ def test_a_fault_of_the_loop_on_all_ranks_is_told_once() -> None:
     made = tuple(process(rank=rank, world=2, raised=(entry(LOOP),)) for rank in range(2))
     (event,) = events_of(made, rejudged, 5)
     assert event.among == "on all 2 ranks"
+
+
+@pytest.mark.parametrize(
+    ("of_the_step", "before", "stands"),
+    [
+        (32.0, (1.9, 1.8, 1.9), True),  # a model that was thrown off gives an answer that is as far off
+        (32.0, (), False),
+        (32.0, (40.0, 1.8, 40.0, 41.0), False),  # the last ones count
+        (1.9, (40.0, 40.0, 40.0), True),
+        (None, (1.9,), True),
+        (None, (), False),
+    ],
+)
+def test_an_open_spike_stands_where_the_loss_ends_worse_than_one_answer(
+    of_the_step: float | None, before: tuple[float, ...], stands: bool
+) -> None:
+    spike = replace(SPIKE, step=60)
+    losses = [*[1.8] * 59, *[12.0] * 20]
+    samples = tuple(Sample(step=10 + place, loss=1.8, chance=chance) for place, chance in enumerate(before))
+    late = Sample(step=70, loss=12.0, chance=0.1)
+    made = process(vitals=vitals(losses), raised=(entry(spike, chance=of_the_step),), samples=(*samples, late))
+    (event,) = events_of((made,), lambda _: (judged(spike, Outcome.OPEN, finding=False),), 5)
+    assert event.judged.finding is stands

@@ -128,6 +128,8 @@ def test_an_early_explosion_needs_no_statistics() -> None:
     (alarm,) = raised([-2.0, -20.0, -200.0, -2e3], [1.0, 40.0, 900.0, 3e4])
     assert (alarm.kind, alarm.step) == (AlarmKind.DIVERGING, 4)
     assert raised([2.0, 2.1, 900.0]) == []
+    (alarm,) = raised([2.0 * 1.8**i for i in range(15)])
+    assert (alarm.kind, alarm.step) == (AlarmKind.DIVERGING, 13)
 
 
 def test_a_slow_climb_is_raised() -> None:

@@ -35,7 +35,9 @@ from gradcheck_cli.watch.updates import Attempt, Updates
 _ITER = re.compile(r"\biter\(")
 """Who loops over a loader and breaks off wants one batch; who asks for an iterator at every step wants the next."""
 _GRAPHS = 12
-"""First updates, over all optimisers, before which the graph is looked at."""
+"""Updates since an optimiser first stepped, over all of them, before which the graph is looked at."""
+_OPTIMIZERS = 16
+"""Optimisers for which that is done: a loop may make one at every step."""
 
 
 @dataclass(slots=True)
@@ -265,6 +267,8 @@ class Looking:
     def _holding(self, attempt: Attempt, held: Sequence[Tensor], backwards: Sequence[Backward]) -> Holding | None:
         """Looked at when an optimiser has stepped a few times: until then its modules are listened to."""
         self._seen += 1
+        if attempt.own_step == 1 and attempt.number < _OPTIMIZERS:
+            self._seen = 1
         if self._seen > _GRAPHS:
             self._tape.heard = None
             self._heard.clear()

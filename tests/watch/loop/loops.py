@@ -810,6 +810,38 @@ def listed_layers(steps: int) -> None:
         optimizer.step()
 
 
+def trained_first(model: nn.Module, steps: int) -> None:
+    optimizer = SGD(model.parameters(), lr=0.05)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@ill("GC669")
+def head_replaced_after_pretraining(steps: int) -> None:
+    model = net(8, 16, 16, 1)
+    trained_first(model, 2 * steps)
+    optimizer = SGD(model.parameters(), lr=0.05)
+    model[2] = nn.Linear(16, 16)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@well
+def a_new_head_alone_after_pretraining(steps: int) -> None:
+    model = net(8, 16, 16, 1)
+    trained_first(model, 2 * steps)
+    model[2] = nn.Linear(16, 16)
+    optimizer = SGD(model[2].parameters(), lr=0.05)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
 @well
 def a_head_alone(steps: int) -> None:
     model = net(8, 16, 1)
