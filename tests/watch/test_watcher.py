@@ -244,7 +244,8 @@ def test_a_step_with_a_bad_row_names_it(tmp_path: Path) -> None:
     assert (entry.samples, entry.replay) == ((5,), Replay.EXACT)
     assert entry.source is not None and "loss.backward()" in (entry.source.code or "")
     kept = torch.load(tmp_path / "kept" / "step-4.pt", weights_only=True)
-    assert kept["samples"] == [5] and [tuple(x.shape) for x in kept["batch"]] == [(16, 3), (16, 1)]
+    shapes = {name: tuple(x.shape) for name, x in kept["batch"].items()}
+    assert kept["samples"] == [5] and shapes == {"input": (16, 3), "target": (16, 1)}
     assert any("step-4.pt holds the batch of step 4" in note for note in process.notes)
 
 
