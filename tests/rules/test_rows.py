@@ -11,7 +11,13 @@ from gradcheck_cli.rules.rows import standing_out
 @pytest.mark.parametrize(
     ("kind", "rows", "value", "others", "told"),
     [
-        (Kind.ABOVE, (20,), 14538.2, 0.8, "row 20 of `x` reaches 14,538 where the others' largest is 0.8 (18,000 times)"),
+        (
+            Kind.ABOVE,
+            (20,),
+            14538.2,
+            0.8,
+            "row 20 of `x` reaches 14,538 where the others' largest is 0.8 (18,000 times)",
+        ),
         (Kind.ABOVE, (1, 4), 50.0, 2.0, "rows 1 and 4 of `x` all reach 50 where the others' largest is 2 (25 times)"),
         (Kind.BELOW, (3,), 1e-9, 0.5, "row 3 of `x` reaches only 1e-9 where each other reaches 0.5 (5e8 times)"),
         (Kind.ZERO, (3,), 0.0, 0.0, "row 3 of `x` is all 0, and no other is"),

@@ -63,10 +63,6 @@ def test_a_row_of_padding_alone_among_ids_is_told() -> None:
     assert kinds({"ids": with_row(ids, torch.tensor([10**6, 2, 3, 4, 5, 6]))}) is None
 
 
-LONGEST = torch.ones(ROWS, 6).tril(-3)
-"""A mask of 1 and 0: several rows are as long."""
-
-
 @pytest.mark.parametrize(
     "batch",
     [
@@ -94,7 +90,7 @@ def test_of_what_only_looks_as_if_nothing_is_said(batch: Tensor) -> None:
 
 
 def test_the_largest_row_of_a_heavy_tail_seldom_stands_out() -> None:
-    """Of a Cauchy's maxima over 32 rows the largest is 46 times the middle one, and so far beyond the next in 1 of 46."""
+    """Of the maxima of 32 rows of a Cauchy the largest is 46 times the middle one, and the next as far below in 1 of 46."""
     generator, told = torch.Generator().manual_seed(0), 0
     for _ in range(500):
         x = torch.empty(ROWS, 20).cauchy_(generator=generator)

@@ -21,6 +21,7 @@ from torch.optim import SGD
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradcheck_cli.errors import UserCodeError
+from gradcheck_cli.records.apart import Kind
 from gradcheck_cli.records.session import Stopped
 from gradcheck_cli.records.timeline import AlarmKind, Replay, Vital, Why
 from tests.watch.watching import Explaining, watching
@@ -247,6 +248,23 @@ def test_a_step_with_a_bad_row_names_it(tmp_path: Path) -> None:
     shapes = {name: tuple(x.shape) for name, x in kept["batch"].items()}
     assert kept["samples"] == [5] and shapes == {"input": (16, 3), "target": (16, 1)}
     assert any("step-4.pt holds the batch of step 4" in note for note in process.notes)
+
+
+def test_what_a_bad_row_alone_has_is_found(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(3, 1)
+    optimizer = SGD(model.parameters(), lr=0.001)
+    with watching(tmp_path, first=False) as watched:
+        for step in range(1, 4):
+            x = torch.randn(16, 3)
+            if step == 3:
+                x[5] *= 1e4
+            optimizer.zero_grad()
+            model(x).cosh().mean().backward()
+            optimizer.step()
+    found = watched.process.raised[0].apart
+    assert found is not None and (found.name, found.rows, found.kind) == ("input", (5,), Kind.ABOVE)
+    assert 1e3 < found.factor < 1e5
 
 
 def test_no_more_is_explained_than_was_allowed(tmp_path: Path) -> None:
