@@ -23,31 +23,29 @@ def apart(batch: Any, rows: Sequence[int], count: int) -> Apart | None:
         rows: Some of its rows.
         count: How many rows it has.
     """
-    found = [
-        each
-        for path, tensor in named_tensors(batch, "batch")
-        if (values := tensors.values(tensor)) is not None
-        and values.dim()
-        and len(values) == count
-        and (each := _apart(_name(batch, path), values.reshape(count, -1), tuple(rows))) is not None
-    ]
-    return max(found, key=lambda each: each.factor, default=None)
+    found = [_apart(_name(batch, path), tensor, tuple(rows), count) for path, tensor in named_tensors(batch, "batch")]
+    return max((each for each in found if each is not None), key=lambda each: each.factor, default=None)
 
 
 def _name(batch: Any, path: str) -> str:
     return path.removeprefix("batch.") if isinstance(batch, Mapping) else path
 
 
-def _apart(name: str, values: Tensor, rows: tuple[int, ...]) -> Apart | None:
-    if values.dtype is torch.bool or values.is_complex() or not values.numel() or not bool(values.isfinite().all()):
+def _apart(name: str, tensor: Tensor, rows: tuple[int, ...], count: int) -> Apart | None:
+    values = tensors.values(tensor)
+    if values is None or values.shape != tensors.shape(tensor) or values.shape[:1] != (count,) or not values.numel():
+        return None  # of a sparse one only what is stored
+    if values.dtype is torch.bool or values.is_complex() or not bool(values.isfinite().all()):
         return None
+    values = values.reshape(count, -1)
     chosen = torch.zeros(len(values), dtype=torch.bool, device=values.device)
     chosen[list(rows)] = True
     if int((~chosen).sum()) < FEW_ROWS:
         return None
-    if values.is_floating_point() and (found := _in_size(name, values.abs().amax(1).double(), chosen, rows)):
+    amounts = tensor.is_floating_point()
+    if amounts and (found := _in_size(name, values.abs().amax(1).double(), chosen, rows)):
         return found
-    return _in_sameness(name, values, chosen, rows) if values.shape[1] > 1 else None
+    return _in_sameness(name, values, chosen, rows, amounts) if values.shape[1] > 1 else None
 
 
 def _in_size(name: str, peaks: Tensor, chosen: Tensor, rows: tuple[int, ...]) -> Apart | None:
@@ -63,7 +61,7 @@ def _in_size(name: str, peaks: Tensor, chosen: Tensor, rows: tuple[int, ...]) ->
     return None
 
 
-def _in_sameness(name: str, values: Tensor, chosen: Tensor, rows: tuple[int, ...]) -> Apart | None:
+def _in_sameness(name: str, values: Tensor, chosen: Tensor, rows: tuple[int, ...], amounts: bool) -> Apart | None:
     """Rows of one value throughout; those of a mask, which has two values at most, are told only where it masks all."""
     alike = (values == values[:, :1]).all(1)
     if not bool((alike == chosen).all()):
@@ -71,6 +69,6 @@ def _in_sameness(name: str, values: Tensor, chosen: Tensor, rows: tuple[int, ...
     if bool((values[chosen] == 0).all()):  # what is added to scores is 0 where nothing is masked
         return Apart(name=name, rows=rows, kind=Kind.ZERO) if bool((values > 0).any()) else None
     of_two = bool(((values == values.min()) | (values == values.max())).all())
-    if of_two or not values.is_floating_point():
+    if of_two or not amounts:
         return None
     return Apart(name=name, rows=rows, kind=Kind.CONSTANT, value=float(values[rows[0], 0]))

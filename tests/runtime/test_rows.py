@@ -82,6 +82,9 @@ def test_a_row_of_padding_alone_among_ids_is_told() -> None:
         with_row(torch.cat([torch.zeros(ROWS // 2, 6), plain()[: ROWS // 2]]), 0.0),
         with_row(torch.zeros(ROWS, 6), 5.0),
         plain()[:0],
+        torch.zeros(ROWS, 0),
+        with_row(plain(), 1e5).to_sparse(),
+        with_row(torch.arange(ROWS).unsqueeze(1) + 1, 60000).to(torch.uint16),
         torch.tensor(3.0),
     ],
 )
@@ -90,7 +93,7 @@ def test_of_what_only_looks_as_if_nothing_is_said(batch: Tensor) -> None:
 
 
 def test_the_largest_row_of_a_heavy_tail_seldom_stands_out() -> None:
-    """Of the maxima of 32 rows of a Cauchy the largest is 46 times the middle one, and the next as far below in 1 of 46."""
+    """The largest of 32 maxima of a Cauchy is 46 times the middle one, and as far above the next in 1 of 46 batches."""
     generator, told = torch.Generator().manual_seed(0), 0
     for _ in range(500):
         x = torch.empty(ROWS, 20).cauchy_(generator=generator)
