@@ -167,3 +167,9 @@ def test_a_variable_that_is_guarded_before_a_line_is_so_behind_it_too() -> None:
     assert found.guard is cap  # the other one changes the 3, which is healthy
     v = x.clamp(max=20)
     assert found.loss == pytest.approx((torch.exp(0.5 * v).mean() + v.exp().mean()).item())
+
+
+def test_a_variable_that_would_be_cut_off_as_good_as_everywhere_is_left() -> None:
+    cap = Guard(argument="x.clamp(max=20)", line="v = v.clamp(max=20); ...", **FIRST)  # type: ignore[arg-type]
+    assert carried(sampled, torch.tensor([1.0, 400.0, 300.0, 400.0]), cap).guard is None
+    assert carried(sampled, torch.tensor([1.0, 2.0, 300.0, 400.0]), cap).guard is cap
