@@ -24,8 +24,8 @@ from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.records.training import Training
 from gradcheck_cli.records.traits import traits_of_family
 from gradcheck_cli.records.verdict import exit_code, gravest_first, status_of, with_status
-from gradcheck_cli.remedies import carried_into, ladders_for, remedies_for
-from gradcheck_cli.rules import BY_CODE, judge, questions, read, steps_wanted
+from gradcheck_cli.remedies import carried_into, ladders_for, remedies_for, without_softmax
+from gradcheck_cli.rules import BY_CODE, judge, questions, read, standing_out, steps_wanted
 
 if TYPE_CHECKING:
     from gradcheck_cli.trials import Budget
@@ -266,8 +266,11 @@ def _with_remedies(finding: Finding, evidence: Evidence) -> Finding:
     traits = evidence.traits | traits_of_family(finding.family)
     remedies = remedies_for(finding.cause, traits)
     if finding.family is Family.NONFINITE:
-        fused = evidence.graph.takes_log_of_softmax(finding.source)
-        by_hand = finding.cause == "exp-overflow" and evidence.graph.makes_softmax(finding.source)
+        graph, overflows = evidence.graph, finding.cause == "exp-overflow"
+        fused = graph.takes_log_of_softmax(finding.source) or (overflows and graph.takes_log_of_sum(finding.source))
+        by_hand = overflows and graph.makes_softmax(finding.source)
+        if overflows and graph.takes_exponential(finding.source) and not (fused or by_hand):
+            remedies = without_softmax(remedies, finding.source.code if finding.source else "")
         places = {"log-softmax": 0 if fused else 2, "softmax": 0 if by_hand else 2}
         remedies = tuple(sorted(remedies, key=lambda remedy: places.get(remedy.id, 1)))
     return replace(finding, remedies=remedies)
@@ -278,7 +281,7 @@ def _carried_out(step: Step, diagnosed: Diagnosed[Evidence], on_stage: Stage) ->
     from gradcheck_cli.trials import carried_out
 
     findings, measurement = [], diagnosed.evidence.measurement
-    for finding in diagnosed.verdict.findings:
+    for finding in (_with_row(f, step, measurement) for f in diagnosed.verdict.findings):
         if finding.family is not Family.NONFINITE or not is_ill(finding) or finding.source is None:
             findings.append(finding)
             continue
@@ -288,6 +291,18 @@ def _carried_out(step: Step, diagnosed: Diagnosed[Evidence], on_stage: Stage) ->
         carried = carried_out(step, finding.source, ladders, measurement.loss, measurement.seconds) if ladders else {}
         findings.append(carried_into(finding, ladders, carried))
     return replace(diagnosed, verdict=replace(diagnosed.verdict, findings=tuple(findings)))
+
+
+def _with_row(finding: Finding, step: Step, measurement: Measurement) -> Finding:
+    """With what the sample that a value comes from has in the batch, and no other sample."""
+    from gradcheck_cli.runtime.rows import apart
+
+    sample = finding.evidence.get("sample")
+    if finding.family is not Family.NONFINITE or not isinstance(sample, int):
+        return finding
+    count = next(stats.shape[0] for stats in measurement.inputs if stats.shape)
+    found = apart(step.batch, (sample,), count)
+    return finding if found is None else replace(finding, why=f"{finding.why}; {standing_out(found)}")
 
 
 def _too_few(target: Target, spec: CheckSpec) -> tuple[str, ...]:

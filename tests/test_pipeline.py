@@ -303,3 +303,45 @@ def test_what_cannot_be_checked(model: Any, step: Any, error: type[GradcheckErro
 def test_a_loss_and_a_step_exclude_each_other() -> None:
     with pytest.raises(UsageError, match="exclude"):
         check(nn.Linear(4, 2), torch.randn(3, 4), loss="mse_loss", step=lambda m, x: m(x).sum())
+
+
+# --------------------------------------------------------------------------- a sample that makes a value not finite
+
+
+class Variational(nn.Module):
+    """Puts out a mean and the logarithm of a variance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.mu, self.logvar = nn.Linear(10, 16), nn.Linear(16, 3), nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = self.body(x)
+        mu, logvar = self.mu(h), self.logvar(h)
+        std = torch.exp(0.5 * logvar)
+        return mu + std, mu.square() + logvar.exp() - logvar
+
+
+def evidence_bound(out: tuple[Tensor, Tensor], target: Tensor) -> Tensor:
+    return (out[0] - target).square().mean() + out[1].mean()
+
+
+def of_a_variance(x: Tensor) -> Finding:
+    torch.manual_seed(0)
+    return check(Variational(), (x, torch.zeros(len(x), 3)), loss=evidence_bound).findings[0]
+
+
+def test_a_sample_on_another_scale_is_told_and_the_remedies_are_those_of_a_variance() -> None:
+    x = torch.randn(24, 10, generator=torch.Generator().manual_seed(1))
+    x[7] *= 20000
+    found = of_a_variance(x)
+    assert (found.code, found.cause, found.evidence["sample"]) == ("GC103", "exp-overflow", 7)
+    assert "; row 7 of `batch.0` reaches " in found.why and "where the others' largest is" in found.why
+    assert found.remedies[0].id == "clamp" and found.remedies[0].trial.outcome == "fixed"
+    assert found.remedies[0].code.startswith("logvar = logvar.clamp(")
+    assert not {"softmax", "log-softmax", "scale-logits"} & {each.id for each in found.remedies}
+
+
+def test_of_a_sample_among_many_as_large_nothing_is_said() -> None:
+    x = torch.randn(24, 10, generator=torch.Generator().manual_seed(1)) * 20000
+    assert "row" not in of_a_variance(x).why

@@ -120,7 +120,11 @@ def run(
     ] = None,
     save_batch: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Keep the batch of every alarm, tensors only.", rich_help_panel=RUN),
+        typer.Option(
+            metavar="DIR",
+            help="Keep the batch of every alarm: the tensors that its loss was made from, by name.",
+            rich_help_panel=RUN,
+        ),
     ] = None,
     trials: Trials = True,
     try_budget: TryBudget = 800,

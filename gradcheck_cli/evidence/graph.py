@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from gradcheck_cli.records.measurement import Cut, Lens, Measurement, Op, ParameterMeasurement
-from gradcheck_cli.records.ops import CLAMPS, EXPONENTIALS, PRODUCTS, SIGMOIDS, SOFTMAXES, SUMS, VIEW_LIKE, plain_op
+from gradcheck_cli.records.ops import (
+    CLAMPS,
+    EXPONENTIALS,
+    MEANS_AND_SUMS,
+    PRODUCTS,
+    SIGMOIDS,
+    SOFTMAXES,
+    SUMS,
+    VIEW_LIKE,
+    plain_op,
+)
 from gradcheck_cli.records.source import SourceLine
 
 _LOGS = frozenset(("Log", "Log2", "Log10", "Xlogy"))
@@ -90,6 +100,29 @@ class OpGraph:
         return any(
             op.stem in EXPONENTIALS and self.source_of(index) == source and self._is_normalised(index)
             for index, op in enumerate(self.measurement.ops)
+        )
+
+    def takes_log_of_sum(self, source: SourceLine | None) -> bool:
+        """Whether a sum of exponentials that this line takes goes into a logarithm, as a logsumexp by hand does."""
+        ops = range(len(self.measurement.ops))
+        below = self._below((i for i in ops if self.stem(i) in _LOGS), VIEW_LIKE | SUMS | CLAMPS)
+        sums = {i for i in below if self.stem(i) in MEANS_AND_SUMS} | {i for i in ops if self.stem(i) == "Log1P"}
+        terms = self._below(sums, VIEW_LIKE | PRODUCTS)
+        return any(self.stem(i) in EXPONENTIALS and self.source_of(i) == source for i in terms)
+
+    def _below(self, above: Iterable[int], through: frozenset[str]) -> set[int]:
+        """What sends into some ops, directly or through a few others of these stems."""
+        found: set[int] = set()
+        for _ in range(_LOG_REACH):
+            above = {edge.to for index in above for edge in self.op(index).edges} - found
+            found |= above
+            above = {index for index in above if self.stem(index) in through}
+        return found
+
+    def takes_exponential(self, source: SourceLine | None) -> bool:
+        """Whether this line takes one."""
+        return any(
+            op.stem in EXPONENTIALS and self.source_of(index) == source for index, op in enumerate(self.measurement.ops)
         )
 
     def _is_normalised(self, index: int) -> bool:

@@ -21,6 +21,8 @@ class Guard:
         instead: The function that is called instead of the op; "" for the op itself.
         keyword: A keyword that the call is given, with its value; "" for none.
         plain: Whether it holds only for a call without further arguments.
+        before: Whether `argument` is given to the variable that the call is made of, in a statement before the line:
+            all that is made of it later gets that too.
         line: The user's line with all of that.
     """
 
@@ -31,6 +33,7 @@ class Guard:
     instead: str = ""
     keyword: str = ""
     plain: bool = False
+    before: bool = False
     line: str = ""
 
 

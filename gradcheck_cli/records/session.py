@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from gradcheck_cli.records.apart import Apart
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Diagnosed, Raised, Replay, Vital
@@ -25,6 +26,7 @@ class RaisedEntry:
         replay: Whether the step could be repeated.
         reason: Why it could not, or not exactly, or why one backward pass of the update alone was repeated.
         samples: Rows of the batch that carry it, or None where that is not known.
+        apart: What those rows have that the others have not, where that was found.
         report: The diagnosis of the step; None where nothing was repeated.
     """
 
@@ -37,6 +39,7 @@ class RaisedEntry:
     replay: Replay = Replay.IMPOSSIBLE
     reason: str = ""
     samples: tuple[int, ...] | None = None
+    apart: Apart | None = None
     report: Report | None = None
 
 

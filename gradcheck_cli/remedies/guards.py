@@ -72,6 +72,8 @@ def _double_where() -> Iterator[Guard]:
 def _clamps() -> Iterator[Guard]:
     for ops, (form, limits) in _CLAMPS.items():
         yield from (Guard(op=op, argument=form.format(limit)) for op in ops.split() for limit in limits)
+    for limit in ("-10, 10", "max=20", "min=-20", "max=40", "min=-40", "max=80", "min=-80"):
+        yield from (Guard(op=op, argument=f"x.clamp({limit})", before=True) for op in ("exp", "expm1", "exp2"))
 
 
 def _masked_rows() -> Iterator[Guard]:
@@ -140,6 +142,12 @@ def guards_for(remedy: str, op: str, cause: str, code: str) -> tuple[Guard, ...]
     fitting = [g for g in _GUARDS.get(remedy, ()) if g.op.rstrip("_") == op.rstrip("_") and not floors]
     written = ((guard, rewritten(code, guard)) for guard in fitting)
     return tuple(replace(guard, line=line) for guard, line in written if line is not None)
+
+
+def without_softmax(remedies: Sequence[Remedy], code: str) -> tuple[Remedy, ...]:
+    """Remedies for an exp that no softmax is near: where the line does not say so either, none is about one."""
+    named = any(word in code for word in ("logits", "softmax", "attention"))
+    return tuple(remedy for remedy in remedies if named or remedy.id not in _OF_SOFTMAX)
 
 
 def _is_of_a_weight(finding: Finding) -> bool:
@@ -249,6 +257,7 @@ _WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
 """By remedy, and cause where that matters, words of which the op or its line has to have one."""
 _FUSED = ("log-softmax", "softmax")
 """They change nothing that is healthy, and are first only where there is a softmax to be fused."""
+_OF_SOFTMAX = (*_FUSED, "scale-logits")
 _FAILED = "carried out in this line it does not cure, or changes healthy values: guard what it is made of"
 
 

@@ -16,6 +16,10 @@ _MAYBE = (ast.Lambda, ast.IfExp, ast.BoolOp, ast.ListComp, ast.GeneratorExp, ast
 """What does not run all that stands in it once: nothing may be taken out of it."""
 
 
+_FORMULA = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.expr_context)
+_METHODS = ("mul", "div", "add", "sub", "neg")
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Place:
     """A call of an op: its node, the operand that makes the trouble, and the arguments behind that."""
@@ -40,6 +44,8 @@ def rewritten(code: str, guard: Guard) -> str | None:
     places = [place for node in ast.walk(tree) for place in _places(node, guard.op)]
     if len(places) != 1 or not _writes_alike(places[0], guard):
         return None
+    if guard.before:
+        return _preceded(code, tree, places[0], guard)
     names = _names(places[0], guard)
     if names is None or (guard.chosen and any(isinstance(node, _MAYBE) for node in ast.walk(tree))):
         return None
@@ -70,6 +76,23 @@ def filled(code: str, attribute: str) -> str | None:
         return None
     new = ast.Call(ast.Attribute(ast.Name("torch"), "nan_to_num"), [read[0]], [])
     return ast.unparse(_Swap({read[0]: new}).visit(tree))
+
+
+def _preceded(code: str, tree: ast.Module, place: _Place, guard: Guard) -> str | None:
+    """The line after a statement for the one variable that the operand is a plain formula of; None where it is none."""
+    names = [node for node in ast.walk(place.x) if isinstance(node, ast.Name)]
+    if len(names) != 1 or not _is_formula(place.x) or any(isinstance(node, _MAYBE) for node in ast.walk(tree)):
+        return None
+    return f"{names[0].id} = {ast.unparse(_filled(guard.argument, {'x': names[0]}))}; {code}"
+
+
+def _is_formula(node: ast.expr) -> bool:
+    """Whether an operand is made of variables by plain arithmetic, as `0.5 * logvar` and `logvar.mul(0.5)` are."""
+    called = [each for each in ast.walk(node) if isinstance(each, ast.Call)]
+    methods = {id(each.func) for each in called if isinstance(each.func, ast.Attribute) and each.func.attr in _METHODS}
+    return len(methods) == len(called) and all(
+        isinstance(each, (*_FORMULA, ast.Call)) or id(each) in methods for each in ast.walk(node)
+    )
 
 
 def _writes_alike(place: _Place, guard: Guard) -> bool:

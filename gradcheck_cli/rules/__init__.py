@@ -5,6 +5,7 @@ from gradcheck_cli.rules.asking import questions
 from gradcheck_cli.rules.choosing import EVERY_RULE, chosen, fits_a_rule, no_such_rule, patterns
 from gradcheck_cli.rules.judge import judge, read
 from gradcheck_cli.rules.loop import LOOP
+from gradcheck_cli.rules.rows import standing_out
 from gradcheck_cli.rules.rule import AlarmRule, Rule
 from gradcheck_cli.rules.table import BY_CODE, RULES
 from gradcheck_cli.rules.updates import steps_wanted
@@ -28,6 +29,7 @@ __all__ = [
     "patterns",
     "questions",
     "read",
+    "standing_out",
     "stands",
     "steps_wanted",
     "waive",

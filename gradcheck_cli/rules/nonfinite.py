@@ -216,6 +216,7 @@ def _made_by(evidence: Evidence, origin: Origin, message: str) -> Diagnosis:
             "bad_elements": origin.count,
             "elements": origin.numel,
             **_range(origin),
+            **_of_sample(evidence, origin),
         },
     )
 
@@ -279,7 +280,8 @@ def _sent_by(evidence: Evidence, index: int, poisoned: tuple[str, ...]) -> Diagn
         else f"a gradient of norm {number(op.total, 2)} went in and {sent} came out",
         op=origin.op if origin and inside else index,
         source=origin.source if origin else None,
-        numbers={"incoming_norm": op.total, "layers": len(poisoned)} | (_range(origin) if origin else {}),
+        numbers={"incoming_norm": op.total, "layers": len(poisoned)}
+        | (_range(origin) | _of_sample(evidence, origin) if origin else {}),
     )
 
 
@@ -359,6 +361,11 @@ def _sample(evidence: Evidence, origin: Origin) -> str:
         return ""
     known = f" ({samples.kind} {samples.first + index} of {samples.holder})" if samples is not None else ""
     return f"; the first comes from sample {index} of the batch{known}"
+
+
+def _of_sample(evidence: Evidence, origin: Origin) -> dict[str, int]:
+    index = bad_sample(evidence, origin)
+    return {} if index is None else {"sample": index}
 
 
 def bad_sample(evidence: Evidence, origin: Origin) -> int | None:

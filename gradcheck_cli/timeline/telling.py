@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from gradcheck_cli import __version__
 from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.apart import Apart
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.choices import Family, Status
 from gradcheck_cli.records.report import Finding, Report
@@ -18,7 +19,7 @@ from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome,
 from gradcheck_cli.records.traits import Trait
 from gradcheck_cli.records.verdict import gravest_first
 from gradcheck_cli.remedies import remedies_for
-from gradcheck_cli.rules import SLOW, alarm_finding, chosen, explaining, waive
+from gradcheck_cli.rules import SLOW, alarm_finding, chosen, explaining, standing_out, waive
 from gradcheck_cli.timeline.events import Event, of_one_job
 from gradcheck_cli.timeline.leading import leader
 from gradcheck_cli.timeline.opinions import (
@@ -139,7 +140,7 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
     """
     raised, entry = event.judged.raised, event.entry
     message = f"{raised.message} ({event.among})" if event.among else raised.message
-    diagnosed = _diagnosed(event)
+    diagnosed = tuple(_without_row(finding, entry.apart) for finding in _diagnosed(event))
     trusted = (*began, *(diagnosed if entry.replay is Replay.EXACT else ()))
     led = leader(event.process, raised) if raised.kind in _SUDDEN else None
     why = f"{_why(event)}; {led.told}" if led else _why(event)
@@ -204,6 +205,7 @@ def _why(event: Event) -> str:
     if entry.samples:
         rows = ", ".join(map(str, entry.samples))
         parts += [f"row {rows} of the batch carries it" if len(entry.samples) == 1 else f"rows {rows} carry it"]
+    parts += [standing_out(entry.apart)] if entry.apart is not None else []
     because = f": {entry.reason}" if entry.reason else ""
     if entry.replay is Replay.EXACT:
         parts += [f"{_which(entry)} was repeated exactly{because}"]
@@ -217,6 +219,11 @@ def _why(event: Event) -> str:
 def _which(entry: RaisedEntry) -> str:
     """What was repeated: one backward pass where the inputs of the others were let go of."""
     return f"backward pass {entry.micro_batch + 1} of the update alone" if entry.reason else "the step"
+
+
+def _without_row(finding: Finding, apart: Apart | None) -> Finding:
+    """A finding without what the alarm says of its row."""
+    return finding if apart is None else replace(finding, why=finding.why.removesuffix(f"; {standing_out(apart)}"))
 
 
 def _with_remedies(own: Finding, explained: Sequence[Finding], kind: AlarmKind) -> Finding:

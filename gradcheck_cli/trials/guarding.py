@@ -155,16 +155,20 @@ class Guarded(TorchFunctionMode):
         }
         self._wanted = {name for code in self._compiled.values() for name in code.co_names}
         self._powers: dict[int, tuple[Any, Any]] = {}
+        self._instead: dict[int, tuple[Tensor, Tensor]] = {}
         self.calls = 0
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if self._guard.before:
+            self._precede(sys._getframe(1))
+            args, kwargs = self._replaced(args), self._replaced(kwargs)
         name = getattr(function, "__name__", "").strip("_").removeprefix("special_")
         if name in _EXP and "power" in self._wanted and args:
             result = function(*args, **kwargs)
             self._powers[id(result)] = args[0], result
             return result
-        if name not in self._names or not self._is_here(sys._getframe(1)):
+        if name not in self._names or self._here(sys._getframe(1)) is None:
             return function(*args, **kwargs)
         position = 0 if name in ("rdiv", "rtruediv") else place_of(self._guard.op)
         if len(args) <= position or not isinstance(args[position], Tensor):
@@ -186,8 +190,26 @@ class Guarded(TorchFunctionMode):
             if self._reference is not None:
                 for call, before in zip(self._kept, self._reference._kept, strict=False):
                     call.before = before.gradients
+            if self._guard.before:
+                kept = self._reference._kept if self._reference is not None else []
+                return all(call.spares(before) for call, before in zip(self._kept, kept, strict=False))
             return all(call.keeps(self._answered, near) for call in self._kept)
         return False
+
+    def _precede(self, frame: FrameType) -> None:
+        """Where the pass comes to the line, guard the variable that stands there."""
+        user = self._here(frame)
+        value = user.f_locals.get(self._guard.line.partition(" ")[0]) if user is not None else None
+        if isinstance(value, Tensor) and id(value) not in self._instead:
+            self._instead[id(value)] = value, self._value(self._guard.argument, {"torch": torch, "x": value})
+
+    def _replaced(self, given: Any) -> Any:
+        """Arguments with what stands for the variable from its line on."""
+        if isinstance(given, Tensor):
+            return self._instead.get(id(given), (given, given))[1]
+        if isinstance(given, dict):
+            return {key: self._replaced(value) for key, value in given.items()}
+        return type(given)(map(self._replaced, given)) if type(given) in (tuple, list) else given
 
     def _answered(self, call: _Call, x: Tensor, args: tuple[Any, ...]) -> Any:
         guard = self._guard
@@ -198,7 +220,7 @@ class Guarded(TorchFunctionMode):
         names |= {"numerator": args[0], "power": self._power(x) if "power" in self._wanted else None}
         if guard.chosen:
             names["ok"] = self._value(guard.chosen, names)
-        new = self._value(guard.argument, names) if guard.argument else x
+        new = self._value(guard.argument, names) if guard.argument and not guard.before else x
         keyword, _, value = guard.keyword.partition("=")
         more = {keyword: self._value(value, names)} if keyword else {}
         function = getattr(torch, guard.instead) if guard.instead else call.function
@@ -215,12 +237,13 @@ class Guarded(TorchFunctionMode):
     def _value(self, text: str, names: dict[str, Any]) -> Any:
         return eval(self._compiled[text], names)
 
-    def _is_here(self, frame: FrameType | None) -> bool:
+    def _here(self, frame: FrameType | None) -> FrameType | None:
+        """The user's frame, where it stands at the line."""
         while frame is not None and frame.f_code.co_filename.replace("\\", "/").endswith((*_BETWEEN, __file__)):
             frame = frame.f_back
         if frame is None or frame.f_lineno != self._source.line:
-            return False
-        return _is_file(frame.f_code.co_filename, self._source.file)
+            return None
+        return frame if _is_file(frame.f_code.co_filename, self._source.file) else None
 
 
 def _is_file(path: str, shown: str) -> bool:
@@ -255,6 +278,22 @@ class _Call:
     def _came_back(self, index: int, gradient: Tensor | None) -> None:
         if gradient is not None:  # of several outputs some may be unused
             self.gradients[index] = gradient.detach()
+
+    def spares(self, before: _Call) -> bool:
+        """Whether what goes in is what went in without the guard, where output and gradient were finite then.
+
+        Where most of it is another, as where a head starts far out, it would never learn: what is cut off gets no
+        gradient.
+        """
+        old, new = before._given[self.position], self._given[self.position]
+        (made,) = tensors_in(before.run(before.function, before._given, {}))
+        healthy = torch.isfinite(made)
+        if (gradient := before.gradients.get(0)) is not None:
+            healthy = healthy & torch.isfinite(gradient)
+        if not old.shape == new.shape == made.shape:
+            return False
+        moved = old != new
+        return not bool((moved & healthy).any()) and int(moved.sum()) <= moved.numel() // 2
 
     def keeps(self, guarded: Any, near: bool) -> bool:
         """Whether the guarded call makes the same of what went in, and sends the same back in its pass."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gradcheck_cli.errors import GradcheckError
+from gradcheck_cli.records.apart import Apart
 from gradcheck_cli.records.choices import Family
 from gradcheck_cli.records.documents import report_to_dict
 from gradcheck_cli.records.enquiry import AtChance
@@ -23,6 +24,7 @@ from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import Step
 from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital, Why
 from gradcheck_cli.runtime.passes import forward_pass
+from gradcheck_cli.runtime.rows import apart
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.entries import Data
@@ -91,6 +93,7 @@ class Repeated:
         micro_batch: The backward pass that was explained.
         report: The diagnosis; None where it could not be repeated exactly.
         samples: Rows of its batch that carry what is wrong, or None.
+        apart: What they have that the others have not, or None.
         chance: Lm of the step, or None.
     """
 
@@ -99,6 +102,7 @@ class Repeated:
     micro_batch: int
     report: Report | None = None
     samples: tuple[int, ...] | None = None
+    apart: Apart | None = None
     chance: float | None = None
 
 
@@ -158,6 +162,7 @@ class Diagnosing:
             replay=came.replay,
             reason=came.why,
             samples=came.samples,
+            apart=came.apart,
             report=came.report and report_to_dict(came.report, exact=True),
         )
 
@@ -263,9 +268,10 @@ class Diagnosing:
             except GradcheckError as error:
                 return Repeated(Replay.IMPOSSIBLE, str(error), place)
             samples = guilty_rows(step, is_bad, seen[place].backward.raised) if is_bad is not None else None
+            known = apart(step.batch, samples, rows_in(tuple(step.batch.values())) or 0) if samples else None
             chance = self._chance(step) if alarm and seen[place].finite else None
         part = TOO_LARGE if self._accumulation.let_go else ""
-        return Repeated(Replay.EXACT, part, place, report, samples, chance.mean if chance is not None else None)
+        return Repeated(Replay.EXACT, part, place, report, samples, known, chance.mean if chance is not None else None)
 
     def _step(self, seen: Seen) -> Step:
         return step_of(seen.backward, self._tape.naming, str(Path.cwd()))
@@ -274,7 +280,7 @@ class Diagnosing:
         folder = self._options.save_batch
         if folder is None or came.replay is Replay.IMPOSSIBLE:
             return
-        tensors = [x.detach().cpu() for x in self._step(seen).batch if isinstance(x, Tensor)]
+        tensors = {name: x.detach().cpu() for name, x in self._step(seen).batch.items()}
         Path(folder).mkdir(parents=True, exist_ok=True)
         path = Path(folder, f"step-{number}.pt")
         torch.save({"batch": tensors, "samples": list(came.samples or ())}, path)
@@ -309,13 +315,14 @@ def guilty_rows(step: Step, is_bad: _IsBad, raised: BaseException | None = None)
         raised: What the step raises as a whole, which is then what makes a part of it bad.
     """
     batch = step.batch
-    rows = rows_in(batch)
+    rows = rows_in(tuple(batch.values()))
     if rows is None:
         return None
 
     def bad(kept: Sequence[int]) -> bool:
         try:
-            return is_bad(*measured(replace(step, batch=without(batch, rows, kept))))
+            fewer = dict(zip(batch, without(tuple(batch.values()), rows, kept), strict=True))
+            return is_bad(*measured(replace(step, batch=fewer)))
         except Exception as error:
             if type(error) is type(raised):
                 return True

@@ -118,7 +118,7 @@ class _Proof:
     def _learning(self) -> list[Tensor]:
         found: dict[int, Tensor] = {id(parameter): parameter for parameter in self.model.module.parameters()}
         for taped in self.passes:
-            found.update((id(t), t) for t in taped.batch if t.requires_grad and t.is_leaf)
+            found.update((id(t), t) for t in taped.batch.values() if t.requires_grad and t.is_leaf)
         return list(found.values())
 
     def _again(self, index: int, taped: Taped) -> str:

@@ -21,6 +21,7 @@ from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import LossScale, Pass, Step, Target
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.entries import Autocast, Data, Entry, Lost, Made, Named, Place, Rebuilt, Slot, flat, parts_of
+from gradcheck_cli.watch.given import names_of
 from gradcheck_cli.watch.naming import Model, Roots
 from gradcheck_cli.watch.reach import Reached
 from gradcheck_cli.watch.tape import Backward, reached
@@ -42,8 +43,8 @@ def line_of(place: Place | None) -> SourceLine | None:
 class Taped:
     """The way from a batch, as the tape has it, to the loss of one backward pass: the `forward` of a `Target`.
 
-    The batch is a tuple of the tensors that came from outside; `loss` holds the modules that were called and have no
-    parameters, so that the state guard knows them.
+    The batch holds the tensors that came from outside, by their names; `loss` holds the modules that were called and
+    have no parameters, so that the state guard knows them.
     """
 
     def __init__(self, backward: Backward, model: Model, *, as_run: bool = False) -> None:
@@ -54,11 +55,11 @@ class Taped:
         self.entries = reached([*self.roots, *(g for g in self.gradients if isinstance(g, Slot))])
         taken = _taken(self.entries, self.gradients)
         self.taken = {key: tensor for key, tensor in taken.items() if model.place_of(tensor) is None}
-        self.batch = tuple(self.taken.values())
+        self.batch = names_of(self.taken, self.entries)
         self.loss = nn.ModuleList()
         self.loss.extend(_outside(self.entries, model))
         called = (part for entry in self.entries for module in _modules(entry) for part in module.modules())
-        beside = Reached(called, self.batch)
+        beside = Reached(called, tuple(self.batch.values()))
         if beside.drawn:
             raise NotRepeatable(beside.drawn)
         self.loss.noted = beside.state  # type: ignore[assignment]
@@ -117,7 +118,7 @@ def step_of(backward: Backward, naming: Roots, root: str = "") -> Step:
         loss_source=forward.source,
         picked=(),
         root=folder,
-        batch_size=_rows(forward.batch),
+        batch_size=_rows(tuple(forward.batch.values())),
     )
     return Step(target=target, batch=forward.batch, autocast=forward.autocast)
 
@@ -185,7 +186,7 @@ class Run:
     def __init__(self, taped: Taped, model: nn.Module, batch: Any) -> None:
         self._taped, self._model = taped, model
         self._live = model is taped.model.module
-        self._batch: dict[int, Tensor] = dict(zip(taped.taken, batch, strict=True))
+        self._batch: dict[int, Tensor] = dict(zip(taped.taken, batch.values(), strict=True))
         self._copies: dict[int, Tensor] = {}
         self._results: dict[int, list[Tensor]] = {}
         self._made: dict[tuple[int, int, int], Tensor] = {}

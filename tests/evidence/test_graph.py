@@ -186,3 +186,21 @@ def test_lenses_and_stems_are_found_by_op() -> None:
     graph = OpGraph(measurement(*ops))
     assert [graph.stem(i) for i in (0, 1)] == ["Sigmoid", ""]
     assert graph.op(1) is ops[1]
+
+
+@pytest.mark.parametrize(
+    ("above", "told"),
+    [
+        (("Log", "Sum"), True),
+        (("Log", "Add", "View", "Mean", "Mul"), True),
+        (("Log1P",), True),
+        (("Log",), False),  # of one exponential, such as a variance
+        (("Sum", "Log"), False),
+        (("Tanh", "Sum"), False),
+    ],
+)
+def test_a_logsumexp_by_hand_is_seen(above: tuple[str, ...], told: bool) -> None:
+    ops = [op(f"{stem}Backward0", 1.0, (place + 1, 1.0)) for place, stem in enumerate(above)]
+    graph = OpGraph(measurement(*ops, op("ExpBackward0", 1.0, source=0), sources=(LINE,)))
+    assert graph.takes_log_of_sum(LINE) is told
+    assert graph.takes_exponential(LINE) and not graph.takes_log_of_sum(None)

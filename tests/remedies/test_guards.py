@@ -12,7 +12,7 @@ from gradcheck_cli.records.guard import Carried
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.remedies import carried_into, ladders_for, remedies_for
-from gradcheck_cli.remedies.guards import guards_for
+from gradcheck_cli.remedies.guards import guards_for, without_softmax
 
 
 def finding(op: str, cause: str, code: str, **fields: object) -> Finding:
@@ -131,3 +131,11 @@ def test_what_overflows_without_an_exp_gets_no_advice_about_one(op: str, code: s
 def test_a_normalisation_is_told_its_eps() -> None:
     told = carried_into(finding("layer_norm", "zero-variance", "y = self.norm(x)"), {}, {})
     assert (told.remedies[0].id, told.remedies[0].code) == ("variance-floor", "eps=1e-5  # to the normalisation")
+
+
+def test_advice_about_a_softmax_is_left_out_where_none_is_near() -> None:
+    remedies = finding("exp", "exp-overflow", "").remedies
+    assert {"softmax", "log-softmax", "scale-logits"} <= {r.id for r in remedies}
+    kept = [r.id for r in without_softmax(remedies, "std = torch.exp(0.5 * logvar)")]
+    assert kept[:2] == ["clamp", "softplus"] and not {"softmax", "log-softmax", "scale-logits"} & set(kept)
+    assert without_softmax(remedies, "p = torch.exp(logits)") == remedies

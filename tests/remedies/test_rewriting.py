@@ -153,3 +153,17 @@ def test_lines_that_were_carried_out_cure_their_case_when_they_are_pasted():
     failed = [(case.name, name, line) for case, name, line in lines if not cured(case, line)]
     assert len({case.name for case, *_ in lines}) >= 50
     assert failed == []
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("std = torch.exp(0.5 * logvar)", "logvar = logvar.clamp(max=20); std = torch.exp(0.5 * logvar)"),
+        ("std = logvar.mul(0.5).exp_()", "logvar = logvar.clamp(max=20); std = logvar.mul(0.5).exp_()"),
+        ("std = torch.exp(self.head(h))", None),
+        ("std = torch.exp(a + b)", None),
+        ("std = [torch.exp(v) for v in logvars]", None),
+    ],
+)
+def test_the_variable_that_a_call_is_made_of_is_guarded_before_the_line(code: str, expected: str | None) -> None:
+    assert rewritten(code, Guard(op="exp", argument="x.clamp(max=20)", before=True)) == expected

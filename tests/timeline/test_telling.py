@@ -3,12 +3,14 @@ from dataclasses import replace
 
 import pytest
 
+from gradcheck_cli.records.apart import Apart, Kind
 from gradcheck_cli.records.choices import Decision, Family, Severity, Status
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import LayerSample
 from gradcheck_cli.records.spec import Waiver
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Raised, Replay, Why
+from gradcheck_cli.rules import standing_out
 from gradcheck_cli.timeline.events import Event, events_of
 from gradcheck_cli.timeline.telling import alarm_of, first_judged
 from tests.timeline.sessions import (
@@ -281,3 +283,12 @@ def test_a_fault_of_the_loop_does_not_hide_that_the_run_learned() -> None:
     found, explains = first(Session((made,), (judged(fault),)), exploding(evidence={}))
     assert explains == []
     assert found.report.findings[0].severity is Severity.NOTE
+
+
+def test_what_its_rows_alone_have_is_told_once_by_the_alarm() -> None:
+    known = Apart(name="x", rows=(20,), kind=Kind.ABOVE, value=14538.0, others=0.8)
+    sick = replace(finding(), why=f"its input is 774.6; {standing_out(known)}")
+    own, shown = alarm(of(NAN, sick, samples=(20,), apart=known)).report.findings
+    assert "; row 20 of the batch carries it; row 20 of `x` reaches 14,538 where" in own.why
+    assert shown.why == "its input is 774.6"
+    assert "reaches" not in alarm(of(NAN, finding(), samples=(20,))).report.findings[0].why

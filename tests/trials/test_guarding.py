@@ -146,3 +146,30 @@ def test_code_that_leaves_at_nan_does_not_leave_the_trial() -> None:
     x = torch.tensor([[-1.0, 0.5, 1.0, 2.0]])
     weak, right = Guard(op="log", argument="x + 1e-8"), Guard(op="log", argument="x.clamp(min=1e-8)")
     assert carried(leaving, x, weak, right).guard is right
+
+
+def sampled(m: nn.Module, x: Tensor) -> Tensor:
+    v = m(x)
+    std = torch.exp(0.5 * v)
+    return std.mean() + v.exp().mean()
+
+
+FIRST = {"op": "exp", "before": True}
+
+
+def test_a_variable_that_is_guarded_before_a_line_is_so_behind_it_too() -> None:
+    x = torch.tensor([1.0, -2.0, 3.0, 400.0])
+    here = Guard(op="exp", argument="x.clamp(max=20)")
+    assert carried(sampled, x, here).guard is None
+    low = Guard(argument="x.clamp(-2.5, 2.5)", line="v = v.clamp(-2.5, 2.5); ...", **FIRST)  # type: ignore[arg-type]
+    cap = Guard(argument="x.clamp(max=20)", line="v = v.clamp(max=20); ...", **FIRST)  # type: ignore[arg-type]
+    found = carried(sampled, x, low, cap)
+    assert found.guard is cap  # the other one changes the 3, which is healthy
+    v = x.clamp(max=20)
+    assert found.loss == pytest.approx((torch.exp(0.5 * v).mean() + v.exp().mean()).item())
+
+
+def test_a_variable_that_would_be_cut_off_as_good_as_everywhere_is_left() -> None:
+    cap = Guard(argument="x.clamp(max=20)", line="v = v.clamp(max=20); ...", **FIRST)  # type: ignore[arg-type]
+    assert carried(sampled, torch.tensor([1.0, 400.0, 300.0, 400.0]), cap).guard is None
+    assert carried(sampled, torch.tensor([1.0, 2.0, 300.0, 400.0]), cap).guard is cap

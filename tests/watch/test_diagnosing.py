@@ -20,16 +20,17 @@ from tests.watch.watching import Explaining, watching
 
 
 def step_of(model: nn.Module, loss: Any, *batch: Tensor) -> Step:
+    given = {str(place): tensor for place, tensor in enumerate(batch)}
     target = Target(
         name="step",
         model=model,
-        batches=(batch,),
-        forward=lambda model, batch: Pass(loss=loss(model, *batch), loss_source="here"),
+        batches=(given,),
+        forward=lambda model, batch: Pass(loss=loss(model, *batch.values()), loss_source="here"),
         loss_source="here",
         picked=(),
         root="",
     )
-    return Step(target=target, batch=batch)
+    return Step(target=target, batch=given)
 
 
 def mean_square(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:

@@ -12,6 +12,13 @@ import pytest
 from gradcheck_cli.watch.files import unwritten
 
 
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other thread runs, whatever tests before have left behind."""
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+
+
+@pytest.mark.usefixtures("alone")
 def test_files_that_are_open_get_nothing_of_what_is_written_inside(tmp_path: Path) -> None:
     text, plain = (tmp_path / "text").open("w"), os.open(tmp_path / "plain", os.O_WRONLY | os.O_CREAT)
     text.write("before\n")
@@ -26,6 +33,7 @@ def test_files_that_are_open_get_nothing_of_what_is_written_inside(tmp_path: Pat
     assert (tmp_path / "text").read_text() == (tmp_path / "plain").read_text() == "before\nafter\n"
 
 
+@pytest.mark.usefixtures("alone")
 def test_what_is_printed_by_the_system_goes_nowhere(capfd: pytest.CaptureFixture[str]) -> None:
     os.write(1, b"before ")
     with unwritten():

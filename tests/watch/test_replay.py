@@ -88,7 +88,7 @@ def test_a_batch_can_be_made_smaller_and_the_model_be_a_copy(tmp_path: Path) -> 
         with torch.no_grad():
             for p in model.parameters():
                 p.zero_()
-        whole, rows = step.batch, tuple(t[6:] for t in step.batch)
+        whole, rows = step.batch, {name: t[6:] for name, t in step.batch.items()}
         forward = step.target.forward
         return len(whole), forward(model, whole).loss, forward(step.target.model, rows).loss.isfinite(), lost(step)
 
@@ -109,7 +109,7 @@ def test_one_model_goes_by_its_own_paths() -> None:
 
 def test_tensors_that_learn_by_themselves_are_parameters() -> None:
     def look(step: Step) -> Any:
-        return [n for n, _ in step.target.model.named_parameters()], [tuple(t.shape) for t in step.batch]
+        return [n for n, _ in step.target.model.named_parameters()], [tuple(t.shape) for t in step.batch.values()]
 
     names, shapes = seen_of(FORMS / "raw_weights.py", 2, look)
     assert names == ["w1", "b1", "w2"] and shapes == [(16, 3), (16, 1)]
@@ -123,7 +123,7 @@ def test_the_scale_of_a_scaler_is_taken_out() -> None:
     passed, autocast, batch = seen_of(FORMS / "scaler.py", 2, look)
     assert passed.scale is not None and (passed.scale.factor, passed.scale.backoff) == (1024.0, 0.5)
     assert passed.loss.item() < 10 and autocast is torch.float16
-    assert [t.dim() for t in batch] == [2, 1]
+    assert [t.dim() for t in batch.values()] == [2, 1]
 
 
 def test_autocast_is_off_where_the_step_says_so() -> None:

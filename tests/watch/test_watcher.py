@@ -21,6 +21,7 @@ from torch.optim import SGD
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradcheck_cli.errors import UserCodeError
+from gradcheck_cli.records.apart import Kind
 from gradcheck_cli.records.session import Stopped
 from gradcheck_cli.records.timeline import AlarmKind, Replay, Vital, Why
 from gradcheck_cli.watch import memory
@@ -268,7 +269,8 @@ def test_a_step_with_a_bad_row_names_it(tmp_path: Path) -> None:
     assert (entry.samples, entry.replay) == ((5,), Replay.EXACT)
     assert entry.source is not None and "loss.backward()" in (entry.source.code or "")
     kept = torch.load(tmp_path / "kept" / "step-4.pt", weights_only=True)
-    assert kept["samples"] == [5] and [tuple(x.shape) for x in kept["batch"]] == [(16, 3), (16, 1)]
+    shapes = {name: tuple(x.shape) for name, x in kept["batch"].items()}
+    assert kept["samples"] == [5] and shapes == {"input": (16, 3), "target": (16, 1)}
     assert any("step-4.pt holds the batch of step 4" in note for note in process.notes)
 
 
@@ -307,6 +309,23 @@ def test_a_bad_micro_batch_before_it_was_known_that_they_are_large_cannot_be_rep
     (alarm,) = watched.process.raised
     assert (alarm.replay, alarm.micro_batch) == (Replay.IMPOSSIBLE, 0)
     assert "too large to keep" in alarm.reason
+
+
+def test_what_a_bad_row_alone_has_is_found(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(3, 1)
+    optimizer = SGD(model.parameters(), lr=0.001)
+    with watching(tmp_path, first=False) as watched:
+        for step in range(1, 4):
+            x = torch.randn(16, 3)
+            if step == 3:
+                x[5] *= 1e4
+            optimizer.zero_grad()
+            model(x).cosh().mean().backward()
+            optimizer.step()
+    found = watched.process.raised[0].apart
+    assert found is not None and (found.name, found.rows, found.kind) == ("input", (5,), Kind.ABOVE)
+    assert 1e3 < found.factor < 1e5
 
 
 def test_no_more_is_explained_than_was_allowed(tmp_path: Path) -> None:
@@ -491,7 +510,7 @@ def test_a_second_thread_that_trains_is_left_alone(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
         watched.watcher._ending()
-    assert watched.process.notes == ("another thread makes backward passes; it is not watched",)
+    assert "another thread makes backward passes; it is not watched" in watched.process.notes
     assert [each[0] for each in found] == pytest.approx([1 - 20 * 0.3, 1 - 20 * 0.6], rel=1e-5)
     losses = [v.loss for v in watched.process.vitals]
     assert losses in [pytest.approx([3 - 3 * 0.3 * n * k for n in range(20)], abs=1e-4) for k in (1, 2)]

@@ -1,0 +1,48 @@
+"""What some rows of a batch have that the others have not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+LEAST_APART = 10.0
+"""Factor by which rows lie beyond all others to be told: a decade, which no unit of measure of one table makes up for.
+They also have to be further from the nearest other row than that is from the middle one: so of rows whose largest
+values have a heavy tail (a Cauchy's: half of the batches have a largest row twice the next) hardly any are."""
+FEW_ROWS = 4
+"""Of fewer other rows nothing is said."""
+
+
+class Kind(str, Enum):
+    """In what rows stand out."""
+
+    ABOVE = "above"
+    BELOW = "below"
+    ZERO = "zero"
+    CONSTANT = "constant"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Apart:
+    """Rows that stand out, all of them, and no other row with them.
+
+    Attributes:
+        name: The tensor, as the batch names it.
+        rows: From 0.
+        kind: In what.
+        value: The largest absolute value of the nearest of them to the others; of constant rows what the first holds.
+        others: That of the nearest of the others.
+    """
+
+    name: str
+    rows: tuple[int, ...]
+    kind: Kind
+    value: float = 0.0
+    others: float = 0.0
+
+    @property
+    def factor(self) -> float:
+        """By how much they are larger, or smaller; 0 where it is no matter of size."""
+        if self.kind in (Kind.ZERO, Kind.CONSTANT):
+            return 0.0
+        return max(self.value / self.others, self.others / self.value)
