@@ -14,6 +14,7 @@ import io
 import os
 import stat
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +33,8 @@ def unwritten() -> Iterator[None]:
 
     Where other threads are running, what is open stays as it is: what they write is to arrive.
     """
+    with suppress(OSError):
+        tempfile.gettempdir()  # it is found by writing a file, as torch's compiler asks for it when it is imported
     with _opened_nowhere():
         if threading.active_count() > 1:
             yield

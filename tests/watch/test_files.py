@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
 import threading
 from pathlib import Path
 
@@ -86,3 +87,10 @@ def test_what_other_threads_write_arrives(tmp_path: Path) -> None:
     thread.join()
     file.close()
     assert (tmp_path / "text").read_text() == (tmp_path / "new").read_text() == "of a thread"
+
+
+def test_the_folder_for_temporary_files_is_found_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = tempfile.gettempdir()
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with unwritten():
+        assert tempfile.gettempdir() == found
