@@ -115,8 +115,8 @@ def _own(process: Process, judged: Sequence[Judged], most: int) -> Iterator[Even
 def _against_chance(process: Process, judged: Judged, entry: RaisedEntry) -> Judged:
     """An alarm that the end of the script left open, as a finding where the loss ended worse than chance (Lm).
 
-    Chance is that of the step, or of the last samples before it where that is less: Lm is an answer of the model's own,
-    as far off as the model is where a step has thrown it off.
+    Chance is that of the step. Where the step's loss is at chance, the model has been thrown off, and Lm, an answer of
+    its own, is as far off as it is: then it is that of the last samples before, if less.
     """
     chance = _chance(process, judged.raised, entry)
     if judged.outcome is not Outcome.OPEN or judged.finding or chance is None or judged.raised.kind in SLOW:
@@ -130,10 +130,12 @@ def _against_chance(process: Process, judged: Judged, entry: RaisedEntry) -> Jud
 
 
 def _chance(process: Process, raised: Raised, entry: RaisedEntry) -> float | None:
+    loss, own = raised.evidence.get("loss"), entry.chance
+    if own is None or not isinstance(loss, int | float) or loss < ALARMING.at_chance * own:
+        return own
     mine = (each for each in process.samples if each.optimizer == raised.optimizer and each.step < raised.step)
     before = [each.chance for each in mine if each.chance is not None]
-    found = [median(before[-ALARMING.samples :])] if before else []
-    return min([*found, entry.chance] if entry.chance is not None else found, default=None)
+    return min(own, median(before[-ALARMING.samples :])) if before else own
 
 
 def _key(raised: Raised) -> tuple[AlarmKind, int, int, object]:

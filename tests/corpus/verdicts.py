@@ -17,9 +17,11 @@ from typing import Any
 import torch
 
 from gradcheck_cli import check
+from gradcheck_cli.config import load_config
 from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.pipeline import run_check
 from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.spec import CheckSpec
 from tests.corpus import CASES
 
@@ -47,8 +49,10 @@ def found(folders: list[Path]) -> Iterator[tuple[str, Verdict]]:
     for case in CASES:
         model, batch, step = case.make()
         yield f"corpus/{case.name}", verdict_of(check(model, batch, step=step))
+    runs = (each.spec for each in load_config(SAMPLES / "gradcheck.yaml", {}))
+    scripts = {SAMPLES / Path(run.command[0]).name for run in runs if isinstance(run, RunOptions)}
     for folder in (SAMPLES, *folders):
-        for path in sorted(folder.glob("*.py")):
+        for path in sorted(set(folder.glob("*.py")) - scripts):
             yield f"{folder.parent.name if folder.name == 'cases' else folder.name}/{path.stem}", _on_file(path)
 
 

@@ -114,20 +114,20 @@ def test_a_fault_of_the_loop_on_all_ranks_is_told_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("of_the_step", "before", "stands"),
+    ("loss", "of_the_step", "before", "stands"),
     [
-        (32.0, (1.9, 1.8, 1.9), True),  # a model that was thrown off gives an answer that is as far off
-        (32.0, (), False),
-        (32.0, (40.0, 1.8, 40.0, 41.0), False),  # the last ones count
-        (1.9, (40.0, 40.0, 40.0), True),
-        (None, (1.9,), True),
-        (None, (), False),
+        (32.0, 32.0, (1.9, 1.8, 1.9), True),  # a model that was thrown off gives an answer that is as far off
+        (32.0, 32.0, (), False),
+        (32.0, 32.0, (40.0, 1.8, 40.0, 41.0), False),  # the last ones count
+        (3.0, 32.0, (1.9, 1.8, 1.9), False),  # data that are harder, and a model that knows more than one answer
+        (32.0, 1.9, (40.0, 40.0, 40.0), True),
+        (32.0, None, (1.9,), False),
     ],
 )
 def test_an_open_spike_stands_where_the_loss_ends_worse_than_one_answer(
-    of_the_step: float | None, before: tuple[float, ...], stands: bool
+    loss: float, of_the_step: float | None, before: tuple[float, ...], stands: bool
 ) -> None:
-    spike = replace(SPIKE, step=60)
+    spike = replace(SPIKE, step=60, evidence={"loss": loss})
     losses = [*[1.8] * 59, *[12.0] * 20]
     samples = tuple(Sample(step=10 + place, loss=1.8, chance=chance) for place, chance in enumerate(before))
     late = Sample(step=70, loss=12.0, chance=0.1)

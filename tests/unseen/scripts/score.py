@@ -160,7 +160,7 @@ def main() -> int:
             alarms = [(alarm["kind"], alarm["step"], alarm["verdict"]) for alarm in report.get("alarms", ())]
             print(f"{labels[name]['verdict']} {name}: wrong {', '.join(wrong)}; {alarms}", flush=True)
         before = kept["latest"]["cases"].get(name, {})
-        worse += [name] if before.get("right") and not scores[name]["right"] else []
+        worse += [name] if any(was and not scores[name].get(part) for part, was in before.items()) else []
     now = figures(scores, labels)
     print("\n".join((row(asked.set, "first run", kept["first"]["figures"]), row(asked.set, "now", now))))
     print(f"worse than last: {', '.join(worse) or 'none'}")
