@@ -129,7 +129,7 @@ class Holdings:
                 cut=_names(cut, names),
                 aside=_names(aside if told else [], names),
                 aside_share=share,
-                unheld=_names([p for p in free.values() if is_fresh(p) or id(p) in hidden], names),
+                unheld=_names(_with_their_layers(free, hidden, names), names),
                 twins=twins,
                 only_the_top=_is_the_top(model, [p for p in held.values() if id(p) in reached]),
                 ignored_target=_line_of(ignored_targets(backwards[-1], self._asked)),
@@ -168,6 +168,16 @@ class Holdings:
                 name = next((n for n, p in entry.call.named_parameters() if p is weights[0]), "the last layer")
                 return names.get(id(weights[0]), name).rpartition(".")[0] or name
         return ""
+
+
+def _with_their_layers(free: Mapping[int, Tensor], hidden: set[int], names: Mapping[int, str]) -> list[Tensor]:
+    """Those that are as initialised, or hidden, and the others of their layers: a bias is too small to tell."""
+    layers = {_layer(key, names) for key, p in free.items() if is_fresh(p) or key in hidden}
+    return [p for key, p in free.items() if _layer(key, names) in layers]
+
+
+def _layer(key: int, names: Mapping[int, str]) -> str:
+    return names.get(key, "").rpartition(".")[0] or str(key)
 
 
 def _line_of(entry: Entry | None) -> SourceLine | None:

@@ -128,7 +128,7 @@ def _of_holding(facts: Facts) -> Iterator[Found]:
     if facts.holding is not None:
         for code, holds in BY_HOLDING:
             if (sign := holds(facts, facts.holding)) is not None:
-                yield _found(code, sign, 1)
+                yield _found(code, sign, facts.step)
 
 
 def _found(code: str, sign: Shown, since: int) -> Found:

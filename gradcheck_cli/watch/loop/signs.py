@@ -286,8 +286,8 @@ def without_optimizer(facts: Facts, holding: Holding) -> Shown | None:
     if not holding.unheld or holding.twins or holding.only_the_top:
         return None
     return shown(
-        f"{_counted(len(holding.unheld))} get gradients, are as they were initialised, and belong to no optimiser: "
-        f"{_named(holding.unheld)}",
+        f"no optimiser holds {_counted(len(holding.unheld))} with gradients that {_are(holding.unheld)} as "
+        f"initialised: {_named(holding.unheld)}",
         facts.made,
         parameters=len(holding.unheld),
     )
@@ -356,6 +356,10 @@ BY_HOLDING: tuple[tuple[str, Holds], ...] = (
     ("GC681", matches_itself),
 )
 """Rules about which parameters take part."""
+
+
+def _are(names: tuple[str, ...]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _counted(count: int) -> str:
