@@ -31,8 +31,8 @@ REMEDIES = (
     remedy(
         "add-to-optimizer",
         "give the optimiser all that is to learn",
-        "A module that stands beside the model, or in a plain list of it, is not in model.parameters(), and one that is "
-        "put into it later was not when the optimiser was made.",
+        "A module that stands beside the model, or in a plain list of it, is not in model.parameters(), and one that "
+        "is put into it later was not when the optimiser was made.",
         "optimizer = torch.optim.AdamW([*model.parameters(), *other.parameters()], lr=1e-3)  # once all are made",
         unless="where it is to stay as it is: requires_grad_(False) says so, and saves its gradients",
         source=_OPTIM,
