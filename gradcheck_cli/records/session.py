@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from gradcheck_cli.records.apart import Apart
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.records.timeline import Diagnosed, Raised, Replay, Vital
+from gradcheck_cli.records.timeline import Diagnosed, Raised, Replay, Use, Vital
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,6 +138,7 @@ class Process:
         diagnosed: Steps that were diagnosed without an alarm.
         aside: Why the watcher stepped aside; empty where it did not.
         cost: As it was told last.
+        uses: What it does with its optimisers, as it was told last.
         left: Where there is one more step than the script took, made of what was not finite when it ended: how many it
             took. That step counts only where the script has failed, which its parent knows.
     """
@@ -155,6 +156,7 @@ class Process:
     aside: str = ""
     stopped: Stopped | None = None
     cost: Cost | None = None
+    uses: tuple[Use, ...] = ()
     left: int | None = None
 
     def without_what_it_left(self) -> Process:

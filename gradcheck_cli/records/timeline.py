@@ -204,6 +204,39 @@ class Overhead:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Use:
+    """How a script uses one optimiser, as the calls show it.
+
+    Attributes:
+        optimizer: Its number in order of its first update, from 0.
+        kind: The name of its class.
+        updates: Those attempted so far.
+        first_rate: Its highest learning rate at the first of them, and `last_rate` at the last.
+        rates: How often that has changed.
+        passes: Backward passes that they were made of, all together.
+        clipped: Updates before which its gradients were clipped.
+        scaled: Whether a GradScaler is asked for its updates, and `skipped` how many of them that left out.
+        autocast: The low precision that the first step ran in; empty for none.
+        rows: The first size of the first tensor that was given to the first step.
+        frozen: Share of the elements of the modules that were called which does not learn.
+    """
+
+    optimizer: int = 0
+    kind: str = ""
+    updates: int = 0
+    first_rate: float | None = None
+    last_rate: float | None = None
+    rates: int = 0
+    passes: int = 0
+    clipped: int = 0
+    scaled: bool = False
+    skipped: int = 0
+    autocast: str = ""
+    rows: int | None = None
+    frozen: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Timeline:
     """One run of a script: the document gradcheck-run/1.
 
@@ -223,6 +256,7 @@ class Timeline:
             which an update lowers that of its own batch), "distinguishability" (D at the head), and over the layers
             "dead", "saturated" (shares) and "output_rms".
         layers: By the layer's name.
+        optimizers: What the script does with each, of rank 0.
         notes: What a reader has to know: vitals that could not be had, steps that could not be repeated, ...
         seconds: "total", and "diagnoses".
         error: Why nothing could be watched.
@@ -238,6 +272,7 @@ class Timeline:
     diagnoses: tuple[Diagnosed, ...] = ()
     series: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
     layers: Mapping[str, LayerCourse] = field(default_factory=dict)
+    optimizers: tuple[Use, ...] = ()
     overhead: Overhead | None = None
     notes: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -26,7 +26,7 @@ from gradcheck_cli.reports.plain import (
 )
 from gradcheck_cli.reports.runcharts import alarm_marks, heat_map, run_charts
 from gradcheck_cli.reports.runreport import told_once
-from gradcheck_cli.reports.runwords import passed, run_facts, run_verdict, script_end
+from gradcheck_cli.reports.runwords import passed, run_facts, run_verdict, script_end, uses_in_words
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import (
     Verdict,
@@ -69,7 +69,7 @@ def render_run(run: Timeline, style: Style) -> str:
         style=style,
         command=" ".join(run.command),
         outcome_words=[*run_verdict(run), *script_end(run), f"exit {run.exit_code}"],
-        facts=run_facts(run),
+        facts=[*run_facts(run), *uses_in_words(run)],
         charts=run_charts(run, style),
         marks=alarm_marks(run),
         heat=heat_map(run.layers),

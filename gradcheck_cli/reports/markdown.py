@@ -25,7 +25,7 @@ from gradcheck_cli.reports.folding import Fold, rows
 from gradcheck_cli.reports.glyphs import count_of, number, shown
 from gradcheck_cli.reports.plain import level, opinion_in_words, share_in_words, suspicions_in_words, trial_in_words
 from gradcheck_cli.reports.runreport import told_once
-from gradcheck_cli.reports.runwords import passed, run_facts, run_verdict, script_end
+from gradcheck_cli.reports.runwords import passed, run_facts, run_verdict, script_end, uses_in_words
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.timelinetable import curve_lines
 from gradcheck_cli.reports.verdicts import (
@@ -98,6 +98,7 @@ def render_run(run: Timeline, style: Style) -> str:
     mark = "❌" if run.exit_code else "✅"
     end = " · ".join([*run_verdict(run), *script_end(run), *run_facts(run), f"exit {run.exit_code}"])
     lines = [f"## {mark} {code(' '.join(run.command))}", "", text(end), ""]
+    lines += [line for words in uses_in_words(run) for line in (text(words), "")]
     lines += [*fence(run.error.splitlines()), ""] if run.error else []
     if run.series and run.steps and not style.quiet:
         lines += [*fence([line.plain for line in curve_lines(run, style, _CURVES)]), ""]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from gradcheck_cli.records.choices import Status
-from gradcheck_cli.records.timeline import Alarm, Diagnosed, Outcome, Point, Timeline, Why
+from gradcheck_cli.records.timeline import Alarm, Diagnosed, Outcome, Point, Timeline, Use, Why
 from gradcheck_cli.reports.glyphs import count_of
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import codes_in_words, duration, finding_key, serious, severities_in_words
@@ -32,6 +32,30 @@ def run_facts(run: Timeline) -> list[str]:
     cost = run.overhead
     watched = [f"watching took {cost.ms_per_step:.2g} ms a step, {cost.percent:.1f} %"] if cost else []
     return [count_of(run.steps, "step"), *took, *ranks, *watched]
+
+
+def uses_in_words(run: Timeline) -> list[str]:
+    """`AdamW, lr 0.001 to 1e-05 (7 changes), batch 32, 4 passes an update, clipped at 100 %, ...`: one an optimiser."""
+    return [", ".join(_use(use)) for use in run.optimizers]
+
+
+def _use(use: Use) -> Iterator[str]:
+    yield use.kind
+    if use.first_rate is not None and use.last_rate is not None:
+        to = f" to {use.last_rate:.3g} ({count_of(use.rates, 'change')})" if use.rates else ""
+        yield f"lr {use.first_rate:.3g}{to}"
+    if use.rows is not None:
+        yield f"batch {use.rows}"
+    if use.passes > use.updates > 0:
+        yield f"{use.passes / use.updates:.3g} backward passes an update"
+    if use.clipped:
+        yield f"clipped before {use.clipped / use.updates:.0%} of its updates"
+    if use.scaled:
+        yield f"GradScaler, {count_of(use.skipped, 'update')} skipped"
+    if use.autocast:
+        yield f"autocast {use.autocast}"
+    if use.frozen:
+        yield f"{use.frozen:.0%} of the weights frozen"
 
 
 def run_verdict(run: Timeline) -> list[str]:

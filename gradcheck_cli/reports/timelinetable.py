@@ -28,6 +28,7 @@ from gradcheck_cli.reports.runwords import (
     run_verdict,
     script_end,
     series_label,
+    uses_in_words,
     worth_showing,
 )
 from gradcheck_cli.reports.style import Style
@@ -49,6 +50,7 @@ def render_run(run: Timeline, style: Style) -> str:
 def _parts(run: Timeline, style: Style, width: int) -> Iterator[RenderableType]:
     if not style.quiet:
         yield from _header(run, style, width)
+        yield from (_text(words, style, "dim") for words in uses_in_words(run))
         yield ""
         if run.series and run.steps:
             yield from curve_lines(run, style, width)

@@ -58,6 +58,7 @@ def assembled(
         diagnoses=diagnoses,
         series=series_of(main.vitals, main.samples) if main else {},
         layers=courses_of(main.layers, main.samples) if main else {},
+        optimizers=main.uses if main else (),
         overhead=_overhead(main) if main else None,
         notes=notes_of(processes, seen, options),
         versions={"gradcheck": __version__, **versions},

@@ -20,7 +20,7 @@ from typing import Any
 from gradcheck_cli.records.codec import WrongShape, decode, encode
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntry, Sample, Stopped
-from gradcheck_cli.records.timeline import Diagnosed, Vital
+from gradcheck_cli.records.timeline import Diagnosed, Use, Vital
 from gradcheck_cli.watch.files import ours
 
 _OPTIONS = "options.json"
@@ -197,6 +197,7 @@ def _process(said: Mapping[str, list[Any]]) -> Process:
         aside=last("aside") or "",
         stopped=last("stopped"),
         cost=last("cost"),
+        uses=last("uses") or (),
         left=last("left"),
     )
 
@@ -212,5 +213,6 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "aside": lambda content: str(content["text"]),
     "stopped": partial(decode, Stopped),
     "cost": partial(decode, Cost),
+    "uses": lambda content: decode(tuple[Use, ...], content["optimizers"]),
     "left": lambda content: int(content["after"]),
 }

@@ -39,6 +39,7 @@ from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.traces import deeper
 from gradcheck_cli.watch.updates import Attempt, Updates
+from gradcheck_cli.watch.uses import Uses
 from gradcheck_cli.watch.vitals import Norms, gradient_norms, number
 from gradcheck_cli.watch.warned import retelling
 
@@ -114,6 +115,7 @@ class Watcher:
         self._layers = Layers(self._tape.naming)
         self._accumulation = Accumulation()
         self._loop = Loop()
+        self._uses = Uses()
         self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation)
         self._sampling = Sampling(options, self._tape, chance)
         self._looking = Looking(
@@ -305,7 +307,9 @@ class Watcher:
 
     def _look(self, attempt: Attempt) -> None:
         """Hear what the calls show of an update, and tell it."""
-        for fault in self._loop.see(self._looking.facts(attempt, self._group.seen, self._steps)):
+        facts = self._looking.facts(attempt, self._group.seen, self._steps)
+        self._uses.see(facts, attempt, [each.backward for each in self._group.seen])
+        for fault in self._loop.see(facts):
             raised = _raised(fault, self._steps, attempt.number)
             self._alarms.know(raised)
             self._diagnosing.known(raised, attempt.own_step, fault.line, attempt.made_at)
@@ -435,6 +439,7 @@ class Watcher:
             total=total,
             diagnoses=self._diagnosing.seconds,
         )
+        self._session.say("uses", optimizers=self._uses.told())
 
     def _guarded(self) -> _Guard:
         return _Guard(self)

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from gradcheck_cli.records.choices import Status
-from gradcheck_cli.records.timeline import Overhead, Point, Timeline
+from gradcheck_cli.records.timeline import Overhead, Point, Timeline, Use
 from gradcheck_cli.reports import Style
 from gradcheck_cli.reports.runwords import (
     alarm_place,
@@ -11,6 +11,7 @@ from gradcheck_cli.reports.runwords import (
     run_verdict,
     script_end,
     series_label,
+    uses_in_words,
     worth_showing,
 )
 from tests.timeline.sessions import nan
@@ -60,3 +61,27 @@ def test_series() -> None:
     still = [Point(1, 2.0, 2.0, 2.0), Point(2, 2.0, 2.0, 2.0)]
     assert worth_showing("loss", still, Style()) and not worth_showing("scale", still, Style())
     assert worth_showing("scale", still, Style(verbose=True)) and not worth_showing("loss", [], Style())
+
+
+def test_what_a_script_does_is_told_by_optimiser() -> None:
+    plain = Use(kind="SGD", updates=3, first_rate=0.1, last_rate=0.1, passes=3)
+    whole = Use(
+        kind="AdamW",
+        updates=10,
+        first_rate=0.01,
+        last_rate=1e-5,
+        rates=7,
+        passes=40,
+        clipped=5,
+        scaled=True,
+        skipped=1,
+        autocast="float16",
+        rows=32,
+        frozen=0.12,
+    )
+    assert uses_in_words(replace(BARE, optimizers=(plain, whole))) == [
+        "SGD, lr 0.1",
+        "AdamW, lr 0.01 to 1e-05 (7 changes), batch 32, 4 backward passes an update, clipped before 50% of its "
+        "updates, GradScaler, 1 update skipped, autocast float16, 12% of the weights frozen",
+    ]
+    assert uses_in_words(BARE) == []
