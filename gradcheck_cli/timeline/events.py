@@ -131,7 +131,8 @@ def _against_chance(process: Process, judged: Judged, entry: RaisedEntry) -> Jud
 
 def _chance(process: Process, raised: Raised, entry: RaisedEntry) -> float | None:
     loss, own = raised.evidence.get("loss"), entry.chance
-    if own is None or not isinstance(loss, int | float) or loss < ALARMING.at_chance * own:
+    alone = len({vital.optimizer for vital in process.vitals}) == 1  # those of a game move what the others' losses are
+    if own is None or not alone or not isinstance(loss, int | float) or loss < ALARMING.at_chance * own:
         return own
     mine = (each for each in process.samples if each.optimizer == raised.optimizer and each.step < raised.step)
     before = [each.chance for each in mine if each.chance is not None]

@@ -134,3 +134,13 @@ def test_an_open_spike_stands_where_the_loss_ends_worse_than_one_answer(
     made = process(vitals=vitals(losses), raised=(entry(spike, chance=of_the_step),), samples=(*samples, late))
     (event,) = events_of((made,), lambda _: (judged(spike, Outcome.OPEN, finding=False),), 5)
     assert event.judged.finding is stands
+
+
+def test_what_one_answer_cost_before_says_nothing_in_a_game() -> None:
+    spike = replace(SPIKE, step=60, evidence={"loss": 32.0})
+    mine = vitals([*[1.8] * 59, *[12.0] * 20])
+    theirs = replace(mine[0], optimizer=1)
+    samples = tuple(Sample(step=10 + place, loss=1.8, chance=1.9) for place in range(3))
+    made = process(vitals=(*mine, theirs), raised=(entry(spike, chance=32.0),), samples=samples)
+    (event,) = events_of((made,), lambda _: (judged(spike, Outcome.OPEN, finding=False),), 5)
+    assert not event.judged.finding
