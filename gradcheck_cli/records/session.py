@@ -139,6 +139,7 @@ class Process:
         aside: Why the watcher stepped aside; empty where it did not.
         cost: As it was told last.
         uses: What it does with its optimisers, as it was told last.
+        evaluations: Calls of what is trained that were made without gradients, likewise.
         left: Where there is one more step than the script took, made of what was not finite when it ended: how many it
             took. That step counts only where the script has failed, which its parent knows.
     """
@@ -157,6 +158,7 @@ class Process:
     stopped: Stopped | None = None
     cost: Cost | None = None
     uses: tuple[Use, ...] = ()
+    evaluations: int = 0
     left: int | None = None
 
     def without_what_it_left(self) -> Process:

@@ -214,7 +214,7 @@ class Use:
         first_rate: Its highest learning rate at the first of them, and `last_rate` at the last.
         rates: How often that has changed.
         passes: Backward passes that they were made of, all together.
-        clipped: Updates before which its gradients were clipped.
+        clipped: Updates whose gradients were clipped, and were longer than the limit as far as that is known.
         scaled: Whether a GradScaler is asked for its updates, and `skipped` how many of them that left out.
         autocast: The low precision that the first step ran in; empty for none.
         rows: The first size of the first tensor that was given to the first step.
@@ -257,6 +257,7 @@ class Timeline:
             "dead", "saturated" (shares) and "output_rms".
         layers: By the layer's name.
         optimizers: What the script does with each, of rank 0.
+        evaluations: Calls of what is trained that were made without gradients, of rank 0.
         notes: What a reader has to know: vitals that could not be had, steps that could not be repeated, ...
         seconds: "total", and "diagnoses".
         error: Why nothing could be watched.
@@ -273,6 +274,7 @@ class Timeline:
     series: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
     layers: Mapping[str, LayerCourse] = field(default_factory=dict)
     optimizers: tuple[Use, ...] = ()
+    evaluations: int = 0
     overhead: Overhead | None = None
     notes: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -31,7 +31,8 @@ def run_facts(run: Timeline) -> list[str]:
     took = [duration(total)] if total is not None else []
     cost = run.overhead
     watched = [f"watching took {cost.ms_per_step:.2g} ms a step, {cost.percent:.1f} %"] if cost else []
-    return [count_of(run.steps, "step"), *took, *ranks, *watched]
+    evaluated = [f"{count_of(run.evaluations, 'call')} to evaluate"] if run.evaluations else []
+    return [count_of(run.steps, "step"), *evaluated, *took, *ranks, *watched]
 
 
 def uses_in_words(run: Timeline) -> list[str]:
@@ -49,7 +50,7 @@ def _use(use: Use) -> Iterator[str]:
     if use.passes > use.updates > 0:
         yield f"{use.passes / use.updates:.3g} backward passes an update"
     if use.clipped:
-        yield f"clipped before {use.clipped / use.updates:.0%} of its updates"
+        yield f"clipped at {use.clipped / use.updates:.0%} of its updates"
     if use.scaled:
         yield f"GradScaler, {count_of(use.skipped, 'update')} skipped"
     if use.autocast:

@@ -59,6 +59,7 @@ def assembled(
         series=series_of(main.vitals, main.samples) if main else {},
         layers=courses_of(main.layers, main.samples) if main else {},
         optimizers=main.uses if main else (),
+        evaluations=main.evaluations if main else 0,
         overhead=_overhead(main) if main else None,
         notes=notes_of(processes, seen, options),
         versions={"gradcheck": __version__, **versions},

@@ -183,6 +183,7 @@ def _process(said: Mapping[str, list[Any]]) -> Process:
     def last(event: str) -> Any:
         return said.get(event, [None])[-1]
 
+    uses, evaluations = last("uses") or ((), 0)
     return Process(
         pid=opened.pid,
         rank=opened.rank,
@@ -197,7 +198,8 @@ def _process(said: Mapping[str, list[Any]]) -> Process:
         aside=last("aside") or "",
         stopped=last("stopped"),
         cost=last("cost"),
-        uses=last("uses") or (),
+        uses=uses,
+        evaluations=evaluations,
         left=last("left"),
     )
 
@@ -213,6 +215,6 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "aside": lambda content: str(content["text"]),
     "stopped": partial(decode, Stopped),
     "cost": partial(decode, Cost),
-    "uses": lambda content: decode(tuple[Use, ...], content["optimizers"]),
+    "uses": lambda content: (decode(tuple[Use, ...], content["optimizers"]), int(content["evaluations"])),
     "left": lambda content: int(content["after"]),
 }

@@ -206,6 +206,7 @@ class Tape:
 
     Attributes:
         heard: The modules that are called, and whether gradients were enabled, while somebody wants to know; None else.
+        evaluations: Calls, without gradients, of modules that are trained.
         alone: Held while gradients are read that another thread might write to; its first backward pass waits for it.
         shared: Whether another thread makes backward passes: then gradients may be read of those parameters alone that
             this one's reach, since torch frees and sets the others' without a lock.
@@ -221,6 +222,7 @@ class Tape:
         self.heard: weakref.WeakKeyDictionary[nn.Module, bool] | None = None
         self.alone = threading.Lock()
         self.shared = False
+        self.evaluations = 0
         self.window = 0
         self._number = 0
         self.depth = 0
@@ -344,6 +346,11 @@ class Tape:
         """Whether the thread that was watched is over, and this is none of autograd's: Python does not know these."""
         running = threading._active  # type: ignore[attr-defined]
         return here in running and running.get(self._thread) is not self._whose  # numbers are used again
+
+    def evaluating(self, module: nn.Module) -> None:
+        """A module is called without gradients; one that is trained by calls of its own is evaluated."""
+        watch = self._watches.get(id(module))
+        self.evaluations += watch is not None and watch.module() is module and self._thread == threading.get_ident()
 
     def may_be_ours(self) -> bool:
         """Whether this thread is the one that is watched, or none is so far; asking makes it none."""

@@ -65,6 +65,8 @@ def _module_calls(tape: Tape) -> Undo:
                     return original(self, *args, **kwargs)
                 if tape.idle():
                     return tape.module(original, self, args, kwargs)
+                if not torch.is_grad_enabled():
+                    tape.evaluating(self)
                 if tape.is_on_top():
                     return tape.aside(original, self, *args, **kwargs)
                 return original(self, *args, **kwargs)

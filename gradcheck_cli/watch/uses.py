@@ -8,9 +8,9 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from gradcheck_cli.records.timeline import Use
+from gradcheck_cli.watch.diagnosing import Seen
 from gradcheck_cli.watch.entries import Entry, data_of
 from gradcheck_cli.watch.loop.facts import Facts
-from gradcheck_cli.watch.tape import Backward
 from gradcheck_cli.watch.updates import Attempt
 
 
@@ -20,24 +20,30 @@ class Uses:
     def __init__(self) -> None:
         self._uses: dict[int, Use] = {}
 
-    def see(self, facts: Facts, attempt: Attempt, backwards: Sequence[Backward]) -> None:
+    def see(self, facts: Facts, attempt: Attempt, seen: Sequence[Seen]) -> None:
         """The next update that is attempted, with the backward passes that it is made of."""
         was = self._uses.get(facts.optimizer)
         if was is None:
-            was = _begun(facts, attempt, [entry for backward in backwards for entry in backward.entries])
+            was = _begun(facts, attempt, [entry for each in seen for entry in each.backward.entries])
         self._uses[facts.optimizer] = replace(
             was,
             updates=was.updates + 1,
             last_rate=facts.rate,
             rates=was.rates + (facts.rate != was.last_rate),
-            passes=was.passes + facts.passes,
-            clipped=was.clipped + (facts.clipped is not None),
+            passes=was.passes + len(seen),
+            clipped=was.clipped + _is_shortened(facts, seen[-1].scale if seen else 1.0),
             skipped=was.skipped + facts.skipped,
         )
 
     def told(self) -> list[Use]:
         """All of them, in the order of their first updates."""
         return [self._uses[number] for number in sorted(self._uses)]
+
+
+def _is_shortened(facts: Facts, scale: float) -> bool:
+    """Whether its gradients were clipped, and longer than what they were clipped to, as far as that is known."""
+    known = facts.clip_limit is not None and facts.norm is not None
+    return facts.clipped is not None and not (known and facts.norm <= scale * facts.clip_limit)  # type: ignore[operator]
 
 
 def _begun(facts: Facts, attempt: Attempt, entries: Sequence[Entry]) -> Use:

@@ -308,7 +308,7 @@ class Watcher:
     def _look(self, attempt: Attempt) -> None:
         """Hear what the calls show of an update, and tell it."""
         facts = self._looking.facts(attempt, self._group.seen, self._steps)
-        self._uses.see(facts, attempt, [each.backward for each in self._group.seen])
+        self._uses.see(facts, attempt, self._group.seen)
         for fault in self._loop.see(facts):
             raised = _raised(fault, self._steps, attempt.number)
             self._alarms.know(raised)
@@ -439,7 +439,7 @@ class Watcher:
             total=total,
             diagnoses=self._diagnosing.seconds,
         )
-        self._session.say("uses", optimizers=self._uses.told())
+        self._session.say("uses", optimizers=self._uses.told(), evaluations=self._tape.evaluations)
 
     def _guarded(self) -> _Guard:
         return _Guard(self)

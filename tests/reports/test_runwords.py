@@ -81,7 +81,7 @@ def test_what_a_script_does_is_told_by_optimiser() -> None:
     )
     assert uses_in_words(replace(BARE, optimizers=(plain, whole))) == [
         "SGD, lr 0.1",
-        "AdamW, lr 0.01 to 1e-05 (7 changes), batch 32, 4 backward passes an update, clipped before 50% of its "
+        "AdamW, lr 0.01 to 1e-05 (7 changes), batch 32, 4 backward passes an update, clipped at 50% of its "
         "updates, GradScaler, 1 update skipped, autocast float16, 12% of the weights frozen",
     ]
     assert uses_in_words(BARE) == []

@@ -25,7 +25,7 @@ def test_what_the_calls_show_is_told(tmp_path: Path) -> None:
                     loss = model(torch.randn(5, 8)).float().square().mean()
                 loss.backward()
             if step % 2:
-                nn.utils.clip_grad_norm_(head.parameters(), 1.0)
+                nn.utils.clip_grad_norm_(head.parameters(), 1e-6)
             optimizer.step()
             schedule.step()
         watched.watcher._ending()
@@ -35,6 +35,35 @@ def test_what_the_calls_show_is_told(tmp_path: Path) -> None:
     assert (use.autocast, use.scaled, use.skipped) == ("bfloat16", False, 0)
     assert use.frozen == (8 * 16 + 16) / (8 * 16 + 16 + 17)
     assert not watched.process.aside
+
+
+def test_clipping_counts_where_it_shortens(tmp_path: Path) -> None:
+    model = nn.Linear(4, 1, bias=False)
+    with watching(tmp_path, first=False, max_diagnoses=0) as watched:
+        optimizer = SGD(model.parameters(), lr=1e-6)
+        for size in (1.0, 1.0, 100.0, 1.0):
+            optimizer.zero_grad()
+            (size * model(torch.ones(1, 4))).sum().backward()  # its norm is twice that
+            nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+            optimizer.step()
+        watched.watcher._ending()
+    assert [use.clipped for use in watched.process.uses] == [1]
+
+
+def test_evaluation_passes_are_counted(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 1))
+    other = nn.Linear(4, 1)
+    with watching(tmp_path, first=False, max_diagnoses=0) as watched:
+        optimizer = SGD(model.parameters(), lr=0.01)
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(torch.ones(1, 4)).sum().backward()
+            optimizer.step()
+            with torch.no_grad():
+                model(torch.ones(1, 4))
+                other(torch.ones(1, 4))
+        watched.watcher._ending()
+    assert watched.process.evaluations == 3
 
 
 def test_each_optimiser_is_told_by_itself(tmp_path: Path) -> None:

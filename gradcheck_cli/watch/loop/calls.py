@@ -36,7 +36,8 @@ _MOST_CLIPS = 16
 class Clip:
     """Gradients that were clipped: when, whose by their ids, after which backward pass, and where.
 
-    `unscaled` are the optimisers, by id, whose gradients had been unscaled by then.
+    `unscaled` are the optimisers, by id, whose gradients had been unscaled by then; `limit` is the L2 norm that the
+    gradients were clipped to, None where it was by something else.
     """
 
     at: int
@@ -44,6 +45,7 @@ class Clip:
     passes: int
     unscaled: frozenset[int]
     line: Line | None
+    limit: float | None = None
 
 
 @dataclass(slots=True)
@@ -210,7 +212,8 @@ class Calls:
                     with untouched():
                         with_gradient = frozenset(id(p) for p in held if p.grad is not None)
                     at = (self.order, with_gradient, self.passes, frozenset(self.unscaled), users_line())
-                    self.clips.append(Clip(*at))
+                    by_norm = original.__name__ == "clip_grad_norm_" and not args and kwargs.get("norm_type", 2) == 2
+                    self.clips.append(Clip(*at, limit if by_norm and isinstance(limit, int | float) else None))
             return original(held, limit, *args, **kwargs)
 
         return clip

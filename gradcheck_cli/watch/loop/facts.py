@@ -67,6 +67,7 @@ class Facts:
         rival: Whether that was another optimiser's.
         lost: Backward passes since its last update whose gradients were cleared before another one was added.
         clipped: Where its gradients were clipped after the last backward pass.
+        clip_limit: The L2 norm that they were clipped to; None where that is not known.
         clipped_scaled: Where they were clipped while the loss scale was in them.
         clipped_late: Where they were clipped between its last update and the next backward pass.
         clipped_nothing: Where clipping was given no gradient at all.
@@ -121,6 +122,7 @@ class Facts:
     rival: bool = False
     lost: int = 0
     clipped: SourceLine | None = None
+    clip_limit: float | None = None
     clipped_scaled: SourceLine | None = None
     clipped_late: SourceLine | None = None
     clipped_nothing: SourceLine | None = None

@@ -163,6 +163,7 @@ class Looking:
             rival=any(taken.optimizer != attempt.number for taken in used),
             lost=lost,
             clipped=_line(clipped.line) if clipped else None,
+            clip_limit=clipped.limit if clipped else None,
             clipped_scaled=_line(clipped.line) if clipped and id(optimizer) not in clipped.unscaled else None,
             clipped_late=_late(clips, own) if attempt.own_step > 1 else None,
             clipped_nothing=next((_line(c.line) for c in calls.clips if _is_idle(c, own)), None),
