@@ -256,11 +256,11 @@ class Timeline:
             which an update lowers that of its own batch), "distinguishability" (D at the head), and over the layers
             "dead", "saturated" (shares) and "output_rms".
         layers: By the layer's name.
-        optimizers: What the script does with each, of rank 0.
-        evaluations: Calls of what is trained that were made without gradients, of rank 0.
         notes: What a reader has to know: vitals that could not be had, steps that could not be repeated, ...
         seconds: "total", and "diagnoses".
         error: Why nothing could be watched.
+        optimizers: What the script does with each, of rank 0.
+        evaluations: Calls of what is trained that were made without gradients, of rank 0.
     """
 
     command: tuple[str, ...]
@@ -273,13 +273,13 @@ class Timeline:
     diagnoses: tuple[Diagnosed, ...] = ()
     series: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
     layers: Mapping[str, LayerCourse] = field(default_factory=dict)
-    optimizers: tuple[Use, ...] = ()
-    evaluations: int = 0
     overhead: Overhead | None = None
     notes: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
+    optimizers: tuple[Use, ...] = ()
+    evaluations: int = 0
 
     @property
     def reports(self) -> tuple[Report, ...]:
