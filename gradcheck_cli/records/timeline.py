@@ -215,6 +215,7 @@ class Use:
         rates: How often that has changed.
         passes: Backward passes that they were made of, all together.
         clipped: Updates whose gradients were clipped, and were longer than the limit as far as that is known.
+        clip_limit: The L2 norm that gradients were clipped to last; None where they were not, or by something else.
         scaled: Whether a GradScaler is asked for its updates, and `skipped` how many of them that left out.
         autocast: The low precision that the first step ran in; empty for none.
         rows: The first size of the first tensor that was given to the first step.
@@ -229,6 +230,7 @@ class Use:
     rates: int = 0
     passes: int = 0
     clipped: int = 0
+    clip_limit: float | None = None
     scaled: bool = False
     skipped: int = 0
     autocast: str = ""
@@ -250,11 +252,12 @@ class Timeline:
         ranks: Processes in which a step was seen.
         alarms: Events: faults of the loop first, then the others, each by step.
         diagnoses: Steps that were diagnosed without an alarm.
-        series: "loss", "grad_norm", ("scale"): downsampled so that spikes survive; of rank 0; where there are several
-            optimisers, also "loss/1", "grad_norm/1", ... for those after the first. On sampled steps alone:
-            "update_ratio" (the largest |dw|/|w|), "adam_rms" (RMS of dw/lr), "own_batch_descent" (share of its loss by
-            which an update lowers that of its own batch), "distinguishability" (D at the head), and over the layers
-            "dead", "saturated" (shares) and "output_rms".
+        series: "loss", "grad_norm", ("scale"; "skipped": 1 where a GradScaler skipped the update, if it ever did):
+            downsampled so that spikes survive; of rank 0; where there are several optimisers, also "loss/1",
+            "grad_norm/1", ... for those after the first. On sampled steps alone: "update_ratio" (the largest
+            |dw|/|w|), "adam_rms" (RMS of dw/lr), "own_batch_descent" (share of its loss by which an update lowers that
+            of its own batch), "distinguishability" (D at the head), and over the layers "dead", "saturated" (shares)
+            and "output_rms".
         layers: By the layer's name.
         notes: What a reader has to know: vitals that could not be had, steps that could not be repeated, ...
         seconds: "total", and "diagnoses".

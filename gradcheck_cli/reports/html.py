@@ -5,17 +5,20 @@ The template draws what this module lays out. Every string passes `shown` and th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
 
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports.charts import ledger_chart, profile_chart, series_charts, trial_bars
 from gradcheck_cli.reports.glyphs import number, shown
+from gradcheck_cli.reports.heatmap import heat_map
 from gradcheck_cli.reports.plain import (
     numbers_in_words,
     opinion_in_words,
@@ -24,8 +27,8 @@ from gradcheck_cli.reports.plain import (
     suspicions_in_words,
     training_in_words,
 )
-from gradcheck_cli.reports.runcharts import alarm_marks, heat_map, run_charts
-from gradcheck_cli.reports.runreport import told_once
+from gradcheck_cli.reports.runcharts import alarm_marks, is_loss, run_charts
+from gradcheck_cli.reports.runreport import at_a_glance, told_once
 from gradcheck_cli.reports.runwords import passed, run_facts, run_verdict, script_end, uses_in_words
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import (
@@ -70,9 +73,11 @@ def render_run(run: Timeline, style: Style) -> str:
         command=" ".join(run.command),
         outcome_words=[*run_verdict(run), *script_end(run), f"exit {run.exit_code}"],
         facts=[*run_facts(run), *uses_in_words(run)],
+        glance=at_a_glance(run),
         charts=run_charts(run, style),
+        losses=sum(map(is_loss, run.series)),
         marks=alarm_marks(run),
-        heat=heat_map(run.layers),
+        heat=heat_map(run.layers, run.steps),
         steps=list(told_once(run)),
         notes=list(dict.fromkeys((*passing, *run.notes))),
     )
@@ -120,8 +125,17 @@ def _template(name: str) -> Template:
         share_in_words=share_in_words,
         number=number,
         lines=_lines,
+        worded=_worded,
     )
     return environment.get_template(name)
+
+
+def _worded(text: str) -> Markup:
+    """A sentence of ours, with the names that it quotes in backticks set as code."""
+    parts = re.split(r"`([^`]+)`", shown(text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
+    )
 
 
 def _lines(text: str) -> Sequence[str]:

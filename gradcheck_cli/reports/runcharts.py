@@ -1,24 +1,32 @@
-"""The geometry of a run's charts: its series over the steps with its alarms, and its layers over the sampled steps."""
+"""The geometry of a run's charts: its series over the steps with its alarms."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gradcheck_cli.records.timeline import LayerCourse, Point, Timeline
+from gradcheck_cli.records.timeline import Point, Timeline
 from gradcheck_cli.reports.charts import HEIGHT, WIDTH
 from gradcheck_cli.reports.curves import spans_decades
 from gradcheck_cli.reports.runwords import says_something, series_label
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import serious
 
-LEVELS = 8
-"""Shades of a heat map, from the least to the greatest decade in it."""
-_COLUMNS, _ROWS = 80, 60
-"""Of a heat map at most; more layers or steps are thinned evenly."""
-_REFERENCE = {"update_ratio": 1e-3}
-"""A line to hold a series against: updates of about a thousandth of the weights are usual (Karpathy, 2019)."""
+_USUAL_UPDATE = 1e-3
+"""Updates of about a thousandth of the weights are usual (Karpathy, 2019)."""
+_ABOUT = {
+    "grad_norm": "norm of all gradients of an update, before clipping",
+    "scale": "of the GradScaler",
+    "update_ratio": "how far an update moves a weight matrix, the one that moves most; read on sampled steps",
+    "adam_rms": "how far Adam moves the weights, in learning rates: 1 where all gradients point one way",
+    "own_batch_descent": "share of its loss by which an update lowers that of its own batch; below 0 it raises it",
+    "distinguishability": "share of what reaches the last layer that differs between samples; at 0 all are one",
+    "dead": "share of units that are off for the whole batch: least, mean and greatest of the layers",
+    "saturated": "share of activations without a slope: least, mean and greatest of the layers",
+    "output_rms": "scale of what layers put out: least, mean and greatest of the layers",
+}
+"""What a series is, for those who meet it for the first time."""
 
 
 @dataclass(frozen=True)
@@ -31,119 +39,116 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A level to hold a series against: its y, and what it is."""
+
+    y: float
+    told: str
+
+
+@dataclass(frozen=True)
 class RunChart:
     """A series of a run.
 
     Attributes:
         label: What it is called.
+        about: What that is; empty for what everybody knows.
         log: Whether its scale is logarithmic.
         lines: Unbroken stretches of its means, each a list of (x, y).
         bands: The same stretches between least and greatest: the outline, there and back.
         bad: Where it is not finite, each stretch from one x to another.
         ticks: The horizontal lines, as y and what stands beside it.
-        reference: The y of a line to hold it against, or None.
+        skips: The x of updates that a GradScaler skipped.
+        reference: A line to hold it against, or None.
         first: Its first value in words; `last` likewise.
     """
 
     label: str
+    about: str
     log: bool
     lines: tuple[tuple[tuple[float, float], ...], ...]
     bands: tuple[tuple[tuple[float, float], ...], ...]
     bad: tuple[tuple[float, float], ...]
     ticks: tuple[tuple[float, str], ...]
-    reference: float | None
+    skips: tuple[float, ...]
+    reference: Line | None
     first: str
     last: str
 
 
-@dataclass(frozen=True)
-class Stretch:
-    """Neighbouring steps of one shade, `start` and `length` in percent; level None where the value is not finite."""
-
-    start: float
-    length: float
-    level: int | None
-
-
-@dataclass(frozen=True)
-class HeatMap:
-    """log10 of the relative gradient, layer by layer over the sampled steps.
-
-    Attributes:
-        rows: A layer's path and its stretches.
-        left_out: Layers that are not shown.
-        low, high: The decades of the palest and of the darkest shade.
-        first, last: The first and the last of the sampled steps.
-    """
-
-    rows: tuple[tuple[str, tuple[Stretch, ...]], ...]
-    left_out: int
-    low: float
-    high: float
-    first: int
-    last: int
-
-
 def run_charts(run: Timeline, style: Style) -> list[RunChart]:
-    """A chart for every series that says something, in the order of the timeline; for all with `style.verbose`."""
-    shown = ((n, points) for n, points in run.series.items() if points and (style.verbose or says_something(n, points)))
-    return [_chart(name, points, run.steps) for name, points in shown]
+    """A chart for every series that says something, losses first; for all with `style.verbose`."""
+    shown = [n for n, points in run.series.items() if points and (style.verbose or says_something(n, points))]
+    return [_chart(name, run) for name in sorted(shown, key=lambda name: not is_loss(name)) if not _is_skipped(name)]
+
+
+def is_loss(name: str) -> bool:
+    """Whether a series is the loss of an optimiser."""
+    return name.partition("/")[0] == "loss"
+
+
+def _is_skipped(name: str) -> bool:
+    return name.partition("/")[0] == "skipped"
 
 
 def alarm_marks(run: Timeline) -> list[Mark]:
     """Where the alarms stand in each chart."""
     return [
-        Mark(_x(a.step, run.steps), f"step {a.step}: {a.kind.value}, {a.verdict.value}", bool(serious(a.report)))
+        Mark(across(a.step, run.steps), f"step {a.step}: {a.kind.value}, {a.verdict.value}", bool(serious(a.report)))
         for a in run.alarms
     ]
 
 
-def heat_map(layers: Mapping[str, LayerCourse]) -> HeatMap | None:
-    """The layers over the run; None where fewer than two steps of them were sampled."""
-    steps = next((course.steps for course in layers.values()), ())
-    kept = _thinned(list(layers.items()), _ROWS)
-    decades = [d for _, course in kept for value in course.relative_gradient if math.isfinite(d := _decade(value))]
-    if len(steps) < 2 or not decades:
-        return None
-    low, high = min(decades), max(decades)
-    rows = tuple((name, tuple(_stretches(course.relative_gradient, low, high))) for name, course in kept)
-    return HeatMap(rows, len(layers) - len(kept), low, high, steps[0], steps[-1])
-
-
-def _x(step: int, steps: int) -> float:
+def across(step: int, steps: int) -> float:
+    """The x of a step of a run of so many."""
     return WIDTH * (step - 1) / max(1, steps - 1)
 
 
-def _chart(name: str, points: Sequence[Point], steps: int) -> RunChart:
+def _chart(name: str, run: Timeline) -> RunChart:
+    points, steps, (series, slash, optimizer) = run.series[name], run.steps, name.partition("/")
     finite = [value for p in points for value in p[1:] if math.isfinite(value)]
-    reference = _REFERENCE.get(name.partition("/")[0])
-    spread = [*finite, reference] if reference is not None and finite else finite
+    level, told = _reference(series, int(optimizer or 0), run) if finite else (None, "")
+    spread = finite if level is None else [*finite, level]
     log = spans_decades(spread)
     low, high = _range(spread, log)
 
     def y(value: float) -> float:
         return HEIGHT * (high - (math.log10(value) if log else value)) / (high - low)
 
+    skipped = run.series.get(f"skipped{slash}{optimizer}", ()) if series in ("grad_norm", "scale") else ()
     runs = list(_unbroken(points))
-    lines = tuple(tuple((_x(p.step, steps), y(p.mean)) for p in run) for run in runs)
+    lines = tuple(tuple((across(p.step, steps), y(p.mean)) for p in run) for run in runs)
     bands = tuple(
         (
-            *((_x(p.step, steps), y(p.max)) for p in run),
-            *((_x(p.step, steps), y(p.min)) for p in reversed(run)),
+            *((across(p.step, steps), y(p.max)) for p in run),
+            *((across(p.step, steps), y(p.min)) for p in reversed(run)),
         )
         for run in runs
     )
     return RunChart(
         label=series_label(name),
+        about=_ABOUT.get(series, ""),
         log=log,
         lines=lines,
         bands=bands,
         bad=tuple(_not_finite(points, steps)),
         ticks=tuple(_ticks(low, high, log)),
-        reference=None if reference is None or not finite else y(reference),
+        skips=tuple(across(p.step, steps) for p in skipped if p.max),
+        reference=None if level is None else Line(y(level), told),
         first=f"{points[0].mean:.3g}",
         last=f"{points[-1].mean:.3g}",
     )
+
+
+def _reference(series: str, optimizer: int, run: Timeline) -> tuple[float | None, str]:
+    """The level to hold a series of an optimiser against, and what it is."""
+    if series == "update_ratio":
+        return _USUAL_UPDATE, "about 1e-3 is usual"
+    clipped = (use.clip_limit for use in run.optimizers if use.optimizer == optimizer and use.clipped)
+    limit = next(clipped, None) if series == "grad_norm" else None
+    if limit is None or not 0 < limit < math.inf:
+        return None, ""
+    return limit, f"clipped to a norm of {limit:.3g}"
 
 
 def _range(values: Sequence[float], log: bool) -> tuple[float, float]:
@@ -191,37 +196,9 @@ def _not_finite(points: Sequence[Point], steps: int) -> Iterator[tuple[float, fl
     for point in points:
         if _is_finite(point):
             if start is not None:
-                yield start, _x(point.step, steps)
+                yield start, across(point.step, steps)
             start = None
         elif start is None:
-            start = _x(point.step, steps)
+            start = across(point.step, steps)
     if start is not None:
         yield start, WIDTH
-
-
-def _thinned(values: list[tuple[str, LayerCourse]], most: int) -> list[tuple[str, LayerCourse]]:
-    return values[:: math.ceil(len(values) / most) or 1]
-
-
-def _decade(value: float | None) -> float:
-    """log10 of a relative gradient; -inf for 0, NaN for what is not known or not finite."""
-    if value is None or not math.isfinite(value):
-        return math.nan
-    return math.log10(value) if value > 0 else -math.inf
-
-
-def _stretches(values: Sequence[float | None], low: float, high: float) -> Iterator[Stretch]:
-    kept = values[:: math.ceil(len(values) / _COLUMNS) or 1]
-    levels = [_level(_decade(value), low, high) for value in kept]
-    start = 0
-    for place in range(1, len(levels) + 1):
-        if place == len(levels) or levels[place] != levels[start]:
-            yield Stretch(100 * start / len(levels), 100 * (place - start) / len(levels), levels[start])
-            start = place
-
-
-def _level(decade: float, low: float, high: float) -> int | None:
-    if math.isnan(decade):
-        return None
-    share = (max(decade, low) - low) / (high - low) if high > low else 1.0
-    return min(LEVELS - 1, int(share * LEVELS))

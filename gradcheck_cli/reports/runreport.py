@@ -3,15 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gradcheck_cli.records.choices import Status
-from gradcheck_cli.records.report import Finding, Report
-from gradcheck_cli.records.timeline import Alarm, Timeline, Why
+from gradcheck_cli.records.report import Finding, Remedy, Report
+from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.timeline import Alarm, AlarmKind, Timeline, Why
 from gradcheck_cli.records.verdict import gravest_first
 from gradcheck_cli.reports.glyphs import count_of
 from gradcheck_cli.reports.runwords import alarm_place, diagnosis_place, run_verdict, script_end
 from gradcheck_cli.reports.verdicts import finding_key, serious
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What a reader needs first: the gravest of what was found.
+
+    Attributes:
+        place: Where it was, as the heading of its step has it without the line.
+        finding: What explains it.
+        source: The line to look at, if one is known.
+        remedy: What to do first, if anything is known.
+    """
+
+    place: list[str]
+    finding: Finding
+    source: SourceLine | None
+    remedy: Remedy | None
+
+
+def at_a_glance(run: Timeline) -> Glance | None:
+    """The first step that went wrong, faults of the loop before others; None for a run that is well."""
+    ill = sorted((a for a in run.alarms if serious(a.report)), key=lambda alarm: alarm.kind is not AlarmKind.LOOP)
+    if not ill:
+        found = next(((d, serious(d.report)[0]) for d in run.diagnoses if serious(d.report)), None)
+        return found and Glance(diagnosis_place(found[0], run), found[1], found[1].source, _first(found[1]))
+    findings = serious(ill[0].report)
+    told = findings[1] if is_explained(ill[0]) else findings[0]
+    source, remedy = told.source or ill[0].source, _first(told) or _first(findings[0])
+    return Glance(alarm_place(replace(ill[0], source=None), run), told, source, remedy)
+
+
+def _first(finding: Finding) -> Remedy | None:
+    return next(iter(finding.remedies), None)
 
 
 def run_report(run: Timeline) -> Report:

@@ -37,6 +37,7 @@ def series_of(vitals: Sequence[Vital], samples: Sequence[Sample] = ()) -> dict[s
         mine = [vital for vital in vitals if vital.optimizer == optimizer]
         taken = [sample for sample in samples if sample.optimizer == optimizer]
         read = {name: [(v.step, value) for v in mine if (value := getattr(v, name)) is not None] for name in _KEPT}
+        read["skipped"] = [(v.step, float(v.skipped)) for v in mine] if any(v.skipped for v in mine) else []
         for name, of in SAMPLED.items():
             read[name] = [(sample.step, value) for sample in taken for value in of(sample) if value is not None]
         for name, values in read.items():

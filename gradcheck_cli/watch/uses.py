@@ -32,6 +32,7 @@ class Uses:
             rates=was.rates + (facts.rate != was.last_rate),
             passes=was.passes + len(seen),
             clipped=was.clipped + _is_shortened(facts, seen[-1].scale if seen else 1.0),
+            clip_limit=was.clip_limit if facts.clip_limit is None else facts.clip_limit,
             skipped=was.skipped + facts.skipped,
         )
 

@@ -1,14 +1,15 @@
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck_cli.records.choices import Status
-from gradcheck_cli.records.timeline import LayerCourse, Point, Timeline
+from gradcheck_cli.records.timeline import Point, Timeline, Use
 from gradcheck_cli.reports import Style
 from gradcheck_cli.reports.charts import HEIGHT, WIDTH
-from gradcheck_cli.reports.runcharts import LEVELS, alarm_marks, heat_map, run_charts
+from gradcheck_cli.reports.runcharts import alarm_marks, run_charts
 from tests.timeline.sessions import SESSIONS
 
 VALUES = st.floats(min_value=-1e30, max_value=1e30) | st.sampled_from([math.nan, math.inf])
@@ -45,9 +46,42 @@ def test_a_curve_is_broken_where_it_is_not_finite() -> None:
 def test_updates_are_held_against_a_thousandth() -> None:
     points = [Point(1, 1e-5, 1e-5, 1e-5), Point(100, 1e-4, 1e-4, 1e-4)]
     (chart,) = run_charts(of(points, "update_ratio"), Style())
-    assert chart.log and chart.reference == 0.0
+    assert chart.log and chart.reference is not None and chart.reference.y == 0.0
     (plain,) = run_charts(of(points, "loss"), Style())
     assert plain.reference is None
+
+
+def test_norms_are_held_against_what_they_were_clipped_to() -> None:
+    points = [Point(1, 0.5, 0.5, 0.5), Point(100, 4.5, 4.5, 4.5)]
+    series = {"grad_norm": tuple(points), "grad_norm/1": tuple(points)}
+    run = replace(of(points), series=series, optimizers=(Use(clipped=3, clip_limit=2.5), Use(optimizer=1, clipped=0)))
+    first, second = run_charts(run, Style())
+    assert first.reference is not None and (first.reference.y, first.reference.told) == (
+        HEIGHT / 2,
+        "clipped to a norm of 2.5",
+    )
+    assert second.reference is None
+
+
+def test_a_limit_that_shortens_nothing_is_no_line() -> None:
+    points = [Point(1, 0.5, 0.5, 0.5), Point(100, 4.5, 4.5, 4.5)]
+    for use in (Use(clipped=0, clip_limit=1e9), Use(clipped=2, clip_limit=math.inf), Use(clipped=2)):
+        (chart,) = run_charts(replace(of(points, "grad_norm"), optimizers=(use,)), Style())
+        assert chart.reference is None
+
+
+def test_updates_that_were_skipped_are_marked_where_they_were() -> None:
+    points = [Point(1, 0.5, 0.5, 0.5), Point(51, 1.0, math.nan, 1.0), Point(101, 0.5, 0.5, 0.5)]
+    skipped = (Point(1, 0, 0, 0), Point(51, 0, 0.5, 1), Point(101, 0, 0, 0))
+    series = {"loss": tuple(points), "grad_norm": tuple(points), "skipped": skipped}
+    loss, norm = run_charts(replace(of(points, steps=101), series=series), Style())
+    assert (loss.skips, norm.skips) == ((), (WIDTH / 2,))
+
+
+def test_losses_come_first() -> None:
+    points = (Point(1, 1, 1, 1), Point(2, 2, 2, 2))
+    run = replace(of([]), series=dict.fromkeys(("loss", "grad_norm", "loss/1", "grad_norm/1"), points))
+    assert [chart.label for chart in run_charts(run, Style())][:2] == ["loss", "loss of optimizer 1"]
 
 
 @pytest.mark.parametrize("example", SESSIONS)
@@ -56,31 +90,3 @@ def test_every_alarm_has_a_mark(example: str) -> None:
     found = alarm_marks(run)
     assert [mark.told.partition(":")[0] for mark in found] == [f"step {alarm.step}" for alarm in run.alarms]
     assert all(0 <= mark.x <= WIDTH for mark in found)
-
-
-def test_the_shades_run_from_the_least_to_the_greatest() -> None:
-    courses = {
-        "a": LayerCourse(steps=(1, 2, 3, 4), relative_gradient=(1e-8, 1e-8, 1e-4, None)),
-        "b": LayerCourse(steps=(1, 2, 3, 4), relative_gradient=(1e-0, 0.0, math.nan, math.inf)),
-    }
-    found = heat_map(courses)
-    assert found is not None and (found.low, found.high) == (-8.0, 0.0)
-    assert [(name, [(s.start, s.length, s.level) for s in row]) for name, row in found.rows] == [
-        ("a", [(0.0, 50.0, 0), (50.0, 25.0, LEVELS // 2), (75.0, 25.0, None)]),
-        ("b", [(0.0, 25.0, LEVELS - 1), (25.0, 25.0, 0), (50.0, 50.0, None)]),
-    ]
-
-
-def test_a_large_map_is_thinned() -> None:
-    steps = tuple(range(1, 401))
-    course = LayerCourse(steps=steps, relative_gradient=tuple(10.0 ** -(s % 9) for s in steps))
-    courses = {f"l{i}": course for i in range(200)}
-    found = heat_map(courses)
-    assert found is not None and len(found.rows) + found.left_out == 200 and len(found.rows) <= 60
-    assert all(len(row) <= 80 for _, row in found.rows)
-
-
-def test_one_step_makes_no_map() -> None:
-    assert heat_map({"a": LayerCourse(steps=(1,), relative_gradient=(0.1,))}) is None
-    assert heat_map({}) is None
-    assert heat_map({"a": LayerCourse(steps=(1, 2), relative_gradient=(None, None))}) is None

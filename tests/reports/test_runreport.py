@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from gradcheck_cli.records.choices import Severity, Status
-from gradcheck_cli.records.timeline import Timeline, Why
-from gradcheck_cli.reports.runreport import is_explained, run_report, told_once, unrepeated
+from gradcheck_cli.records.timeline import AlarmKind, Timeline, Why
+from gradcheck_cli.reports.runreport import at_a_glance, is_explained, run_report, told_once, unrepeated
 from gradcheck_cli.reports.verdicts import Verdict, finding_key, serious, verdict, worst_in_words
 from tests.timeline.sessions import SESSIONS, blown, healthy, nan
 
@@ -69,3 +69,23 @@ def test_a_script_that_is_ill_and_failed_is_ill() -> None:
     assert (report.status, report.error) == (Status.ILL, "the script ended with 1")
     assert verdict(report) is Verdict.ILL and worst_in_words(report).startswith(report.findings[0].code)
     assert any(f.severity is Severity.ERROR for f in report.findings)
+
+
+def test_a_reader_sees_first_what_explains_the_first_step_that_went_wrong() -> None:
+    run = nan().timeline()
+    found = at_a_glance(run)
+    explaining = serious(run.alarms[0].report)[1]
+    assert found is not None and found.finding is explaining and found.source == explaining.source
+    assert found.remedy == explaining.remedies[0] and found.place[0].startswith(f"step {run.alarms[0].step} of")
+    assert not any(":" in part for part in found.place)
+
+
+def test_a_fault_of_the_loop_is_seen_before_what_it_leads_to() -> None:
+    run = nan().timeline()
+    fault = replace(run.alarms[0], kind=AlarmKind.LOOP, step=99)
+    found = at_a_glance(replace(run, alarms=(*run.alarms, fault)))
+    assert found is not None and found.place[0].startswith("step 99 of")
+
+
+def test_a_run_that_is_well_has_nothing_to_see_first() -> None:
+    assert at_a_glance(healthy().timeline()) is None

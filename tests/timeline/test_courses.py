@@ -87,3 +87,9 @@ def test_layers_have_a_value_at_each_sampled_step() -> None:
 def test_layers_are_thinned() -> None:
     samples = [LayerSample(step=s, relative_gradient={"a": 0.1}) for s in range(1, 1001)]
     assert courses_of(samples)["a"].steps == tuple(range(1, 1001, 3))
+
+
+def test_updates_that_were_skipped_are_a_series_where_there_are_any() -> None:
+    made = [Vital(step=step, loss=1.0, skipped=step == 3) for step in range(1, 5)]
+    assert [point.max for point in series_of(made)["skipped"]] == [0, 0, 1, 0]
+    assert "skipped" not in series_of(made[:2])

@@ -47,7 +47,7 @@ def test_clipping_counts_where_it_shortens(tmp_path: Path) -> None:
             nn.utils.clip_grad_norm_(model.parameters(), 10.0)
             optimizer.step()
         watched.watcher._ending()
-    assert [use.clipped for use in watched.process.uses] == [1]
+    assert [(use.clipped, use.clip_limit) for use in watched.process.uses] == [(1, 10.0)]
 
 
 def test_evaluation_passes_are_counted(tmp_path: Path) -> None:
