@@ -1,46 +1,123 @@
-"""Alarms of a run on the terminal as they are raised: the report comes at the end, which may be hours away."""
+"""What a person at a terminal sees of a run while it runs; the report comes at its end, which may be hours away.
+
+The lines of the terminal are the script's: it may draw bars on them in any way, and nobody can see what it has drawn
+or will draw. So what changes all the time stands in the terminal's title, which no output of the script touches, and
+only an alarm is a line, below what the script has written by then.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+from gradcheck_cli.reports.glyphs import count_of, shown
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.session import RaisedEntry
+    from gradcheck_cli.records.timeline import Vital
+    from gradcheck_cli.watch.following import News
 
 MOST = 10
 """Alarms that are told while a script runs."""
-_CLEAR = "\r\x1b[K"  # what a progress bar has left of its line; it draws itself anew below
+_TITLED = tuple("xterm screen tmux rxvt alacritty foot kitty wezterm konsole vte ghostty contour st-".split())
+"""What TERM begins with on terminals that have a title; others may show its escape codes as text."""
+_SAVE, _RESTORE = "\x1b[22;2t", "\x1b[23;2t"
+"""xterm's stack of titles; a terminal without one ignores them."""
+_LOSSES, _COLUMNS = 400, 12
+"""Values that are kept of the loss, and columns that it is drawn in."""
 
 
-def announcing(*, quiet: bool) -> Callable[[RaisedEntry], None] | None:
-    """What tells an alarm; None where stderr is no person's."""
-    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        return None
-    told = 0
+class Announcing:
+    """Tells what is new, as far as anybody is there to see it.
 
-    def announce(entry: RaisedEntry) -> None:
-        nonlocal told
-        told += 1
-        if told <= MOST:
-            _write(f"{_CLEAR}gradcheck: {in_a_line(entry)}\n")
+    Args:
+        name: What is run.
+        titled: Whether the terminal has a title.
+    """
 
-    return announce
+    def __init__(self, name: str, *, titled: bool) -> None:
+        self._name, self._titled = name, titled
+        self._unicode = (sys.stderr.encoding or "").lower().startswith("utf")
+        self._told = 0
+        self._losses: list[tuple[int, float]] = []
+
+    def __call__(self, news: News) -> None:
+        """Write a line for every alarm, and the last step into the title."""
+        for entry in news.raised:
+            self._told += 1
+            if self._told <= MOST:
+                _write(f"{_fresh_line()}gradcheck: {in_a_line(entry, self._unicode)}\n")
+        if self._titled and (vital := news.latest()) is not None and _is_in_front():
+            self._keep(vital)
+            _write(f"\x1b]2;{self._title(vital)}\x1b\\")
+
+    def _keep(self, vital: Vital) -> None:
+        if vital.loss is not None:
+            self._losses.append((vital.step, vital.loss))
+        if len(self._losses) > _LOSSES:
+            del self._losses[1::2]
+
+    def _title(self, vital: Vital) -> str:
+        """`step 1200 · loss 0.031 █▅▃▂▁ · |grad| 1.2 · 1 alarm · train.py`, the first things first: few is seen."""
+        loss = f"loss {vital.loss:.3g} {self._curve(vital.step)}".rstrip() if vital.loss is not None else ""
+        norm = f"|grad| {vital.grad_norm:.3g}" if vital.grad_norm is not None else ""
+        alarms = count_of(self._told, "alarm") if self._told else ""
+        parts = (f"step {vital.step}", loss, norm, alarms, self._name)
+        return shown(" · ".join(filter(None, parts)), self._unicode)
+
+    def _curve(self, steps: int) -> str:
+        from gradcheck_cli.records.timeline import Point
+        from gradcheck_cli.reports.curves import axis_of, curve
+
+        points = [Point(step, loss, loss, loss) for step, loss in self._losses]
+        return curve(points, axis_of(steps, _COLUMNS), self._unicode).line.replace(" ", "")
 
 
-def in_a_line(entry: RaisedEntry) -> str:
+@contextmanager
+def announcing(name: str, *, quiet: bool) -> Iterator[Callable[[News], None] | None]:
+    """What tells the news of a run of `name` while the block runs; None where stderr is no person's."""
+    term = os.environ.get("TERM", "")
+    if quiet or not sys.stderr.isatty() or term == "dumb":
+        yield None
+        return
+    titled = term.startswith(_TITLED)
+    if titled:
+        _write(_SAVE)
+    try:
+        yield Announcing(name, titled=titled)
+    finally:
+        if titled:
+            _write(_RESTORE)
+
+
+def in_a_line(entry: RaisedEntry, unicode: bool = True) -> str:
     """`step 133: the loss is nan · train.py:41 · row 59; Ctrl-C ends the script with a report`."""
-    from gradcheck_cli.reports.glyphs import shown
-
     source, rows = entry.source, entry.samples
     place = f" · {source.file}:{source.line}" if source else ""
     place += f" · {'row' if len(rows) == 1 else 'rows'} {', '.join(map(str, rows))}" if rows else ""
-    unicode = (sys.stderr.encoding or "").lower().startswith("utf")
     told = f"step {entry.raised.step}: {entry.raised.message}{place}; Ctrl-C ends the script with a report"
     return shown(told, unicode)
+
+
+def _fresh_line() -> str:
+    """What brings the cursor to the start of a line that nothing stands in, wherever it is.
+
+    From the start of a line, blanks up to its last column stay in it; from anywhere else they reach into the next one.
+    """
+    with suppress(OSError, ValueError):
+        return " " * (os.get_terminal_size(sys.stderr.fileno()).columns - 1) + "\r"
+    return "\n"
+
+
+def _is_in_front() -> bool:
+    """Whether the terminal is ours: what runs in the background leaves it alone."""
+    try:
+        return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return False
 
 
 def _write(text: str) -> None:

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -17,6 +17,7 @@ import typer
 
 from gradcheck_cli.cli.announcing import announcing
 from gradcheck_cli.cli.helping import PanelCommand
+from gradcheck_cli.cli.logto import logging_to
 from gradcheck_cli.cli.options import (
     OUTPUT,
     RUN,
@@ -45,6 +46,7 @@ from gradcheck_cli.reports import FORMATS
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.timeline import Timeline
+    from gradcheck_cli.watch.following import News
 
 _COMMAND = "SCRIPT [ARGS]..."
 _GIVEN = "gradcheck: as given"
@@ -140,6 +142,14 @@ def run(
         ),
     ] = "table",
     output: Outputs = None,
+    log_to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tensorboard[=DIR]",
+            help="Write the curves there while the script runs; into a folder below runs/ if DIR is not given.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
     color: ColorChoice = Color.AUTO,
@@ -175,8 +185,10 @@ def run(
             fail_on=fail_on or FailOn.WARNING,
         )
         ruled, notes = by_policy(options, config_file(config, no_config), fail_on)
-        timeline = run_watched(started, ruled, announcing(quiet=quiet))
-        return replace(timeline, notes=(*timeline.notes, *notes))
+        with logging_to(log_to) as log, announcing(Path(command[0]).name, quiet=quiet) as announce:
+            timeline = run_watched(started, ruled, _each((announce, log)))
+        logged = (log.told,) if log else ()
+        return replace(timeline, notes=(*timeline.notes, *logged, *notes))
 
     def failing(error: GradcheckError) -> Timeline:
         from gradcheck_cli.records.choices import Status
@@ -185,6 +197,17 @@ def run(
         return Timeline(command=told, status=Status.FAILED, exit_code=error.exit_code, error=error.message)
 
     finish(asked, " ".join(told), work, stream=sys.stderr, failing=failing)
+
+
+def _each(hearing: Sequence[Callable[[News], None] | None]) -> Callable[[News], None] | None:
+    """What hands the news on to each that wants them; None where none does."""
+    wanted = [hear for hear in hearing if hear]
+
+    def hear(news: News) -> None:
+        for one in wanted:
+            one(news)
+
+    return hear if wanted else None
 
 
 def startable(command: Sequence[str], *, module: bool, after_dashes: bool) -> list[str]:

@@ -9,26 +9,24 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.session import RaisedEntry
 from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports.runreport import run_report
 from gradcheck_cli.timeline import assembled
-from gradcheck_cli.watch.following import Following
+from gradcheck_cli.watch.following import Following, News
 from gradcheck_cli.watch.session import read, write_options
 from gradcheck_cli.worker.script import environment, run_script
 
 
-def run_watched(command: list[str], options: RunOptions, tell: Callable[[RaisedEntry], None] | None = None) -> Timeline:
+def run_watched(command: list[str], options: RunOptions, hear: Callable[[News], None] | None = None) -> Timeline:
     """Run a command in a session of its own, and put together what it left there.
 
     Args:
         command: A program and its arguments.
         options: What was asked for.
-        tell: Told of each alarm soon after it was raised.
+        hear: Told about once a second of what is new, and of the rest when the command has ended.
 
     Raises:
         UsageError: It cannot be started.
@@ -38,15 +36,20 @@ def run_watched(command: list[str], options: RunOptions, tell: Callable[[RaisedE
     try:
         write_options(folder, options)
         following, started = Following(folder), time.perf_counter()
-
-        def news(tell: Callable[[RaisedEntry], None]) -> None:
-            for entry in following.news():
-                tell(entry)
-
-        code = run_script(command, environment(folder), partial(news, tell) if tell else None)
+        code = run_script(command, environment(folder), (lambda: hear(following.news())) if hear else None)
+        if hear:
+            _hear_the_rest(following, hear)
         return assembled(read(folder), options, code, time.perf_counter() - started)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _hear_the_rest(following: Following, hear: Callable[[News], None]) -> None:
+    while True:
+        news = following.news()
+        hear(news)
+        if not news.lines:
+            return
 
 
 def run_in_suite(options: RunOptions, threads: int | None) -> Report:

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import pty
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
-from gradcheck_cli.cli.announcing import MOST, announcing
+from gradcheck_cli.cli import announcing as module
+from gradcheck_cli.cli.announcing import MOST, Announcing, announcing
 from gradcheck_cli.records.session import RaisedEntry
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import AlarmKind, Raised
+from gradcheck_cli.watch.following import News
 
 
 class Terminal(io.StringIO):
@@ -18,10 +25,11 @@ class Terminal(io.StringIO):
         return True
 
 
-def on(terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+def on(terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch, term: str = "xterm-256color") -> io.StringIO:
     """A terminal as stderr; within the test, since pytest puts its own there for each phase."""
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.delenv("TERM", raising=False)
+    monkeypatch.setattr(module, "_is_in_front", lambda: True)
+    monkeypatch.setenv("TERM", term)
     return terminal
 
 
@@ -30,28 +38,127 @@ def entry(step: int, message: str = "the loss is nan", **fields: object) -> Rais
     return RaisedEntry(raised=alarm, optimizer_step=step, **fields)  # type: ignore[arg-type]
 
 
+def vital(step: int, loss: float, **fields: object) -> bytes:
+    return json.dumps(["vital", {"step": step, "loss": loss, "grad_norm": 2.5, **fields}]).encode().replace(b", ", b",")
+
+
 def test_an_alarm_is_told_in_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = on(Terminal(), monkeypatch)
-    announce = announcing(quiet=False)
-    assert announce is not None
-    announce(entry(133, source=SourceLine(file="train.py", line=41), samples=(59,)))
+    terminal = on(Terminal(), monkeypatch, "vt100")
+    with announcing("train.py", quiet=False) as announce:
+        assert announce is not None
+        announce(News((entry(133, source=SourceLine(file="train.py", line=41), samples=(59,)),)))
     line = "gradcheck: step 133: the loss is nan · train.py:41 · row 59; Ctrl-C ends the script with a report\n"
-    assert terminal.getvalue() == f"\r\x1b[K{line}"
+    assert terminal.getvalue() == f"\n{line}"
 
 
 def test_nobody_is_told_too_much_or_what_a_terminal_would_obey(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = on(Terminal(), monkeypatch)
-    announce = announcing(quiet=False)
-    assert announce is not None
+    announce = Announcing("\x1b]0;owned\x07", titled=True)
     for step in range(1, MOST + 5):
-        announce(entry(step, "\x1b[31m\n"))
-    assert terminal.getvalue().count("\n") == MOST and "\x1b[31m" not in terminal.getvalue()
+        announce(News((entry(step, "\x1b[31m\n"),), (vital(step, 1.0),)))
+    lines = [line for line in terminal.getvalue().split("\n") if "gradcheck:" in line]
+    assert len(lines) == MOST and "\x1b[31m" not in terminal.getvalue()
+    assert set(re.findall(r"\x1b.", terminal.getvalue())) == {"\x1b]", "\x1b\\"}
+    assert terminal.getvalue().count("\x1b]") == MOST + 4 and "\x07" not in terminal.getvalue()
+
+
+def test_the_title_tells_the_last_step_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on(Terminal(), monkeypatch)
+    with announcing("train.py", quiet=False) as announce:
+        assert announce is not None
+        announce(News((), (vital(1, 8.0), vital(2, 8.0))))
+        announce(News((entry(3),), (vital(40, 1.0), vital(41, 9.0, optimizer=1))))
+        announce(News())
+    shown = re.findall(r"\x1b\]2;(.*?)\x1b\\", terminal.getvalue())
+    assert shown == [
+        "step 2 · loss 8 ▁ · |grad| 2.5 · train.py",
+        "step 40 · loss 1 █▁ · |grad| 2.5 · 1 alarm · train.py",
+    ]
+    assert terminal.getvalue().startswith("\x1b[22;2t") and terminal.getvalue().endswith("\x1b[23;2t")
+
+
+@pytest.mark.parametrize("term", ["linux", "vt100", "unheard-of", ""])
+def test_a_terminal_without_a_title_is_sent_no_escape_code(monkeypatch: pytest.MonkeyPatch, term: str) -> None:
+    terminal = on(Terminal(), monkeypatch, term)
+    with announcing("train.py", quiet=False) as announce:
+        assert announce is not None
+        announce(News((), (vital(1, 8.0),)))
+    assert terminal.getvalue() == ""
+
+
+def test_what_runs_in_the_background_leaves_the_title_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on(Terminal(), monkeypatch)
+    monkeypatch.setattr(module, "_is_in_front", lambda: False)
+    Announcing("train.py", titled=True)(News((), (vital(1, 8.0),)))
+    assert terminal.getvalue() == ""
 
 
 def test_nothing_is_told_off_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream, term, quiet in (
+        (Terminal(), "xterm", True),
+        (Terminal(), "dumb", False),
+        (io.StringIO(), "xterm", False),
+    ):
+        on(stream, monkeypatch, term)
+        with announcing("train.py", quiet=quiet) as announce:
+            assert announce is None
+        assert stream.getvalue() == ""
+
+
+def test_the_memory_of_a_long_run_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     on(Terminal(), monkeypatch)
-    assert announcing(quiet=True) is None
-    monkeypatch.setenv("TERM", "dumb")
-    assert announcing(quiet=False) is None
-    on(io.StringIO(), monkeypatch)
-    assert announcing(quiet=False) is None
+    announce = Announcing("train.py", titled=True)
+    for step in range(1, 3000):
+        announce(News((), (vital(step, 1 / step),)))
+    assert len(announce._losses) <= 401 and announce._losses[0] == (1, 1.0) and announce._losses[-1][0] > 2990
+
+
+# --------------------------------------------------------------------------- on a terminal, beside a bar
+
+BAR = """
+import sys, time, torch
+weight = torch.nn.Parameter(torch.ones(3))
+optimizer = torch.optim.SGD([weight], lr=1e-3)
+for step in range(24):
+    weight.square().sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    sys.stderr.write(f"\\r\\x1b[2K{step:4} of 24 " + "#" * step)
+    sys.stderr.flush()
+    time.sleep(0.1)
+print()
+"""
+TITLES = re.compile(rb"\x1b\]2;([^\x07\x1b]*)\x1b\\|\x1b\[2[23];2t")
+
+
+def on_a_terminal(command: list[str], term: str) -> bytes:
+    """What a command writes to a terminal of its own."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe(command[0], command, {**os.environ, "TERM": term})
+    written = b""
+    while True:
+        try:
+            chunk = os.read(terminal, 1 << 16)
+        except OSError:  # what reading gives once the last process is gone
+            chunk = b""
+        if not chunk:
+            break
+        written += chunk
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    return written
+
+
+@pytest.mark.parametrize("term", ["xterm", "vt100"])
+def test_a_bar_of_the_script_is_as_it_is_without_us(tmp_path: Path, term: str) -> None:
+    script = tmp_path / "bar.py"
+    script.write_text(BAR)
+    alone = on_a_terminal([sys.executable, str(script)], term)
+    command = [sys.executable, "-m", "gradcheck_cli", "run", "--no-first", str(script)]
+    watched = on_a_terminal(command, term)
+    assert alone.count(b"\r\x1b[2K") == 24
+    assert TITLES.sub(b"", watched).startswith(alone)
+    titles = [title.decode() for title in TITLES.findall(watched) if title]
+    assert all(re.match(r"step \d+ · loss [\d.]+", title) for title in titles)
+    assert (len(titles) >= 2) == (term == "xterm")

@@ -93,3 +93,20 @@ def test_in_a_suite_2_is_the_code_of_what_did_not_end_well(
     monkeypatch.setattr(runs, "run_watched", lambda command, options: run)
     report = run_in_suite(RunOptions(command=("a.py",), fail_on=FailOn.WARNING), None)
     assert (report.status, report.exit_code, report.error) == (status, code, error)
+
+
+WRITING = """
+import json, os
+opened = {"pid": 1, "rank": 0, "world": 1, "torch": "2", "python": "3", "argv": []}
+with open(os.environ["GRADCHECK_RUN"] + "/1-a.jsonl", "w") as file:
+    for line in (["opened", opened], *(["vital", {"step": step}] for step in range(1, 9))):
+        file.write(json.dumps(line, separators=(",", ":")) + "\\n")
+"""
+
+
+def test_the_news_is_heard_to_its_end(tmp_path: Path) -> None:
+    script, heard = tmp_path / "writing.py", list[int]()
+    script.write_text(WRITING)
+    options = RunOptions(command=("writing.py",))
+    run = run_watched([sys.executable, str(script)], options, lambda news: heard.extend(v.step for v in news.vitals()))
+    assert heard == list(range(1, 9)) and run.steps == 8
