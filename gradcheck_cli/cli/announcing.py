@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.records.redacting import redacted
 from gradcheck_cli.reports.glyphs import count_of, shown
 
 if TYPE_CHECKING:
@@ -36,10 +37,11 @@ class Announcing:
     Args:
         name: What is run.
         titled: Whether the terminal has a title.
+        redact: Whether values of the data and folders are left out.
     """
 
-    def __init__(self, name: str, *, titled: bool) -> None:
-        self._name, self._titled = name, titled
+    def __init__(self, name: str, *, titled: bool, redact: bool = False) -> None:
+        self._name, self._titled, self._redact = name, titled, redact
         self._unicode = (sys.stderr.encoding or "").lower().startswith("utf")
         self._told = 0
         self._losses: list[tuple[int, float]] = []
@@ -49,7 +51,8 @@ class Announcing:
         for entry in news.raised:
             self._told += 1
             if self._told <= MOST:
-                _write(f"{_fresh_line()}gradcheck: {in_a_line(entry, self._unicode)}\n")
+                told = redacted(entry) if self._redact else entry
+                _write(f"{_fresh_line()}gradcheck: {in_a_line(told, self._unicode)}\n")
         if self._titled and (vital := news.latest()) is not None and _is_in_front():
             self._keep(vital)
             _write(f"\x1b]2;{self._title(vital)}\x1b\\")
@@ -77,8 +80,11 @@ class Announcing:
 
 
 @contextmanager
-def announcing(name: str, *, quiet: bool) -> Iterator[Callable[[News], None] | None]:
-    """What tells the news of a run of `name` while the block runs; None where stderr is no person's."""
+def announcing(name: str, *, quiet: bool, redact: bool = False) -> Iterator[Callable[[News], None] | None]:
+    """What tells the news of a run of `name` while the block runs; None where stderr is no person's.
+
+    With `redact`, without values of the data and folders.
+    """
     term = os.environ.get("TERM", "")
     if quiet or not sys.stderr.isatty() or term == "dumb":
         yield None
@@ -87,7 +93,7 @@ def announcing(name: str, *, quiet: bool) -> Iterator[Callable[[News], None] | N
     if titled:
         _write(_SAVE)
     try:
-        yield Announcing(name, titled=titled)
+        yield Announcing(name, titled=titled, redact=redact)
     finally:
         if titled:
             _write(_RESTORE)

@@ -24,6 +24,7 @@ from gradcheck_cli.cli.options import (
     MaxMemory,
     Outputs,
     Quiet,
+    Redact,
     Timeout,
     UpdateBaseline,
     Verbose,
@@ -95,13 +96,22 @@ def batch(
     verbose: Verbose = False,
     quiet: Quiet = False,
     color: ColorChoice = Color.AUTO,
+    redact: Redact = False,
     debug: Debug = False,
 ) -> None:
     """Run every check and training script of a gradcheck.yaml, each in a process of its own.
 
     A check that crashes, hangs or is killed is reported as failed, with its last output; the rest run.
     """
-    asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
+    asked = Asked(
+        format=format,
+        outputs=tuple(output or ()),
+        verbose=verbose,
+        quiet=quiet,
+        color=color,
+        redact=redact,
+        debug=debug,
+    )
 
     def work() -> SuiteReport:
         from gradcheck_cli.config import load_config
@@ -158,7 +168,8 @@ def _run(
 
     done: dict[int, Report] = {}
     color = colored(asked.color, terminal=sys.stderr.isatty())
-    with suite_progress([planned.name for planned in plan], quiet=asked.quiet, color=color) as progress:
+    names = [planned.name for planned in plan]
+    with suite_progress(names, quiet=asked.quiet, color=color, redact=asked.redact) as progress:
         at_once = workers or os.cpu_count() or 1
         try:
             with closing(journaled(plan, at_once, journal, resume=resume, on_start=progress.start)) as finished:

@@ -29,6 +29,7 @@ from gradcheck_cli.cli.options import (
     NoConfig,
     Outputs,
     Quiet,
+    Redact,
     Select,
     Timeout,
     Trials,
@@ -178,6 +179,7 @@ def check(
     verbose: Verbose = False,
     quiet: Quiet = False,
     color: ColorChoice = Color.AUTO,
+    redact: Redact = False,
     debug: Debug = False,
 ) -> None:
     """Run one batch forward and backward through MODEL and judge the gradient of every layer.
@@ -186,7 +188,15 @@ def check(
     """
     from gradcheck_cli.worker.launch import beginning
 
-    asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
+    asked = Asked(
+        format=format,
+        outputs=tuple(output or ()),
+        verbose=verbose,
+        quiet=quiet,
+        color=color,
+        redact=redact,
+        debug=debug,
+    )
 
     def work() -> Report:
         from gradcheck_cli.records.spec import CheckSpec

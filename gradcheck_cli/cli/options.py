@@ -55,6 +55,10 @@ ColorChoice = Annotated[
     Color,
     typer.Option("--color", help="Colours; auto also respects NO_COLOR.", rich_help_panel=OUTPUT),
 ]
+Redact = Annotated[
+    bool,
+    typer.Option("--redact", help="Leave out values of the data, and folders: to be pasted.", rich_help_panel=OUTPUT),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the full traceback of a failure.", rich_help_panel=OUTPUT)]
 
 Trials = Annotated[
@@ -131,6 +135,7 @@ class Asked:
     verbose: bool = False
     quiet: bool = False
     color: Color = Color.AUTO
+    redact: bool = False
     debug: bool = False
 
     def style(self, stream: TextIO | None = None) -> Style:
@@ -272,6 +277,10 @@ def finish(
             from gradcheck_cli.records.report import failed_report
 
             result = failing(failed) if failing else failed_report(name, failed)
+        if asked.redact:
+            from gradcheck_cli.records.redacting import redacted
+
+            result = redacted(result)
         unwritten, document = deliver(result, outputs, _document(asked, failed), style)
         if document is not None:
             after_others = stream is sys.stderr and stream.isatty()  # as a progress bar that is not at its end

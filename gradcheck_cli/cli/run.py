@@ -31,6 +31,7 @@ from gradcheck_cli.cli.options import (
     NoConfig,
     Outputs,
     Quiet,
+    Redact,
     Select,
     Trials,
     TryBudget,
@@ -153,6 +154,7 @@ def run(
     verbose: Verbose = False,
     quiet: Quiet = False,
     color: ColorChoice = Color.AUTO,
+    redact: Redact = False,
     debug: Debug = False,
 ) -> None:
     """Run a training script as it is, watch its gradients, and explain the step that goes wrong.
@@ -161,7 +163,15 @@ def run(
     command can stand that starts one: torchrun, accelerate launch, bash train.sh. The exit code is the script's own
     if it is not 0.
     """
-    asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
+    asked = Asked(
+        format=format,
+        outputs=tuple(output or ()),
+        verbose=verbose,
+        quiet=quiet,
+        color=color,
+        redact=redact,
+        debug=debug,
+    )
     told = masked(("-m", *command) if module else command)
 
     def work() -> Timeline:
@@ -185,7 +195,7 @@ def run(
             fail_on=fail_on or FailOn.WARNING,
         )
         ruled, notes = by_policy(options, config_file(config, no_config), fail_on)
-        with logging_to(log_to) as log, announcing(Path(command[0]).name, quiet=quiet) as announce:
+        with logging_to(log_to) as log, announcing(Path(command[0]).name, quiet=quiet, redact=redact) as announce:
             timeline = run_watched(started, ruled, _each((announce, log)))
         logged = (log.told,) if log else ()
         return replace(timeline, notes=(*timeline.notes, *logged, *notes))

@@ -14,6 +14,7 @@ from gradcheck_cli.cli.options import (
     Format,
     Outputs,
     Quiet,
+    Redact,
     Verbose,
     check_formats,
     finish,
@@ -37,10 +38,19 @@ def show(
     verbose: Verbose = False,
     quiet: Quiet = False,
     color: ColorChoice = Color.AUTO,
+    redact: Redact = False,
     debug: Debug = False,
 ) -> None:
     """Show a saved report, suite or run again, or compare two; ends with 0 whatever the verdict was."""
-    asked = Asked(format=format, outputs=tuple(output or ()), verbose=verbose, quiet=quiet, color=color, debug=debug)
+    asked = Asked(
+        format=format,
+        outputs=tuple(output or ()),
+        verbose=verbose,
+        quiet=quiet,
+        color=color,
+        redact=redact,
+        debug=debug,
+    )
 
     def work() -> Result:
         from gradcheck_cli.reports.jsonfile import read_saved

@@ -8,10 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.cli.failing import say
 from gradcheck_cli.names import listing
+from gradcheck_cli.records.redacting import redacted
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -25,11 +27,12 @@ class SuiteProgress:
     Args:
         names: Those of all checks, in the order of the plan.
         lines: Whether to write a line for each finished check.
+        redact: Whether values of the data and folders are left out of it.
     """
 
-    def __init__(self, names: Sequence[str], *, lines: bool) -> None:
+    def __init__(self, names: Sequence[str], *, lines: bool, redact: bool = False) -> None:
         self._names = names
-        self._lines = lines
+        self._lines, self._redact = lines, redact
         self._running: set[int] = set()
         self._verdicts: Counter[str] = Counter()
         self._made = 0
@@ -47,10 +50,12 @@ class SuiteProgress:
         self._made += place in self._running
         self._running.discard(place)
         if self._lines:
+            report = replace(report, name=self._names[place])
+            report = redacted(report) if self._redact else report
             done = f"[{self._verdicts.total()}/{len(self._names)}]"
             took = "" if (seconds := seconds_of(report)) is None else f" ({seconds:.1f} s)"
             words = f": {worst}" if (worst := worst_in_words(report)) else ""
-            say(f"{done} {verdict(report).value} {self._names[place]}{words}{took}")
+            say(f"{done} {verdict(report).value} {report.name}{words}{took}")
 
     def line(self) -> str:
         """`12 of 30 done, 2 ill, 1 failed · running a.py, b.py · about 40 s left`."""
@@ -71,10 +76,10 @@ class SuiteProgress:
 
 
 @contextmanager
-def suite_progress(names: Sequence[str], *, quiet: bool, color: bool) -> Iterator[SuiteProgress]:
+def suite_progress(names: Sequence[str], *, quiet: bool, color: bool, redact: bool = False) -> Iterator[SuiteProgress]:
     """Show how far a suite is while the block runs; nothing at all where `quiet`."""
     live = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    progress = SuiteProgress(names, lines=not quiet and not live)
+    progress = SuiteProgress(names, lines=not quiet and not live, redact=redact)
     with _status(progress, color) if live else nullcontext():
         yield progress
 

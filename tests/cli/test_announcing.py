@@ -77,6 +77,16 @@ def test_the_title_tells_the_last_step_and_comes_back(monkeypatch: pytest.Monkey
     assert terminal.getvalue().startswith("\x1b[22;2t") and terminal.getvalue().endswith("\x1b[23;2t")
 
 
+def test_a_redacted_alarm_tells_no_folder_and_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on(Terminal(), monkeypatch)
+    raised = entry(3, "its input is -3.5", source=SourceLine(file="secret/train.py", line=41))
+    with announcing("train.py", quiet=False, redact=True) as announce:
+        assert announce is not None
+        announce(News((raised,)))
+    assert "secret" not in terminal.getvalue() and "3.5" not in terminal.getvalue()
+    assert "step 3: its input is … · train.py:41;" in terminal.getvalue()
+
+
 @pytest.mark.parametrize("term", ["linux", "vt100", "unheard-of", ""])
 def test_a_terminal_without_a_title_is_sent_no_escape_code(monkeypatch: pytest.MonkeyPatch, term: str) -> None:
     terminal = on(Terminal(), monkeypatch, term)

@@ -41,6 +41,13 @@ def test_off_a_terminal_every_finished_check_is_a_line(capsys: pytest.CaptureFix
     assert len(lines) == 2
 
 
+def test_a_line_of_a_redacted_suite_tells_no_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    with suite_progress(["secret/net.py"], quiet=False, color=False, redact=True) as progress:
+        progress.start(0)
+        progress.finish(0, healthy())
+    assert capsys.readouterr().err == "[1/1] ok net.py (0.6 s)\n"
+
+
 def test_nothing_is_said_where_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     with suite_progress(NAMES, quiet=True, color=False) as progress:
         progress.start(0)
