@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.records.redacting import redacted
 from gradcheck_cli.reports.glyphs import count_of, shown
 
 if TYPE_CHECKING:
@@ -51,11 +50,17 @@ class Announcing:
         for entry in news.raised:
             self._told += 1
             if self._told <= MOST:
-                told = redacted(entry) if self._redact else entry
-                _write(f"{_fresh_line()}gradcheck: {in_a_line(told, self._unicode)}\n")
+                _write(f"{_fresh_line()}gradcheck: {self._alarm(entry)}\n")
         if self._titled and (vital := news.latest()) is not None and _is_in_front():
             self._keep(vital)
             _write(f"\x1b]2;{self._title(vital)}\x1b\\")
+
+    def _alarm(self, entry: RaisedEntry) -> str:
+        if self._redact:
+            from gradcheck_cli.records.redacting import redacted
+
+            entry = redacted(entry)
+        return in_a_line(entry, self._unicode)
 
     def _keep(self, vital: Vital) -> None:
         if vital.loss is not None:

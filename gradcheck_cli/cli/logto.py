@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -118,6 +117,8 @@ def _record_writer() -> Callable[[BinaryIO], Any]:
 
 @contextmanager
 def _opened(folder: Path) -> Iterator[BinaryIO]:
+    import socket
+
     name = f"events.out.tfevents.{time.time():010.0f}.{socket.gethostname()}.{os.getpid()}.gradcheck"
     try:
         folder.mkdir(parents=True, exist_ok=True)

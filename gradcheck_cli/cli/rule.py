@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.rules import AlarmRule, Rule
 
 _WIDTH = 100
+_SCREEN, _FEW = 30, 8
+"""Lines of an explanation, and causes in it, that are shown without being asked for all."""
 _REMEDY = textwrap.TextWrapper(
     _WIDTH, initial_indent=" " * 7, subsequent_indent=" " * 7, break_long_words=False, break_on_hyphens=False
 )
@@ -28,12 +30,17 @@ def rule(
         str | None,
         typer.Argument(metavar="[CODE]", help="A code (GC201), a prefix (GC2) or a name.", show_default=False),
     ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every cause and remedy, with its source.")] = False,
 ) -> None:
     """Explain a rule: what it means, its causes and what to try; without CODE list all of them."""
     from gradcheck_cli.rules import EVERY_RULE
 
     found = tuple(sorted(matching(code, EVERY_RULE) if code else EVERY_RULE, key=lambda each: each.code))
-    emit(explained(found[0]) if len(found) == 1 else listed(found))
+    if len(found) > 1:
+        emit(listed(found))
+        return
+    full = explained(found[0])
+    emit(full if verbose or full.count("\n") <= _SCREEN else in_brief(found[0]))
 
 
 def matching(code: str, rules: tuple[Rule | AlarmRule, ...]) -> tuple[Rule | AlarmRule, ...]:
@@ -81,6 +88,29 @@ def explained(each: Rule | AlarmRule) -> str:
     lines += _thresholds(each.code)
     lines += ["", f"Silence it with --ignore {each.code}, or --ignore {each.name}."]
     return "\n".join(lines) + "\n"
+
+
+def in_brief(each: Rule | AlarmRule) -> str:
+    """What a rule means, its first causes with what to try first, and how to silence it: about a screen."""
+    from gradcheck_cli.remedies import remedies_for
+
+    lines = [f"{each.code} {each.name} ({each.family.value}, {each.severity.value})", "", each.explanation, ""]
+    lines += ["Causes, and what to try first:"]
+    shown, others = each.causes[:_FEW], each.causes[_FEW:]
+    width = max(map(len, shown))
+    for cause in shown:
+        remedy = next(iter(remedies_for(cause)), None)
+        told = remedy.title if remedy else CAUSES[cause].meaning
+        lines += [f"  {cause:<{width}}  {told}"]
+    lines += (
+        textwrap.wrap(
+            f"and {', '.join(others)}", _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+        )
+        if others
+        else []
+    )
+    more = f"`gradcheck rule {each.code} --verbose` tells what each means, every remedy and its source."
+    return "\n".join([*lines, "", more, f"Silence it with --ignore {each.code}, or --ignore {each.name}."]) + "\n"
 
 
 def _thresholds(code: str) -> list[str]:

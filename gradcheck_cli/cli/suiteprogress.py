@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.cli.failing import say
 from gradcheck_cli.names import listing
-from gradcheck_cli.records.redacting import redacted
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -51,7 +50,10 @@ class SuiteProgress:
         self._running.discard(place)
         if self._lines:
             report = replace(report, name=self._names[place])
-            report = redacted(report) if self._redact else report
+            if self._redact:
+                from gradcheck_cli.records.redacting import redacted
+
+                report = redacted(report)
             done = f"[{self._verdicts.total()}/{len(self._names)}]"
             took = "" if (seconds := seconds_of(report)) is None else f" ({seconds:.1f} s)"
             words = f": {worst}" if (worst := worst_in_words(report)) else ""

@@ -15,13 +15,24 @@ def test_without_a_code_all_rules_are_listed(gradcheck) -> None:
 
 @pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: rule.code)
 def test_every_rule_is_explained_with_causes_and_remedies(gradcheck, rule) -> None:
-    ended = gradcheck("rule", rule.code)
+    ended = gradcheck("rule", rule.code, "--verbose")
     assert ended.code == 0
     assert ended.out.startswith(f"{rule.code} {rule.name}")
     assert f"--ignore {rule.code}" in ended.out
     for cause in rule.causes:
         assert f"\n  {cause}" in ended.out
         assert all(remedy.title in ended.out for remedy in remedies_for(cause))
+
+
+@pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: rule.code)
+def test_what_a_rule_means_and_what_to_do_first_fit_a_screen(gradcheck, rule) -> None:
+    shown = gradcheck("rule", rule.code).out
+    assert shown.startswith(f"{rule.code} {rule.name}") and rule.explanation in shown
+    assert shown.count("\n") <= 36 and max(map(len, shown.splitlines())) <= 120
+    assert all(cause in shown for cause in rule.causes) and f"--ignore {rule.code}" in shown
+    first = remedies_for(rule.causes[0])
+    assert not first or first[0].title in shown
+    assert ("--verbose" in shown) == (shown != gradcheck("rule", rule.code, "-v").out)
 
 
 @pytest.mark.parametrize("name", ["gc201", "vanishing-depth", "VANISHING-DEPTH"])
@@ -47,5 +58,5 @@ def test_an_unknown_rule(gradcheck, code: str, message: str) -> None:
 
 
 def test_the_numbers_that_can_be_moved_are_told(gradcheck) -> None:
-    assert "  dead_share = 0.95: Share of units at zero" in gradcheck("rule", "GC403").out
+    assert "  dead_share = 0.95: Share of units at zero" in gradcheck("rule", "GC403", "--verbose").out
     assert "Thresholds" not in gradcheck("rule", "GC101").out
