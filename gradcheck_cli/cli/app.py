@@ -31,7 +31,8 @@ CHECK_EXAMPLES = examples(
 )
 RUN_EXAMPLES = examples(
     "gradcheck run train.py --epochs 3",
-    "gradcheck run --steps 1 --output json=run.json -m pkg.train",
+    "gradcheck run --output html=run.html --output json=run.json -m pkg.train",
+    "gradcheck run --steps 1 train.py",
     "gradcheck run -- torchrun --nproc-per-node 2 train.py",
 )
 EXAMPLES = examples(

@@ -16,16 +16,20 @@ def examples(*lines: str) -> str:
 class PanelCommand(SparingCommand):
     """A command whose options are listed by the group in `rich_help_panel`, without rich."""
 
+    first: tuple[str, ...] = ()
+    """Groups that come before the others, in this order."""
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the arguments and each group of options, in the order of the signature."""
-        groups: dict[str, list[tuple[str, str]]] = {}
+        """Write each group of options, those that come first and then in the order of the signature."""
+        groups: dict[str, list[tuple[str, str]]] = {heading: [] for heading in self.first}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None:
                 groups.setdefault(_heading(parameter), []).append(record)
         for heading, records in groups.items():
-            with formatter.section(heading):
-                formatter.write_dl(records)
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
 
 
 def _heading(parameter: Any) -> str:

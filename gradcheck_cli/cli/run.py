@@ -20,7 +20,9 @@ from gradcheck_cli.cli.helping import PanelCommand
 from gradcheck_cli.cli.logto import logging_to
 from gradcheck_cli.cli.options import (
     OUTPUT,
+    REMEDIES,
     RUN,
+    VERDICT,
     Asked,
     Color,
     ColorChoice,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.records.timeline import Timeline
     from gradcheck_cli.watch.following import News
 
+_COST = "Cost"
 _COMMAND = "SCRIPT [ARGS]..."
 _GIVEN = "gradcheck: as given"
 _WHERE = re.compile(r"(\d+:)?0*[1-9]\d*", re.ASCII)
@@ -62,7 +65,12 @@ class OnAlarm(str, Enum):
 
 
 class RunCommand(PanelCommand):
-    """A command whose first positional ends its options; it keeps what it was called with."""
+    """A command whose first positional ends its options; it keeps what it was called with.
+
+    Its options stand in the order in which docs/run.md tells of them.
+    """
+
+    first = ("Arguments", RUN, OUTPUT, REMEDIES, VERDICT, _COST)
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """Parse; a `--` is gone afterwards, and means that a command follows rather than a script."""
@@ -106,11 +114,11 @@ def run(
     ] = OnAlarm.CONTINUE,
     max_diagnoses: Annotated[
         int,
-        typer.Option(min=0, metavar="N", help="Diagnoses at most, but for those asked for.", rich_help_panel=RUN),
+        typer.Option(min=0, metavar="N", help="Diagnoses at most, but for those asked for.", rich_help_panel=_COST),
     ] = 5,
     budget: Annotated[
         float,
-        typer.Option(metavar="PERCENT", help="What watching may cost, of a step's time.", rich_help_panel=RUN),
+        typer.Option(metavar="PERCENT", help="What watching may cost, of a step's time.", rich_help_panel=_COST),
     ] = 5.0,
     every: Annotated[
         int | None,
@@ -118,7 +126,7 @@ def run(
             min=1,
             metavar="K",
             help="Take the sampled vitals at every K-th step; the budget decides else.",
-            rich_help_panel=RUN,
+            rich_help_panel=_COST,
         ),
     ] = None,
     save_batch: Annotated[
