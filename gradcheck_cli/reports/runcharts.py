@@ -78,17 +78,14 @@ class RunChart:
 
 def run_charts(run: Timeline, style: Style) -> list[RunChart]:
     """A chart for every series that says something, losses first; for all with `style.verbose`."""
+    marking = {name for name in run.series if name.startswith("skipped")}
     shown = [n for n, points in run.series.items() if points and (style.verbose or says_something(n, points))]
-    return [_chart(name, run) for name in sorted(shown, key=lambda name: not is_loss(name)) if not _is_skipped(name)]
+    return [_chart(name, run) for name in sorted(shown, key=lambda name: not is_loss(name)) if name not in marking]
 
 
 def is_loss(name: str) -> bool:
     """Whether a series is the loss of an optimiser."""
     return name.partition("/")[0] == "loss"
-
-
-def _is_skipped(name: str) -> bool:
-    return name.partition("/")[0] == "skipped"
 
 
 def alarm_marks(run: Timeline) -> list[Mark]:

@@ -37,7 +37,8 @@ def run_facts(run: Timeline) -> list[str]:
 
 def uses_in_words(run: Timeline) -> list[str]:
     """`AdamW, lr 0.001 to 1e-05 (7 changes), batch 32, 4 passes an update, clipped at 100 %, ...`: one an optimiser."""
-    return [", ".join(_use(use)) for use in run.optimizers]
+    several = len(run.optimizers) > 1
+    return [(f"optimizer {use.optimizer}: " if several else "") + ", ".join(_use(use)) for use in run.optimizers]
 
 
 def _use(use: Use) -> Iterator[str]:
@@ -50,7 +51,8 @@ def _use(use: Use) -> Iterator[str]:
     if use.passes > use.updates > 0:
         yield f"{use.passes / use.updates:.3g} backward passes an update"
     if use.clipped:
-        yield f"clipped at {use.clipped / use.updates:.0%} of its updates"
+        limit = "" if use.clip_limit is None else f" to a norm of {use.clip_limit:.3g}"
+        yield f"clipped{limit} at {use.clipped / use.updates:.0%} of its updates"
     if use.scaled:
         yield f"GradScaler, {count_of(use.skipped, 'update')} skipped"
     if use.autocast:
@@ -113,15 +115,15 @@ def passed(alarm: Alarm) -> str:
 
 
 def says_something(name: str, points: Sequence[Point]) -> bool:
-    """Whether a series holds anything to be read: a loss scale that stays where it is says nothing."""
+    """Whether a series is a curve to be read: a loss scale that stays where it is, and what marks steps, are none."""
     moves = len({(point.min, point.max) for point in points}) > 1
-    return bool(points) and (moves or not name.startswith("scale"))
+    return bool(points) and (moves or not name.startswith("scale")) and not name.startswith("skipped")
 
 
 def worth_showing(name: str, points: Sequence[Point], style: Style) -> bool:
     """Whether a series has a line in a report that is short: what is sampled is for those who ask for all."""
     if style.verbose:
-        return bool(points)
+        return bool(points) and not name.startswith("skipped")
     return says_something(name, points) and name.partition("/")[0] not in _SAMPLED
 
 

@@ -148,11 +148,13 @@ def _diagnosis(
     if not findings and not asked and not style.verbose:
         return
     yield _text(" · ".join(diagnosis_place(diagnosed, run)), style, "bold")
-    if not style.quiet and (asked or style.verbose):
-        yield from opening(report, style, width)
+    opened = not style.quiet and (asked or style.verbose)
+    if opened:
+        yield from opening(report, style, width)  # which ends in an empty line
     for place, finding in enumerate(findings):
         yield Padding(finding_block(finding, style, first=place == 0 and not told), (0, 0, 0, 2))
-    yield ""
+    if findings or not opened:
+        yield ""
 
 
 def _notes(run: Timeline, style: Style) -> list[Text]:

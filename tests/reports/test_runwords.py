@@ -9,6 +9,7 @@ from gradcheck_cli.reports.runwords import (
     passed,
     run_facts,
     run_verdict,
+    says_something,
     script_end,
     series_label,
     uses_in_words,
@@ -60,6 +61,7 @@ def test_series() -> None:
     ]
     still = [Point(1, 2.0, 2.0, 2.0), Point(2, 2.0, 2.0, 2.0)]
     assert worth_showing("loss", still, Style()) and not worth_showing("scale", still, Style())
+    assert not worth_showing("skipped", still, Style(verbose=True)) and not says_something("skipped", still)
     assert worth_showing("scale", still, Style(verbose=True)) and not worth_showing("loss", [], Style())
 
 
@@ -73,15 +75,17 @@ def test_what_a_script_does_is_told_by_optimiser() -> None:
         rates=7,
         passes=40,
         clipped=5,
+        clip_limit=2.5,
         scaled=True,
         skipped=1,
         autocast="float16",
         rows=32,
         frozen=0.12,
     )
-    assert uses_in_words(replace(BARE, optimizers=(plain, whole))) == [
-        "SGD, lr 0.1",
-        "AdamW, lr 0.01 to 1e-05 (7 changes), batch 32, 4 backward passes an update, clipped at 50% of its "
-        "updates, GradScaler, 1 update skipped, autocast float16, 12% of the weights frozen",
+    assert uses_in_words(replace(BARE, optimizers=(plain,))) == ["SGD, lr 0.1"]
+    assert uses_in_words(replace(BARE, optimizers=(plain, replace(whole, optimizer=1)))) == [
+        "optimizer 0: SGD, lr 0.1",
+        "optimizer 1: AdamW, lr 0.01 to 1e-05 (7 changes), batch 32, 4 backward passes an update, clipped to a norm of "
+        "2.5 at 50% of its updates, GradScaler, 1 update skipped, autocast float16, 12% of the weights frozen",
     ]
     assert uses_in_words(BARE) == []
