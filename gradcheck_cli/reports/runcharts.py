@@ -17,7 +17,7 @@ _USUAL_UPDATE = 1e-3
 """Updates of about a thousandth of the weights are usual (Karpathy, 2019)."""
 _ABOUT = {
     "grad_norm": "norm of all gradients of an update, before clipping",
-    "scale": "of the GradScaler",
+    "scale": "what the GradScaler multiplies the loss by",
     "update_ratio": "how far an update moves a weight matrix, the one that moves most; read on sampled steps",
     "adam_rms": "how far Adam moves the weights, in learning rates: 1 where all gradients point one way",
     "own_batch_descent": "share of its loss by which an update lowers that of its own batch; below 0 it raises it",
