@@ -1,21 +1,27 @@
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
 import pty
 import re
+import struct
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
+import gradcheck_cli
 from gradcheck_cli.cli import announcing as module
 from gradcheck_cli.cli.announcing import MOST, Announcing, announcing
 from gradcheck_cli.records.session import RaisedEntry
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import AlarmKind, Raised
 from gradcheck_cli.watch.following import News
+
+ROOT = Path(gradcheck_cli.__file__).parents[1]
 
 
 class Terminal(io.StringIO):
@@ -125,27 +131,73 @@ def test_the_memory_of_a_long_run_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
 
 # --------------------------------------------------------------------------- on a terminal, beside a bar
 
-BAR = """
-import sys, time, torch
-weight = torch.nn.Parameter(torch.ones(3))
-optimizer = torch.optim.SGD([weight], lr=1e-3)
-for step in range(24):
-    weight.square().sum().backward()
+TEE = """
+import os, sys, time
+class Tee:
+    kept = open(os.environ["KEPT"], "ab", 0)
+    def __init__(self, stream):
+        self.stream = stream
+    def write(self, text):
+        self.kept.write(text.encode())
+        return self.stream.write(text)
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+for stream in (sys.stdout, sys.stderr):
+    stream.reconfigure(write_through=True)
+sys.stdout, sys.stderr = Tee(sys.stdout), Tee(sys.stderr)
+import torch
+from torch import nn
+net = nn.Linear(3, 1)
+optimizer = torch.optim.SGD(net.parameters(), lr=1e-3)
+def train():
+    net(torch.ones(2, 3)).square().mean().backward()
     optimizer.step()
     optimizer.zero_grad()
-    sys.stderr.write(f"\\r\\x1b[2K{step:4} of 24 " + "#" * step)
-    sys.stderr.flush()
     time.sleep(0.1)
-print()
 """
+SCRIPTS = {
+    "plain": "for step in range(24):\n    train()\n    print('step', step) if step % 3 else print('...', end='')",
+    "tqdm": "from tqdm import tqdm\nfor step in tqdm(range(24), desc='epoch'):\n    train()",
+    "rich": """
+from rich.progress import Progress
+with Progress() as progress:
+    outer, inner = progress.add_task("outer", total=3), progress.add_task("inner", total=8)
+    for epoch in range(3):
+        progress.reset(inner)
+        for step in range(8):
+            train()
+            progress.advance(inner)
+        progress.console.print("epoch", epoch)
+        progress.advance(outer)
+""",
+    "lightning": """
+import lightning
+class Module(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = net
+    def training_step(self, batch, index):
+        time.sleep(0.1)
+        loss = self.net(batch).square().mean()
+        self.log("loss", loss, prog_bar=True)
+        return loss
+    def configure_optimizers(self):
+        return optimizer
+quiet = dict(logger=False, enable_checkpointing=False, enable_model_summary=False)
+lightning.Trainer(max_epochs=2, accelerator="cpu", log_every_n_steps=1, **quiet).fit(
+    Module(), torch.utils.data.DataLoader(torch.ones(12, 3)))
+""",
+}
+"""What people write on a terminal while they train, each keeping what it writes."""
 TITLES = re.compile(rb"\x1b\]2;([^\x07\x1b]*)\x1b\\|\x1b\[2[23];2t")
 
 
-def on_a_terminal(command: list[str], term: str) -> bytes:
+def on_a_terminal(command: list[str], **variables: str) -> bytes:
     """What a command writes to a terminal of its own."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execvpe(command[0], command, {**os.environ, "TERM": term})
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        os.execvpe(command[0], command, {**os.environ, **variables})
     written = b""
     while True:
         try:
@@ -160,15 +212,15 @@ def on_a_terminal(command: list[str], term: str) -> bytes:
     return written
 
 
-@pytest.mark.parametrize("term", ["xterm", "vt100"])
-def test_a_bar_of_the_script_is_as_it_is_without_us(tmp_path: Path, term: str) -> None:
-    script = tmp_path / "bar.py"
-    script.write_text(BAR)
-    alone = on_a_terminal([sys.executable, str(script)], term)
+@pytest.mark.parametrize(("name", "term"), [*((name, "xterm-256color") for name in SCRIPTS), ("plain", "vt100")])
+def test_what_a_script_draws_is_on_the_terminal_as_it_was_written(tmp_path: Path, name: str, term: str) -> None:
+    """Byte by byte: taken out what sets the title, nothing of ours stands in it or before it."""
+    script, kept = tmp_path / "train.py", tmp_path / "kept"
+    script.write_text(TEE + SCRIPTS[name])
     command = [sys.executable, "-m", "gradcheck_cli", "run", "--no-first", str(script)]
-    watched = on_a_terminal(command, term)
-    assert alone.count(b"\r\x1b[2K") == 24
-    assert TITLES.sub(b"", watched).startswith(alone)
+    watched = on_a_terminal(command, TERM=term, KEPT=str(kept), PYTHONPATH=str(ROOT))
+    drawn = kept.read_bytes().replace(b"\n", b"\r\n")
+    assert len(drawn) > 100 and drawn in TITLES.sub(b"", watched)
     titles = [title.decode() for title in TITLES.findall(watched) if title]
     assert all(re.match(r"step \d+ · loss [\d.]+", title) for title in titles)
-    assert (len(titles) >= 2) == (term == "xterm")
+    assert (len(titles) >= 2) == (term != "vt100")
