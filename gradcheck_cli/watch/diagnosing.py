@@ -70,7 +70,7 @@ class Seen:
     @property
     def finite(self) -> bool:
         """Whether its loss and the gradients after it are finite."""
-        return (self.loss is None or math.isfinite(self.loss)) and all(map(math.isfinite, self.norms.values))
+        return (self.loss is None or math.isfinite(self.loss)) and self.norms.finite
 
     def emptied(self) -> Seen:
         """What was read, without the inputs of the pass: they were too large to keep."""

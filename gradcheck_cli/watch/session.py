@@ -1,7 +1,8 @@
 """The session of a run: a folder to which every process that trains adds its own file, and which the command reads.
 
-A line is a JSON array of an event's name and its fields. It is written at once and whole, so that nothing is lost
-however the process ends. Nothing but the standard library is imported: this is part of the user's process.
+A line is a JSON array of an event's name and its fields, and is written whole. What is read at every step waits a
+fifth of a second at most, so that fast steps are written together; all else is written at once, and with it what
+waits. Nothing but the standard library is imported: this is part of the user's process.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
+from math import isfinite
 from pathlib import Path
+from time import perf_counter  # as it is now: a script may put its own clock in its place
 from typing import Any
 
 from gradcheck_cli.records.codec import WrongShape, decode, encode
@@ -28,6 +31,9 @@ _CUT = (
     "what was seen could not be written any more, so the rest of the run is not told: is the disk full, or a limit set?"
 )
 _USUAL = {f.name: f.default for f in fields(Vital)}
+_UNREAD = {f.name: f.default for f in fields(Sample) if f.name != "step"}
+_WAIT = 0.2
+"""Seconds that what is read at every step may wait to be written."""
 _json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -55,33 +61,59 @@ class Session:
         self._pid = 0
         self._path = ""
         self._file, self._place = -1, (0, 0)
+        self._waiting: list[str] = []
+        self._written = 0.0
 
     def say(self, event: str, **fields: Any) -> None:
         """Add a line; one that cannot be written is lost, since the script must not suffer for it."""
-        pid = os.getpid()
-        if self._pid != pid:  # at first, and again in a forked child
-            self._path = f"{self._folder}/{pid}-{os.urandom(4).hex()}.jsonl"
-            self._pid, self._place = pid, (0, 0)
-            self._write("opened", encode(opening()))
-        self._write(event, encode(fields))
+        self._add(_json([event, encode(fields)]))
+        self.flush()
 
     def vital(self, vital: Vital) -> None:
-        """Add what was read at a step, without what is as usual."""
-        self.say("vital", **{name: value for name, usual in _USUAL.items() if (value := getattr(vital, name)) != usual})
+        """Add what was read at a step, without what is as usual; it may wait."""
+        read = [
+            f'"{name}":{_text(value)}' for name, usual in _USUAL.items() if (value := getattr(vital, name)) != usual
+        ]
+        self._add(f'["vital",{{{",".join(read)}}}]')
+        self._may_wait()
 
     def sample(self, sample: Sample) -> None:
-        """Add what was read at a sampled step."""
-        self.say("sampled", **{f.name: getattr(sample, f.name) for f in fields(sample)})
+        """Add what was read at a sampled step; it may wait."""
+        read = {name: value for name, unread in _UNREAD.items() if (value := getattr(sample, name)) not in (unread, {})}
+        self._add(_json(["sampled", encode({"step": sample.step, **read})]))
+        self._may_wait()
 
-    def _write(self, event: str, content: Any) -> None:
-        line = _json([event, content]).encode() + b"\n"
+    def layers(self, step: int, relative_gradient: Mapping[str, float]) -> None:
+        """Add what was read of the layers at a step; it may wait."""
+        self._add(_json(["layers", encode({"step": step, "relative_gradient": relative_gradient})]))
+        self._may_wait()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self._written = perf_counter()
+        if self._pid != os.getpid() or not self._waiting:  # what a parent left to a forked child is the parent's
+            return
+        lines = ("\n".join(self._waiting) + "\n").encode()
+        self._waiting.clear()
         with suppress(OSError):
             if not self._is_open():
                 ours.discard(self._file)
                 self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 self._place = _place_of(self._file)
                 ours.add(self._file)
-            os.write(self._file, line)
+            os.write(self._file, lines)
+
+    def _add(self, line: str) -> None:
+        pid = os.getpid()
+        if self._pid != pid:  # at first, and again in a forked child
+            self._path = f"{self._folder}/{pid}-{os.urandom(4).hex()}.jsonl"
+            self._pid, self._place, self._written = pid, (0, 0), 0.0
+            self._waiting = [_json(["opened", encode(opening())])]
+        self._waiting.append(line)
+
+    def _may_wait(self) -> None:
+        if perf_counter() - self._written >= _WAIT:
+            self.flush()
 
     def _is_open(self) -> bool:
         """Whether the descriptor is still ours: a script may close all that it finds, and open its own."""
@@ -89,6 +121,13 @@ class Session:
             return self._place != (0, 0) and _place_of(self._file) == self._place
         except OSError:
             return False
+
+
+def _text(value: float | None) -> str:
+    """A number as JSON has it, as `encode` writes what is none."""
+    if isinstance(value, float):
+        return float.__repr__(value) if isfinite(value) else f'"{value}"'
+    return _json(value)
 
 
 def _place_of(file: int) -> tuple[int, int]:

@@ -99,13 +99,23 @@ class Updates:
         """Those that were made since we watch, and those that have stepped."""
         return list(self._known)
 
+    @property
+    def count(self) -> int:
+        """How many of them there are."""
+        return len(self._known)
+
+    @property
+    def all_step(self) -> bool:
+        """Whether each of them was asked for an update."""
+        return len(self._numbers) == len(self._known)
+
     def has_stepped(self, optimizer: Optimizer) -> bool:
         """Whether it was asked for an update yet."""
         return optimizer in self._numbers
 
     def scale_of(self, loss: Tensor) -> tuple[Tensor, GradScaler] | None:
         """The loss before a GradScaler multiplied it, and that scaler; None where none did."""
-        found: tuple[Tensor, GradScaler] | None = self._scaled.get(loss)
+        found: tuple[Tensor, GradScaler] | None = self._scaled.get(loss) if self._scaled else None
         return found
 
     def install(self) -> None:

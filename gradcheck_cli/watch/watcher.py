@@ -43,8 +43,8 @@ from gradcheck_cli.watch.uses import Uses
 from gradcheck_cli.watch.vitals import Norms, gradient_norms, number
 from gradcheck_cli.watch.warned import retelling
 
-_COST_EVERY = 50
-"""Steps between two words on what watching costs."""
+_COST_EVERY, _COST_AFTER = 50, 5.0
+"""Steps, and seconds, between two words on what watching costs."""
 _JUDGE_EVERY = 10
 """Steps after which alarms that were raised are judged again, where one that stands ends the script."""
 _PATIENCE = 2
@@ -136,6 +136,7 @@ class Watcher:
         self._stop: str | None = None
         self._usual: dict[tuple[int, str], float] = {}
         self._busy, self._began, self._process = 0.0, 0.0, os.getpid()
+        self._told_at: float | None = None
 
     def install(self) -> None:
         """Begin to watch."""
@@ -143,7 +144,7 @@ class Watcher:
         self._updates.install()
         self._looking.calls.install()
         atexit.register(self._ending)
-        self._undo = [listen(self._stopping), retelling(), deeper()]
+        self._undo = [listen(self._stopping, self._session.flush), retelling(), deeper()]
 
     def remove(self) -> None:
         """Leave torch as it was."""
@@ -152,6 +153,7 @@ class Watcher:
         self._updates.remove()
         while self._undo:
             self._undo.pop()()
+        self._session.flush()
 
     # -- what the tape tells
 
@@ -222,7 +224,8 @@ class Watcher:
             if (sample := self._sampling.after()) is not None:
                 self._session.sample(sample)
                 self._alarms.sampled(sample)
-            self._looking.updated(attempt)
+            if self._looking.updated(attempt):
+                self._loop.resume()
             self._accumulation.updated()
             self._group.close()
             self._tape.reopen()
@@ -300,15 +303,21 @@ class Watcher:
         elif self._options.stop_on_alarm and self._is_confirmed(raised):
             self._stop = "alarm"
         if self._group.seen and (found := self._layers.due(self._steps, self._group.seen[-1])):
-            self._session.say("layers", step=self._steps, relative_gradient=found)
-        if self._steps % _COST_EVERY == 0:
+            self._session.layers(self._steps, found)
+        if self._steps % _COST_EVERY == 0 and (self._told_at is None or self._elapsed() - self._told_at >= _COST_AFTER):
             self._tell_cost()
             self._tell_of_threads()
 
     def _look(self, attempt: Attempt) -> None:
         """Hear what the calls show of an update, and tell it."""
+        brief = self._looking.brief(attempt, self._group.seen)
+        self._uses.see(brief, attempt, self._group.seen)
+        passed = not self._looking.is_close(attempt) and self._loop.pass_over(
+            attempt.number, brief.rate, skipped=brief.skipped
+        )
+        if passed:
+            return
         facts = self._looking.facts(attempt, self._group.seen, self._steps)
-        self._uses.see(facts, attempt, self._group.seen)
         for fault in self._loop.see(facts):
             raised = _raised(fault, self._steps, attempt.number)
             self._alarms.know(raised)
@@ -347,7 +356,7 @@ class Watcher:
         if not self._group.seen:
             return None
         last = self._group.seen[-1]
-        part = attempt is not None and len(self._updates.optimizers()) > 1
+        part = attempt is not None and self._updates.count > 1
         norm = last.norms.over(attempt.parameters()) if part and attempt else last.norms.whole()
         return None if norm is None else norm / (last.scale or 1.0)
 
@@ -431,7 +440,7 @@ class Watcher:
         return perf_counter() - self._began
 
     def _tell_cost(self) -> None:
-        total = self._elapsed()
+        total = self._told_at = self._elapsed()
         self._session.say(
             "cost",
             steps=self._steps,

@@ -45,6 +45,7 @@ class Watched:
     @property
     def process(self) -> Process:
         """What it said."""
+        self.watcher._session.flush()
         (process,) = read(str(self.folder))
         return process
 

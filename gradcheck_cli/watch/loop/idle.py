@@ -50,6 +50,8 @@ class Idle:
 
     def ended(self, backward: Backward) -> None:
         """A backward pass has run."""
+        if self._updates.all_step:
+            return
         idle = [each for each in self._updates.optimizers() if not self._updates.has_stepped(each)]
         if not idle or backward.kind != "backward":
             return

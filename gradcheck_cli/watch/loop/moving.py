@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,6 +34,7 @@ class Moving:
         self._before: list[Tensor] = []
         self._first: list[Tensor] = []
         self._mover: int | None = None  # the first that the first update moved: it tells for all
+        self._spot: tuple[int, int, Any] | None = None  # one element of it, and what it was
         self._ever = self._whole = self._at_first = False
 
     def updating(self, number: int, parameters: Sequence[Tensor]) -> None:
@@ -52,9 +55,30 @@ class Moving:
             self._first = [part[:_ELEMENTS] for part in self._before]
             pairs = zip(self._first, _parts(parameters, whole=False), strict=True)
             self._mover = next((i for i, pair in enumerate(pairs) if not _alike(pair[:1], pair[1:])), None)
+            self._spot = self._spot_in(parameters)
         if self._before:
             self.moved = not _alike(_parts(parameters, whole=self._whole), self._before)
             self._ever = self._ever or self.moved
+
+    def may_be_over(self, parameters: Sequence[Tensor]) -> bool:
+        """Whether `updating` has to be asked: one number is again what it was before the first update."""
+        if self._spot is None or self._spot[0] >= len(parameters):
+            return False
+        which, place, value = self._spot
+        with untouched():
+            is_back = parameters[which].detach().reshape(-1)[place].item() == value
+        self._at_first = self._at_first and is_back
+        return is_back
+
+    def _spot_in(self, parameters: Sequence[Tensor]) -> tuple[int, int, Any] | None:
+        if self._mover is None:
+            return None
+        which = [i for i, p in enumerate(parameters) if p.layout is torch.strided][self._mover]
+        with untouched():
+            pairs = zip(self._first[self._mover], parts_of_one(parameters[which]), strict=True)
+            found = ((place, was.item()) for place, (was, now) in enumerate(pairs) if was.item() != now.item())
+            place, value = next(found, (0, math.nan))
+            return which, place, value
 
     def _is_over(self, number: int, parameters: Sequence[Tensor]) -> bool:
         strided = [p for p in parameters if p.layout is torch.strided]
