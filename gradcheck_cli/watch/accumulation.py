@@ -178,7 +178,10 @@ class Accumulation:
 
 def _marks_of(parameters: list[Tensor]) -> dict[int, tuple[int, int]]:
     """The gradients that stand in these parameters, and how often each was written into."""
-    return {id(p): (id(g), version_of(g)) for p in parameters if (g := p.grad) is not None}
+    try:
+        return {id(p): (id(g), g._version) for p in parameters if (g := p.grad) is not None}
+    except RuntimeError:  # one of inference mode
+        return {id(p): (id(g), version_of(g)) for p in parameters if (g := p.grad) is not None}
 
 
 def is_averaged(backward: Backward) -> bool:

@@ -123,11 +123,14 @@ class Session:
             return False
 
 
+_WORDS = {None: "null", True: "true", False: "false"}
+
+
 def _text(value: float | None) -> str:
     """A number as JSON has it, as `encode` writes what is none."""
     if isinstance(value, float):
         return float.__repr__(value) if isfinite(value) else f'"{value}"'
-    return _json(value)
+    return _WORDS[value] if value is None or value is True or value is False else str(value)
 
 
 def _place_of(file: int) -> tuple[int, int]:

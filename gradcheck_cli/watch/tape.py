@@ -8,7 +8,6 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cached_property
 from math import isfinite
 from types import FrameType, MappingProxyType
 from typing import Any, Protocol
@@ -35,6 +34,7 @@ from gradcheck_cli.watch.entries import (
     version_of,
 )
 from gradcheck_cli.watch.naming import Roots
+from gradcheck_cli.watch.once import once
 from gradcheck_cli.watch.quiet import unseen
 from gradcheck_cli.watch.states import Watch, autocast_now, torch_states
 from gradcheck_cli.watch.traces import OURS, TORCH, trimmed
@@ -131,12 +131,12 @@ class Backward:
     def __init__(self, kind: str, place: Place | None, autocast: Autocast | None) -> None:
         self.kind, self.place, self.autocast = kind, place, autocast
 
-    @cached_property
+    @once
     def entries(self) -> list[Entry]:
         """The calls that lead to the loss, in order; and those whose results a gradient was given as."""
         return reached(list(self.roots) + [g for g in self.gradients if isinstance(g, Slot)])
 
-    @cached_property
+    @once
     def parameters(self) -> list[Tensor]:
         """The tensors that learn and take part, each once: those of the modules called and those used by themselves."""
         found: dict[int, Tensor] = {}

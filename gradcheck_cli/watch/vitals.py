@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from gradcheck_cli.runtime.norms import norm, settle
 from gradcheck_cli.runtime.tensors import local, untouched
+from gradcheck_cli.watch.once import once
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Norms:
         found = [by_id[id(p)] for p in wanted if id(p) in by_id]
         return math.hypot(*found) if found else None
 
-    @cached_property
+    @once
     def finite(self) -> bool:
         """Whether all of them are finite."""
         return all(map(math.isfinite, self.values))
@@ -55,7 +55,11 @@ def gradient_norms(parameters: Sequence[Tensor]) -> Norms:
     which a process has only a part (DTensor) are left out: their norm is not to be had without the other processes.
     """
     with untouched():
-        pairs = [(p, g) for p in parameters if (g := p.grad) is not None and not hasattr(g, "device_mesh")]
+        pairs = [
+            (p, g)
+            for p in parameters
+            if (g := p.grad) is not None and (type(g) is Tensor or not hasattr(g, "device_mesh"))
+        ]
         held, grads = [p for p, _ in pairs], [g for _, g in pairs]
         plain = all([g.layout is torch.strided and not g.is_complex() for g in grads])  # noqa: C419 - every step
         if held and plain:

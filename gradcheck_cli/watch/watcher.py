@@ -12,7 +12,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from time import perf_counter  # as it is now: a script may put its own clock in its place
 from typing import Any
@@ -33,7 +33,7 @@ from gradcheck_cli.watch.loop.facts import Found
 from gradcheck_cli.watch.loop.judging import Loop
 from gradcheck_cli.watch.loop.looking import Looking
 from gradcheck_cli.watch.phases import Phases
-from gradcheck_cli.watch.quiet import without_modes
+from gradcheck_cli.watch.quiet import has_modes, without_modes
 from gradcheck_cli.watch.sampling import Sampling
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Backward, Tape
@@ -79,18 +79,21 @@ class _Guard:
 
     def __enter__(self) -> None:
         self._started = perf_counter()
-        self._modes = without_modes()
-        try:
-            self._modes.__enter__()
-        except Exception as error:
-            self._modes = nullcontext()
-            self._watcher._step_aside(error)
+        self._modes: AbstractContextManager[None] | None = None
+        if has_modes():
+            modes = without_modes()
+            try:
+                modes.__enter__()
+                self._modes = modes
+            except Exception as error:
+                self._watcher._step_aside(error)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool:
-        try:
-            self._modes.__exit__(None, None, None)
-        except Exception as another:
-            error = error or another
+        if self._modes is not None:
+            try:
+                self._modes.__exit__(None, None, None)
+            except Exception as another:
+                error = error or another
         if error is not None:
             self._watcher._step_aside(error)
         self._watcher._busy += perf_counter() - self._started
@@ -277,6 +280,8 @@ class Watcher:
 
     def _held(self) -> list[Tensor]:
         """What the optimisers hold, each once."""
+        if self._updates.count == 0:
+            return []
         lists = [group["params"] for optimizer in self._updates.optimizers() for group in optimizer.param_groups]
         return lists[0] if len(lists) == 1 else list({id(p): p for each in lists for p in each}.values())
 
