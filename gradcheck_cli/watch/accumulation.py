@@ -186,14 +186,14 @@ def _marks_of(parameters: list[Tensor]) -> dict[int, tuple[int, int]]:
 
 def is_averaged(backward: Backward) -> bool:
     """Whether its gradients become an average over processes, so that none of them can compute them alone."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if not any([_averages(entry.call) for entry in backward.entries]):  # noqa: C419 - every step
         return False
-    calls = (entry.call for entry in backward.entries)
-    return torch.distributed.get_world_size() > 1 and any(map(_averages, calls))
+    known = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return known and torch.distributed.get_world_size() > 1
 
 
 def _averages(call: Any) -> bool:
-    return isinstance(call, nn.Module) and type(call).__name__ == "DistributedDataParallel"
+    return type(call).__name__ == "DistributedDataParallel" and isinstance(call, nn.Module)
 
 
 def listening(parameters: list[Tensor], arrived: dict[int, Tensor]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""An attribute that is computed when it is asked for first, as functools has it, but without a lock: that costs more."""
+"""An attribute that is computed when it is asked for first, as functools has it, but without a lock, which costs."""
 
 from __future__ import annotations
 

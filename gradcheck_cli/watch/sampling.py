@@ -86,7 +86,7 @@ class Sampling:
             elapsed: Seconds since the first step.
         """
         self._begun = None
-        if not seen or not all(each.finite for each in seen):
+        if not seen or not all([each.finite for each in seen]):  # noqa: C419 - every step
             return
         is_whole = self._due(number, attempt, elapsed)
         if not is_whole and not self._light_due(attempt):

@@ -53,11 +53,8 @@ class Attempt:
 
     def rates(self) -> tuple[float, ...]:
         """The learning rate of each group, as far as it is known without waiting for a device."""
-        return tuple(
-            float(lr)
-            for group in self.optimizer.param_groups
-            if not isinstance(lr := group.get("lr"), Tensor) and lr is not None
-        )
+        found = [group.get("lr") for group in self.optimizer.param_groups]
+        return tuple([float(lr) for lr in found if lr is not None and not isinstance(lr, Tensor)])
 
 
 class Listener(Protocol):
@@ -97,7 +94,7 @@ class Updates:
 
     def optimizers(self) -> list[Optimizer]:
         """Those that were made since we watch, and those that have stepped."""
-        return list(self._known)
+        return [found for ref in self._known.keyrefs() if (found := ref()) is not None]
 
     @property
     def count(self) -> int:

@@ -75,22 +75,25 @@ def gradient_norms(parameters: Sequence[Tensor]) -> Norms:
 
 
 def _together(gradients: list[Tensor]) -> list[float]:
-    norms = torch._foreach_norm(gradients, 2, dtype=_wide(gradients))
-    devices = {g.device for g in gradients}
-    if len(devices) > 1:
-        return settle(list(norms))
-    if devices.pop().type == "cpu":
+    kinds = {(g.device, g.dtype) for g in gradients}
+    if len(kinds) > 1:
+        double = any(dtype is torch.float64 for _, dtype in kinds)
+        return settle(list(torch._foreach_norm(gradients, 2, dtype=torch.float64 if double else torch.float32)))
+    device, dtype = kinds.pop()
+    wide = None if dtype in (torch.float32, torch.float64) else torch.float32
+    norms = torch._foreach_norm(gradients, 2, dtype=wide)
+    if device.type == "cpu":
         return [each.item() for each in norms]
     values: list[float] = torch.stack(list(norms)).tolist()
     return values
 
 
-def _wide(gradients: list[Tensor]) -> torch.dtype:
-    return torch.float64 if any(g.dtype is torch.float64 for g in gradients) else torch.float32
-
-
 def number(value: Tensor) -> float | None:
     """A loss as a number; None for what is no single real number."""
+    if type(value) is Tensor:  # as nearly all are: what follows takes longer
+        with torch._C.DisableTorchFunction():
+            if value.dtype is torch.float32 and value.numel() == 1:
+                return value.item()
     with untouched():
         if (
             value.numel() != 1

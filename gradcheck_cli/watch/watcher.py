@@ -72,31 +72,34 @@ class _Group:
 class _Guard:
     """Inside, nothing that goes wrong reaches the script; written out because every step enters it many times."""
 
-    __slots__ = ("_modes", "_started", "_watcher")
+    __slots__ = ("_entered", "_watcher")
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
+        self._entered: list[tuple[float, AbstractContextManager[None] | None]] = []
 
     def __enter__(self) -> None:
-        self._started = perf_counter()
-        self._modes: AbstractContextManager[None] | None = None
+        started, modes = perf_counter(), None
         if has_modes():
             modes = without_modes()
             try:
                 modes.__enter__()
-                self._modes = modes
             except Exception as error:
+                modes = None
                 self._watcher._step_aside(error)
+        self._entered.append((started, modes))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool:
-        if self._modes is not None:
+        started, modes = self._entered.pop()
+        if modes is not None:
             try:
-                self._modes.__exit__(None, None, None)
+                modes.__exit__(None, None, None)
             except Exception as another:
                 error = error or another
         if error is not None:
             self._watcher._step_aside(error)
-        self._watcher._busy += perf_counter() - self._started
+        if not self._entered:
+            self._watcher._busy += perf_counter() - started
         return error is not None and not isinstance(error, KeyboardInterrupt)
 
 
@@ -112,6 +115,7 @@ class Watcher:
 
     def __init__(self, options: RunOptions, session: Session, explain: Explain, chance: Chance) -> None:
         self._options, self._session = options, session
+        self._guard = _Guard(self)
         self._tape = Tape(self)
         self._updates = Updates(self, self._is_ours)
         self._alarms, self._phases, self._asked = Alarms(), Phases(), Asked(options)
@@ -126,7 +130,7 @@ class Watcher:
             self._updates,
             self._accumulation,
             self._tape.may_be_ours,
-            self._guarded,
+            self._guard,
             self._diagnosing,
         )
         self._group = _Group()
@@ -172,7 +176,7 @@ class Watcher:
         """A backward pass is about to run."""
         if self._stop is not None:
             self._end_the_script()
-        with self._guarded():
+        with self._guard:
             self._running = backward
             if not self._updates.seen and self._by_hand.moved(backward.parameters):
                 self._moved()
@@ -186,7 +190,7 @@ class Watcher:
     def ended(self, backward: Backward, raised: BaseException | None) -> None:
         """It has run, or raised."""
         self._running = None
-        with self._guarded():
+        with self._guard:
             self._accumulation.ended(backward, raised)
             self._looking.ended(backward)
             if raised is None:
@@ -206,7 +210,7 @@ class Watcher:
 
     def updating(self, attempt: Attempt) -> None:
         """An update is about to be made."""
-        with self._guarded():
+        with self._guard:
             if self._running is None and not attempt.closure:  # else judged when the backward pass has ended
                 self._judge(attempt)
                 self._sampling.before(self._steps, attempt, self._group.seen, self._elapsed())
@@ -215,7 +219,7 @@ class Watcher:
 
     def updated(self, attempt: Attempt) -> None:
         """It has been made."""
-        with self._guarded():
+        with self._guard:
             if self._running is not None:
                 self._accumulation.updated()
                 self._consumed = True
@@ -394,7 +398,7 @@ class Watcher:
         """
         if os.getpid() != self._process or self._aside:
             return
-        with self._guarded():
+        with self._guard:
             self._explain_the_end(raised)
 
     def _explain_the_end(self, raised: BaseException | None, *, failed: bool = True) -> None:
@@ -416,7 +420,7 @@ class Watcher:
         if os.getpid() != self._process:
             return
         if not self._aside:
-            with self._guarded():
+            with self._guard:
                 self._tell_idle()
         if not self._steps:
             return
@@ -454,9 +458,6 @@ class Watcher:
             diagnoses=self._diagnosing.seconds,
         )
         self._session.say("uses", optimizers=self._uses.told(), evaluations=self._tape.evaluations)
-
-    def _guarded(self) -> _Guard:
-        return _Guard(self)
 
     def _step_aside(self, error: BaseException) -> None:
         self._aside = True

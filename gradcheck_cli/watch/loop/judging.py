@@ -39,7 +39,8 @@ class Loop:
 
     def pass_over(self, optimizer: int, rate: float | None, *, skipped: bool) -> bool:
         """Take in an update of which nothing more is known; False where more is wanted: its learning rate is at 0."""
-        return self._rates.setdefault(optimizer, Rates()).works(rate, skipped=skipped)
+        known = self._rates.get(optimizer)
+        return known is not None and known.works(rate, skipped=skipped)
 
     def resume(self) -> None:
         """Updates were passed over: what held before is not in a row with what comes."""

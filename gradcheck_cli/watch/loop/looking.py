@@ -86,7 +86,7 @@ class Looking:
         updates: Updates,
         accumulation: Accumulation,
         is_ours: Callable[[], bool],
-        guarded: Callable[[], AbstractContextManager[None]],
+        guarded: AbstractContextManager[None],
         asked: Asked,
     ) -> None:
         self._tape, self._updates, self._accumulation = tape, updates, accumulation
@@ -110,7 +110,7 @@ class Looking:
     def forward(self) -> None:
         """An outermost module is about to be called."""
         if self.calls.seeded is not None and self._began_from is None:
-            with self._guarded():
+            with self._guarded:
                 self._began_from = random_state()
 
     def began(self, backward: Backward) -> None:
@@ -253,7 +253,8 @@ class Looking:
 
     def updated(self, attempt: Attempt) -> bool:
         """The update has been made; whether the steps are looked at closely from the next one on."""
-        own, calls = self._own.setdefault(attempt.optimizer, _Own()), self.calls
+        calls = self.calls
+        own = self._own.get(attempt.optimizer) or self._own.setdefault(attempt.optimizer, _Own())
         if attempt.own_step == 1:
             self.idle.stepping(attempt.optimizer)
         if self._asked:

@@ -22,6 +22,10 @@ class _Known(Updates):
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.one]
 
+    @property
+    def all_step(self) -> bool:
+        return False
+
     def has_stepped(self, optimizer: torch.optim.Optimizer) -> bool:
         return False
 
