@@ -56,7 +56,7 @@ def assembled(
         ranks=len(seen),
         alarms=alarms,
         diagnoses=diagnoses,
-        series=series_of(main.vitals, main.samples) if main else {},
+        series=series_of(main) if main else {},
         layers=courses_of(main.layers, main.samples) if main else {},
         optimizers=main.uses if main else (),
         evaluations=main.evaluations if main else 0,

@@ -57,9 +57,11 @@ def _of_main(seen: Sequence[Process]) -> Iterator[str]:
         return
     main = seen[0]
     for name, words in _VITALS.items():
-        missing = sum(getattr(vital, name) is None for vital in main.vitals)
+        updates, missing = len(main.vitals), sum(getattr(vital, name) is None for vital in main.vitals)
+        if main.whole is not None:
+            updates, missing = main.whole.updates, main.whole.unread[name]
         if missing:
-            steps = "at any step" if missing == len(main.vitals) else f"at {missing} of {len(main.vitals)} steps"
+            steps = "at any step" if missing == updates else f"at {missing} of {updates} steps"
             yield f"{words} could not be had {steps}"
     others = [process for process in seen[1:] if process.rank == main.rank]
     if others:
@@ -99,7 +101,7 @@ def _never_came(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:
     made = [vital for process in seen for vital in process.vitals]
     for text in options.at:
         optimizer, _, step = text.rpartition(":")
-        numbers = [v.optimizer_step if optimizer else v.step for v in made if optimizer in ("", str(v.optimizer))]
-        if int(step) not in numbers:
+        numbers = (v.optimizer_step if optimizer else v.step for v in made if optimizer in ("", str(v.optimizer)))
+        if int(step) > (last := max(numbers, default=0)):
             whose = f"optimizer {optimizer} made" if optimizer else "the script ended after"
-            yield f"--at {text}: {whose} {counted(max(numbers, default=0), 'step')}"
+            yield f"--at {text}: {whose} {counted(last, 'step')}"

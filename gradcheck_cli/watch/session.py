@@ -11,24 +11,22 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
 from time import perf_counter  # as it is now: a script may put its own clock in its place
 from typing import Any
 
-from gradcheck_cli.records.codec import WrongShape, decode, encode
+from gradcheck_cli.records.codec import decode, encode
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntry, Sample, Stopped
-from gradcheck_cli.records.timeline import Diagnosed, Use, Vital
+from gradcheck_cli.records.session import Sample
+from gradcheck_cli.records.timeline import Vital
 from gradcheck_cli.watch.files import ours
 
 _OPTIONS = "options.json"
-_CUT = (
-    "what was seen could not be written any more, so the rest of the run is not told: is the disk full, or a limit set?"
-)
+PART = 1 << 23
+"""Bytes of a file after which another one is begun, so that what was read can be deleted while the run goes on."""
 _USUAL = [(f.name, f.default) for f in fields(Vital) if f.name not in ("step", "finite", "skipped")]
 _UNREAD = {f.name: f.default for f in fields(Sample) if f.name != "step"}
 _WAIT = 0.2
@@ -58,7 +56,8 @@ class Session:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._pid = 0
-        self._path = ""
+        self._base = self._path = ""
+        self._part = self._size = 0
         self._file, self._place = -1, (0, 0)
         self._waiting: list[str] = []
         self._written = 0.0
@@ -97,12 +96,15 @@ class Session:
                 self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 self._place = _place_of(self._file)
                 ours.add(self._file)
-            os.write(self._file, lines)
+            self._size += os.write(self._file, lines)
+            if self._size >= PART:
+                self._turn_over()
 
     def _add(self, line: str) -> None:
         pid = os.getpid()
         if self._pid != pid:  # at first, and again in a forked child
-            self._path = f"{self._folder}/{pid}-{os.urandom(4).hex()}.jsonl"
+            self._base = f"{self._folder}/{pid}-{os.urandom(4).hex()}"
+            self._path, self._part, self._size = f"{self._base}.jsonl", 0, 0
             self._pid, self._place, self._written = pid, (0, 0), 0.0
             self._waiting = [_json(["opened", encode(opening())])]
         self._waiting.append(line)
@@ -110,6 +112,14 @@ class Session:
     def _may_wait(self) -> None:
         if perf_counter() - self._written >= _WAIT:
             self.flush()
+
+    def _turn_over(self) -> None:
+        """Begin another file."""
+        if self._is_open():
+            ours.discard(self._file)
+            os.close(self._file)
+        self._part += 1
+        self._path, self._place, self._size = f"{self._base}.{self._part:06}.jsonl", (0, 0), 0
 
     def _is_open(self) -> bool:
         """Whether the descriptor is still ours: a script may close all that it finds, and open its own."""
@@ -175,88 +185,3 @@ def read_options(folder: str) -> RunOptions:
     """
     options: RunOptions = decode(RunOptions, json.loads(Path(folder, _OPTIONS).read_text(encoding="utf-8")))
     return options
-
-
-def read(folder: str) -> tuple[Process, ...]:
-    """What each process left in the session, by rank; lines that were not finished are passed over."""
-    if not Path(folder).is_dir():
-        return (Process(pid=0, aside=f"the folder of its session, {folder}, was deleted while the script ran"),)
-    files = [_read_file(path) for path in sorted(Path(folder).glob("*.jsonl"))]
-    aside = [_read_note(path) for path in sorted(Path(folder).glob("*.note"))]
-    return tuple(sorted((*filter(None, files), *aside), key=lambda process: (process.rank, process.pid)))
-
-
-def _read_note(path: Path) -> Process:
-    """A process to which the watcher could not be attached."""
-    return Process(pid=int(path.stem), aside=path.read_text(encoding="utf-8", errors="replace").strip())
-
-
-def _read_file(path: Path) -> Process | None:
-    said: dict[str, list[Any]] = {}
-    for event, content in _lines(path):
-        with suppress(WrongShape, KeyError):  # of another version of gradcheck, which the process has installed
-            if event == "diagnosed" and content["report"] is None:
-                said.setdefault("note", []).append(f"step {content['step']} was not diagnosed: {content['reason']}")
-                continue
-            said.setdefault(event, []).append(_READERS[event](content))
-    if _is_cut(path):
-        said.setdefault("note", []).append(_CUT)
-    return _process(said) if "opened" in said else None
-
-
-def _lines(path: Path) -> Iterator[tuple[str, Any]]:
-    for line in path.read_bytes().split(b"\n"):
-        with suppress(ValueError):  # the last one of a process that was killed, or of a disk that was full
-            event, content = json.loads(line)
-            yield event, content
-
-
-def _is_cut(path: Path) -> bool:
-    """Whether the file ends within a line: each is written at once, so that there was no room for it."""
-    return not path.read_bytes().endswith(b"\n")
-
-
-def _process(said: Mapping[str, list[Any]]) -> Process:
-    opened: Opened = said["opened"][0]
-
-    def all_of(event: str) -> tuple[Any, ...]:
-        return tuple(said.get(event, ()))
-
-    def last(event: str) -> Any:
-        return said.get(event, [None])[-1]
-
-    uses, evaluations = last("uses") or ((), 0)
-    return Process(
-        pid=opened.pid,
-        rank=opened.rank,
-        world=opened.world,
-        versions={"torch": opened.torch, "python": opened.python},
-        vitals=tuple({vital.step: vital for vital in all_of("vital")}.values()),  # a step may be read twice
-        raised=all_of("raised"),
-        diagnosed=all_of("diagnosed"),
-        layers=all_of("layers"),
-        samples=all_of("sampled"),
-        notes=tuple(dict.fromkeys(all_of("note"))),
-        aside=last("aside") or "",
-        stopped=last("stopped"),
-        cost=last("cost"),
-        uses=uses,
-        evaluations=evaluations,
-        left=last("left"),
-    )
-
-
-_READERS: Mapping[str, Callable[[Any], Any]] = {
-    "opened": partial(decode, Opened),
-    "vital": partial(decode, Vital),
-    "raised": partial(decode, RaisedEntry),
-    "diagnosed": partial(decode, Diagnosed),
-    "layers": partial(decode, LayerSample),
-    "sampled": partial(decode, Sample),
-    "note": lambda content: str(content["text"]),
-    "aside": lambda content: str(content["text"]),
-    "stopped": partial(decode, Stopped),
-    "cost": partial(decode, Cost),
-    "uses": lambda content: (decode(tuple[Use, ...], content["optimizers"]), int(content["evaluations"])),
-    "left": lambda content: int(content["after"]),
-}

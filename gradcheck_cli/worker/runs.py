@@ -18,7 +18,8 @@ from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports.runreport import run_report
 from gradcheck_cli.timeline import assembled
 from gradcheck_cli.watch.following import Following
-from gradcheck_cli.watch.session import read, write_options
+from gradcheck_cli.watch.reading import read
+from gradcheck_cli.watch.session import write_options
 from gradcheck_cli.worker.script import environment, run_script
 
 
