@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -38,10 +38,11 @@ from gradcheck_cli.cli.options import (
     config_file,
     finish,
 )
+from gradcheck_cli.cli.writing import parse_outputs, write_file
 from gradcheck_cli.errors import GradcheckError, UsageError
 from gradcheck_cli.records.choices import FailOn
 from gradcheck_cli.records.masking import masked
-from gradcheck_cli.reports import FORMATS
+from gradcheck_cli.reports import FORMATS, render
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.timeline import Timeline
@@ -175,7 +176,7 @@ def run(
             fail_on=fail_on or FailOn.WARNING,
         )
         ruled, notes = by_policy(options, config_file(config, no_config), fail_on)
-        timeline = run_watched(started, ruled, announcing(quiet=quiet))
+        timeline = run_watched(started, ruled, announcing(quiet=quiet), _saving(asked))
         return replace(timeline, notes=(*timeline.notes, *notes))
 
     def failing(error: GradcheckError) -> Timeline:
@@ -185,6 +186,20 @@ def run(
         return Timeline(command=told, status=Status.FAILED, exit_code=error.exit_code, error=error.message)
 
     finish(asked, " ".join(told), work, stream=sys.stderr, failing=failing)
+
+
+def _saving(asked: Asked) -> Callable[[Timeline], None] | None:
+    """What writes the JSON documents that were asked for while the script runs; None where none were."""
+    files = [output for output in parse_outputs(asked.outputs) if output.format == "json"]
+    files = [output for output in files if output.path.is_file() or not output.path.exists()]  # no pipe
+    if not files:
+        return None
+
+    def save(timeline: Timeline) -> None:
+        for each in files:
+            write_file(each.path, render(timeline, "json", asked.style(sys.stderr)))
+
+    return save
 
 
 def startable(command: Sequence[str], *, module: bool, after_dashes: bool) -> list[str]:

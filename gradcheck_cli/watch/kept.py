@@ -1,7 +1,7 @@
 """What is kept of a long run: bounded, however long it is, and so that a spike of one step survives.
 
 Up to `MOST` vitals all are kept. Of more, the first and the last ones are, for what begins a run and what its window
-is; between them every second, fourth, ... of each optimiser; and the curves of all of them, by least, mean and greatest.
+is; between them every second, fourth, ... of each optimiser; and of all of them the curves, by least, mean, greatest.
 """
 
 from __future__ import annotations

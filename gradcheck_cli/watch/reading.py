@@ -45,7 +45,7 @@ class Reading:
         """Take in what was written since the last time, and return the alarms in it."""
         found: list[RaisedEntry] = []
         paths = sorted(self._folder.glob("*.jsonl"), key=_in_order)
-        for path, following in zip(paths, [*paths[1:], None], strict=True):
+        for path, following in zip(paths, [*paths[1:], None], strict=False):
             with suppress(OSError):  # the script may delete it
                 found += self._of(path)
                 if following is not None and _whose(following) == _whose(path):
@@ -75,7 +75,9 @@ class Reading:
         """
         self.news()
         if not self._folder.is_dir() and not self._told:
-            return (Process(pid=0, aside=f"the folder of its session, {self._folder}, was deleted while the script ran"),)
+            return (
+                Process(pid=0, aside=f"the folder of its session, {self._folder}, was deleted while the script ran"),
+            )
         aside = [_read_note(path) for path in sorted(self._folder.glob("*.note"))]
         told = [process for each in self._told.values() if (process := each.process(over=over)) is not None]
         return tuple(sorted((*told, *aside), key=lambda process: (process.rank, process.pid)))
@@ -175,9 +177,7 @@ class _Told:
 
     def _whole(self) -> Whole:
         kept = self._kept
-        return Whole(
-            judged=self._alarms.judged(), updates=kept.updates, unread=dict(kept.unread), curves=kept.curves()
-        )
+        return Whole(judged=self._alarms.judged(), updates=kept.updates, unread=dict(kept.unread), curves=kept.curves())
 
     def process(self, *, over: bool) -> Process | None:
         """All of it; None for a file without a beginning. What comes later can still be taken in, if it is not over."""
