@@ -23,7 +23,7 @@ from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import Step
 from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital, Why
-from gradcheck_cli.runtime.passes import forward_pass
+from gradcheck_cli.runtime.passes import forward_pass, loss_alone
 from gradcheck_cli.runtime.rows import apart
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.accumulation import Accumulation
@@ -347,7 +347,7 @@ def measured(step: Step) -> tuple[float, float]:
 
 def _loss(step: Step) -> float:
     with preserved(step.target.model, step.batch), torch.no_grad():
-        return float(forward_pass(step).loss)
+        return float(loss_alone(step))
 
 
 def reflected(target: Tensor) -> Tensor:
