@@ -11,6 +11,8 @@ from gradcheck_cli.rules.wording import counted
 from gradcheck_cli.timeline.slope import still_falling
 
 NO_STEP = "no step was seen"
+_WORTH_TELLING = 10.0
+"""Seconds of watching that somebody may want back."""
 _VITALS = {"loss": "the loss", "grad_norm": "the gradient's norm"}
 
 
@@ -22,7 +24,7 @@ def notes_of(processes: Sequence[Process], seen: Sequence[Process], options: Run
         seen: Those of them that saw a step, the one whose curves are shown first.
         options: What was asked for.
     """
-    found = (*_unseen(processes, seen), *_of_processes(processes), *_of_main(seen), *_unkept(seen, options))
+    found = (*_unseen(processes, seen), *_of_processes(processes), *_of_main(seen, options), *_unkept(seen, options))
     return tuple(dict.fromkeys(found))
 
 
@@ -51,7 +53,7 @@ def _of_processes(processes: Sequence[Process]) -> Iterator[str]:
         yield text if not several or everyone else f"rank {', '.join(map(str, sorted(set(ranks))))}: {text}"
 
 
-def _of_main(seen: Sequence[Process]) -> Iterator[str]:
+def _of_main(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:
     """What could not be read at every step of the process whose curves are shown, and whose curves are not."""
     if not seen:
         return
@@ -67,6 +69,7 @@ def _of_main(seen: Sequence[Process]) -> Iterator[str]:
     if others:
         yield f"{counted(len(others) + 1, 'script')} trained; the curves are those of the one with most steps"
     yield from _of_the_end(main)
+    yield from _of_the_cost(main, options)
     if main.stopped:
         asked = "--steps asks" if main.stopped.why == "steps" else "--on-alarm stop asks"
         yield f"the script was ended after step {main.stopped.step}, as {asked}"
@@ -78,6 +81,19 @@ def _of_the_end(main: Process) -> Iterator[str]:
         return
     if (share := still_falling(main.vitals)) is not None:
         yield f"the loss was still falling by {share:.0%} in 100 steps when the script ended: more steps would lower it"
+
+
+def _of_the_cost(main: Process, options: RunOptions) -> Iterator[str]:
+    """Watching that took more than its budget: what is read at every step has no room in a very short one."""
+    cost = main.cost
+    if cost is None or cost.watching < _WORTH_TELLING:
+        return
+    own = cost.total - cost.watching - cost.diagnoses
+    if own > 0 and (percent := 100 * cost.watching / own) > options.budget:
+        yield (
+            f"watching took {percent:.0f} % of a step of {1000 * own / cost.steps:.2g} ms, more than --budget "
+            f"{options.budget:g}: what is read at every step takes that, and what is sampled kept to half of the budget"
+        )
 
 
 def _unkept(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:
