@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import version_of
 from gradcheck_cli.watch.memory import Inputs, inputs_of, is_much
-from gradcheck_cli.watch.tape import Backward
 
 _MOST = 512
 """Backward passes that are kept for one update."""

@@ -27,13 +27,14 @@ from gradcheck_cli.runtime.passes import forward_pass, loss_alone
 from gradcheck_cli.runtime.rows import apart
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.accumulation import Accumulation
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Data
 from gradcheck_cli.watch.proof import verify
 from gradcheck_cli.watch.quiet import unheard, without_modes
 from gradcheck_cli.watch.replay import line_of, step_of
 from gradcheck_cli.watch.samples import bad_rows, rows_in, without
 from gradcheck_cli.watch.session import Session
-from gradcheck_cli.watch.tape import Backward, Tape
+from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.vitals import Norms
 
 _T = TypeVar("_T")

@@ -25,6 +25,7 @@ from gradcheck_cli.watch import taps
 from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.alarms import Alarms
 from gradcheck_cli.watch.asked import Asked
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.byhand import ByHand
 from gradcheck_cli.watch.diagnosing import Chance, Diagnosing, Explain, Seen
 from gradcheck_cli.watch.ending import listen
@@ -36,7 +37,7 @@ from gradcheck_cli.watch.phases import Phases
 from gradcheck_cli.watch.quiet import has_modes, without_modes
 from gradcheck_cli.watch.sampling import Sampling
 from gradcheck_cli.watch.session import Session
-from gradcheck_cli.watch.tape import Backward, Tape
+from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.traces import deeper
 from gradcheck_cli.watch.updates import Attempt, Updates
 from gradcheck_cli.watch.uses import Uses

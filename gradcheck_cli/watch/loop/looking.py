@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.accumulation import Accumulation, dense
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.diagnosing import Seen
 from gradcheck_cli.watch.entries import data_of
 from gradcheck_cli.watch.loop.attention import Attention
@@ -30,7 +31,7 @@ from gradcheck_cli.watch.loop.modes import Modes
 from gradcheck_cli.watch.loop.moving import Moving
 from gradcheck_cli.watch.loop.signs import BATCHES, MANY, ROW
 from gradcheck_cli.watch.replay import line_of
-from gradcheck_cli.watch.tape import Backward, Tape
+from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.updates import Attempt, Updates
 
 _ITER = re.compile(r"\biter\(")

@@ -7,11 +7,11 @@ from contextlib import nullcontext
 import torch
 from torch import nn
 
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Entry
 from gradcheck_cli.watch.loop.calls import Calls
 from gradcheck_cli.watch.loop.modes import Mode, Modes
 from gradcheck_cli.watch.loop.signs import LONG_ROW
-from gradcheck_cli.watch.tape import Backward
 
 
 def passed(model: nn.Module) -> Backward:
