@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from gradcheck_cli.errors import ReportError, UsageError
 
 if TYPE_CHECKING:
-    from gradcheck_cli.watch.following import News
+    from gradcheck_cli.watch.reading import News
 
 _KNOWN = "tensorboard"
 _HINT = "Write --log-to tensorboard, or --log-to tensorboard=DIR."
@@ -82,10 +82,10 @@ class TensorBoard:
     def _scalars(self, news: News) -> None:
         from gradcheck_cli.timeline.courses import SAMPLED
 
-        for vital in news.vitals():
+        for vital in news.vitals:
             for name in _STEPWISE:
                 self._scalar(name, vital.optimizer, vital.step, getattr(vital, name))
-        for sample in news.samples():
+        for sample in news.samples:
             for name, read in SAMPLED.items():
                 known = [value for value in read(sample) if value is not None and not math.isnan(value)]
                 self._scalar(name, sample.optimizer, sample.step, max(known, default=None))

@@ -42,14 +42,15 @@ from gradcheck_cli.cli.options import (
     config_file,
     finish,
 )
+from gradcheck_cli.cli.writing import parse_outputs, write_file
 from gradcheck_cli.errors import GradcheckError, UsageError
 from gradcheck_cli.records.choices import FailOn
 from gradcheck_cli.records.masking import masked
-from gradcheck_cli.reports import FORMATS
+from gradcheck_cli.reports import FORMATS, render
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.timeline import Timeline
-    from gradcheck_cli.watch.following import News
+    from gradcheck_cli.watch.reading import News
 
 _COST = "Cost"
 _COMMAND = "SCRIPT [ARGS]..."
@@ -204,7 +205,7 @@ def run(
         )
         ruled, notes = by_policy(options, config_file(config, no_config), fail_on)
         with logging_to(log_to) as log, announcing(Path(command[0]).name, quiet=quiet, redact=redact) as announce:
-            timeline = run_watched(started, ruled, _each((announce, log)))
+            timeline = run_watched(started, ruled, _each((announce, log)), _saving(asked))
         logged = (log.told,) if log else ()
         return replace(timeline, notes=(*timeline.notes, *logged, *notes))
 
@@ -226,6 +227,24 @@ def _each(hearing: Sequence[Callable[[News], None] | None]) -> Callable[[News], 
             one(news)
 
     return hear if wanted else None
+
+
+def _saving(asked: Asked) -> Callable[[Timeline], None] | None:
+    """What writes the JSON documents that were asked for while the script runs; None where none were."""
+    files = [output for output in parse_outputs(asked.outputs) if output.format == "json"]
+    files = [output for output in files if output.path.is_file() or not output.path.exists()]  # no pipe
+    if not files:
+        return None
+
+    def save(timeline: Timeline) -> None:
+        if asked.redact:
+            from gradcheck_cli.records.redacting import redacted
+
+            timeline = redacted(timeline)
+        for each in files:
+            write_file(each.path, render(timeline, "json", asked.style(sys.stderr)))
+
+    return save
 
 
 def startable(command: Sequence[str], *, module: bool, after_dashes: bool) -> list[str]:

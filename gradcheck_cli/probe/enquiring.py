@@ -24,7 +24,7 @@ from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.ops import PRODUCT_CALLS
 from gradcheck_cli.records.spec import Pass, Step
 from gradcheck_cli.runtime.graph import Graph
-from gradcheck_cli.runtime.passes import LOW, forward_pass, hangs_from_a_graph
+from gradcheck_cli.runtime.passes import LOW, Unsaved, forward_pass, hangs_from_a_graph
 from gradcheck_cli.runtime.state import State, WriteWatch, function_name, preserved
 from gradcheck_cli.runtime.tensors import untouched
 
@@ -140,9 +140,20 @@ class _Enquirer:
         calls = frozenset(calls)
         if -1 in calls:
             return "the layer that makes the prediction is not called in a way that can be answered"
+        unsaved = Unsaved()
+        found = self._answered(calls, change, samples, unsaved)
+        return self._answered(calls, change, samples) if unsaved.missed else found
+
+    def _answered(
+        self,
+        calls: frozenset[int],
+        change: Callable[[Product], None],
+        samples: int,
+        *saving: AbstractContextManager[Any],
+    ) -> float | str:
         mode = Answering(calls, Weights(self.model), change)
         try:
-            loss = float(self.forward(mode).loss.detach())
+            loss = float(self.forward(*saving, mode).loss.detach())
         except Unanswerable as reason:
             return str(reason)
         except GradcheckError:
@@ -157,9 +168,14 @@ class _Enquirer:
 
     def heads(self) -> tuple[float, list[int]] | None:
         """The loss, and the calls that its heads make; None without any, or where not every one can be answered."""
+        unsaved = Unsaved()
+        found = self._heads(unsaved)
+        return self._heads() if unsaved.missed else found
+
+    def _heads(self, *saving: AbstractContextManager[Any]) -> tuple[float, list[int]] | None:
         tracer = Tracer(self.model, self.state, outputs=False)
         try:
-            result = self.forward(tracer.watching_modules(), tracer)
+            result = self.forward(*saving, tracer.watching_modules(), tracer)
         except GradcheckError:
             raise
         except Exception:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from gradcheck_cli.records.apart import Apart
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.records.timeline import Diagnosed, Raised, Replay, Use, Vital
+from gradcheck_cli.records.timeline import Diagnosed, Judged, Point, Raised, Replay, Use, Vital
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,13 +127,31 @@ class Cost:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Whole:
+    """What is known of every vital of a process that was read, though not all of them are kept.
+
+    Attributes:
+        judged: Its alarms, judged by all of them.
+        updates: How many there were.
+        unread: How many of them had no number, by the names of those fields that may have none.
+        curves: The series that they make, by optimiser and field: empty where all of them are kept.
+    """
+
+    judged: tuple[Judged, ...]
+    updates: int
+    unread: Mapping[str, int]
+    curves: Mapping[tuple[int, str], tuple[Point, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Process:
     """One process in which a backward pass or an update was made.
 
     Attributes:
         rank: As torch.distributed counts, of `world` processes.
         versions: Of "torch" and "python".
-        vitals: Of every attempted update, in their order.
+        vitals: Of every attempted update, in their order; of a long run the first, the last and some between.
+        whole: What is known of all of them, and `whole_before` without what was left.
         raised: Every alarm, in the order in which they were raised.
         diagnosed: Steps that were diagnosed without an alarm.
         aside: Why the watcher stepped aside; empty where it did not.
@@ -160,6 +178,8 @@ class Process:
     uses: tuple[Use, ...] = ()
     evaluations: int = 0
     left: int | None = None
+    whole: Whole | None = None
+    whole_before: Whole | None = None
 
     def without_what_it_left(self) -> Process:
         """The process as it is where the script ended well."""
@@ -167,4 +187,4 @@ class Process:
             return self
         vitals = tuple(vital for vital in self.vitals if vital.step <= self.left)
         raised = tuple(entry for entry in self.raised if entry.raised.step <= self.left)
-        return replace(self, vitals=vitals, raised=raised)
+        return replace(self, vitals=vitals, raised=raised, whole=self.whole_before)

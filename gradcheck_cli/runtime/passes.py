@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any
 
 import torch
@@ -66,6 +66,51 @@ def forward_pass(step: Step, *looking_on: AbstractContextManager[Any]) -> Pass:
             stack.enter_context(context)
         stack.enter_context(torch.enable_grad())  # the pass may leave them off
         return eagerly(lambda: step.target.forward(model, step.batch))
+
+
+class Unsaved:
+    """Inside, of what is saved for a backward pass only leaves are kept: for a forward pass that none follows.
+
+    Attributes:
+        missed: Whether something was asked for inside all the same, as by a pass that takes gradients itself.
+    """
+
+    def __init__(self) -> None:
+        self.missed = self._inside = False
+        self._hooks = torch.autograd.graph.saved_tensors_hooks(_if_it_stays, self._had)
+
+    def __enter__(self) -> None:
+        self._inside = True
+        self._hooks.__enter__()
+
+    def __exit__(self, *raised: object) -> None:
+        self._inside = False
+        self._hooks.__exit__(*raised)
+
+    def _had(self, kept: Tensor | None) -> Tensor:
+        if kept is None:
+            self.missed = self.missed or self._inside
+            raise RuntimeError("what is asked for was not saved")
+        return kept
+
+
+def _if_it_stays(tensor: Tensor) -> Tensor | None:
+    """A tensor that no gradient flows through, or a view of one: by these a graph's weights are known."""
+    return tensor if (tensor if tensor._base is None else tensor._base).is_leaf else None
+
+
+def loss_alone(step: Step, *looking_on: AbstractContextManager[Any]) -> Tensor:
+    """The loss of a forward pass that no backward pass follows.
+
+    Raises:
+        Exception: Whatever the user's code raises.
+    """
+    unsaved = Unsaved()
+    with suppress(Exception):
+        loss = forward_pass(step, unsaved, *looking_on).loss
+        if not unsaved.missed:
+            return loss
+    return forward_pass(step, *looking_on).loss
 
 
 def run_backward(loss: Tensor, batch: Any = None) -> None:

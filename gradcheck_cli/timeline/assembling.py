@@ -9,13 +9,15 @@ from gradcheck_cli.records.choices import Status
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process
-from gradcheck_cli.records.timeline import Alarm, Diagnosed, Overhead, Timeline
+from gradcheck_cli.records.timeline import Alarm, Diagnosed, Outcome, Overhead, Timeline
 from gradcheck_cli.records.verdict import exit_code
 from gradcheck_cli.timeline.courses import courses_of, series_of
 from gradcheck_cli.timeline.events import Event, Judge, events_of, rejudged
 from gradcheck_cli.timeline.notes import NO_STEP, notes_of
 from gradcheck_cli.timeline.telling import alarm_of, explaining_first, first_judged, unlearned
 
+_MOST_ALARMS = 200
+"""Alarms that are told at most: those that stand, and then the first."""
 _ENOUGH = 20
 """Steps from which on the cost of one is told: at the first everything is seen for the first time."""
 
@@ -40,7 +42,8 @@ def assembled(
         processes = [process.without_what_it_left() for process in processes]
     seen = sorted((p for p in processes if p.vitals), key=lambda p: (p.rank, -len(p.vitals)))
     events = events_of(seen, judge, options.max_diagnoses)
-    diagnoses, alarms = _told(seen, events, options)
+    diagnoses, all_alarms = _told(seen, events, options)
+    alarms = _foremost(all_alarms)
     main = seen[0] if seen else None
     ended = None if any(process.stopped for process in processes) else script_exit
     reports = [each.report for each in alarms] + [each.report for each in diagnoses]
@@ -56,12 +59,12 @@ def assembled(
         ranks=len(seen),
         alarms=alarms,
         diagnoses=diagnoses,
-        series=series_of(main.vitals, main.samples) if main else {},
+        series=series_of(main) if main else {},
         layers=courses_of(main.layers, main.samples) if main else {},
         optimizers=main.uses if main else (),
         evaluations=main.evaluations if main else 0,
         overhead=_overhead(main) if main else None,
-        notes=notes_of(processes, seen, options),
+        notes=(*notes_of(processes, seen, options), *_untold(len(all_alarms) - len(alarms))),
         versions={"gradcheck": __version__, **versions},
         seconds={"total": seconds, "diagnoses": sum((p.cost.diagnoses for p in seen if p.cost), 0.0)},
         error=f"{NO_STEP}: the watcher stepped aside: {aside}" if aside and not seen else "",
@@ -86,6 +89,17 @@ def _told(
             readings += filter(None, (unlearned(told, process, events, options),))
     alarms = [alarm_of(event, began.get(id(event), ()), options) for event in (*readings, *events)]
     return tuple(sorted(diagnoses, key=lambda each: each.step)), tuple(sorted(alarms, key=lambda each: each.step))
+
+
+def _foremost(alarms: tuple[Alarm, ...]) -> tuple[Alarm, ...]:
+    if len(alarms) <= _MOST_ALARMS:
+        return alarms
+    chosen = sorted(alarms, key=lambda each: each.verdict is not Outcome.CONFIRMED)[:_MOST_ALARMS]
+    return tuple(sorted(chosen, key=lambda each: each.step))
+
+
+def _untold(count: int) -> tuple[str, ...]:
+    return (f"{count} more alarms are left out, so that the report stays readable",) if count else ()
 
 
 def _status(reports: Sequence[Report], *, seen: bool, aside: str) -> Status:

@@ -56,6 +56,8 @@ class Event:
 
 def rejudged(process: Process) -> tuple[Judged, ...]:
     """The alarms of a process, judged by all of its vitals."""
+    if process.whole is not None:
+        return process.whole.judged
     alarms = Alarms()
     samples = {sample.step: sample for sample in process.samples}
     for vital in process.vitals:

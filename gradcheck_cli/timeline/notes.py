@@ -11,6 +11,8 @@ from gradcheck_cli.rules.wording import counted
 from gradcheck_cli.timeline.slope import still_falling
 
 NO_STEP = "no step was seen"
+_WORTH_TELLING = 10.0
+"""Seconds of watching that somebody may want back."""
 _VITALS = {"loss": "the loss", "grad_norm": "the gradient's norm"}
 
 
@@ -22,7 +24,7 @@ def notes_of(processes: Sequence[Process], seen: Sequence[Process], options: Run
         seen: Those of them that saw a step, the one whose curves are shown first.
         options: What was asked for.
     """
-    found = (*_unseen(processes, seen), *_of_processes(processes), *_of_main(seen), *_unkept(seen, options))
+    found = (*_unseen(processes, seen), *_of_processes(processes), *_of_main(seen, options), *_unkept(seen, options))
     return tuple(dict.fromkeys(found))
 
 
@@ -51,20 +53,23 @@ def _of_processes(processes: Sequence[Process]) -> Iterator[str]:
         yield text if not several or everyone else f"rank {', '.join(map(str, sorted(set(ranks))))}: {text}"
 
 
-def _of_main(seen: Sequence[Process]) -> Iterator[str]:
+def _of_main(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:
     """What could not be read at every step of the process whose curves are shown, and whose curves are not."""
     if not seen:
         return
     main = seen[0]
     for name, words in _VITALS.items():
-        missing = sum(getattr(vital, name) is None for vital in main.vitals)
+        updates, missing = len(main.vitals), sum(getattr(vital, name) is None for vital in main.vitals)
+        if main.whole is not None:
+            updates, missing = main.whole.updates, main.whole.unread[name]
         if missing:
-            steps = "at any step" if missing == len(main.vitals) else f"at {missing} of {len(main.vitals)} steps"
+            steps = "at any step" if missing == updates else f"at {missing} of {updates} steps"
             yield f"{words} could not be had {steps}"
     others = [process for process in seen[1:] if process.rank == main.rank]
     if others:
         yield f"{counted(len(others) + 1, 'script')} trained; the curves are those of the one with most steps"
     yield from _of_the_end(main)
+    yield from _of_the_cost(main, options)
     if main.stopped:
         asked = "--steps asks" if main.stopped.why == "steps" else "--on-alarm stop asks"
         yield f"the script was ended after step {main.stopped.step}, as {asked}"
@@ -76,6 +81,19 @@ def _of_the_end(main: Process) -> Iterator[str]:
         return
     if (share := still_falling(main.vitals)) is not None:
         yield f"the loss was still falling by {share:.0%} in 100 steps when the script ended: more steps would lower it"
+
+
+def _of_the_cost(main: Process, options: RunOptions) -> Iterator[str]:
+    """Watching that took more than its budget: what is read at every step has no room in a very short one."""
+    cost = main.cost
+    if cost is None or cost.watching < _WORTH_TELLING:
+        return
+    own = cost.total - cost.watching - cost.diagnoses
+    if own > 0 and (percent := 100 * cost.watching / own) > options.budget:
+        yield (
+            f"watching took {percent:.0f} % of a step of {1000 * own / cost.steps:.2g} ms, more than --budget "
+            f"{options.budget:g}: what is read at every step takes that, and what is sampled kept to half of the budget"
+        )
 
 
 def _unkept(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:
@@ -99,7 +117,7 @@ def _never_came(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:
     made = [vital for process in seen for vital in process.vitals]
     for text in options.at:
         optimizer, _, step = text.rpartition(":")
-        numbers = [v.optimizer_step if optimizer else v.step for v in made if optimizer in ("", str(v.optimizer))]
-        if int(step) not in numbers:
+        numbers = (v.optimizer_step if optimizer else v.step for v in made if optimizer in ("", str(v.optimizer)))
+        if int(step) > (last := max(numbers, default=0)):
             whose = f"optimizer {optimizer} made" if optimizer else "the script ended after"
-            yield f"--at {text}: {whose} {counted(max(numbers, default=0), 'step')}"
+            yield f"--at {text}: {whose} {counted(last, 'step')}"

@@ -21,7 +21,8 @@ def with_reason(process: Process, judged: Judged, entry: RaisedEntry) -> Judged:
     if judged.raised.kind not in SLOW or not judged.told.endswith(NO_REASON):
         return judged
     found = reasons(process, entry)
-    updates = sum(vital.optimizer == judged.raised.optimizer for vital in process.vitals)
+    mine = (vital for vital in process.vitals if vital.optimizer == judged.raised.optimizer)
+    updates = max((vital.optimizer_step for vital in mine), default=0)
     if updates < ALARMING.suspected:
         found = [finding for finding in found if finding.severity is Severity.ERROR]
     if not found:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import version_of
 from gradcheck_cli.watch.memory import Inputs, inputs_of, is_much
-from gradcheck_cli.watch.tape import Backward
 
 _MOST = 512
 """Backward passes that are kept for one update."""
@@ -24,6 +24,9 @@ class Start(NamedTuple):
 
     first: int
     base: Tensor | None
+
+
+_CLEAN = Start(0, None)
 
 
 class Accumulation:
@@ -41,6 +44,7 @@ class Accumulation:
         let_go: How many passes of this update are not kept any more.
         updated_inside: Whether the parameters have moved since the last backward pass began.
         guilty: The first pass of this update that was not finite, if one was told.
+        clean: Whether the first pass of this update found no gradient at all.
     """
 
     def __init__(self) -> None:
@@ -48,7 +52,7 @@ class Accumulation:
         self.starts: dict[int, Start] = {}
         self.arrived: list[dict[int, Tensor] | None] = []
         self.let_go = 0
-        self.updated_inside = False
+        self.updated_inside = self.clean = False
         self.guilty: Backward | None = None
         self._crowded = False
         self._inputs: Inputs = {}
@@ -62,9 +66,16 @@ class Accumulation:
         if len(self.backwards) >= _MOST:
             self.updated()
         self.updated_inside = False
-        if self.backwards and (self._crowded or self._is_crowded_by(backward)):
-            self._let_go()
         parameters = backward.parameters if backward.kind == "backward" else []
+        if not self.backwards:
+            self.clean = not self._parameters and all([p.grad is None for p in parameters])  # noqa: C419 - every step
+            if self.clean:
+                self._parameters = {id(p): p for p in parameters}
+                self.starts = dict.fromkeys(self._parameters, _CLEAN)
+                self._begin(backward, parameters)
+                return
+        elif self._crowded or self._is_crowded_by(backward):
+            self._let_go()
         unknown = []
         for parameter in parameters:
             key, gradient = id(parameter), parameter.grad
@@ -75,8 +86,11 @@ class Accumulation:
                 unknown.append(parameter)
         if unknown and not self.let_go:
             self._begin_at_what_is_there(unknown)
-        self.backwards.append(backward)
+        self._begin(backward, parameters)
         self._forget()
+
+    def _begin(self, backward: Backward, parameters: list[Tensor]) -> None:
+        self.backwards.append(backward)
         arrived: dict[int, Tensor] | None = {} if self._crowded or is_averaged(backward) else None
         self.arrived.append(arrived)
         if arrived is not None:
@@ -100,10 +114,7 @@ class Accumulation:
             del self.backwards[at], self.arrived[at]
             self._marks.clear()
         elif backward.kind == "backward":
-            for parameter in backward.parameters:
-                gradient = parameter.grad
-                if gradient is not None:
-                    self._marks[id(parameter)] = (id(gradient), version_of(gradient))
+            self._marks |= _marks_of(backward.parameters)
 
     def updated(self) -> None:
         """The parameters have moved: what was before cannot be repeated any more."""
@@ -120,8 +131,7 @@ class Accumulation:
 
     def changed(self) -> bool:
         """Whether a gradient was written into since the last backward pass, as clipping does."""
-        now = {key: p.grad for key, p in self._parameters.items() if p.grad is not None}
-        return any(self._marks.get(key) != (id(gradient), version_of(gradient)) for key, gradient in now.items())
+        return any(self._marks.get(key) != mark for key, mark in _marks_of(list(self._parameters.values())).items())
 
     def _begin_at_what_is_there(self, parameters: list[Tensor]) -> None:
         """These gradients are zero, or of what is not known any more."""
@@ -166,16 +176,24 @@ class Accumulation:
             self.starts = {key: Start(start.first - first, start.base) for key, start in self.starts.items()}
 
 
+def _marks_of(parameters: list[Tensor]) -> dict[int, tuple[int, int]]:
+    """The gradients that stand in these parameters, and how often each was written into."""
+    try:
+        return {id(p): (id(g), g._version) for p in parameters if (g := p.grad) is not None}
+    except RuntimeError:  # one of inference mode
+        return {id(p): (id(g), version_of(g)) for p in parameters if (g := p.grad) is not None}
+
+
 def is_averaged(backward: Backward) -> bool:
     """Whether its gradients become an average over processes, so that none of them can compute them alone."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if not any([_averages(entry.call) for entry in backward.entries]):  # noqa: C419 - every step
         return False
-    calls = (entry.call for entry in backward.entries)
-    return torch.distributed.get_world_size() > 1 and any(map(_averages, calls))
+    known = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return known and torch.distributed.get_world_size() > 1
 
 
 def _averages(call: Any) -> bool:
-    return isinstance(call, nn.Module) and type(call).__name__ == "DistributedDataParallel"
+    return type(call).__name__ == "DistributedDataParallel" and isinstance(call, nn.Module)
 
 
 def listening(parameters: list[Tensor], arrived: dict[int, Tensor]) -> list[Any]:

@@ -59,7 +59,9 @@ class Alarms:
 
     def _unless_learning(self, vital: Vital, losses: Losses) -> tuple[Raised, ...]:
         """A run that does not learn, where nothing else went wrong in it."""
-        standing = self._standing.setdefault(vital.optimizer, Standing())
+        standing = self._standing.get(vital.optimizer)
+        if standing is None:
+            standing = self._standing[vital.optimizer] = Standing()
         found = standing.see(vital)
         if found is None:
             return ()

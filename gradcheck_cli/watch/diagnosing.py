@@ -23,17 +23,18 @@ from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import Step
 from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital, Why
-from gradcheck_cli.runtime.passes import forward_pass
+from gradcheck_cli.runtime.passes import forward_pass, loss_alone
 from gradcheck_cli.runtime.rows import apart
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.accumulation import Accumulation
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Data
 from gradcheck_cli.watch.proof import verify
 from gradcheck_cli.watch.quiet import unheard, without_modes
 from gradcheck_cli.watch.replay import line_of, step_of
 from gradcheck_cli.watch.samples import bad_rows, rows_in, without
 from gradcheck_cli.watch.session import Session
-from gradcheck_cli.watch.tape import Backward, Tape
+from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.vitals import Norms
 
 _T = TypeVar("_T")
@@ -70,7 +71,7 @@ class Seen:
     @property
     def finite(self) -> bool:
         """Whether its loss and the gradients after it are finite."""
-        return (self.loss is None or math.isfinite(self.loss)) and all(map(math.isfinite, self.norms.values))
+        return (self.loss is None or math.isfinite(self.loss)) and self.norms.finite
 
     def emptied(self) -> Seen:
         """What was read, without the inputs of the pass: they were too large to keep."""
@@ -347,7 +348,7 @@ def measured(step: Step) -> tuple[float, float]:
 
 def _loss(step: Step) -> float:
     with preserved(step.target.model, step.batch), torch.no_grad():
-        return float(forward_pass(step).loss)
+        return float(loss_alone(step))
 
 
 def reflected(target: Tensor) -> Tensor:

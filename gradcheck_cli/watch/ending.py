@@ -1,9 +1,10 @@
-"""How a script ends: by an exception that nobody catches, or by leaving with a status that is not 0."""
+"""How a script ends: by an exception that nobody catches, by leaving with a status that is not 0, or at once."""
 
 from __future__ import annotations
 
 import _sitebuiltins
 import functools
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -15,8 +16,11 @@ Undo = Callable[[], None]
 Stopping = Callable[[BaseException | None], None]
 
 
-def listen(stopping: Stopping) -> Undo:
-    """Have `stopping` called, with the exception or None, before the script ends; what is returned ends that."""
+def listen(stopping: Stopping, closing: Callable[[], None]) -> Undo:
+    """Have `stopping` called, with the exception or None, before the script ends; what is returned ends that.
+
+    `closing` is called where the process is ended by `os._exit`, after which nothing else is.
+    """
     hook = _excepthook(sys.excepthook, stopping)
     plain = sys.excepthook is sys.__excepthook__  # scripts ask whether it is: it stays so
     undos = [
@@ -24,6 +28,7 @@ def listen(stopping: Stopping) -> Undo:
         *([_put(sys, "__excepthook__", hook)] if plain else []),
         _put(threading, "excepthook", _in_thread(threading.excepthook)),
         _put(sys, "exit", _leaving(sys.exit, stopping)),
+        _put(os, "_exit", _closing(os._exit, closing)),
         _put(_sitebuiltins.Quitter, "__call__", _leaving(_sitebuiltins.Quitter.__call__, stopping)),
     ]
 
@@ -62,6 +67,15 @@ def _in_thread(original: Callable[..., object]) -> Callable[..., None]:
         original(args)
 
     return excepthook
+
+
+def _closing(original: Callable[[int], Any], closing: Callable[[], None]) -> Callable[[int], Any]:
+    @functools.wraps(original)
+    def leave_at_once(status: int) -> Any:
+        closing()
+        return original(status)
+
+    return leave_at_once
 
 
 def _leaving(original: Callable[..., Any], stopping: Stopping) -> Callable[..., Any]:

@@ -64,7 +64,8 @@ class Entry:
 
     def emptied(self) -> Entry:
         """What was called, without what it was given."""
-        made = copy.copy(self)
+        made = Entry.__new__(Entry)
+        made.__dict__.update(self.__dict__)
         made.args, made.kwargs, made.needs, made.random, made.buffers = [], MappingProxyType({}), [], (), ()
         return made
 

@@ -7,8 +7,8 @@ import sys
 
 import torch
 
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import data_of, memory_of
-from gradcheck_cli.watch.tape import Backward
 
 try:
     import resource

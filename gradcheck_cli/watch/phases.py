@@ -24,6 +24,9 @@ class Phases:
         """
         rates = tuple(rates)
         was, before, phase = self._seen.get(optimizer, (what, rates, 0))
+        if (what, rates) == (was, before):
+            self._seen.setdefault(optimizer, (what, rates, phase))
+            return phase
         jumped = any(now > LR_JUMP * then for now, then in zip(rates, before, strict=False) if then > 0)
         phase += int(what != was or jumped)
         self._seen[optimizer] = (what, rates, phase)

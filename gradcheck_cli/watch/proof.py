@@ -14,9 +14,10 @@ from gradcheck_cli.records.timeline import Replay
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.accumulation import Accumulation, dense, is_averaged, listening
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import data_of, version_of
 from gradcheck_cli.watch.replay import NotRepeatable, Taped, autocasting, model_of
-from gradcheck_cli.watch.tape import Backward, Tape
+from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.vitals import Norms, gradient_norms
 
 _TOLERANCE = 1e-6

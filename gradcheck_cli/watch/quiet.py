@@ -25,6 +25,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from gradcheck_cli.watch.files import unwritten
 
+_functions, _dispatches = torch._C._len_torch_function_stack, torch._C._len_torch_dispatch_stack
+
 
 class _Nowhere(io.TextIOBase):
     """A stream that takes everything, with the descriptor of none."""
@@ -103,10 +105,14 @@ def _unprofiled() -> Iterator[None]:
         toggle(True, calls)
 
 
+def has_modes() -> bool:
+    """Whether there is a mode, of the script's or of a default device."""
+    return _functions() > 0 or _dispatches() > 0
+
+
 def without_modes() -> AbstractContextManager[None]:
     """Inside, no mode of the script's sees what torch is asked for, such as one that counts; a default device stays."""
-    modes = torch._C._len_torch_function_stack() or torch._C._len_torch_dispatch_stack()
-    return _modes_off() if modes else nullcontext()
+    return _modes_off() if has_modes() else nullcontext()
 
 
 @contextmanager
@@ -129,7 +135,7 @@ def _put_on(modes: Iterable[Any]) -> None:
 
 def unseen() -> AbstractContextManager[None]:
     """Inside, no mode or class of tensors of the script's sees what torch is asked for: where nothing of it is run."""
-    return _without_dispatch() if torch._C._len_torch_dispatch_stack() else torch._C.DisableTorchFunction()
+    return _without_dispatch() if _dispatches() else torch._C.DisableTorchFunction()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from gradcheck_cli.runtime.copies import held_by
 from gradcheck_cli.runtime.state.containers import Names
 from gradcheck_cli.runtime.state.objects import enters, own_dict
-from gradcheck_cli.watch.tape import kind_of
+from gradcheck_cli.watch.places import kind_of
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _LARGEST = 10_000

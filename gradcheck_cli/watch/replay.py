@@ -20,11 +20,11 @@ from torch.overrides import TorchFunctionMode
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import LossScale, Pass, Step, Target
 from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.backward import Backward, reached
 from gradcheck_cli.watch.entries import Autocast, Data, Entry, Lost, Made, Named, Place, Rebuilt, Slot, flat, parts_of
 from gradcheck_cli.watch.given import names_of
 from gradcheck_cli.watch.naming import Model, Roots
 from gradcheck_cli.watch.reach import Reached
-from gradcheck_cli.watch.tape import Backward, reached
 
 
 class NotRepeatable(Exception):

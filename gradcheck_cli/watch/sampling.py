@@ -21,7 +21,7 @@ from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.spec import Step
 from gradcheck_cli.runtime.norms import settle
-from gradcheck_cli.runtime.passes import forward_pass
+from gradcheck_cli.runtime.passes import loss_alone
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.activity import Activity
@@ -86,7 +86,7 @@ class Sampling:
             elapsed: Seconds since the first step.
         """
         self._begun = None
-        if not seen or not all(each.finite for each in seen):
+        if not seen or not all([each.finite for each in seen]):  # noqa: C419 - every step
             return
         is_whole = self._due(number, attempt, elapsed)
         if not is_whole and not self._light_due(attempt):
@@ -170,7 +170,7 @@ def loss_of(step: Step, *looking_on: AbstractContextManager[Any]) -> float | Non
     """The loss of a step as the parameters are now, without a loss scale; None where it raises."""
     with preserved(step.target.model, step.batch, getattr(step.target.forward, "loss", None)):
         try:
-            loss = forward_pass(step, *looking_on).loss
+            loss = loss_alone(step, *looking_on)
         except Exception:  # the user's code, called once more than it reckons with
             return None
         return float(loss.detach()) if loss.numel() == 1 else None

@@ -1,7 +1,8 @@
 """The session of a run: a folder to which every process that trains adds its own file, and which the command reads.
 
-A line is a JSON array of an event's name and its fields. It is written at once and whole, so that nothing is lost
-however the process ends. Nothing but the standard library is imported: this is part of the user's process.
+A line is a JSON array of an event's name and its fields, and is written whole. What is read at every step waits a
+fifth of a second at most, so that fast steps are written together; all else is written at once, and with it what
+waits. Nothing but the standard library is imported: this is part of the user's process.
 """
 
 from __future__ import annotations
@@ -10,24 +11,26 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
+from time import perf_counter  # as it is now: a script may put its own clock in its place
 from typing import Any
 
-from gradcheck_cli.records.codec import WrongShape, decode, encode
+from gradcheck_cli.records.codec import decode, encode
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntry, Sample, Stopped
-from gradcheck_cli.records.timeline import Diagnosed, Use, Vital
+from gradcheck_cli.records.session import Sample
+from gradcheck_cli.records.timeline import Vital
 from gradcheck_cli.watch.files import ours
 
 _OPTIONS = "options.json"
-_CUT = (
-    "what was seen could not be written any more, so the rest of the run is not told: is the disk full, or a limit set?"
-)
-_USUAL = {f.name: f.default for f in fields(Vital)}
+PART = 1 << 23
+"""Bytes of a file after which another one is begun, so that what was read can be deleted while the run goes on."""
+_USUAL = [(f.name, f.default) for f in fields(Vital) if f.name not in ("step", "finite", "skipped")]
+_UNREAD = {f.name: f.default for f in fields(Sample) if f.name != "step"}
+_WAIT = 0.2
+"""Seconds that what is read at every step may wait to be written."""
 _json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -53,35 +56,70 @@ class Session:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._pid = 0
-        self._path = ""
+        self._base = self._path = ""
+        self._part = self._size = 0
         self._file, self._place = -1, (0, 0)
+        self._waiting: list[str] = []
+        self._written = 0.0
 
     def say(self, event: str, **fields: Any) -> None:
         """Add a line; one that cannot be written is lost, since the script must not suffer for it."""
-        pid = os.getpid()
-        if self._pid != pid:  # at first, and again in a forked child
-            self._path = f"{self._folder}/{pid}-{os.urandom(4).hex()}.jsonl"
-            self._pid, self._place = pid, (0, 0)
-            self._write("opened", encode(opening()))
-        self._write(event, encode(fields))
+        self._add(_json([event, encode(fields)]))
+        self.flush()
 
     def vital(self, vital: Vital) -> None:
-        """Add what was read at a step, without what is as usual."""
-        self.say("vital", **{name: value for name, usual in _USUAL.items() if (value := getattr(vital, name)) != usual})
+        """Add what was read at a step, without what is as usual; it may wait."""
+        self._add(_line_of(vital))
+        self._may_wait()
 
     def sample(self, sample: Sample) -> None:
-        """Add what was read at a sampled step."""
-        self.say("sampled", **{f.name: getattr(sample, f.name) for f in fields(sample)})
+        """Add what was read at a sampled step; it may wait."""
+        read = {name: value for name, unread in _UNREAD.items() if (value := getattr(sample, name)) not in (unread, {})}
+        self._add(_json(["sampled", encode({"step": sample.step, **read})]))
+        self._may_wait()
 
-    def _write(self, event: str, content: Any) -> None:
-        line = _json([event, content]).encode() + b"\n"
+    def layers(self, step: int, relative_gradient: Mapping[str, float]) -> None:
+        """Add what was read of the layers at a step; it may wait."""
+        self._add(_json(["layers", encode({"step": step, "relative_gradient": relative_gradient})]))
+        self._may_wait()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self._written = perf_counter()
+        if self._pid != os.getpid() or not self._waiting:  # what a parent left to a forked child is the parent's
+            return
+        lines = ("\n".join(self._waiting) + "\n").encode()
+        self._waiting.clear()
         with suppress(OSError):
             if not self._is_open():
                 ours.discard(self._file)
                 self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 self._place = _place_of(self._file)
                 ours.add(self._file)
-            os.write(self._file, line)
+            self._size += os.write(self._file, lines)
+            if self._size >= PART:
+                self._turn_over()
+
+    def _add(self, line: str) -> None:
+        pid = os.getpid()
+        if self._pid != pid:  # at first, and again in a forked child
+            self._base = f"{self._folder}/{pid}-{os.urandom(4).hex()}"
+            self._path, self._part, self._size = f"{self._base}.jsonl", 0, 0
+            self._pid, self._place, self._written = pid, (0, 0), 0.0
+            self._waiting = [_json(["opened", encode(opening())])]
+        self._waiting.append(line)
+
+    def _may_wait(self) -> None:
+        if perf_counter() - self._written >= _WAIT:
+            self.flush()
+
+    def _turn_over(self) -> None:
+        """Begin another file."""
+        if self._is_open():
+            ours.discard(self._file)
+            os.close(self._file)
+        self._part += 1
+        self._path, self._place, self._size = f"{self._base}.{self._part:06}.jsonl", (0, 0), 0
 
     def _is_open(self) -> bool:
         """Whether the descriptor is still ours: a script may close all that it finds, and open its own."""
@@ -89,6 +127,20 @@ class Session:
             return self._place != (0, 0) and _place_of(self._file) == self._place
         except OSError:
             return False
+
+
+def _line_of(vital: Vital) -> str:
+    """The line of a step, as the encoder would make it: that takes longer than all else of a fast step's telling."""
+    read = [f'["vital",{{"step":{vital.step}']
+    for name, usual in _USUAL:
+        value = getattr(vital, name)
+        if value is not usual and value != usual:
+            read.append(f'"{name}":{value!r}' if value - value == 0 else f'"{name}":"{value}"')
+    if not vital.finite:
+        read.append('"finite":false')
+    if vital.skipped:
+        read.append('"skipped":true')
+    return ",".join(read) + "}]"
 
 
 def _place_of(file: int) -> tuple[int, int]:
@@ -133,88 +185,3 @@ def read_options(folder: str) -> RunOptions:
     """
     options: RunOptions = decode(RunOptions, json.loads(Path(folder, _OPTIONS).read_text(encoding="utf-8")))
     return options
-
-
-def read(folder: str) -> tuple[Process, ...]:
-    """What each process left in the session, by rank; lines that were not finished are passed over."""
-    if not Path(folder).is_dir():
-        return (Process(pid=0, aside=f"the folder of its session, {folder}, was deleted while the script ran"),)
-    files = [_read_file(path) for path in sorted(Path(folder).glob("*.jsonl"))]
-    aside = [_read_note(path) for path in sorted(Path(folder).glob("*.note"))]
-    return tuple(sorted((*filter(None, files), *aside), key=lambda process: (process.rank, process.pid)))
-
-
-def _read_note(path: Path) -> Process:
-    """A process to which the watcher could not be attached."""
-    return Process(pid=int(path.stem), aside=path.read_text(encoding="utf-8", errors="replace").strip())
-
-
-def _read_file(path: Path) -> Process | None:
-    said: dict[str, list[Any]] = {}
-    for event, content in _lines(path):
-        with suppress(WrongShape, KeyError):  # of another version of gradcheck, which the process has installed
-            if event == "diagnosed" and content["report"] is None:
-                said.setdefault("note", []).append(f"step {content['step']} was not diagnosed: {content['reason']}")
-                continue
-            said.setdefault(event, []).append(_READERS[event](content))
-    if _is_cut(path):
-        said.setdefault("note", []).append(_CUT)
-    return _process(said) if "opened" in said else None
-
-
-def _lines(path: Path) -> Iterator[tuple[str, Any]]:
-    for line in path.read_bytes().split(b"\n"):
-        with suppress(ValueError):  # the last one of a process that was killed, or of a disk that was full
-            event, content = json.loads(line)
-            yield event, content
-
-
-def _is_cut(path: Path) -> bool:
-    """Whether the file ends within a line: each is written at once, so that there was no room for it."""
-    return not path.read_bytes().endswith(b"\n")
-
-
-def _process(said: Mapping[str, list[Any]]) -> Process:
-    opened: Opened = said["opened"][0]
-
-    def all_of(event: str) -> tuple[Any, ...]:
-        return tuple(said.get(event, ()))
-
-    def last(event: str) -> Any:
-        return said.get(event, [None])[-1]
-
-    uses, evaluations = last("uses") or ((), 0)
-    return Process(
-        pid=opened.pid,
-        rank=opened.rank,
-        world=opened.world,
-        versions={"torch": opened.torch, "python": opened.python},
-        vitals=tuple({vital.step: vital for vital in all_of("vital")}.values()),  # a step may be read twice
-        raised=all_of("raised"),
-        diagnosed=all_of("diagnosed"),
-        layers=all_of("layers"),
-        samples=all_of("sampled"),
-        notes=tuple(dict.fromkeys(all_of("note"))),
-        aside=last("aside") or "",
-        stopped=last("stopped"),
-        cost=last("cost"),
-        uses=uses,
-        evaluations=evaluations,
-        left=last("left"),
-    )
-
-
-_READERS: Mapping[str, Callable[[Any], Any]] = {
-    "opened": partial(decode, Opened),
-    "vital": partial(decode, Vital),
-    "raised": partial(decode, RaisedEntry),
-    "diagnosed": partial(decode, Diagnosed),
-    "layers": partial(decode, LayerSample),
-    "sampled": partial(decode, Sample),
-    "note": lambda content: str(content["text"]),
-    "aside": lambda content: str(content["text"]),
-    "stopped": partial(decode, Stopped),
-    "cost": partial(decode, Cost),
-    "uses": lambda content: (decode(tuple[Use, ...], content["optimizers"]), int(content["evaluations"])),
-    "left": lambda content: int(content["after"]),
-}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-import sysconfig
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cached_property
 from math import isfinite
-from types import FrameType, MappingProxyType
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
@@ -19,14 +17,13 @@ from torch._C._autograd import _get_sequence_nr
 from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.runtime.state.writes import function_name, written
+from gradcheck_cli.watch.backward import Backward, reached
 from gradcheck_cli.watch.entries import (
     ATOMS,
-    Autocast,
     Data,
     Entry,
     Lost,
     Made,
-    Place,
     Slot,
     Taker,
     data_of,
@@ -35,9 +32,10 @@ from gradcheck_cli.watch.entries import (
     version_of,
 )
 from gradcheck_cli.watch.naming import Roots
+from gradcheck_cli.watch.places import Places
 from gradcheck_cli.watch.quiet import unseen
 from gradcheck_cli.watch.states import Watch, autocast_now, torch_states
-from gradcheck_cli.watch.traces import OURS, TORCH, trimmed
+from gradcheck_cli.watch.traces import trimmed
 
 _RANDOM = frozenset(
     "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout native_dropout rrelu "
@@ -68,18 +66,6 @@ _MOST_SLOTS = 20_000
 """Tensors alive that calls have made, after which those without a graph are taken for data."""
 
 
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-_LIBRARY_FRAMES = 3
-"""A trainer's loop is further from the script that started it than a loss function from the script that calls it."""
-
-
-def kind_of(file: str) -> str:
-    """Whose a file is: not worth telling, a library's, or the user's."""
-    if file.startswith((TORCH, OURS, "<frozen")):
-        return "torch"
-    return "library" if file.startswith(_LIBRARIES) else "user"
-
-
 class Listener(Protocol):
     """Who is told of backward passes, and of an error of ours."""
 
@@ -94,80 +80,6 @@ class Listener(Protocol):
 
     def failed(self, error: BaseException) -> None:
         """Something in the tape raised; it is switched off."""
-
-
-class Backward:
-    """One backward pass, and the slots that it started from.
-
-    Attributes:
-        kind: "backward", "grad" (torch.autograd.grad), or "stopped" where the script ended before there was one.
-        raised: What a module's call raised, by which the script ended.
-        roots: The slots of its tensors, which refer to these weakly.
-        values: The tensors' values, detached; the losses where these are scalars.
-        written: How often these had been written into.
-        why: Why it cannot be repeated; empty where it can, as far as is known before it was tried.
-        gradients: The gradients that it was started with, None for the usual 1.
-        inputs: The tensors that gradients are taken of alone, None for all.
-        returned: The gradients that autograd.grad returned.
-        place: The user's line that started it.
-        retain: Whether the graph is kept.
-        create: Whether the gradients have a graph.
-        autocast: The state of autocast around it.
-        rootless: Whether none of its tensors was made by anything: each is a leaf.
-        scaled: Where a GradScaler multiplied the loss: the slot of what was given to it, and the scaler.
-    """
-
-    roots: tuple[Slot, ...] = ()
-    values: tuple[Tensor, ...] = ()
-    written: tuple[int, ...] = ()
-    why = ""
-    gradients: tuple[Data | Slot | None, ...] = ()
-    inputs: tuple[Any, ...] | None = None
-    returned: tuple[Any, ...] = ()
-    raised: BaseException | None = None
-    retain = create = rootless = False
-    scaled: tuple[Slot, Any] | None = None
-
-    def __init__(self, kind: str, place: Place | None, autocast: Autocast | None) -> None:
-        self.kind, self.place, self.autocast = kind, place, autocast
-
-    @cached_property
-    def entries(self) -> list[Entry]:
-        """The calls that lead to the loss, in order; and those whose results a gradient was given as."""
-        return reached(list(self.roots) + [g for g in self.gradients if isinstance(g, Slot)])
-
-    @cached_property
-    def parameters(self) -> list[Tensor]:
-        """The tensors that learn and take part, each once: those of the modules called and those used by themselves."""
-        found: dict[int, Tensor] = {}
-        for entry in self.entries:
-            for parameter in (*entry.parameters, *entry.leaves):
-                if parameter.requires_grad:
-                    found[id(parameter)] = parameter
-        return list(found.values())
-
-    def emptied(self, why: str) -> Backward:
-        """The same pass without what it was given, and why it cannot be repeated."""
-        made = Backward(self.kind, self.place, None)
-        made.why = why
-        made.entries = [entry.emptied() for entry in self.entries]
-        made.parameters = self.parameters
-        return made
-
-
-def reached(slots: list[Slot]) -> list[Entry]:
-    """The calls that these slots come from, in order."""
-    found: dict[int, Entry] = {}
-    stack = list(slots)
-    while stack:
-        slot = stack.pop()
-        entry = slot.entry
-        if slot.was is not None and isinstance(slot.was, Slot):
-            stack.append(slot.was)
-        if entry.number not in found:
-            found[entry.number] = entry
-            stack += entry.needs
-    return [found[number] for number in sorted(found)]
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -240,7 +152,7 @@ class Tape:
         self._scaled: dict[int, tuple[Slot, Slot, Any]] = {}
         self._mode = _Mode(self)
         self._taker = Taker(self._slots, self._outside, self._unknown)
-        self._files: dict[str, str] = {}
+        self._places = Places()
         self._interrupted: tuple[int, Entry] | None = None
         self._looked: Tensor | None = None
 
@@ -497,28 +409,9 @@ class Tape:
         for slot in entry.needs:
             if slot.entry.lost is not None:
                 entry.lost = slot.entry.lost
-        entry.sequence, entry.place = _get_sequence_nr(), self._place()
+        entry.sequence, entry.place = _get_sequence_nr(), self._places.here()
         entry.grad, entry.autocast = torch.is_grad_enabled(), autocast_now()
         return entry
-
-    def _place(self, most: int = _LIBRARY_FRAMES) -> Place | None:
-        """The innermost line of the user's, if no more than so many frames of libraries are above it; else theirs."""
-        frame: FrameType | None = sys._getframe(2)
-        library, count = None, 0
-        while frame is not None:
-            name = frame.f_code.co_filename
-            kind = self._files.get(name)
-            if kind is None:
-                kind = self._files[name] = kind_of(name)
-            if kind == "user":
-                return frame.f_code, frame.f_lasti
-            if kind == "library":
-                library = library or (frame.f_code, frame.f_lasti)
-                count += 1
-                if count > most:
-                    break
-            frame = frame.f_back
-        return library
 
     # -- what goes in
 
@@ -721,7 +614,7 @@ class Tape:
 
     def started(self, kind: str, tensors: Any, gradients: Any, retain: bool, create: bool, inputs: Any) -> Backward:
         """What is known of a backward pass before it runs."""
-        backward = Backward(kind, self._place(sys.getrecursionlimit()), autocast_now())
+        backward = Backward(kind, self._places.here(sys.getrecursionlimit()), autocast_now())
         given = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
         if retain:
             backward.retain, backward.create = retain, create

@@ -53,11 +53,8 @@ class Attempt:
 
     def rates(self) -> tuple[float, ...]:
         """The learning rate of each group, as far as it is known without waiting for a device."""
-        return tuple(
-            float(lr)
-            for group in self.optimizer.param_groups
-            if not isinstance(lr := group.get("lr"), Tensor) and lr is not None
-        )
+        found = [group.get("lr") for group in self.optimizer.param_groups]
+        return tuple([float(lr) for lr in found if lr is not None and not isinstance(lr, Tensor)])
 
 
 class Listener(Protocol):
@@ -97,7 +94,17 @@ class Updates:
 
     def optimizers(self) -> list[Optimizer]:
         """Those that were made since we watch, and those that have stepped."""
-        return list(self._known)
+        return [found for ref in self._known.keyrefs() if (found := ref()) is not None]
+
+    @property
+    def count(self) -> int:
+        """How many of them there are."""
+        return len(self._known)
+
+    @property
+    def all_step(self) -> bool:
+        """Whether each of them was asked for an update."""
+        return len(self._numbers) == len(self._known)
 
     def has_stepped(self, optimizer: Optimizer) -> bool:
         """Whether it was asked for an update yet."""
@@ -105,7 +112,7 @@ class Updates:
 
     def scale_of(self, loss: Tensor) -> tuple[Tensor, GradScaler] | None:
         """The loss before a GradScaler multiplied it, and that scaler; None where none did."""
-        found: tuple[Tensor, GradScaler] | None = self._scaled.get(loss)
+        found: tuple[Tensor, GradScaler] | None = self._scaled.get(loss) if self._scaled else None
         return found
 
     def install(self) -> None:

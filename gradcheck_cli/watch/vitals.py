@@ -11,9 +11,10 @@ from torch import Tensor
 
 from gradcheck_cli.runtime.norms import norm, settle
 from gradcheck_cli.runtime.tensors import local, untouched
+from gradcheck_cli.watch.once import once
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Norms:
     """The L2 norm of each parameter's gradient, after one backward pass, with whatever scale was in the loss.
 
@@ -33,6 +34,11 @@ class Norms:
         found = [by_id[id(p)] for p in wanted if id(p) in by_id]
         return math.hypot(*found) if found else None
 
+    @once
+    def finite(self) -> bool:
+        """Whether all of them are finite."""
+        return all(map(math.isfinite, self.values))
+
     def whole(self) -> float | None:
         """The norm over all of them."""
         return math.hypot(*self.values) if self.values else None
@@ -49,37 +55,45 @@ def gradient_norms(parameters: Sequence[Tensor]) -> Norms:
     which a process has only a part (DTensor) are left out: their norm is not to be had without the other processes.
     """
     with untouched():
-        held = [p for p in parameters if p.grad is not None and not hasattr(p.grad, "device_mesh")]
-        grads = [p.grad for p in held]
-        plain = all(g.layout is torch.strided and not g.is_complex() for g in grads)  # type: ignore[union-attr]
+        pairs = [
+            (p, g)
+            for p in parameters
+            if (g := p.grad) is not None and (type(g) is Tensor or not hasattr(g, "device_mesh"))
+        ]
+        held, grads = [p for p, _ in pairs], [g for _, g in pairs]
+        plain = all([g.layout is torch.strided and not g.is_complex() for g in grads])  # noqa: C419 - every step
         if held and plain:
             try:
-                values = _together(grads)  # type: ignore[arg-type]
+                values = _together(grads)
             except (RuntimeError, NotImplementedError):  # a kind of tensor that the fused kernel does not know
                 plain = False
         if not held or not plain:
-            values = settle([norm(g) for g in grads])  # type: ignore[arg-type]
+            values = settle([norm(g) for g in grads])
         if not math.isfinite(sum(values)):
-            values = [v if math.isfinite(v) else settle([norm(g)])[0] for v, g in zip(values, grads, strict=True)]  # type: ignore[arg-type]
+            values = [v if math.isfinite(v) else settle([norm(g)])[0] for v, g in zip(values, grads, strict=True)]
         return Norms(tuple(held), tuple(values), tuple(map(id, held)))
 
 
 def _together(gradients: list[Tensor]) -> list[float]:
-    norms = torch._foreach_norm(gradients, 2, dtype=_wide(gradients))
-    return settle(list(norms)) if len({g.device for g in gradients}) > 1 else _listed(norms)
-
-
-def _listed(norms: Sequence[Tensor]) -> list[float]:
+    kinds = {(g.device, g.dtype) for g in gradients}
+    if len(kinds) > 1:
+        double = any(dtype is torch.float64 for _, dtype in kinds)
+        return settle(list(torch._foreach_norm(gradients, 2, dtype=torch.float64 if double else torch.float32)))
+    device, dtype = kinds.pop()
+    wide = None if dtype in (torch.float32, torch.float64) else torch.float32
+    norms = torch._foreach_norm(gradients, 2, dtype=wide)
+    if device.type == "cpu":
+        return [each.item() for each in norms]
     values: list[float] = torch.stack(list(norms)).tolist()
     return values
 
 
-def _wide(gradients: list[Tensor]) -> torch.dtype:
-    return torch.float64 if any(g.dtype is torch.float64 for g in gradients) else torch.float32
-
-
 def number(value: Tensor) -> float | None:
     """A loss as a number; None for what is no single real number."""
+    if type(value) is Tensor:  # as nearly all are: what follows takes longer
+        with torch._C.DisableTorchFunction():
+            if value.dtype is torch.float32 and value.numel() == 1:
+                return value.item()
     with untouched():
         if (
             value.numel() != 1

@@ -12,7 +12,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from time import perf_counter  # as it is now: a script may put its own clock in its place
 from typing import Any
@@ -25,6 +25,7 @@ from gradcheck_cli.watch import taps
 from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.alarms import Alarms
 from gradcheck_cli.watch.asked import Asked
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.byhand import ByHand
 from gradcheck_cli.watch.diagnosing import Chance, Diagnosing, Explain, Seen
 from gradcheck_cli.watch.ending import listen
@@ -33,18 +34,18 @@ from gradcheck_cli.watch.loop.facts import Found
 from gradcheck_cli.watch.loop.judging import Loop
 from gradcheck_cli.watch.loop.looking import Looking
 from gradcheck_cli.watch.phases import Phases
-from gradcheck_cli.watch.quiet import without_modes
+from gradcheck_cli.watch.quiet import has_modes, without_modes
 from gradcheck_cli.watch.sampling import Sampling
 from gradcheck_cli.watch.session import Session
-from gradcheck_cli.watch.tape import Backward, Tape
+from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.traces import deeper
 from gradcheck_cli.watch.updates import Attempt, Updates
 from gradcheck_cli.watch.uses import Uses
 from gradcheck_cli.watch.vitals import Norms, gradient_norms, number
 from gradcheck_cli.watch.warned import retelling
 
-_COST_EVERY = 50
-"""Steps between two words on what watching costs."""
+_COST_EVERY, _COST_AFTER = 50, 5.0
+"""Steps, and seconds, between two words on what watching costs."""
 _JUDGE_EVERY = 10
 """Steps after which alarms that were raised are judged again, where one that stands ends the script."""
 _PATIENCE = 2
@@ -72,28 +73,34 @@ class _Group:
 class _Guard:
     """Inside, nothing that goes wrong reaches the script; written out because every step enters it many times."""
 
-    __slots__ = ("_modes", "_started", "_watcher")
+    __slots__ = ("_entered", "_watcher")
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
+        self._entered: list[tuple[float, AbstractContextManager[None] | None]] = []
 
     def __enter__(self) -> None:
-        self._started = perf_counter()
-        self._modes = without_modes()
-        try:
-            self._modes.__enter__()
-        except Exception as error:
-            self._modes = nullcontext()
-            self._watcher._step_aside(error)
+        started, modes = perf_counter(), None
+        if has_modes():
+            modes = without_modes()
+            try:
+                modes.__enter__()
+            except Exception as error:
+                modes = None
+                self._watcher._step_aside(error)
+        self._entered.append((started, modes))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool:
-        try:
-            self._modes.__exit__(None, None, None)
-        except Exception as another:
-            error = error or another
+        started, modes = self._entered.pop()
+        if modes is not None:
+            try:
+                modes.__exit__(None, None, None)
+            except Exception as another:
+                error = error or another
         if error is not None:
             self._watcher._step_aside(error)
-        self._watcher._busy += perf_counter() - self._started
+        if not self._entered:
+            self._watcher._busy += perf_counter() - started
         return error is not None and not isinstance(error, KeyboardInterrupt)
 
 
@@ -109,6 +116,7 @@ class Watcher:
 
     def __init__(self, options: RunOptions, session: Session, explain: Explain, chance: Chance) -> None:
         self._options, self._session = options, session
+        self._guard = _Guard(self)
         self._tape = Tape(self)
         self._updates = Updates(self, self._is_ours)
         self._alarms, self._phases, self._asked = Alarms(), Phases(), Asked(options)
@@ -123,7 +131,7 @@ class Watcher:
             self._updates,
             self._accumulation,
             self._tape.may_be_ours,
-            self._guarded,
+            self._guard,
             self._diagnosing,
         )
         self._group = _Group()
@@ -136,6 +144,7 @@ class Watcher:
         self._stop: str | None = None
         self._usual: dict[tuple[int, str], float] = {}
         self._busy, self._began, self._process = 0.0, 0.0, os.getpid()
+        self._told_at: float | None = None
 
     def install(self) -> None:
         """Begin to watch."""
@@ -143,7 +152,7 @@ class Watcher:
         self._updates.install()
         self._looking.calls.install()
         atexit.register(self._ending)
-        self._undo = [listen(self._stopping), retelling(), deeper()]
+        self._undo = [listen(self._stopping, self._session.flush), retelling(), deeper()]
 
     def remove(self) -> None:
         """Leave torch as it was."""
@@ -152,6 +161,7 @@ class Watcher:
         self._updates.remove()
         while self._undo:
             self._undo.pop()()
+        self._session.flush()
 
     # -- what the tape tells
 
@@ -167,7 +177,7 @@ class Watcher:
         """A backward pass is about to run."""
         if self._stop is not None:
             self._end_the_script()
-        with self._guarded():
+        with self._guard:
             self._running = backward
             if not self._updates.seen and self._by_hand.moved(backward.parameters):
                 self._moved()
@@ -181,7 +191,7 @@ class Watcher:
     def ended(self, backward: Backward, raised: BaseException | None) -> None:
         """It has run, or raised."""
         self._running = None
-        with self._guarded():
+        with self._guard:
             self._accumulation.ended(backward, raised)
             self._looking.ended(backward)
             if raised is None:
@@ -201,7 +211,7 @@ class Watcher:
 
     def updating(self, attempt: Attempt) -> None:
         """An update is about to be made."""
-        with self._guarded():
+        with self._guard:
             if self._running is None and not attempt.closure:  # else judged when the backward pass has ended
                 self._judge(attempt)
                 self._sampling.before(self._steps, attempt, self._group.seen, self._elapsed())
@@ -210,7 +220,7 @@ class Watcher:
 
     def updated(self, attempt: Attempt) -> None:
         """It has been made."""
-        with self._guarded():
+        with self._guard:
             if self._running is not None:
                 self._accumulation.updated()
                 self._consumed = True
@@ -222,7 +232,8 @@ class Watcher:
             if (sample := self._sampling.after()) is not None:
                 self._session.sample(sample)
                 self._alarms.sampled(sample)
-            self._looking.updated(attempt)
+            if self._looking.updated(attempt):
+                self._loop.resume()
             self._accumulation.updated()
             self._group.close()
             self._tape.reopen()
@@ -274,6 +285,8 @@ class Watcher:
 
     def _held(self) -> list[Tensor]:
         """What the optimisers hold, each once."""
+        if self._updates.count == 0:
+            return []
         lists = [group["params"] for optimizer in self._updates.optimizers() for group in optimizer.param_groups]
         return lists[0] if len(lists) == 1 else list({id(p): p for each in lists for p in each}.values())
 
@@ -300,15 +313,21 @@ class Watcher:
         elif self._options.stop_on_alarm and self._is_confirmed(raised):
             self._stop = "alarm"
         if self._group.seen and (found := self._layers.due(self._steps, self._group.seen[-1])):
-            self._session.say("layers", step=self._steps, relative_gradient=found)
-        if self._steps % _COST_EVERY == 0:
+            self._session.layers(self._steps, found)
+        if self._steps % _COST_EVERY == 0 and (self._told_at is None or self._elapsed() - self._told_at >= _COST_AFTER):
             self._tell_cost()
             self._tell_of_threads()
 
     def _look(self, attempt: Attempt) -> None:
         """Hear what the calls show of an update, and tell it."""
+        brief = self._looking.brief(attempt, self._group.seen)
+        self._uses.see(brief, attempt, self._group.seen)
+        passed = not self._looking.is_close(attempt) and self._loop.pass_over(
+            attempt.number, brief.rate, skipped=brief.skipped
+        )
+        if passed:
+            return
         facts = self._looking.facts(attempt, self._group.seen, self._steps)
-        self._uses.see(facts, attempt, self._group.seen)
         for fault in self._loop.see(facts):
             raised = _raised(fault, self._steps, attempt.number)
             self._alarms.know(raised)
@@ -347,7 +366,7 @@ class Watcher:
         if not self._group.seen:
             return None
         last = self._group.seen[-1]
-        part = attempt is not None and len(self._updates.optimizers()) > 1
+        part = attempt is not None and self._updates.count > 1
         norm = last.norms.over(attempt.parameters()) if part and attempt else last.norms.whole()
         return None if norm is None else norm / (last.scale or 1.0)
 
@@ -380,7 +399,7 @@ class Watcher:
         """
         if os.getpid() != self._process or self._aside:
             return
-        with self._guarded():
+        with self._guard:
             self._explain_the_end(raised)
 
     def _explain_the_end(self, raised: BaseException | None, *, failed: bool = True) -> None:
@@ -402,7 +421,7 @@ class Watcher:
         if os.getpid() != self._process:
             return
         if not self._aside:
-            with self._guarded():
+            with self._guard:
                 self._tell_idle()
         if not self._steps:
             return
@@ -431,7 +450,7 @@ class Watcher:
         return perf_counter() - self._began
 
     def _tell_cost(self) -> None:
-        total = self._elapsed()
+        total = self._told_at = self._elapsed()
         self._session.say(
             "cost",
             steps=self._steps,
@@ -440,9 +459,6 @@ class Watcher:
             diagnoses=self._diagnosing.seconds,
         )
         self._session.say("uses", optimizers=self._uses.told(), evaluations=self._tape.evaluations)
-
-    def _guarded(self) -> _Guard:
-        return _Guard(self)
 
     def _step_aside(self, error: BaseException) -> None:
         self._aside = True

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from gradcheck_cli.records.report import Report
@@ -15,18 +16,28 @@ from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports.runreport import run_report
 from gradcheck_cli.timeline import assembled
-from gradcheck_cli.watch.following import Following, News
-from gradcheck_cli.watch.session import read, write_options
+from gradcheck_cli.watch.reading import News, Reading
+from gradcheck_cli.watch.session import write_options
 from gradcheck_cli.worker.script import environment, run_script
 
+_SAVED_EVERY = 30.0
+"""Seconds between two words on what is known so far."""
+STILL_RUNNING = "the script was still running when this was written"
 
-def run_watched(command: list[str], options: RunOptions, hear: Callable[[News], None] | None = None) -> Timeline:
+
+def run_watched(
+    command: list[str],
+    options: RunOptions,
+    hear: Callable[[News], None] | None = None,
+    save: Callable[[Timeline], None] | None = None,
+) -> Timeline:
     """Run a command in a session of its own, and put together what it left there.
 
     Args:
         command: A program and its arguments.
         options: What was asked for.
         hear: Told about once a second of what is new, and of the rest when the command has ended.
+        save: Given what is known so far, now and then: whatever ends us as well, that is left.
 
     Raises:
         UsageError: It cannot be started.
@@ -35,21 +46,32 @@ def run_watched(command: list[str], options: RunOptions, hear: Callable[[News], 
     folder = tempfile.mkdtemp(prefix="gradcheck-run-")
     try:
         write_options(folder, options)
-        following, started = Following(folder), time.perf_counter()
-        code = run_script(command, environment(folder), (lambda: hear(following.news())) if hear else None)
-        if hear:
-            _hear_the_rest(following, hear)
-        return assembled(read(folder), options, code, time.perf_counter() - started)
+        reading, started = Reading(folder), time.perf_counter()
+        saved = started
+
+        def tell() -> None:
+            news = reading.news()
+            if hear is not None:
+                hear(news)
+
+        def meanwhile() -> None:
+            nonlocal saved
+            tell()
+            if save is not None and time.perf_counter() - saved >= _SAVED_EVERY:
+                with suppress(Exception):  # the script goes on, and all of it is told again when it has ended
+                    save(_so_far(reading, options, time.perf_counter() - started))
+                saved = time.perf_counter()
+
+        code = run_script(command, environment(folder), meanwhile)
+        tell()
+        return assembled(reading.processes(), options, code, time.perf_counter() - started)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _hear_the_rest(following: Following, hear: Callable[[News], None]) -> None:
-    while True:
-        news = following.news()
-        hear(news)
-        if not news.lines:
-            return
+def _so_far(reading: Reading, options: RunOptions, seconds: float) -> Timeline:
+    timeline = assembled(reading.processes(over=False), options, None, seconds)
+    return replace(timeline, notes=(f"{STILL_RUNNING}, {seconds:.0f} s after its start", *timeline.notes))
 
 
 def run_in_suite(options: RunOptions, threads: int | None) -> Report:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import fcntl
 import io
-import json
 import os
 import pty
 import re
@@ -18,8 +17,8 @@ from gradcheck_cli.cli import announcing as module
 from gradcheck_cli.cli.announcing import MOST, Announcing, announcing
 from gradcheck_cli.records.session import RaisedEntry
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.records.timeline import AlarmKind, Raised
-from gradcheck_cli.watch.following import News
+from gradcheck_cli.records.timeline import AlarmKind, Raised, Vital
+from gradcheck_cli.watch.reading import News
 
 ROOT = Path(gradcheck_cli.__file__).parents[1]
 
@@ -44,8 +43,8 @@ def entry(step: int, message: str = "the loss is nan", **fields: object) -> Rais
     return RaisedEntry(raised=alarm, optimizer_step=step, **fields)  # type: ignore[arg-type]
 
 
-def vital(step: int, loss: float, **fields: object) -> bytes:
-    return json.dumps(["vital", {"step": step, "loss": loss, "grad_norm": 2.5, **fields}]).encode().replace(b", ", b",")
+def vital(step: int, loss: float, **fields: int) -> Vital:
+    return Vital(step=step, loss=loss, grad_norm=2.5, **fields)  # type: ignore[arg-type]
 
 
 def test_an_alarm_is_told_in_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

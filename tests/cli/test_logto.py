@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,23 +11,20 @@ import pytest
 
 from gradcheck_cli.cli.logto import TensorBoard, logging_to
 from gradcheck_cli.errors import ReportError, UsageError
-from gradcheck_cli.watch.following import News
+from gradcheck_cli.records.session import Sample
+from gradcheck_cli.records.timeline import Vital
+from gradcheck_cli.watch.reading import News
 from tests.cli.conftest import Ended
-
-
-def line(event: str, **fields: object) -> bytes:
-    return json.dumps([event, fields], separators=(",", ":")).encode()
 
 
 def news() -> News:
     return News(
-        (),
-        (
-            line("vital", step=1, loss=2.0, grad_norm=0.5, scale=1024.0),
-            line("vital", step=2, optimizer=1, loss="nan"),
-            line("sampled", step=2, update=0.25, dead={"a": 0.1, "b": 0.75}, saturated={}, output_rms={"a": "nan"}),
-            line("vital", step=3, loss=1.5),
+        vitals=(
+            Vital(step=1, loss=2.0, grad_norm=0.5, scale=1024.0),
+            Vital(step=2, optimizer=1, loss=math.nan),
+            Vital(step=3, loss=1.5),
         ),
+        samples=(Sample(step=2, update=0.25, dead={"a": 0.1, "b": 0.75}, output_rms={"a": math.nan}),),
     )
 
 

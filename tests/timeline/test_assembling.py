@@ -5,9 +5,22 @@ import pytest
 from gradcheck_cli.records.choices import FailOn, Severity, Status
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Cost, Stopped
-from gradcheck_cli.records.timeline import Overhead, Timeline
+from gradcheck_cli.records.timeline import AlarmKind, Outcome, Overhead, Timeline
 from gradcheck_cli.timeline import assembled
-from tests.timeline.sessions import SESSIONS, Session, asked, blown, ddp, falling, healthy, nan, process, vitals
+from tests.timeline.sessions import (
+    SESSIONS,
+    Session,
+    asked,
+    blown,
+    ddp,
+    falling,
+    healthy,
+    judged,
+    nan,
+    process,
+    raised,
+    vitals,
+)
 
 
 @pytest.mark.parametrize(
@@ -118,3 +131,13 @@ def test_everything_has_its_place(example: str) -> None:
     run: Timeline = SESSIONS[example]().timeline()
     assert [alarm.step for alarm in run.alarms] == sorted(alarm.step for alarm in run.alarms)
     assert run.reports == tuple(each.report for each in (*run.alarms, *run.diagnoses))
+
+
+def test_of_very_many_alarms_those_that_stand_are_told_and_the_first_of_the_others() -> None:
+    one = process(vitals=vitals(falling(400)))
+    alarms = [raised(AlarmKind.LOSS_SPIKE, step, "the loss jumped") for step in range(1, 301)]
+    outcomes = [Outcome.CONFIRMED if alarm.step == 290 else Outcome.RECOVERED for alarm in alarms]
+    judgements = tuple(map(judged, alarms, outcomes))
+    run = assembled([one], RunOptions(command=("train.py",)), 0, 1.0, lambda process: judgements)
+    assert [alarm.step for alarm in run.alarms] == [*range(1, 200), 290]
+    assert run.notes[-1] == "100 more alarms are left out, so that the report stays readable"

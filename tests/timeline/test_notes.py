@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.session import Process, Stopped
+from gradcheck_cli.records.session import Cost, Process, Stopped
 from gradcheck_cli.records.timeline import Diagnosed, Replay, Why
 from gradcheck_cli.timeline.notes import notes_of
 from tests.timeline.sessions import falling, process, step_report, vitals
@@ -82,3 +82,12 @@ def test_steps_asked_for_that_never_came() -> None:
         "--at 0:161: optimizer 0 made 160 steps",
         "--at 1:3: optimizer 1 made 0 steps",
     )
+
+
+def test_a_long_run_whose_watching_took_more_than_its_budget_says_so() -> None:
+    dear = Cost(steps=100_000, watching=25.0, total=100.0, diagnoses=5.0)
+    (told,) = notes(process(cost=dear))
+    assert told.startswith("watching took 36 % of a step of 0.7 ms, more than --budget 5: ")
+    assert notes(process(cost=dear), options=replace(OPTIONS, budget=40.0)) == ()
+    assert notes(process(cost=Cost(steps=100, watching=2.5, total=10.0))) == (), "too little to want back"
+    assert notes(process(cost=Cost(steps=100_000, watching=25.0, total=1000.0))) == ()

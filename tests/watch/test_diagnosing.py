@@ -13,8 +13,8 @@ from torch.optim import SGD
 
 from gradcheck_cli.records.spec import Pass, Step, Target
 from gradcheck_cli.records.timeline import AlarmKind, Replay
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.diagnosing import Seen, guilty_rows, measured
-from gradcheck_cli.watch.tape import Backward
 from gradcheck_cli.watch.vitals import Norms
 from tests.watch.watching import Explaining, watching
 

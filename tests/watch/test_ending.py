@@ -17,7 +17,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException | None
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)  # a library of another test may have set its own
     found: list[BaseException | None] = []
     before = sys.excepthook, sys.__excepthook__, sys.exit, threading.excepthook
-    undo = listen(found.append)
+    undo = listen(found.append, lambda: None)
     yield found
     undo()
     assert (sys.excepthook, sys.__excepthook__, sys.exit, threading.excepthook) == before
@@ -65,7 +65,7 @@ def test_an_error_in_a_thread_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     told: list[object] = []
     heard: list[object] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_value))
-    undo = listen(heard.append)
+    undo = listen(heard.append, lambda: None)
     thread = threading.Thread(target=lambda: 1 / 0)
     thread.start()
     thread.join()
@@ -75,7 +75,7 @@ def test_an_error_in_a_thread_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_hook_that_the_script_has_put_there_stays() -> None:
     before = sys.excepthook
-    undo = listen(lambda error: None)
+    undo = listen(lambda error: None, lambda: None)
     sys.excepthook = own = lambda *args: None
     undo()
     found, sys.excepthook = sys.excepthook, before

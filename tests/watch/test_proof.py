@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli.records.timeline import Replay
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Data, Entry, data_of
 from gradcheck_cli.watch.proof import Replayed, difference, verify
 from gradcheck_cli.watch.states import TORCH
-from gradcheck_cli.watch.tape import Backward
 from tests.watch.running import Verifier, watched
 
 

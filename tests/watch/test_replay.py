@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from gradcheck_cli.pipeline import diagnose
 from gradcheck_cli.records.spec import Step
 from gradcheck_cli.runtime.passes import forward_pass
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.replay import NotRepeatable, line_of, step_of
-from gradcheck_cli.watch.tape import Backward
 from tests.watch.running import FORMS, Verifier, run_script, watched
 
 BAD_SAMPLE = """

@@ -18,7 +18,8 @@ from gradcheck_cli.records.session import Cost, LayerSample, RaisedEntry, Stoppe
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import AlarmKind, Diagnosed, Raised, Replay, Vital, Why
 from gradcheck_cli.watch import session
-from gradcheck_cli.watch.session import Session, read, read_options, write_options
+from gradcheck_cli.watch.reading import read
+from gradcheck_cli.watch.session import Session, read_options, write_options
 from tests.reports.examples import vanishing
 
 RAISED = Raised(kind=AlarmKind.NONFINITE, step=2, optimizer=0, message="loss is NaN", evidence={"loss": math.inf})
@@ -83,6 +84,7 @@ def test_numbers_come_back_bit_by_bit(
     vitals = tuple(Vital(step=i + 1, loss=loss, grad_norm=norm) for i, (loss, norm) in enumerate(numbers))
     for vital in vitals:
         said.vital(vital)
+    said.flush()
     assert tuple(vital for process in read(folder) for vital in process.vitals) == vitals
 
 
@@ -90,6 +92,28 @@ def test_what_is_as_usual_is_not_written(folder: str) -> None:
     Session(folder).vital(Vital(step=4, loss=0.25))
     (file,) = Path(folder).iterdir()
     assert json.loads(file.read_text().splitlines()[-1]) == ["vital", {"step": 4, "loss": 0.25}]
+
+
+def test_what_is_read_at_every_step_waits_for_a_fifth_of_a_second_at_most(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [10.0]
+    monkeypatch.setattr(session, "perf_counter", lambda: now[0])
+    said = Session(folder)
+
+    def written() -> list[int]:
+        return [vital.step for process in read(folder) for vital in process.vitals]
+
+    said.vital(Vital(step=1))
+    assert written() == [1], "the first one does not wait"
+    said.vital(Vital(step=2))
+    assert written() == [1]
+    now[0] += 0.25
+    said.vital(Vital(step=3))
+    assert written() == [1, 2, 3]
+    said.vital(Vital(step=4))
+    said.say("note", text="what is not read at every step does not wait, nor what came before it")
+    assert written() == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -127,6 +151,7 @@ def test_a_forked_child_has_a_file_of_its_own(folder: str) -> None:
         os._exit(0)
     os.waitpid(child, 0)
     said.vital(Vital(step=2))
+    said.flush()
     vitals = {process.pid: process.vitals for process in read(folder)}
     assert vitals == {os.getpid(): (Vital(step=1), Vital(step=2)), child: (Vital(step=1, loss=2.0),)}
 
@@ -141,6 +166,7 @@ said.vital(Vital(step=1))
 os.closerange(3, 64)
 files = [os.open(f"{sys.argv[1]}/own{i}", os.O_CREAT | os.O_WRONLY) for i in range(5)]
 said.vital(Vital(step=2))
+said.flush()
 """
     subprocess.run([sys.executable, "-c", code, folder], check=True)
     assert [path.stat().st_size for path in tmp_path.glob("own*")] == [0] * 5

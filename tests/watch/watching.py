@@ -13,7 +13,8 @@ from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.spec import Step
-from gradcheck_cli.watch.session import Session, read
+from gradcheck_cli.watch.reading import read
+from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.watcher import Watcher
 from tests.reports.examples import healthy
 
@@ -45,6 +46,7 @@ class Watched:
     @property
     def process(self) -> Process:
         """What it said."""
+        self.watcher._session.flush()
         (process,) = read(str(self.folder))
         return process
 

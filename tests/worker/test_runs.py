@@ -108,5 +108,5 @@ def test_the_news_is_heard_to_its_end(tmp_path: Path) -> None:
     script, heard = tmp_path / "writing.py", list[int]()
     script.write_text(WRITING)
     options = RunOptions(command=("writing.py",))
-    run = run_watched([sys.executable, str(script)], options, lambda news: heard.extend(v.step for v in news.vitals()))
+    run = run_watched([sys.executable, str(script)], options, lambda news: heard.extend(v.step for v in news.vitals))
     assert heard == list(range(1, 9)) and run.steps == 8

@@ -76,7 +76,7 @@ class Calls:
         seeded: The last call that set the random state since the last update: the seed, the state's digest, the line.
     """
 
-    def __init__(self, is_ours: Callable[[], bool], guarded: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(self, is_ours: Callable[[], bool], guarded: AbstractContextManager[None]) -> None:
         self._is_ours, self._guarded = is_ours, guarded
         self._undo: list[Undo] = []
         self._depth = 0
@@ -130,7 +130,7 @@ class Calls:
                 self.order += 1
                 self._depth += 1
                 try:
-                    with self._guarded():
+                    with self._guarded:
                         note(*args, **kwargs)
                     return original(*args, **kwargs)
                 finally:
@@ -159,7 +159,7 @@ class Calls:
         def scale(scaler: GradScaler, outputs: Any) -> Any:
             returned = original(scaler, outputs)
             if isinstance(returned, Tensor) and scaler.is_enabled() and not is_compiling() and self._is_ours():
-                with self._guarded(), untouched():
+                with self._guarded, untouched():
                     node = returned.grad_fn
                     self.scaled |= set() if node is None else {node._sequence_nr()}
             return returned
@@ -189,7 +189,7 @@ class Calls:
             if self._depth or is_compiling() or not self._is_ours():
                 return original(module, mode)
             if not mode:
-                with self._guarded():
+                with self._guarded:
                     self.modes[module] = users_line()
             self._depth += 1
             try:
@@ -206,7 +206,7 @@ class Calls:
             if is_compiling() or self._depth or not self._is_ours():
                 return original(parameters, limit, *args, **kwargs)
             held = [parameters] if isinstance(parameters, Tensor) else list(parameters)  # it may be a generator
-            with self._guarded():
+            with self._guarded:
                 if limit < float("inf"):  # else it is the norm that is wanted
                     self.order += 1
                     with untouched():
@@ -224,7 +224,7 @@ class Calls:
         def manual_seed(seed: Any) -> Any:
             returned = original(seed)
             if not (is_compiling() or self._depth) and self._is_ours():
-                with self._guarded():
+                with self._guarded:
                     self.seeded = seed, random_state(), users_line()
             return returned
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gradcheck_cli.watch.accumulation import Accumulation
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Place, version_of
-from gradcheck_cli.watch.tape import Backward
 
 Mark = tuple[int, int]
 """A gradient's identity and how often it was written into."""

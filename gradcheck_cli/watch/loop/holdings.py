@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Data, Entry
 from gradcheck_cli.watch.loop.facts import Holding
 from gradcheck_cli.watch.loop.losses import ignored_targets, matches_itself
 from gradcheck_cli.watch.loop.moving import is_held, parts_of_one
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.replay import line_of, model_of
-from gradcheck_cli.watch.tape import Backward
 
 _FEWEST = 64
 """Elements from which on a weight tells by its distribution that it was drawn."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.byhand import ByHand
 from gradcheck_cli.watch.entries import Place
 from gradcheck_cli.watch.loop.facts import Found
@@ -17,7 +18,6 @@ from gradcheck_cli.watch.loop.holdings import is_fresh
 from gradcheck_cli.watch.loop.moving import is_held
 from gradcheck_cli.watch.loop.signs import ROW
 from gradcheck_cli.watch.replay import line_of
-from gradcheck_cli.watch.tape import Backward
 from gradcheck_cli.watch.updates import Updates
 
 
@@ -50,6 +50,8 @@ class Idle:
 
     def ended(self, backward: Backward) -> None:
         """A backward pass has run."""
+        if self._updates.all_step:
+            return
         idle = [each for each in self._updates.optimizers() if not self._updates.has_stepped(each)]
         if not idle or backward.kind != "backward":
             return

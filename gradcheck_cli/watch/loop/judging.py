@@ -37,6 +37,15 @@ class Loop:
                 found.append(each)
         return tuple(found)
 
+    def pass_over(self, optimizer: int, rate: float | None, *, skipped: bool) -> bool:
+        """Take in an update of which nothing more is known; False where more is wanted: its learning rate is at 0."""
+        known = self._rates.get(optimizer)
+        return known is not None and known.works(rate, skipped=skipped)
+
+    def resume(self) -> None:
+        """Updates were passed over: what held before is not in a row with what comes."""
+        self._rows = {key: row for key, row in self._rows.items() if key[0] in NOT_IN_A_ROW}
+
     def _in_a_row(self, facts: Facts) -> Iterator[Found]:
         for code, times, shows in BY_ROW:
             key = code, -1 if code in NOT_ONE_OPTIMIZERS else facts.optimizer
@@ -71,15 +80,22 @@ class Rates:
         self._peak, self._at_rest, self._seen = 0.0, 0, 0
         self.since = 0
 
+    def works(self, rate: float | None, *, skipped: bool) -> bool:
+        """Take in an update whose learning rate moves something, or that counts for nothing; whether it is one."""
+        if rate is None or skipped:
+            return True
+        self._peak = max(self._peak, rate)
+        if rate <= NOTHING * self._peak:
+            return False
+        self._seen += 1
+        self._at_rest = 0
+        return True
+
     def see(self, facts: Facts) -> Shown | None:
         """Take in an update of the optimiser."""
-        if facts.rate is None or facts.skipped:
+        if facts.rate is None or self.works(facts.rate, skipped=facts.skipped):
             return None
         self._seen += 1
-        self._peak = max(self._peak, facts.rate)
-        if facts.rate > NOTHING * self._peak:
-            self._at_rest = 0
-            return None
         self.since = self.since if self._at_rest else facts.step
         self._at_rest += 1
         if self._at_rest < max(REST, self._seen - self._at_rest):

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Data, Entry, Place
 from gradcheck_cli.watch.loop.holdings import nodes_below
-from gradcheck_cli.watch.tape import Backward
 
 _FUNCTIONS = (F.cross_entropy, F.nll_loss)
 _MODULES = (nn.CrossEntropyLoss, nn.NLLLoss)

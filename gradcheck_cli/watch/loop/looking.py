@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,10 @@ from torch.optim import Optimizer
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.accumulation import Accumulation, dense
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.diagnosing import Seen
 from gradcheck_cli.watch.entries import data_of
+from gradcheck_cli.watch.loop.attention import Attention
 from gradcheck_cli.watch.loop.calls import Calls, Clip, Line, random_state
 from gradcheck_cli.watch.loop.facts import Facts, Holding
 from gradcheck_cli.watch.loop.gradients import Gradients
@@ -27,9 +29,9 @@ from gradcheck_cli.watch.loop.idle import Idle
 from gradcheck_cli.watch.loop.labels import Labels
 from gradcheck_cli.watch.loop.modes import Modes
 from gradcheck_cli.watch.loop.moving import Moving
-from gradcheck_cli.watch.loop.signs import ROW
+from gradcheck_cli.watch.loop.signs import BATCHES, MANY, ROW
 from gradcheck_cli.watch.replay import line_of
-from gradcheck_cli.watch.tape import Backward, Tape
+from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.updates import Attempt, Updates
 
 _ITER = re.compile(r"\biter\(")
@@ -53,8 +55,22 @@ class _Own:
     moving: Moving = field(default_factory=Moving)
 
 
+class Brief(NamedTuple):
+    """What is told of every update, without looking closely.
+
+    Attributes:
+        rate: The optimiser's highest learning rate; None where it is not known.
+        skipped: Whether the GradScaler skips the update.
+        clip: How its gradients were clipped after the last backward pass.
+    """
+
+    rate: float | None
+    skipped: bool
+    clip: Clip | None
+
+
 class Looking:
-    """Looks at one process's loop.
+    """Looks at one process's loop: closely at first, and where `Attention` asks for it.
 
     Args:
         tape: Tells of modules that are called.
@@ -71,12 +87,15 @@ class Looking:
         updates: Updates,
         accumulation: Accumulation,
         is_ours: Callable[[], bool],
-        guarded: Callable[[], AbstractContextManager[None]],
+        guarded: AbstractContextManager[None],
         asked: Asked,
     ) -> None:
         self._tape, self._updates, self._accumulation = tape, updates, accumulation
         self._guarded = guarded
         self.calls = Calls(is_ours, guarded)
+        self._attention = Attention()
+        self._kind: tuple[Any, ...] = ()
+        self._asked = False  # whether the facts of the update that is being made were
         self._gradients = Gradients(accumulation)
         self._holdings = Holdings(tape.naming, asked)
         self._modes = Modes(self.calls)
@@ -92,13 +111,14 @@ class Looking:
     def forward(self) -> None:
         """An outermost module is about to be called."""
         if self.calls.seeded is not None and self._began_from is None:
-            with self._guarded():
+            with self._guarded:
                 self._began_from = random_state()
 
     def began(self, backward: Backward) -> None:
         """A backward pass is about to run, and the accumulation has been told."""
         self.calls.passes += 1
-        self._gradients.began(backward)
+        if self._attention.close:
+            self._gradients.began(backward)
         self._labels.began(backward)
         if backward.kind != "backward" or (backward.why and not backward.rootless):
             self._unsure = self.calls.passes
@@ -109,9 +129,47 @@ class Looking:
         """It has run."""
         self.calls.order += 1
         self.idle.ended(backward)
-        if self._gradients.ended(backward):
+        if not self._attention.close or self._gradients.ended(backward):
             self._reached_at = self.calls.order
             self._attached = self.calls.passes
+
+    def brief(self, attempt: Attempt, seen: Sequence[Seen]) -> Brief:
+        """What is told of every update that is about to be made, or that has been; `facts` is for some.
+
+        Args:
+            attempt: The update.
+            seen: The backward passes that it is made of.
+        """
+        own, calls = self._own.get(attempt.optimizer), self.calls
+        before = own.passes if own is not None else 0
+        clips = [clip for clip in calls.clips if clip.passes > before] if calls.clips else []
+        mine = (c for c in reversed(clips) if any(id(p) in c.parameters for p in attempt.parameters()))
+        clip = next(mine, None) if clips else None
+        at, line = calls.cleared
+        given = self._labels.given
+        self._kind = (
+            attempt.number,
+            attempt.asked_at,
+            attempt.closure,
+            attempt.scaler is None,
+            calls.passes - before,
+            tuple([_kind_of(each.backward) for each in seen]),
+            self._accumulation.clean,
+            (line, at > self._reached_at),
+            clip.line if clip is not None else None,
+            len(calls.clips) > len(clips),
+            bool(calls.restarts),
+            calls.seeded is None,
+            given is not None and given.seen >= MANY,
+            self._labels.blocks >= BATCHES,
+        )
+        skipped = attempt.scaler is not None and bool(seen) and not seen[-1].finite
+        return Brief(max(attempt.rates(), default=None), skipped, clip)
+
+    def is_close(self, attempt: Attempt) -> bool:
+        """Whether the facts of this update are wanted: those of an optimiser's first one are."""
+        own = self._own.get(attempt.optimizer)
+        return self._attention.close or own is None or own.moving.may_be_over(list(attempt.parameters()))
 
     def facts(self, attempt: Attempt, seen: Sequence[Seen], step: int) -> Facts:
         """What is known of an update that is about to be made; or that has been, where the backward pass runs inside.
@@ -122,6 +180,7 @@ class Looking:
             step: Its number over all optimisers.
         """
         optimizer, calls, gradients = attempt.optimizer, self.calls, self._gradients
+        self._asked = True
         own = self._own.setdefault(optimizer, _Own())
         held = list(attempt.parameters())
         backwards = [each.backward for each in seen]
@@ -193,20 +252,31 @@ class Looking:
             holding=self._holding(attempt, held, backwards),
         )
 
-    def updated(self, attempt: Attempt) -> None:
-        """The update has been made."""
-        own, calls = self._own.setdefault(attempt.optimizer, _Own()), self.calls
+    def updated(self, attempt: Attempt) -> bool:
+        """The update has been made; whether the steps are looked at closely from the next one on."""
+        calls = self.calls
+        own = self._own.get(attempt.optimizer) or self._own.setdefault(attempt.optimizer, _Own())
         if attempt.own_step == 1:
             self.idle.stepping(attempt.optimizer)
-        held = list(attempt.parameters())
-        with untouched():
-            self._gradients.updated(attempt.number, held)
-        if not attempt.closure:
-            own.moving.updated(held)
+        if self._asked:
+            self._taken(attempt, own)
         calls.updated()
         calls.unscaled.discard(id(attempt.optimizer))
         self._began_from = None
         own.passes, own.order, own.scaled = calls.passes, calls.order, self._scaled
+        begins = self._attention.see(self._kind)
+        if begins:
+            self._gradients = Gradients(self._accumulation)
+        return begins
+
+    def _taken(self, attempt: Attempt, own: _Own) -> None:
+        self._asked = False
+        held = list(attempt.parameters())
+        if self._attention.close:
+            with untouched():
+                self._gradients.updated(attempt.number, held)
+        if not attempt.closure:
+            own.moving.updated(held)
         self._last = weakref.ref(attempt.optimizer), attempt.made_at, frozenset(map(id, held))
 
     def _by_hand(self, clipped: Clip | None) -> bool:
@@ -287,6 +357,13 @@ def _shares_groups(one: Optimizer, other: Optimizer) -> bool:
     """Whether a learning rate that is set in one is the other's: they are the same, or one wraps the other."""
     mine = {id(group) for group in one.param_groups}
     return any(id(group) in mine for group in other.param_groups)
+
+
+def _kind_of(backward: Backward) -> tuple[Any, ...]:
+    """What tells one kind of backward pass from another: its call, its line, and the modes of the models."""
+    place = backward.place
+    modes = tuple([entry.training for entry in backward.entries if entry.parameters])
+    return backward.kind, bool(backward.why), place and (id(place[0]), place[1]), modes
 
 
 def _late(clips: Sequence[Clip], own: _Own) -> SourceLine | None:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.loss import _Loss
 
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.diagnosing import reflected
 from gradcheck_cli.watch.entries import Data, Entry, data_of, parts_of
-from gradcheck_cli.watch.tape import Backward
 
 _LOSSES = (
     F.cross_entropy,

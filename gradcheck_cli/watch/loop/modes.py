@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.loop.calls import Calls, Line
 from gradcheck_cli.watch.loop.signs import LONG_ROW
-from gradcheck_cli.watch.tape import Backward
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.loop.judging import STILL
@@ -14,6 +16,16 @@ _LOOKED = 12
 """First updates that are looked at."""
 _ELEMENTS = 1024
 """Elements of a parameter that stand for it, until all of them have to be looked at."""
+
+
+class _Spot(NamedTuple):
+    """One element of a parameter, the `which`-th: where its memory is, and what it was before the first update."""
+
+    which: int
+    place: int
+    element: Tensor
+    memory: int
+    value: Any
 
 
 class Moving:
@@ -32,6 +44,7 @@ class Moving:
         self._before: list[Tensor] = []
         self._first: list[Tensor] = []
         self._mover: int | None = None  # the first that the first update moved: it tells for all
+        self._spot: _Spot | None = None
         self._ever = self._whole = self._at_first = False
 
     def updating(self, number: int, parameters: Sequence[Tensor]) -> None:
@@ -52,9 +65,34 @@ class Moving:
             self._first = [part[:_ELEMENTS] for part in self._before]
             pairs = zip(self._first, _parts(parameters, whole=False), strict=True)
             self._mover = next((i for i, pair in enumerate(pairs) if not _alike(pair[:1], pair[1:])), None)
+            self._spot = self._spot_in(parameters)
         if self._before:
             self.moved = not _alike(_parts(parameters, whole=self._whole), self._before)
             self._ever = self._ever or self.moved
+
+    def may_be_over(self, parameters: Sequence[Tensor]) -> bool:
+        """Whether `updating` has to be asked: one number is again what it was before the first update."""
+        if self._mover is None:
+            return False
+        if self._spot is None or self._spot.which >= len(parameters):  # a number of it is not to be had
+            return True
+        if parameters[self._spot.which].data_ptr() != self._spot.memory:  # it was moved, or gathered anew
+            self._spot = _spot_at(parameters, self._spot.which, self._spot.place, self._spot.value)
+            return True
+        is_back: bool = self._spot.element.item() == self._spot.value
+        self._at_first = self._at_first and is_back
+        return is_back
+
+    def _spot_in(self, parameters: Sequence[Tensor]) -> _Spot | None:
+        if self._mover is None:
+            return None
+        which = [i for i, p in enumerate(parameters) if p.layout is torch.strided][self._mover]
+        if type(parameters[which]) not in (Tensor, nn.Parameter):
+            return None
+        pairs = zip(self._first[self._mover], _parts([parameters[which]], whole=False)[0], strict=True)
+        values = ((place, was.item(), now.item()) for place, (was, now) in enumerate(pairs))
+        place, value = next(((place, was) for place, was, now in values if was != now), (0, math.nan))
+        return _spot_at(parameters, which, place, value)
 
     def _is_over(self, number: int, parameters: Sequence[Tensor]) -> bool:
         strided = [p for p in parameters if p.layout is torch.strided]
@@ -64,6 +102,13 @@ class Moving:
         return _alike(_parts([mover], whole=False), self._first[one : one + 1]) and _alike(
             _parts(strided, whole=False), self._first
         )
+
+
+def _spot_at(parameters: Sequence[Tensor], which: int, place: int, value: Any) -> _Spot:
+    parameter = parameters[which]
+    with untouched():
+        index = tuple(int(each) for each in torch.unravel_index(torch.tensor(place), parameter.shape))
+        return _Spot(which, place, parameter.detach()[index], parameter.data_ptr(), value)
 
 
 def is_held(parameter: Tensor) -> bool:

@@ -18,7 +18,7 @@ from gradcheck_cli.watch.loop.calls import Calls
 
 @contextmanager
 def noting(*, ours: bool = True) -> Iterator[Calls]:
-    calls = Calls(lambda: ours, nullcontext)
+    calls = Calls(lambda: ours, nullcontext())
     calls.install()
     try:
         yield calls

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli.watch.accumulation import Accumulation
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Place
 from gradcheck_cli.watch.loop.gradients import Gradients
-from gradcheck_cli.watch.tape import Backward
 
 HERE: Place = ((lambda: None).__code__, 0)
 THERE: Place = ((lambda: None).__code__, 2)

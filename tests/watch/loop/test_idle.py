@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch.optim import SGD
 
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Entry
 from gradcheck_cli.watch.loop.idle import Idle
 from gradcheck_cli.watch.loop.signs import ROW
-from gradcheck_cli.watch.tape import Backward
 from gradcheck_cli.watch.updates import Updates
 
 
@@ -21,6 +21,10 @@ class _Known(Updates):
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.one]
+
+    @property
+    def all_step(self) -> bool:
+        return False
 
     def has_stepped(self, optimizer: torch.optim.Optimizer) -> bool:
         return False

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Data, Entry, Slot
 from gradcheck_cli.watch.loop.labels import Given, Labels
-from gradcheck_cli.watch.tape import Backward
 
 HEAD = nn.Linear(3, 4)
 

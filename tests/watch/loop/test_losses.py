@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Data, Entry
 from gradcheck_cli.watch.loop.losses import ignored_targets, matches_itself
-from gradcheck_cli.watch.tape import Backward
 
 
 class Answers:
