@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.records.timeline import Replay
 from gradcheck_cli.watch.entries import Entry, data_of
+from gradcheck_cli.watch.places import Places
 from gradcheck_cli.watch.tape import Tape
 from tests.watch.running import Verifier, watched
 
@@ -268,10 +269,10 @@ def test_an_error_of_ours_switches_the_tape_off_and_the_script_goes_on(monkeypat
     def broken(*args: Any) -> Any:
         raise ValueError("ours")
 
-    for name in ("_place", "_keep", "_slot"):
+    for owner, name in ((Places, "here"), (Tape, "_keep"), (Tape, "_slot")):
         verifier, net = Verifier(1), net_of()
         with monkeypatch.context() as patched, watched(verifier):
-            patched.setattr(Tape, name, broken)
+            patched.setattr(owner, name, broken)
             for _ in range(2):
                 net(torch.randn(4, 8)).sum().backward()
             assert not torch._C._len_torch_function_stack()
