@@ -133,3 +133,11 @@ def test_the_curves_are_those_of_the_lowest_rank(tmp_path: Path, monkeypatch: py
     fresh = Reading(str(tmp_path)).news()
     assert {vital.loss for vital in fresh.vitals} <= {10.0, 99.0, 98.0}
     assert len(fresh.raised) == 4
+
+
+def test_no_news_is_lost_where_the_processes_are_asked_for_in_between(tmp_path: Path) -> None:
+    session, reading = Session(str(tmp_path)), Reading(str(tmp_path))
+    session.vital(Vital(step=1, loss=2.0))
+    raise_at(session, 1)
+    assert len(reading.processes(over=False)) == 1
+    assert steps(reading) == [1] and steps(reading) == []
