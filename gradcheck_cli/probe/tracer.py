@@ -25,6 +25,7 @@ from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.probe.comparisons import Comparisons
 from gradcheck_cli.probe.terms import Terms
+from gradcheck_cli.probe.unfused import unfused
 from gradcheck_cli.records.ops import (
     CHOOSING,
     CONVOLUTION_CALLS,
@@ -175,7 +176,7 @@ class Tracer(TorchFunctionMode):
             self._state.before_write(target)
             self._note_write(target)
         before = _get_sequence_nr()
-        result = func(*args, **(kwargs or {}))
+        result = unfused(name, func, args)(*args, **(kwargs or {}))
         after = _get_sequence_nr()
         if self._root is not None and (self._stack[-1] < 0 or name in LOSS_CALLS):
             self.comparisons.note(name, args, kwargs, result, lambda: self._frames.user_place(sys._getframe()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType
@@ -237,26 +237,12 @@ class Run:
 
     def value(self, taken: Any) -> Any:
         """What the tape has of an argument, as this run has it."""
-        how = self._ways.get(type(taken))
+        how = _WAYS.get(type(taken))
         if how is not None:
-            return how(taken)
+            return how(self, taken)
         if isinstance(taken, Tensor):
             return self._learning(taken)
         return self._module(taken) if isinstance(taken, nn.Module) else taken
-
-    @functools.cached_property
-    def _ways(self) -> dict[type, Callable[[Any], Any]]:
-        value = self.value
-        return {
-            Slot: self._slot,
-            Data: self._data,
-            Lost: _lost,
-            tuple: lambda taken: tuple(map(value, taken)),
-            list: lambda taken: list(map(value, taken)),
-            dict: lambda taken: {key: value(part) for key, part in taken.items()},
-            Named: lambda taken: taken.made(list(map(value, taken.parts))),
-            Rebuilt: lambda taken: taken.made({key: value(part) for key, part in taken.parts.items()}),
-        }
 
     def _slot(self, slot: Slot) -> Tensor:
         if slot.was is not None:
@@ -300,6 +286,19 @@ class Run:
         buffer = owner._buffers.get(place[1]) if found is None else found
         assert buffer is not None
         return buffer
+
+
+_WAYS: Mapping[type, Callable[[Run, Any], Any]] = {
+    Slot: Run._slot,
+    Data: Run._data,
+    Lost: lambda run, lost: _lost(lost),
+    tuple: lambda run, taken: tuple(map(run.value, taken)),
+    list: lambda run, taken: list(map(run.value, taken)),
+    dict: lambda run, taken: {key: run.value(part) for key, part in taken.items()},
+    Named: lambda run, taken: taken.made(list(map(run.value, taken.parts))),
+    Rebuilt: lambda run, taken: taken.made({key: run.value(part) for key, part in taken.parts.items()}),
+}
+"""How a run takes what the tape has of an argument. A run does not hold it: a cycle would keep all that it made."""
 
 
 def _averages(module: nn.Module) -> bool:

@@ -140,7 +140,7 @@ class Tape:
         self.depth = 0
         self._thread: int | None = None
         self._whose: threading.Thread | None = None
-        self._trains = False
+        self._trains = self._blind = False
         self._slots: dict[int, Slot] = {}
         self._watches: dict[int, Watch] = {}
         self._used: set[int] = set()
@@ -215,6 +215,16 @@ class Tape:
             if was and self.enabled:
                 self.open()
 
+    @contextmanager
+    def blind(self) -> Iterator[None]:
+        """Inside, no thread is the one that is watched."""
+        with self.quiet():
+            self._blind = True
+            try:
+                yield
+            finally:
+                self._blind = False
+
     def stop(self) -> None:
         """Tape nothing from now on, and let go of everything."""
         self.enabled = False
@@ -245,6 +255,8 @@ class Tape:
 
         Before there was one, it is the first that makes a call; once it has ended, the next.
         """
+        if self._blind:
+            return False
         here = threading.get_ident()
         if here != self._thread and (self._thread is None or (trains and not self._trains) or self._has_ended(here)):
             self._thread, self._whose = here, threading._active.get(here)  # type: ignore[attr-defined]
@@ -266,7 +278,7 @@ class Tape:
 
     def may_be_ours(self) -> bool:
         """Whether this thread is the one that is watched, or none is so far; asking makes it none."""
-        return self._thread in (None, threading.get_ident())
+        return not self._blind and self._thread in (None, threading.get_ident())
 
     def module(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
         """An outermost call of a module."""

@@ -27,6 +27,7 @@ from gradcheck_cli.watch.alarms import Alarms
 from gradcheck_cli.watch.asked import Asked
 from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.byhand import ByHand
+from gradcheck_cli.watch.capturing import Capturing
 from gradcheck_cli.watch.diagnosing import Chance, Diagnosing, Explain, Seen
 from gradcheck_cli.watch.ending import listen
 from gradcheck_cli.watch.layers import Layers
@@ -134,6 +135,7 @@ class Watcher:
             self._guard,
             self._diagnosing,
         )
+        self._capturing = Capturing(self._tape, lambda text: self._session.say("note", text=text))
         self._group = _Group()
         self._running: Backward | None = None
         self._by_hand = ByHand()
@@ -151,11 +153,13 @@ class Watcher:
         self._remove = taps.install(self._tape)
         self._updates.install()
         self._looking.calls.install()
+        self._capturing.install()
         atexit.register(self._ending)
         self._undo = [listen(self._stopping, self._session.flush), retelling(), deeper()]
 
     def remove(self) -> None:
         """Leave torch as it was."""
+        self._capturing.remove()
         self._looking.calls.remove()
         self._remove()
         self._updates.remove()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import gc
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +189,25 @@ def test_a_line_is_that_of_the_instruction() -> None:
     line = line_of(place)
     assert line is not None and line.line == place[0].co_firstlineno + 3 + 1
     assert line_of(None) is None
+
+
+def test_a_step_that_was_repeated_leaves_nothing_behind() -> None:
+    """Python's collector may not run for a long time: what only it frees would stay beside the next step."""
+
+    def left(step: Step) -> int:
+        gc.collect()
+        gc.disable()
+        try:
+            before = _with_a_graph()
+            forward_pass(step)
+            return len(_with_a_graph()) - len(before)
+        finally:
+            gc.enable()
+
+    assert seen_of(FORMS / "dropout.py", 2, left) == 0
+
+
+def _with_a_graph() -> list[Tensor]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of deprecated things that are there
+        return [each for each in gc.get_objects() if issubclass(type(each), Tensor) and each.grad_fn is not None]
