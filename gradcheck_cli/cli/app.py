@@ -61,7 +61,7 @@ app.command(cls=PanelCommand, short_help="Run every check of a gradcheck.yaml.")
 app.command(cls=PanelCommand, short_help="Show a saved report again, in any format.")(show)
 app.command(cls=PanelCommand, short_help="List the rules, or explain one.")(rule)
 app.command(cls=PanelCommand, short_help="Write a gradcheck.yaml for the models found here.")(init)
-app.command(cls=PanelCommand, short_help="Print the JSON schema of gradcheck.yaml.")(schema)
+app.command(cls=PanelCommand, short_help="Print the JSON schema of gradcheck.yaml, or of a report.")(schema)
 
 
 def _version(wanted: bool) -> None:

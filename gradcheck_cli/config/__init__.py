@@ -41,6 +41,21 @@ def load_policy(path: Path, overrides: Mapping[str, object]) -> dict[str, Any]:
     return policy(path, overrides)
 
 
+def given_policy(ignore: Mapping[str, Any], thresholds: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """What a caller of the API says of a verdict: the fields ignore, waivers and thresholds of a CheckSpec.
+
+    Args:
+        ignore: From rules to {"layers": [GLOB, ...], "reason": WHY}, or several of these.
+        thresholds: From rules to numbers by their names.
+
+    Raises:
+        UsageError: One of them does not fit.
+    """
+    from gradcheck_cli.config.given import given
+
+    return given(ignore, thresholds)
+
+
 def find_config(start: Path) -> Path | None:
     """The nearest gradcheck.yaml from `start` upwards, as far as the root of the repository (where .git is).
 

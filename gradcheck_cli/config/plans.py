@@ -6,12 +6,12 @@ import itertools
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gradcheck_cli.config.models import Check, Entry, File, Matrix, Options, Run
+from gradcheck_cli.config.models import Check, Entry, File, Matrix, Options, Run, Verdict
 from gradcheck_cli.records.choices import FailOn
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.size import parse_size
@@ -95,7 +95,7 @@ def _spec(file: File, check: Check, options: Mapping[str, Any], folder: Path) ->
 
 def _verdict(file: File, entry: Entry) -> dict[str, Any]:
     """What is reported, and what fails."""
-    ignore, waivers = _ignored(file, entry)
+    ignore, waivers = ignored([file, entry])
     return {
         "select": tuple(entry.select or file.select or ()),
         "ignore": ignore,
@@ -105,9 +105,9 @@ def _verdict(file: File, entry: Entry) -> dict[str, Any]:
     }
 
 
-def _ignored(file: File, entry: Entry) -> tuple[tuple[str, ...], tuple[Waiver, ...]]:
-    """What the file and the entry ignore: whole rules, and findings with a reason."""
-    entries = [*file.ignore.items(), *entry.ignore.items()]
+def ignored(said: Sequence[Verdict]) -> tuple[tuple[str, ...], tuple[Waiver, ...]]:
+    """What a file and an entry of it ignore: whole rules, and findings with a reason."""
+    entries = [entry for each in said for entry in each.ignore.items()]
     whole = tuple(dict.fromkeys(rule for rule, waivers in entries if not waivers))
     return whole, tuple(
         Waiver(rule=rule, layers=tuple(waiver.layers), reason=waiver.reason)

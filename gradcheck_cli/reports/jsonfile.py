@@ -8,7 +8,14 @@ from typing import Any
 
 from gradcheck_cli.errors import ReportError
 from gradcheck_cli.records.codec import DIGITS, encode, strict_json
-from gradcheck_cli.records.documents import AGAIN, report_to_dict, run_to_dict, saved_from_dict, suite_to_dict
+from gradcheck_cli.records.documents import (
+    AGAIN,
+    report_from_dict,
+    report_to_dict,
+    run_to_dict,
+    saved_from_dict,
+    suite_to_dict,
+)
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.records.timeline import Timeline
@@ -45,6 +52,15 @@ def read_saved(path: str | Path) -> Report | SuiteReport | Timeline:
         ReportError: The file cannot be read, is not strict JSON, or is none of them.
     """
     return saved_from_dict(_loaded(path), str(path))
+
+
+def read_report(path: str | Path) -> Report:
+    """The report of one check in the JSON file at `path`.
+
+    Raises:
+        ReportError: The file cannot be read, is not strict JSON, or is no report.
+    """
+    return report_from_dict(_loaded(path), str(path))
 
 
 def _loaded(path: str | Path) -> object:

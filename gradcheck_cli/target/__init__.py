@@ -62,21 +62,24 @@ def wrap_target(
     step: Callable[..., Any] | None = None,
     name: str | None = None,
     seed: int = 0,
+    batches: int = 1,
+    device: str | None = None,
 ) -> Target:
     """Make a target of a live model, which is neither moved nor altered.
 
     `batch` follows the rules of the command line, and goes to the model's device. Where it is drawn, from a loader, a
-    data set or a function, the random generators start from `seed` and come back as they were.
+    data set or a function, the random generators start from `seed` and come back as they were; `batches` are drawn.
+    With a `device` it is a copy of the model that is checked, on that device.
 
     Raises:
         UsageError: Both `loss` and `step` are given, or `loss` names no known function.
-        TargetError: `model` is not a module, or `batch` holds no batch.
+        TargetError: `model` is not a module, `batch` holds no batch, or the device is not there.
         UserCodeError: The batch's own code raised.
         ProbeError: The model has no parameter that requires a gradient.
     """
     from gradcheck_cli.target import load
 
-    return load.wrap_target(model, batch, loss=loss, step=step, name=name, seed=seed)
+    return load.wrap_target(model, batch, loss=loss, step=step, name=name, seed=seed, batches=batches, device=device)
 
 
 def explain_forward_error(model: nn.Module, exc: BaseException) -> GradcheckError:

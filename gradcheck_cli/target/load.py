@@ -14,6 +14,7 @@ from torch import nn
 from gradcheck_cli.errors import TargetError, UsageError
 from gradcheck_cli.records.choices import Mode
 from gradcheck_cli.records.spec import CheckSpec, Target
+from gradcheck_cli.runtime.copies import NotIndependent, independent_copy
 from gradcheck_cli.runtime.state import drawing, seed_everything
 from gradcheck_cli.target.batches import load_batches
 from gradcheck_cli.target.construction import Constructions, watched_construction
@@ -96,6 +97,8 @@ def wrap_target(
     step: Callable[..., Any] | None,
     name: str | None,
     seed: int,
+    batches: int = 1,
+    device: str | None = None,
 ) -> Target:
     """Make a target of a live model; see `gradcheck_cli.target.wrap_target`."""
     if not isinstance(model, nn.Module):
@@ -105,20 +108,32 @@ def wrap_target(
     if loss is not None and step is not None:
         raise UsageError("loss and step exclude each other", hint="A step computes the loss itself.")
     check_model(model)
-    device = next(p.device for p in model.parameters() if p.requires_grad)  # one that is frozen may be on meta
+    if device is not None:
+        model, loss = _copied_to(parse_device(device), model, loss)
+    home = next(p.device for p in model.parameters() if p.requires_grad)  # one that is frozen may be on meta
     with drawing(batch, seed):
-        batches = _moved(take(batch, 1, "the batch"), device, None, "the batch")
+        drawn = _moved(take(batch, batches, "the batch"), home, None, "the batch")
     forward = _live_forward(model, loss, step)
     return Target(
         name=name or type(model).__name__,
         model=model,
-        batches=tuple(batches),
+        batches=tuple(drawn),
         forward=forward,
         loss_source=forward.source,
         picked=(),
         root=str(start()),
-        batch_size=batch_size(batches[0]),
+        batch_size=batch_size(drawn[0]),
     )
+
+
+def _copied_to(device: torch.device, model: nn.Module, loss: Any) -> tuple[nn.Module, Any]:
+    """Copies on a device: what a caller gave stays where it is."""
+    try:
+        copies = [independent_copy(each) if isinstance(each, nn.Module) else each for each in (model, loss)]
+    except NotIndependent as reason:
+        raise TargetError(f"device: {reason}", hint="Move the model yourself, and leave `device` out.") from reason
+    with user_code(f"moving the model to {device}"):
+        return tuple(each.to(device) if isinstance(each, nn.Module) else each for each in copies)  # type: ignore[return-value]
 
 
 def _build(spec: CheckSpec) -> _Built:

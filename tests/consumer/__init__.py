@@ -1,0 +1,1 @@
+"""A project that uses the public API, as a type checker sees it."""
