@@ -25,6 +25,7 @@ from gradcheck_cli.runtime.passes import forward_pass
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.activity import Activity
+from gradcheck_cli.watch.byhand import HandUpdate
 from gradcheck_cli.watch.diagnosing import Chance, Seen
 from gradcheck_cli.watch.quiet import hushed
 from gradcheck_cli.watch.replay import step_of
@@ -41,13 +42,15 @@ _LIGHT, _MOST_LIGHT = 8, 100
 """Every so many updates it is read how far one moves the weights, without a pass; after so many, half as often."""
 _MOST_ELEMENTS = 2**22
 """Elements of the parameters that are copied to see how far an update moves them, 16 MiB of float32."""
+Update = Attempt | HandUpdate
+"""An update, whoever makes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
     """A sample that waits for its update."""
 
-    attempt: Attempt
+    attempt: Update
     number: int
     step: Step | None
     loss: float | None
@@ -76,7 +79,7 @@ class Sampling:
         self._spent, self._last = 0.0, 0.0
         self._begun: _Begun | None = None
 
-    def before(self, number: int, attempt: Attempt, seen: Sequence[Seen], elapsed: float) -> None:
+    def before(self, number: int, attempt: Update, seen: Sequence[Seen], elapsed: float) -> None:
         """An update is about to be made.
 
         Args:
@@ -141,7 +144,7 @@ class Sampling:
             distinguishability=chance.distinguishability if chance is not None else None,
         )
 
-    def _due(self, number: int, attempt: Attempt, elapsed: float) -> bool:
+    def _due(self, number: int, attempt: Update, elapsed: float) -> bool:
         if self._every is not None:
             return number % self._every == 0
         following = self._next.setdefault(attempt.number, _FIRST)
@@ -150,9 +153,9 @@ class Sampling:
             return True
         return attempt.own_step > _FIRST and self._spent + self._last <= self._budget * elapsed
 
-    def _light_due(self, attempt: Attempt) -> bool:
+    def _light_due(self, attempt: Update) -> bool:
         every, taken = self._light.setdefault(attempt.number, (_LIGHT, 0))
-        if self._every is not None or not self._budget or attempt.own_step % every:
+        if self._every is not None or not self._budget or (attempt.own_step % every and attempt.own_step > 1):
             return False
         taken += 1
         self._light[attempt.number] = (2 * every, 0) if taken == _MOST_LIGHT else (every, taken)
@@ -189,7 +192,7 @@ class Part:
     matrix: bool
 
 
-def parts_of(attempt: Attempt) -> list[Part]:
+def parts_of(attempt: Update) -> list[Part]:
     """The beginning of every parameter that gets a gradient, so much of each that all together stay small."""
     held = [p for p in attempt.parameters() if p.grad is not None and _plain(p)]
     most = max(_MOST_ELEMENTS // max(len(held), 1), 1)
@@ -212,7 +215,7 @@ def _plain(parameter: Tensor) -> bool:
 
 
 def _moved(
-    parts: Sequence[Part], before: Sequence[Tensor], attempt: Attempt
+    parts: Sequence[Part], before: Sequence[Tensor], attempt: Update
 ) -> tuple[float | None, float | None, float | None]:
     """|dw| / |w| at most, RMS of dw / lr for optimisers that normalise, and |w|."""
     if not parts:
@@ -223,7 +226,7 @@ def _moved(
     large = [ratio for ratio, matrix in ratios if matrix] or [ratio for ratio, _ in ratios]
     rates = attempt.rates()
     rms = None
-    if rates and rates[0] > 0 and any("exp_avg_sq" in state for state in attempt.optimizer.state.values()):
+    if rates and rates[0] > 0 and attempt.normalises():
         rms = math.hypot(*moved) / math.sqrt(sum(part.values.numel() for part in parts)) / rates[0]
     return max(large, default=None), rms, math.hypot(*weights)
 
@@ -235,14 +238,14 @@ def _norms(tensors: Sequence[Tensor]) -> list[float]:
     return settle(list(torch._foreach_norm(list(tensors), 2, dtype=wide)))
 
 
-def decay_of(attempt: Attempt) -> float | None:
+def decay_of(attempt: Update) -> float | None:
     """wd |w| over |g| of the group where that is largest; None without a weight decay, or with a loss scale in g.
 
     Where the optimiser normalises and keeps the decay out of that (AdamW), the RMS of what it makes of g is about 1.
     """
     if attempt.scaler is not None:
         return None
-    found = [_decay(group) for group in attempt.optimizer.param_groups if _is_positive(group.get("weight_decay"))]
+    found = [_decay(group) for group in attempt.groups() if _is_positive(group.get("weight_decay"))]
     return max((each for each in found if each is not None), default=None)
 
 

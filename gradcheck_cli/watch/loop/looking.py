@@ -193,6 +193,27 @@ class Looking:
             holding=self._holding(attempt, held, backwards),
         )
 
+    def by_hand(self, seen: Sequence[Seen], step: int) -> Facts:
+        """What is known of an update that was made by hand since the last of these backward passes."""
+        last, gradients = seen[-1].backward, self._gradients
+        trains = self._modes.of(0, [each.backward for each in seen], last.parameters)
+        with untouched():
+            facts = Facts(
+                step=step,
+                own_step=step,
+                backward=line_of(last.place),
+                passes=len(seen),
+                leftover=gradients.leftover(last.parameters),
+                empty=all(p.grad is None for p in last.parameters),
+                evaluates=trains.evaluates,
+                trained_before=trains.trained_before,
+                untouched_norms=trains.untouched_norms,
+                put_to_eval=_line(trains.line) or line_of(last.place),
+            )
+            gradients.updated(0, last.parameters)
+        self.calls.updated()
+        return facts
+
     def updated(self, attempt: Attempt) -> None:
         """The update has been made."""
         own, calls = self._own.setdefault(attempt.optimizer, _Own()), self.calls
