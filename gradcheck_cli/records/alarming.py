@@ -89,6 +89,9 @@ class Alarming:
     moved_in_all: float = 1e-2
     """What all updates together may have moved a layer by at most, of itself, where they are too small: of the hundred
     that there are at least each less than a tenth of the usual 1e-3 (THEORY.md, section 4)."""
+    thrown: float = 10.0
+    """Factor by which all weights together have grown from which a signal of scale 1 is none any more: a decade a
+    layer."""
     few: float = 0.5
     """Share of dead units, or of saturated elements, that a layer has at most while it is well (GC403, GC206)."""
     nearly_all: float = 0.95

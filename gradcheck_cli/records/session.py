@@ -69,6 +69,8 @@ class Sample:
         saturated: Share of elements whose slope is below a hundredth of the largest, likewise.
         output_rms: RMS of what each layer, a module that owns parameters, puts out; the largest of its calls.
         distinguishability: D of what goes into the head (THEORY.md, section 4b): 0 where all samples are one.
+        copies: Share of units that are copies of others, by layer, where it is half or more; None where that was not
+            looked at.
     """
 
     step: int
@@ -85,6 +87,7 @@ class Sample:
     saturated: Mapping[str, float] = field(default_factory=dict)
     output_rms: Mapping[str, float] = field(default_factory=dict)
     distinguishability: float | None = None
+    copies: Mapping[str, float] | None = None
 
     @property
     def descent(self) -> float | None:

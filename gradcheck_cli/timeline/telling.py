@@ -19,7 +19,7 @@ from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome,
 from gradcheck_cli.records.traits import Trait
 from gradcheck_cli.records.verdict import gravest_first
 from gradcheck_cli.remedies import remedies_for
-from gradcheck_cli.rules import SLOW, alarm_finding, chosen, explaining, standing_out, waive
+from gradcheck_cli.rules import SLOW, alarm_finding, because, chosen, explaining, standing_out, waive
 from gradcheck_cli.timeline.events import Event, of_one_job
 from gradcheck_cli.timeline.leading import leader
 from gradcheck_cli.timeline.opinions import (
@@ -147,7 +147,7 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
     own = replace(alarm_finding(event.judged, trusted, _line(event, trusted), why), message=message)
     if led:
         own = replace(own, evidence={**own.evidence, "moved_first": led.layer, "moved_at_step": led.step})
-    own = _with_remedies(own, explaining(raised.kind, trusted), raised.kind)
+    own = _with_remedies(own, because(raised, trusted), raised.kind)
     return Alarm(
         kind=raised.kind,
         step=raised.step,

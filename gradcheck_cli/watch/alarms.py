@@ -12,6 +12,7 @@ import math
 from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
+from gradcheck_cli.watch.copied import Copied
 from gradcheck_cli.watch.losses import Losses
 from gradcheck_cli.watch.scaling import Scaling
 from gradcheck_cli.watch.standing import Standing
@@ -27,6 +28,7 @@ class Alarms:
         self._losses: dict[int, Losses] = {}
         self._scaling: dict[int, Scaling] = {}
         self._standing: dict[int, Standing] = {}
+        self._copied = Copied()
         self._known: list[Raised] = []
         self._broken: list[tuple[Raised, int]] = []  # with the last step of each
         self._finite_since = ALARMING.warm_up
@@ -49,10 +51,12 @@ class Alarms:
         if losses is None:
             losses = self._losses[vital.optimizer] = Losses()
         raised += losses.see(vital, game=self._game)
-        return raised + self._unless_learning(vital, losses)
+        copied = self._copied.see(vital)
+        return raised + self._unless_learning(vital, losses) + (() if copied is None else (copied,))
 
     def sampled(self, sample: Sample) -> None:
         """What was read of the last update, where that was a sampled one; it is heard at the next."""
+        self._copied.sampled(sample)
         self._standing.setdefault(sample.optimizer, Standing()).sampled(sample)
         if sample.optimizer in self._losses:
             self._losses[sample.optimizer].sampled(sample)
@@ -87,6 +91,7 @@ class Alarms:
             judged += losses.judged(game=self._game)
         for scaling in self._scaling.values():
             judged += scaling.judged()
+        judged += self._copied.judged()
         told = any(map(_stands, judged))
         for standing in self._standing.values():
             judged += standing.judged(game=self._game, told=told)

@@ -26,10 +26,11 @@ from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.activity import Activity
 from gradcheck_cli.watch.byhand import HandUpdate
+from gradcheck_cli.watch.copies import Doubled, doubled, still
 from gradcheck_cli.watch.diagnosing import Chance, Seen
 from gradcheck_cli.watch.quiet import hushed
-from gradcheck_cli.watch.replay import step_of
-from gradcheck_cli.watch.tape import Tape
+from gradcheck_cli.watch.replay import model_of, step_of
+from gradcheck_cli.watch.tape import Backward, Tape
 from gradcheck_cli.watch.undropped import Undropped
 from gradcheck_cli.watch.updates import Attempt
 
@@ -40,6 +41,8 @@ _SHARE = 0.5
 """Share of the budget that further samples may take."""
 _LIGHT, _MOST_LIGHT = 8, 100
 """Every so many updates it is read how far one moves the weights, without a pass; after so many, half as often."""
+_LOOKED = 64
+"""Every so many updates it is looked for units that are copies, and at each whole sample."""
 _MOST_ELEMENTS = 2**22
 """Elements of the parameters that are copied to see how far an update moves them, 16 MiB of float32."""
 Update = Attempt | HandUpdate
@@ -58,6 +61,8 @@ class _Begun:
     parts: list[Part]
     before: list[Tensor]
     decay: float | None
+    doubled: list[Doubled] | None
+    backward: Backward
     whole: bool
     started: float
 
@@ -106,8 +111,11 @@ class Sampling:
             parts = parts_of(attempt)
             before = [part.values.clone() for part in parts]
             decay = decay_of(attempt) if is_whole else None
+            looked = is_whole or attempt.own_step % _LOOKED == 0
+            copies = list(doubled([p for p in attempt.parameters() if p.requires_grad])) if looked else None
         spent = perf_counter() - started
-        self._begun = _Begun(attempt, number, step, loss, chance, parts, before, decay, is_whole, spent)
+        self._begun = _Begun(
+            attempt, number, step, loss, chance, parts, before, decay, copies, seen[-1].backward, is_whole, spent)
 
     def after(self) -> Sample | None:
         """The update has been made; the sample, where one was begun."""
@@ -124,6 +132,7 @@ class Sampling:
                 undropped = loss_of(begun.step, Undropped()) if activity.drops else None
         with untouched(), torch.no_grad():
             update, rms, weight = _moved(begun.parts, begun.before, begun.attempt)
+            copies = None if begun.doubled is None else self._named(still(begun.doubled), begun.backward)
         if begun.whole:
             self._last = begun.started + perf_counter() - started
             self._spent += self._last
@@ -142,7 +151,15 @@ class Sampling:
             saturated=activity.saturated,
             output_rms=activity.output_rms,
             distinguishability=chance.distinguishability if chance is not None else None,
+            copies=copies,
         )
+
+    def _named(self, found: Sequence[Doubled], backward: Backward) -> dict[str, float]:
+        """Shares of units that are copies, by layer."""
+        if not found:
+            return {}
+        names = {id(p): name for name, p in model_of([backward], self._tape.naming).module.named_parameters()}
+        return {names.get(id(w), "").rpartition(".")[0] or "a weight": share for w, share in found}
 
     def _due(self, number: int, attempt: Update, elapsed: float) -> bool:
         if self._every is not None:

@@ -18,6 +18,7 @@ from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
 from gradcheck_cli.watch.statistics import GAUSSIAN, OF_A_MEDIAN
+from gradcheck_cli.watch.thrown import Thrown
 
 _KEPT = 256  # samples at most
 
@@ -51,11 +52,13 @@ class Standing:
         self._first: Sample | None = None
         self._learned = False
         self._fresh = False
+        self._thrown = Thrown()
 
     # -- seen
 
     def sampled(self, sample: Sample) -> None:
         """What was read at the last update, if it was a sampled one."""
+        self._thrown.sampled(sample)
         if sample.against_chance is None:
             return
         self._first = self._first or sample
@@ -73,9 +76,10 @@ class Standing:
             return None
         self._updates += 1
         self._take(vital)
+        self._thrown.see(vital)
         if self._raised is not None:
             return None
-        found = self._frozen(vital) or self._at_chance(vital)
+        found = self._frozen(vital) or self._thrown_off(vital) or self._at_chance(vital)
         if found is not None:
             self._raised, self._updates_raised = found, self._updates
         return found
@@ -102,6 +106,11 @@ class Standing:
         message = f"the gradient was exactly 0 at each of the first {self._still} updates"
         return self._alarm(AlarmKind.STUCK, vital, message, {"cause": FROZEN, "updates": self._still})
 
+    def _thrown_off(self, vital: Vital) -> Raised | None:
+        """The weights are far from where they began, and the loss is not below that."""
+        told = self._thrown.told if self._positive else ""
+        return self._alarm(AlarmKind.STUCK, vital, told, {"cause": "lr-too-high", "thrown": 1}) if told else None
+
     def _at_chance(self, vital: Vital) -> Raised | None:
         if self._updates < ALARMING.standing or not self._fresh or not self._positive:
             return None
@@ -123,6 +132,8 @@ class Standing:
 
     def _reading(self, window: Sequence[Sample]) -> Reading:
         """What says why the run stands where it does; a cause of "" where nothing does."""
+        if told := self._thrown.told:
+            return Reading(AlarmKind.STUCK, "lr-too-high", told)
         if (lifeless := self._lifeless(window)) is not None:
             return lifeless
         if self._learned:
@@ -221,6 +232,8 @@ class Standing:
             held = self._still == self._updates
             told = f"so it was at all {self._still}" if held else "later updates had a gradient"
             return (Outcome.CONFIRMED if held else Outcome.RECOVERED), told
+        if raised.evidence.get("thrown"):
+            return self._still_thrown(game=game)
         if not window:
             return Outcome.OPEN, "the script ended, or trains something else, before more was sampled"
         ratio = against(window)
@@ -232,6 +245,11 @@ class Standing:
             return Outcome.RECOVERED, f"{told}, and {hidden:.2g} times with dropout off: the rest is dropout's noise"
         doubt = self._doubt(raised, window, game=game)
         return (Outcome.OPEN, f"{told}; {doubt}") if doubt else (Outcome.CONFIRMED, told)
+
+    def _still_thrown(self, *, game: bool) -> tuple[Outcome, str]:
+        if not (told := self._thrown.told):
+            return Outcome.RECOVERED, "the run has learned since"
+        return (Outcome.OPEN, "optimisers with losses of their own play") if game else (Outcome.CONFIRMED, told)
 
     def _doubt(self, raised: Raised, window: Sequence[Sample], *, game: bool) -> str:
         """Why a run that stands at chance proves nothing, or ""."""
