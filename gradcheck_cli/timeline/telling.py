@@ -13,7 +13,7 @@ from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.choices import Family, Status
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.session import Process, RaisedEntry
+from gradcheck_cli.records.session import Process, RaisedEntry, Without
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Replay, Vital, Why
 from gradcheck_cli.records.traits import Trait
@@ -204,8 +204,10 @@ def _why(event: Event) -> str:
     parts = [event.judged.told or _OUTCOME[event.judged.outcome]]
     if entry.samples:
         rows = ", ".join(map(str, entry.samples))
-        parts += [f"row {rows} of the batch carries it" if len(entry.samples) == 1 else f"rows {rows} carry it"]
-    parts += [standing_out(entry.apart)] if entry.apart is not None else []
+        one = len(entry.samples) == 1
+        left = f", and {_left(entry.without)}" if entry.without else ""
+        parts += [f"row {rows} of the batch carries it{left}" if one else f"rows {rows} carry it{left}"]
+    parts += [standing_out(each) for each in (entry.novel or entry.apart,) if each is not None]
     because = f": {entry.reason}" if entry.reason else ""
     if entry.replay is Replay.EXACT:
         parts += [f"{_which(entry)} was repeated exactly{because}"]
@@ -214,6 +216,14 @@ def _why(event: Event) -> str:
     else:
         parts += [f"the step could not be repeated{because}"]
     return "; ".join(parts)
+
+
+def _left(without: Without) -> str:
+    """What is left of a step without its guilty rows."""
+    return (
+        f"the others alone have a loss of {without.loss_left:.3g} instead of {without.loss:.3g} "
+        f"and a gradient norm of {without.norm_left:.3g} instead of {without.norm:.3g}"
+    )
 
 
 def _which(entry: RaisedEntry) -> str:

@@ -28,6 +28,7 @@ from gradcheck_cli.watch.activity import Activity
 from gradcheck_cli.watch.byhand import HandUpdate
 from gradcheck_cli.watch.copies import Doubled, doubled, still
 from gradcheck_cli.watch.diagnosing import Chance, Seen
+from gradcheck_cli.watch.loop.batches import Batches, Blocks
 from gradcheck_cli.watch.quiet import hushed
 from gradcheck_cli.watch.replay import model_of, step_of
 from gradcheck_cli.watch.tape import Backward, Tape
@@ -62,6 +63,7 @@ class _Begun:
     before: list[Tensor]
     decay: float | None
     doubled: list[Doubled] | None
+    blocks: Blocks | None
     backward: Backward
     whole: bool
     started: float
@@ -74,9 +76,11 @@ class Sampling:
         options: `every` and `budget` are read.
         tape: The tape of the run; it is quiet while a step is repeated.
         chance: Measures Lm of a step.
+        batches: Knows how batches follow each other.
     """
 
-    def __init__(self, options: RunOptions, tape: Tape, chance: Chance) -> None:
+    def __init__(self, options: RunOptions, tape: Tape, chance: Chance, batches: Batches) -> None:
+        self._batches = batches
         self._every, self._budget = options.every, _SHARE * options.budget / 100
         self._tape, self._chance = tape, chance
         self._next: dict[int, int] = {}
@@ -111,11 +115,12 @@ class Sampling:
             parts = parts_of(attempt)
             before = [part.values.clone() for part in parts]
             decay = decay_of(attempt) if is_whole else None
+            blocks = self._batches.blocks() if is_whole else None
             looked = is_whole or attempt.own_step % _LOOKED == 0
             copies = list(doubled([p for p in attempt.parameters() if p.requires_grad])) if looked else None
         spent = perf_counter() - started
         self._begun = _Begun(
-            attempt, number, step, loss, chance, parts, before, decay, copies, seen[-1].backward, is_whole, spent)
+            attempt, number, step, loss, chance, parts, before, decay, copies, blocks, seen[-1].backward, is_whole, spent)
 
     def after(self) -> Sample | None:
         """The update has been made; the sample, where one was begun."""
@@ -151,6 +156,8 @@ class Sampling:
             saturated=activity.saturated,
             output_rms=activity.output_rms,
             distinguishability=chance.distinguishability if chance is not None else None,
+            blocks=begun.blocks.share if begun.blocks else None,
+            swing=begun.blocks.swing if begun.blocks else None,
             copies=copies,
         )
 

@@ -132,6 +132,8 @@ class Standing:
 
     def _reading(self, window: Sequence[Sample]) -> Reading:
         """What says why the run stands where it does; a cause of "" where nothing does."""
+        if told := in_blocks(window):
+            return Reading(AlarmKind.STUCK, "unshuffled-batches", told)
         if told := self._thrown.told:
             return Reading(AlarmKind.STUCK, "lr-too-high", told)
         if (lifeless := self._lifeless(window)) is not None:
@@ -287,6 +289,18 @@ def _is_near(ratio: float) -> bool:
 
 def _ratios(window: Sequence[Sample]) -> Iterator[float]:
     return (ratio for each in window if (ratio := each.against_chance) is not None)
+
+
+def in_blocks(window: Sequence[Sample]) -> str:
+    """What shows that the batches come in blocks, and that the loss swings with them; "" where nothing does."""
+    known = [(each.blocks, each.swing) for each in window if each.blocks is not None and each.swing is not None]
+    if not known or known[-1][0] < ALARMING.in_blocks or known[-1][1] < ALARMING.with_blocks:
+        return ""
+    share, swing = known[-1]
+    return (
+        f"the batches come in blocks: {share:.0%} of the spread of the targets lies between them, and the loss rises "
+        f"where the targets change (correlation {swing:.2f})"
+    )
 
 
 def raised_share(window: Sequence[Sample]) -> float | None:

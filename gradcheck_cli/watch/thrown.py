@@ -24,13 +24,15 @@ class Thrown:
         self._losses: deque[float] = deque(maxlen=ALARMING.patience)
         self._updates = 0
         self._start = self._norm = 0.0
-        self._exploded = False
+        self._exploded = self._early = False
 
     def sampled(self, sample: Sample) -> None:
         """What was read at the last update."""
         if sample.weight is not None and math.isfinite(sample.weight):
             self._first = sample.weight if self._first is None else self._first
             self._now = sample.weight
+            far = ALARMING.thrown * self._first <= self._now
+            self._early |= far and self._updates <= ALARMING.standing
 
     def see(self, vital: Vital) -> None:
         """The next update."""
@@ -51,7 +53,7 @@ class Thrown:
             return ""
         level = median(self._losses)
         stands = ALARMING.learned_well if self._exploded else 1.0
-        if self._now < ALARMING.thrown * self._first or not 0 < stands * self._start <= level:
+        if not self._early or self._now < ALARMING.thrown * self._first or not 0 < stands * self._start <= level:
             return ""
         return (
             f"the updates have made the weights {self._now / self._first:.2g} times as large as they were at first, "

@@ -30,6 +30,7 @@ from gradcheck_cli.watch.byhand import ByHand, HandUpdate
 from gradcheck_cli.watch.diagnosing import Chance, Diagnosing, Explain, Seen
 from gradcheck_cli.watch.ending import listen
 from gradcheck_cli.watch.layers import Layers
+from gradcheck_cli.watch.loop.batches import Batches
 from gradcheck_cli.watch.loop.facts import Facts, Found
 from gradcheck_cli.watch.loop.judging import Loop
 from gradcheck_cli.watch.loop.looking import Looking
@@ -117,8 +118,9 @@ class Watcher:
         self._accumulation = Accumulation()
         self._loop = Loop()
         self._uses = Uses()
-        self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation)
-        self._sampling = Sampling(options, self._tape, chance)
+        batches = Batches()
+        self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation, batches)
+        self._sampling = Sampling(options, self._tape, chance, batches)
         self._looking = Looking(
             self._tape,
             self._updates,
@@ -126,6 +128,7 @@ class Watcher:
             self._tape.may_be_ours,
             self._guarded,
             self._diagnosing,
+            batches,
         )
         self._group = _Group()
         self._running: Backward | None = None

@@ -19,6 +19,7 @@ from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.accumulation import Accumulation, dense
 from gradcheck_cli.watch.diagnosing import Seen
 from gradcheck_cli.watch.entries import data_of
+from gradcheck_cli.watch.loop.batches import Batches
 from gradcheck_cli.watch.loop.calls import Calls, Clip, Line, random_state
 from gradcheck_cli.watch.loop.facts import Facts, Holding
 from gradcheck_cli.watch.loop.gradients import Gradients
@@ -63,6 +64,7 @@ class Looking:
         is_ours: Whether what is done now is done by the thread that is watched.
         guarded: Inside, nothing that goes wrong reaches the script.
         asked: Takes backward passes again, to see what a loss and a gradient depend on.
+        batches: Remembers what batches are made of.
     """
 
     def __init__(
@@ -73,8 +75,10 @@ class Looking:
         is_ours: Callable[[], bool],
         guarded: Callable[[], AbstractContextManager[None]],
         asked: Asked,
+        batches: Batches,
     ) -> None:
         self._tape, self._updates, self._accumulation = tape, updates, accumulation
+        self._batches = batches
         self._guarded = guarded
         self.calls = Calls(is_ours, guarded)
         self._gradients = Gradients(accumulation)
@@ -100,6 +104,7 @@ class Looking:
         self.calls.passes += 1
         self._gradients.began(backward)
         self._labels.began(backward)
+        self._batches.began(backward)
         if backward.kind != "backward" or (backward.why and not backward.rootless):
             self._unsure = self.calls.passes
         if self._seen < _GRAPHS and self._holdings.began(backward, self.calls.scaled):
@@ -109,6 +114,7 @@ class Looking:
         """It has run."""
         self.calls.order += 1
         self.idle.ended(backward)
+        self._batches.ended(backward)
         if self._gradients.ended(backward):
             self._reached_at = self.calls.order
             self._attached = self.calls.passes
