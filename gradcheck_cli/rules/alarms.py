@@ -61,14 +61,15 @@ ALARMS = (
         "GC631",
         AlarmKind.LOSS_SPIKE,
         Severity.ERROR,
-        "lr-too-high",
+        "lr-too-high unshuffled-batches",
         _GROWTH,
         """The loss jumped far above its own course, and stayed there.
 
         Judged by the median and the spread of the losses before it, never by a level. A jump alone proves nothing:
         a warm restart, a new phase of a curriculum and a hard batch all make one. So the step is explained at once,
         and is a finding only where the loss did not come back; else it is a note. The statistics start anew where
-        the run itself changes: its learning rate, what it trains, its loss.
+        the run itself changes: its learning rate, what it trains, its loss. Where the batches come in blocks and the
+        loss rises with each change of their targets, the order of the data is what jumps.
         """,
     ),
     _alarm(
@@ -272,7 +273,7 @@ _READ = frozenset(("lr-too-high", "weight-decay", "unshuffled-batches", "symmetr
 def because(raised: Raised, findings: Sequence[Finding]) -> list[Finding]:
     """The findings that name the cause of an alarm: where the run's own course names it, those of that cause alone."""
     found, cause = explaining(raised.kind, findings), raised.evidence.get("cause")
-    if raised.kind in (AlarmKind.STUCK, AlarmKind.READING) and cause in _READ:
+    if cause in _READ and (raised.kind in (AlarmKind.STUCK, AlarmKind.READING) or cause == "unshuffled-batches"):
         return [finding for finding in found if finding.cause == cause]
     return found
 

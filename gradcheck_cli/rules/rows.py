@@ -28,6 +28,7 @@ def _new(apart: Apart) -> str:
     if apart.kind is Kind.LONGER:
         return f"`{apart.name}` is {apart.value:,.0f} long; the longest of {before} was {apart.others:,.0f}"
     which = f"{'row' if one else 'rows'} {joined([str(row) for row in apart.rows])} of `{apart.name}`"
+    one, which = (one, which) if apart.rows else (True, f"`{apart.name}`")
     if apart.kind is Kind.ZERO:
         return f"{which} {'is' if one else 'are'} all 0; none of {before} had such a row"
     if apart.kind is Kind.UNSEEN:

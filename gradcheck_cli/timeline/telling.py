@@ -21,6 +21,7 @@ from gradcheck_cli.records.verdict import gravest_first
 from gradcheck_cli.remedies import remedies_for
 from gradcheck_cli.rules import SLOW, alarm_finding, because, chosen, explaining, standing_out, waive
 from gradcheck_cli.timeline.events import Event, of_one_job
+from gradcheck_cli.timeline.grown import grown
 from gradcheck_cli.timeline.leading import leader
 from gradcheck_cli.timeline.opinions import (
     Learning,
@@ -178,7 +179,8 @@ OF_THE_OPTIMIZER = frozenset(("lr-too-high", "lr-too-low", "no-warmup", "weight-
 
 def _diagnosed(event: Event) -> tuple[Finding, ...]:
     """The findings of the step that was repeated, as grave as the rest of the run bears them out."""
-    findings = gravest_first(event.entry.report.findings) if event.entry.report else ()
+    reported = event.entry.report.findings if event.entry.report else ()
+    findings = gravest_first(grown(f, event.process, event.judged.raised.step) for f in reported)
     if event.entry.replay is not Replay.EXACT:
         return tuple(undecided(finding, NOT_EXACT) for finding in findings)
     told = ": ".join(filter(None, (_OUTCOME[event.judged.outcome], event.judged.told)))

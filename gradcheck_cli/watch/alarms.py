@@ -8,6 +8,7 @@ keeps windows, never a series: it runs within the script, and once more over the
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.session import Sample
@@ -17,6 +18,9 @@ from gradcheck_cli.watch.losses import Losses
 from gradcheck_cli.watch.scaling import Scaling
 from gradcheck_cli.watch.standing import Standing
 
+_OF_THE_LOSS = frozenset((AlarmKind.LOSS_SPIKE, AlarmKind.SWINGING, AlarmKind.DIVERGING))
+IN_BLOCKS = "unshuffled-batches"
+"""The cause of a loss that goes up and down with the blocks of the data."""
 SEEN = "the calls were seen"
 """What an exact fault is judged by."""
 
@@ -95,7 +99,15 @@ class Alarms:
         told = any(map(_stands, judged))
         for standing in self._standing.values():
             judged += standing.judged(game=self._game, told=told)
-        return tuple(sorted(judged, key=lambda each: each.raised.step))
+        return tuple(sorted(map(self._of_the_order, judged), key=lambda each: each.raised.step))
+
+    def _of_the_order(self, judged: Judged) -> Judged:
+        """A swing or a jump of the loss where batches come in blocks: it is the data's, not the learning rate's."""
+        standing, raised = self._standing.get(judged.raised.optimizer), judged.raised
+        if raised.kind not in _OF_THE_LOSS or standing is None or not standing.order:
+            return judged
+        told = f"{judged.told}; {standing.order}"
+        return replace(judged, told=told, raised=replace(raised, evidence={**raised.evidence, "cause": IN_BLOCKS}))
 
     def _note_game(self, vital: Vital) -> None:
         """Optimisers that follow each other with different losses have each an objective of its own (a GAN)."""

@@ -32,13 +32,18 @@ class Reading(NamedTuple):
 
 
 class Standing:
-    """The losses and samples of one optimiser. They start anew with `Vital.phase`."""
+    """The losses and samples of one optimiser. They start anew with `Vital.phase`.
+
+    Attributes:
+        order: What shows that batches come in blocks, by the last sample that could tell; "" where nothing does.
+    """
 
     def __init__(self) -> None:
         self._phase: int | None = None
         self._raised: Raised | None = None
         self._last_step = 0
         self._updates_raised = 0
+        self.order = ""
         self._begin(0)
 
     def _begin(self, phase: int) -> None:
@@ -59,6 +64,8 @@ class Standing:
     def sampled(self, sample: Sample) -> None:
         """What was read at the last update, if it was a sampled one."""
         self._thrown.sampled(sample)
+        if sample.blocks is not None:
+            self.order = in_blocks(sample)
         if sample.against_chance is None:
             return
         self._first = self._first or sample
@@ -132,8 +139,8 @@ class Standing:
 
     def _reading(self, window: Sequence[Sample]) -> Reading:
         """What says why the run stands where it does; a cause of "" where nothing does."""
-        if told := in_blocks(window):
-            return Reading(AlarmKind.STUCK, "unshuffled-batches", told)
+        if self.order:
+            return Reading(AlarmKind.STUCK, "unshuffled-batches", self.order)
         if told := self._thrown.told:
             return Reading(AlarmKind.STUCK, "lr-too-high", told)
         if (lifeless := self._lifeless(window)) is not None:
@@ -291,12 +298,11 @@ def _ratios(window: Sequence[Sample]) -> Iterator[float]:
     return (ratio for each in window if (ratio := each.against_chance) is not None)
 
 
-def in_blocks(window: Sequence[Sample]) -> str:
+def in_blocks(sample: Sample) -> str:
     """What shows that the batches come in blocks, and that the loss swings with them; "" where nothing does."""
-    known = [(each.blocks, each.swing) for each in window if each.blocks is not None and each.swing is not None]
-    if not known or known[-1][0] < ALARMING.in_blocks or known[-1][1] < ALARMING.with_blocks:
+    share, swing = sample.blocks or 0.0, sample.swing or 0.0
+    if share < ALARMING.in_blocks or swing < ALARMING.with_blocks:
         return ""
-    share, swing = known[-1]
     return (
         f"the batches come in blocks: {share:.0%} of the spread of the targets lies between them, and the loss rises "
         f"where the targets change (correlation {swing:.2f})"

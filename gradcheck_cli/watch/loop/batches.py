@@ -20,6 +20,7 @@ from gradcheck_cli.records.apart import LEAST_APART, Apart, Kind
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.entries import Data, Place, data_of
 from gradcheck_cli.watch.loop.losses import targets_of
+from gradcheck_cli.watch.samples import MOST_SHARE
 from gradcheck_cli.watch.tape import Backward
 
 KEPT = 100
@@ -169,6 +170,8 @@ def _novel(name: str, tensor: Tensor, before: Sequence[Mark], rows: Sequence[int
     mine = _holders(tensor, kind, value)
     if rows is not None and not set(mine) <= set(rows):
         return None
+    if len(mine) > MOST_SHARE * len(tensor):
+        mine = ()  # it is the batch that is another
     return Apart(name=name, rows=mine, kind=kind, value=value, others=others, batches=len(known))
 
 
