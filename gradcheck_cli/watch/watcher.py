@@ -147,7 +147,7 @@ class Watcher:
         self._updates.install()
         self._looking.calls.install()
         atexit.register(self._ending)
-        self._undo = [listen(self._stopping), retelling(), deeper()]
+        self._undo = [listen(self._stopping), retelling(), deeper(), *self._looking.drawn.install()]
 
     def remove(self) -> None:
         """Leave torch as it was."""

@@ -21,6 +21,7 @@ from gradcheck_cli.watch.diagnosing import Seen
 from gradcheck_cli.watch.entries import data_of
 from gradcheck_cli.watch.loop.batches import Batches
 from gradcheck_cli.watch.loop.calls import Calls, Clip, Line, random_state
+from gradcheck_cli.watch.loop.drawn import Drawn
 from gradcheck_cli.watch.loop.facts import Facts, Holding
 from gradcheck_cli.watch.loop.gradients import Gradients
 from gradcheck_cli.watch.loop.holdings import Asked, Holdings
@@ -82,7 +83,8 @@ class Looking:
         self._guarded = guarded
         self.calls = Calls(is_ours, guarded)
         self._gradients = Gradients(accumulation)
-        self._holdings = Holdings(tape.naming, asked)
+        self.drawn = Drawn(is_ours, guarded)
+        self._holdings = Holdings(tape.naming, asked, self.drawn.as_drawn)
         self._modes = Modes(self.calls)
         self._labels = Labels()
         self.idle = Idle(updates)
