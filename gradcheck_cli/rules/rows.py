@@ -32,7 +32,7 @@ def _new(apart: Apart) -> str:
     if apart.kind is Kind.ZERO:
         return f"{which} {'is' if one else 'are'} all 0; none of {before} had such a row"
     if apart.kind is Kind.UNSEEN:
-        largest = "largest" if apart.value > apart.others else "least"
-        return f"{which} {'holds' if one else 'hold'} {apart.value:,.0f}; the {largest} of {before} was {apart.others:,.0f}"
+        end, held = "largest" if apart.value > apart.others else "least", "holds" if one else "hold"
+        return f"{which} {held} {apart.value:,.0f}; the {end} of {before} was {apart.others:,.0f}"
     value, others = number(apart.value, 5), number(apart.others, 2)
     return f"{which} {'reaches' if one else 'reach'} {value}; the largest of {before} was {others}"

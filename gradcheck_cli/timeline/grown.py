@@ -1,4 +1,4 @@
-"""Findings of a later step that blame the weights a model began with, where its first step shows that those were well."""
+"""Findings of a later step that blame the weights a model began with, where its first step shows them well."""
 
 from __future__ import annotations
 

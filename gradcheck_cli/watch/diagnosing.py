@@ -364,9 +364,7 @@ def left_by(step: Step, guilty: Sequence[int]) -> Without | None:
 
 def _with_rows(step: Step, rows: int, kept: Sequence[int]) -> Step:
     """The step with these of its rows."""
-    return replace(
-        step, batch=dict(zip(step.batch, without(tuple(step.batch.values()), rows, kept), strict=True))
-    )
+    return replace(step, batch=dict(zip(step.batch, without(tuple(step.batch.values()), rows, kept), strict=True)))
 
 
 def measured(step: Step) -> tuple[float, float]:

@@ -120,7 +120,20 @@ class Sampling:
             copies = list(doubled([p for p in attempt.parameters() if p.requires_grad])) if looked else None
         spent = perf_counter() - started
         self._begun = _Begun(
-            attempt, number, step, loss, chance, parts, before, decay, copies, blocks, seen[-1].backward, is_whole, spent)
+            attempt,
+            number,
+            step,
+            loss,
+            chance,
+            parts,
+            before,
+            decay,
+            copies,
+            blocks,
+            seen[-1].backward,
+            is_whole,
+            spent,
+        )
 
     def after(self) -> Sample | None:
         """The update has been made; the sample, where one was begun."""

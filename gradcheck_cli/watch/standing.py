@@ -115,8 +115,8 @@ class Standing:
 
     def _thrown_off(self, vital: Vital) -> Raised | None:
         """The weights are far from where they began, and the loss is not below that."""
-        told = self._thrown.told if self._positive else ""
-        return self._alarm(AlarmKind.STUCK, vital, told, {"cause": "lr-too-high", "thrown": 1}) if told else None
+        far = self._far_off() if self._positive else None
+        return self._alarm(far.kind, vital, far.told, {"cause": far.cause, "thrown": 1}) if far else None
 
     def _at_chance(self, vital: Vital) -> Raised | None:
         if self._updates < ALARMING.standing or not self._fresh or not self._positive:
@@ -139,12 +139,8 @@ class Standing:
 
     def _reading(self, window: Sequence[Sample]) -> Reading:
         """What says why the run stands where it does; a cause of "" where nothing does."""
-        if self.order:
-            return Reading(AlarmKind.STUCK, "unshuffled-batches", self.order)
-        if told := self._thrown.told:
-            return Reading(AlarmKind.STUCK, "lr-too-high", told)
-        if (lifeless := self._lifeless(window)) is not None:
-            return lifeless
+        if (found := self._ordered() or self._far_off() or self._lifeless(window)) is not None:
+            return found
         if self._learned:
             return Reading(AlarmKind.COLLAPSE, "collapse", "")
         swing = raised_share(window)
@@ -158,6 +154,12 @@ class Standing:
             told = "the weight decay outweighs the gradient, and the weights have shrunk by half"
             return Reading(AlarmKind.STUCK, "weight-decay", told)
         return Reading(AlarmKind.STUCK, "", "")
+
+    def _ordered(self) -> Reading | None:
+        return Reading(AlarmKind.STUCK, "unshuffled-batches", self.order) if self.order else None
+
+    def _far_off(self) -> Reading | None:
+        return Reading(AlarmKind.STUCK, "lr-too-high", self._thrown.told) if self._thrown.told else None
 
     def _lifeless(self, window: Sequence[Sample]) -> Reading | None:
         """A layer that has died, or saturated, since the first sample."""

@@ -97,7 +97,7 @@ class Batches:
             kept[-1].loss = backward.values[0].detach()
 
     def blocks(self) -> Blocks | None:
-        """How the last batches follow each other; None where there are too few of them, or their targets tell nothing."""
+        """How the last batches follow each other; None where they are too few, or their targets tell nothing."""
         batches = [each for each in self._kept.get(self._last, ()) if each.target is not None and each.loss is not None]
         shape = batches[-1].target.shape if batches and batches[-1].target is not None else None
         with untouched(), torch.no_grad():

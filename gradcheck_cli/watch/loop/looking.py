@@ -201,8 +201,12 @@ class Looking:
             holding=self._holding(attempt, held, backwards),
         )
 
-    def by_hand(self, seen: Sequence[Seen], step: int) -> Facts:
-        """What is known of an update that was made by hand since the last of these backward passes."""
+    def by_hand(self, seen: Sequence[Seen], step: int, *, written: bool) -> Facts:
+        """What is known of an update that was made by hand since the last of these backward passes.
+
+        Where something has `written` into the gradients since, as a momentum that is kept there, they are not those
+        that the update took.
+        """
         last, gradients = seen[-1].backward, self._gradients
         trains = self._modes.of(0, [each.backward for each in seen], last.parameters)
         with untouched():
@@ -218,7 +222,8 @@ class Looking:
                 untouched_norms=trains.untouched_norms,
                 put_to_eval=_line(trains.line) or line_of(last.place),
             )
-            gradients.updated(0, last.parameters)
+            if not written:
+                gradients.updated(0, last.parameters)
         self.calls.updated()
         return facts
 
