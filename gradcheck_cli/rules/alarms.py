@@ -61,7 +61,7 @@ ALARMS = (
         "GC631",
         AlarmKind.LOSS_SPIKE,
         Severity.ERROR,
-        "lr-too-high unshuffled-batches",
+        "lr-too-high grad-spike unshuffled-batches",
         _GROWTH,
         """The loss jumped far above its own course, and stayed there.
 
@@ -69,7 +69,8 @@ ALARMS = (
         a warm restart, a new phase of a curriculum and a hard batch all make one. So the step is explained at once,
         and is a finding only where the loss did not come back; else it is a note. The statistics start anew where
         the run itself changes: its learning rate, what it trains, its loss. Where the batches come in blocks and the
-        loss rises with each change of their targets, the order of the data is what jumps.
+        loss rises with each change of their targets, the order of the data is what jumps; where a few rows carry it
+        that hold what no batch before had, it is those rows.
         """,
     ),
     _alarm(
@@ -155,7 +156,7 @@ ALARMS = (
         "GC641",
         AlarmKind.STUCK,
         Severity.ERROR,
-        "stuck lr-too-low lr-too-high weight-decay update-moves-nothing unshuffled-batches",
+        "stuck lr-too-low lr-too-high weight-decay update-moves-nothing unshuffled-batches dropout-too-high",
         _NO_LEARNING,
         """After many updates the loss is still that of one answer for every sample, or higher.
 
@@ -164,7 +165,7 @@ ALARMS = (
         finding only where something says why: a fault in the step that is repeated, gradients that are exactly 0, a
         step so small that all updates together hardly move a layer, first steps so large that the weights are ten
         times what they were and the loss where it began, a weight decay that outweighs the gradient, batches that
-        come in blocks. Where
+        come in blocks, dropout whose masks alone cost more than knowing nothing does. Where
         the same batch is answered well with dropout off, the run has learned, and the noise of dropout hides it.
         """,
     ),
@@ -266,7 +267,7 @@ SLOW = frozenset(
 """Alarms of a run that does not learn, or has lost what it learned."""
 
 
-_READ = frozenset(("lr-too-high", "weight-decay", "unshuffled-batches", "symmetric-init"))
+_READ = frozenset(("lr-too-high", "dropout-too-high", "weight-decay", "unshuffled-batches", "symmetric-init"))
 """Causes that are read off the run itself, of which what a later step shows is a consequence."""
 
 

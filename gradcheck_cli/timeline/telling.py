@@ -139,6 +139,7 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
         began: What step 1 showed that explains it.
         options: Which findings are shown, and which fail the run.
     """
+    event = _of_the_rows(event)
     raised, entry = event.judged.raised, event.entry
     message = f"{raised.message} ({event.among})" if event.among else raised.message
     diagnosed = tuple(_without_row(finding, entry.apart) for finding in _diagnosed(event))
@@ -165,6 +166,20 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
         replay=entry.replay,
         report=_report(event, own, (*began, *diagnosed), options),
     )
+
+
+def _of_the_rows(event: Event) -> Event:
+    """A jump of the loss that rows make which hold what no batch before had: they are its cause, and no rate."""
+    raised, entry = event.judged.raised, event.entry
+    if (
+        raised.kind is not AlarmKind.LOSS_SPIKE
+        or entry.novel is None
+        or not entry.samples
+        or "cause" in raised.evidence
+    ):
+        return event
+    blamed = replace(raised, evidence={**raised.evidence, "cause": "grad-spike"})
+    return replace(event, judged=replace(event.judged, raised=blamed))
 
 
 def _line(event: Event, trusted: Sequence[Finding]) -> SourceLine | None:
