@@ -144,7 +144,7 @@ class Standing:
 
     def _reading(self, window: Sequence[Sample]) -> Reading:
         """What says why the run stands where it does; a cause of "" where nothing does."""
-        if (found := self._ordered() or self._far_off() or self._lifeless(window) or drowned(window)) is not None:
+        if (found := self._ordered() or self._far_off() or self._lifeless(window)) is not None:
             return found
         if self._learned:
             return Reading(AlarmKind.COLLAPSE, "collapse", "")
@@ -158,7 +158,7 @@ class Standing:
         if self._decayed(window[-1]):
             told = "the weight decay outweighs the gradient, and the weights have shrunk by half"
             return Reading(AlarmKind.STUCK, "weight-decay", told)
-        return Reading(AlarmKind.STUCK, "", "")
+        return drowned(window) or Reading(AlarmKind.STUCK, "", "")
 
     def _ordered(self) -> Reading | None:
         return Reading(AlarmKind.STUCK, "unshuffled-batches", self.order) if self.order else None

@@ -39,6 +39,8 @@ _FEW = 8
 """Of fewer rows a batch's mean says nothing."""
 _LONGER = 2.0
 """Factor by which a batch is longer than all before it to be told: what is summed or multiplied along it doubles."""
+_COME_BACK = 0.9
+"""Share of the later half of the batches whose targets lie in the range of those of the earlier half."""
 _RECENT = 5
 """Batches whose mean target the next one is held against: a model forgets within a few updates."""
 
@@ -215,6 +217,13 @@ def _sums(backward: Backward) -> Tensor | None:
     return None
 
 
+def _return(means: Tensor) -> bool:
+    """Whether the targets come back to where they were: those that a model makes for itself may run away instead."""
+    first, second = means.chunk(2)
+    inside = (second >= first.amin(0)) & (second <= first.amax(0))
+    return float(inside.float().mean()) >= _COME_BACK
+
+
 def _blocks(targets: Tensor, losses: Tensor) -> Blocks | None:
     means = targets[:, 0] if targets.dim() == 3 else targets
     middle = means.mean(0)
@@ -227,4 +236,6 @@ def _blocks(targets: Tensor, losses: Tensor) -> Blocks | None:
     both = torch.stack((surprise, after))
     spread = both.std(1)
     swing = float(torch.corrcoef(both)[0, 1]) if bool((spread > 0).all()) else 0.0
+    if targets.dim() == 3 and not _return(means):
+        swing = 0.0
     return Blocks(between / whole, swing)

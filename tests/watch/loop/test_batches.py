@@ -71,6 +71,13 @@ def test_a_loss_that_does_not_follow_the_blocks_does_not_swing_with_them() -> No
     assert abs(found.swing) < 0.5
 
 
+def test_targets_that_run_away_are_no_blocks() -> None:
+    """As where a model makes its own."""
+    found = drawn(lambda n: 1.1**n + torch.randn(16, 1), lambda n: 1.2**n)
+    assert found is not None
+    assert (found.share > 0.9, found.swing) == (True, 0.0)
+
+
 def test_too_few_batches_or_rows_tell_nothing() -> None:
     assert drawn(lambda n: torch.randn(16, 1), lambda n: 1.0, count=20) is None
     assert drawn(lambda n: torch.randn(1, 1), lambda n: 1.0) is None
