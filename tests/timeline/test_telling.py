@@ -312,7 +312,8 @@ def test_what_guilty_rows_do_to_a_step_is_told() -> None:
 
 def test_rows_that_hold_what_no_batch_had_are_the_cause_of_a_jump_and_no_rate() -> None:
     def cause(**changes: object) -> str:
-        return alarm(of(SPIKE, **changes)).report.findings[0].cause  # type: ignore[arg-type]
+        jump = raised(AlarmKind.LOSS_SPIKE, 80, "the loss jumped")
+        return alarm(of(jump, **changes)).report.findings[0].cause  # type: ignore[arg-type]
 
     assert cause(samples=(20,), novel=NEW) == "grad-spike"
     assert cause(samples=(20,)) == cause(samples=None, novel=NEW) == "lr-too-high"
