@@ -233,14 +233,14 @@ class Watcher:
 
     def _moved(self) -> None:
         """Parameters have moved, and no optimiser was seen to step: by hand, or by a step that is compiled whole."""
-        written = self._accumulation.changed()
+        writes = self._accumulation.writes()
         self._accumulation.updated()
         if self._group.seen:
             if not self._group.judged:
                 self._judge(None)
             sample = self._sampling.after()
             self._keep(sample if len(self._group.seen) == 1 else None)  # else the update has more to go down
-            self._hear(self._looking.by_hand(self._group.seen, self._steps, written=written), None)
+            self._hear(self._looking.by_hand(self._group.seen, self._steps, writes), None)
         self._group.close()
         self._by_hand.found = True
 

@@ -201,12 +201,13 @@ class Looking:
             holding=self._holding(attempt, held, backwards),
         )
 
-    def by_hand(self, seen: Sequence[Seen], step: int, *, written: bool) -> Facts:
+    def by_hand(self, seen: Sequence[Seen], step: int, writes: float) -> Facts:
         """What is known of an update that was made by hand since the last of these backward passes.
 
-        Where something has `written` into the gradients since, as a momentum that is kept there, they are not those
-        that the update took.
+        Where something but clipping has written into the gradients since, as a momentum that is kept there, they are
+        not those that the update took; `writes` says how often they were written into.
         """
+        clips = sum(clip.passes == self.calls.passes and clip.limit is not None for clip in self.calls.clips)
         last, gradients = seen[-1].backward, self._gradients
         trains = self._modes.of(0, [each.backward for each in seen], last.parameters)
         with untouched():
@@ -222,7 +223,7 @@ class Looking:
                 untouched_norms=trains.untouched_norms,
                 put_to_eval=_line(trains.line) or line_of(last.place),
             )
-            if not written:
+            if writes <= clips:
                 gradients.updated(0, last.parameters)
         self.calls.updated()
         return facts

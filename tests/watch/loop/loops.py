@@ -179,6 +179,27 @@ def by_hand_and_never_cleared(steps: int) -> None:
     _by_hand(steps, lambda p, place: None)
 
 
+def _clipped_by_hand(steps: int, fade: float) -> None:
+    model = net(8, 16, 1)
+    for x, y in batches(steps):
+        mse(model, x, y).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        for p in model.parameters():
+            p.data.add_(p.grad, alpha=-0.01)  # type: ignore[arg-type]
+            if fade < 1:
+                p.grad.mul_(fade)  # type: ignore[union-attr]
+
+
+@ill("GC650")
+def by_hand_clipped_and_never_cleared(steps: int) -> None:
+    _clipped_by_hand(steps, 1.0)
+
+
+@well
+def by_hand_clipped_and_faded(steps: int) -> None:
+    _clipped_by_hand(steps, 0.9)
+
+
 @well
 def by_hand_and_cleared(steps: int) -> None:
     def clear(p: Tensor, place: int) -> None:
