@@ -150,7 +150,7 @@ def mark_of(tensor: Tensor) -> Mark:
         return Mark(shape, None)
     values = tensor.detach()
     if values.is_floating_point():
-        values = torch.linalg.vector_norm(values.flatten(1), math.inf, 1) if values.dim() > 1 else values.abs()
+        values = values.flatten(1).abs().amax(1) if values.dim() > 1 else values.abs()  # a norm takes ten times as long
     return Mark(shape, torch.stack(torch.aminmax(values)).double())
 
 
