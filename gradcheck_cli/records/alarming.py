@@ -89,6 +89,15 @@ class Alarming:
     moved_in_all: float = 1e-2
     """What all updates together may have moved a layer by at most, of itself, where they are too small: of the hundred
     that there are at least each less than a tenth of the usual 1e-3 (THEORY.md, section 4)."""
+    thrown: float = 10.0
+    """Factor by which all weights together have grown from which a signal of scale 1 is none any more: a decade a
+    layer."""
+    in_blocks: float = 0.5
+    """Share of the targets' spread that lies between batches, from which rows of one batch tell less of a target than
+    the place in the order does; of shuffled rows it is 1 over their number."""
+    with_blocks: float = 0.5
+    """Correlation of the loss with the change of the targets from which the order makes the loss swing: a quarter of
+    its variance over 50 batches, where chance makes 0.28 once in 40."""
     few: float = 0.5
     """Share of dead units, or of saturated elements, that a layer has at most while it is well (GC403, GC206)."""
     nearly_all: float = 0.95

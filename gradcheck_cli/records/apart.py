@@ -1,4 +1,4 @@
-"""What some rows of a batch have that the others have not."""
+"""What some rows of a batch have that the others have not, or a batch that those before it had not."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ class Kind(str, Enum):
     BELOW = "below"
     ZERO = "zero"
     CONSTANT = "constant"
+    LONGER = "longer"
+    UNSEEN = "unseen"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Apart:
-    """Rows that stand out, all of them, and no other row with them.
+    """Rows that stand out, all of them, and no other row with them; without rows it is the batch as a whole.
 
     Attributes:
         name: The tensor, as the batch names it.
@@ -32,6 +34,7 @@ class Apart:
         kind: In what.
         value: The largest absolute value of the nearest of them to the others; of constant rows what the first holds.
         others: That of the nearest of the others.
+        batches: How many batches before it that is held against; 0 for the other rows of the same one.
     """
 
     name: str
@@ -39,10 +42,11 @@ class Apart:
     kind: Kind
     value: float = 0.0
     others: float = 0.0
+    batches: int = 0
 
     @property
     def factor(self) -> float:
         """By how much they are larger, or smaller; 0 where it is no matter of size."""
-        if self.kind in (Kind.ZERO, Kind.CONSTANT):
+        if self.kind in (Kind.ZERO, Kind.CONSTANT, Kind.UNSEEN):
             return 0.0
         return max(self.value / self.others, self.others / self.value)

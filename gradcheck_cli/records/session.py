@@ -13,6 +13,16 @@ from gradcheck_cli.records.timeline import Diagnosed, Judged, Point, Raised, Rep
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Without:
+    """What some rows do to a step: its loss and gradient norm with them, and without."""
+
+    loss: float
+    norm: float
+    loss_left: float
+    norm_left: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RaisedEntry:
     """An alarm as a process raised it, with what was made of its step while the tape was there.
 
@@ -27,6 +37,8 @@ class RaisedEntry:
         reason: Why it could not, or not exactly, or why one backward pass of the update alone was repeated.
         samples: Rows of the batch that carry it, or None where that is not known.
         apart: What those rows have that the others have not, where that was found.
+        novel: What they, or the batch, have that the batches before had not, where that was found.
+        without: The loss and the gradient norm of the step as it is and without those rows, where they are known.
         report: The diagnosis of the step; None where nothing was repeated.
     """
 
@@ -40,6 +52,8 @@ class RaisedEntry:
     reason: str = ""
     samples: tuple[int, ...] | None = None
     apart: Apart | None = None
+    novel: Apart | None = None
+    without: Without | None = None
     report: Report | None = None
 
 
@@ -69,6 +83,10 @@ class Sample:
         saturated: Share of elements whose slope is below a hundredth of the largest, likewise.
         output_rms: RMS of what each layer, a module that owns parameters, puts out; the largest of its calls.
         distinguishability: D of what goes into the head (THEORY.md, section 4b): 0 where all samples are one.
+        blocks: Share of the targets' spread that lies between the last batches; None where that is not known.
+        swing: Correlation of the loss with how far a batch's targets lie from those just before it, likewise.
+        copies: Share of units that are copies of others, by layer, where it is half or more; None where that was not
+            looked at.
     """
 
     step: int
@@ -85,6 +103,9 @@ class Sample:
     saturated: Mapping[str, float] = field(default_factory=dict)
     output_rms: Mapping[str, float] = field(default_factory=dict)
     distinguishability: float | None = None
+    blocks: float | None = None
+    swing: float | None = None
+    copies: Mapping[str, float] | None = None
 
     @property
     def descent(self) -> float | None:

@@ -1,6 +1,6 @@
 """Evidence in, findings out: one table of rules, each a row and a pure function."""
 
-from gradcheck_cli.rules.alarms import ALARMS, SLOW, alarm_finding, explaining, stands
+from gradcheck_cli.rules.alarms import ALARMS, SLOW, alarm_finding, because, explaining, stands
 from gradcheck_cli.rules.asking import questions
 from gradcheck_cli.rules.choosing import EVERY_RULE, chosen, fits_a_rule, no_such_rule, patterns
 from gradcheck_cli.rules.judge import judge, read
@@ -21,6 +21,7 @@ __all__ = [
     "AlarmRule",
     "Rule",
     "alarm_finding",
+    "because",
     "chosen",
     "explaining",
     "fits_a_rule",

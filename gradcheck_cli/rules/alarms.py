@@ -61,14 +61,16 @@ ALARMS = (
         "GC631",
         AlarmKind.LOSS_SPIKE,
         Severity.ERROR,
-        "lr-too-high",
+        "lr-too-high grad-spike unshuffled-batches",
         _GROWTH,
         """The loss jumped far above its own course, and stayed there.
 
         Judged by the median and the spread of the losses before it, never by a level. A jump alone proves nothing:
         a warm restart, a new phase of a curriculum and a hard batch all make one. So the step is explained at once,
         and is a finding only where the loss did not come back; else it is a note. The statistics start anew where
-        the run itself changes: its learning rate, what it trains, its loss.
+        the run itself changes: its learning rate, what it trains, its loss. Where the batches come in blocks and the
+        loss rises with each change of their targets, the order of the data is what jumps; where a few rows carry it
+        that hold what no batch before had, it is those rows.
         """,
     ),
     _alarm(
@@ -140,26 +142,30 @@ ALARMS = (
         "GC640",
         AlarmKind.READING,
         Severity.ERROR,
-        UNKNOWN,
+        "unknown symmetric-init",
         _NO_LEARNING,
-        """The first step showed a fault, and the run bore it out: it did not learn.
+        """The first step showed a fault, and the run bore it out; or units have become copies during the run.
 
         What `gradcheck check` finds in one step is a note where the run learned all the same. Here the loss ended
         no lower than one answer for every sample costs, or than it began, so the finding beside this one stands.
+        Units that have the same weights and the same gradient stay copies of each other for good: a layer that was
+        given one constant on the way, or was made wider by copying its units, is as good as its distinct ones.
         """,
     ),
     _alarm(
         "GC641",
         AlarmKind.STUCK,
         Severity.ERROR,
-        "stuck lr-too-low weight-decay update-moves-nothing",
+        "stuck lr-too-low lr-too-high weight-decay update-moves-nothing unshuffled-batches dropout-too-high",
         _NO_LEARNING,
         """After many updates the loss is still that of one answer for every sample, or higher.
 
         On sampled steps the loss is held against that of the same batch with what feeds the last layer at its mean,
         which is chance for any loss. That alone is a note: the data may hold no more, and a plateau may end. It is a
         finding only where something says why: a fault in the step that is repeated, gradients that are exactly 0, a
-        step so small that all updates together hardly move a layer, a weight decay that outweighs the gradient. Where
+        step so small that all updates together hardly move a layer, first steps so large that the weights are ten
+        times what they were and the loss where it began, a weight decay that outweighs the gradient, batches that
+        come in blocks, dropout whose masks alone cost more than knowing nothing does. Where
         the same batch is answered well with dropout off, the run has learned, and the noise of dropout hides it.
         """,
     ),
@@ -233,7 +239,7 @@ def alarm_finding(judged: Judged, diagnosed: Sequence[Finding], source: SourceLi
         why: What it was judged by, in words.
     """
     row = row_of(judged.raised)
-    explained = explaining(judged.raised.kind, diagnosed)
+    explained = because(judged.raised, diagnosed)
     return Finding(
         code=row.code,
         rule=row.name,
@@ -259,6 +265,18 @@ SLOW = frozenset(
     )
 )
 """Alarms of a run that does not learn, or has lost what it learned."""
+
+
+_READ = frozenset(("lr-too-high", "dropout-too-high", "weight-decay", "unshuffled-batches", "symmetric-init"))
+"""Causes that are read off the run itself, of which what a later step shows is a consequence."""
+
+
+def because(raised: Raised, findings: Sequence[Finding]) -> list[Finding]:
+    """The findings that name the cause of an alarm: where the run's own course names it, those of that cause alone."""
+    found, cause = explaining(raised.kind, findings), raised.evidence.get("cause")
+    if cause in _READ and (raised.kind in (AlarmKind.STUCK, AlarmKind.READING) or cause == "unshuffled-batches"):
+        return [finding for finding in found if finding.cause == cause]
+    return found
 
 
 def explaining(kind: AlarmKind, findings: Sequence[Finding]) -> list[Finding]:

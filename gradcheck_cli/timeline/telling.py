@@ -13,14 +13,15 @@ from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.choices import Family, Status
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.session import Process, RaisedEntry
+from gradcheck_cli.records.session import Process, RaisedEntry, Without
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Replay, Vital, Why
 from gradcheck_cli.records.traits import Trait
 from gradcheck_cli.records.verdict import gravest_first
 from gradcheck_cli.remedies import remedies_for
-from gradcheck_cli.rules import SLOW, alarm_finding, chosen, explaining, standing_out, waive
+from gradcheck_cli.rules import SLOW, alarm_finding, because, chosen, explaining, standing_out, waive
 from gradcheck_cli.timeline.events import Event, of_one_job
+from gradcheck_cli.timeline.grown import grown
 from gradcheck_cli.timeline.leading import leader
 from gradcheck_cli.timeline.opinions import (
     Learning,
@@ -138,6 +139,7 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
         began: What step 1 showed that explains it.
         options: Which findings are shown, and which fail the run.
     """
+    event = _of_the_rows(event)
     raised, entry = event.judged.raised, event.entry
     message = f"{raised.message} ({event.among})" if event.among else raised.message
     diagnosed = tuple(_without_row(finding, entry.apart) for finding in _diagnosed(event))
@@ -147,7 +149,7 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
     own = replace(alarm_finding(event.judged, trusted, _line(event, trusted), why), message=message)
     if led:
         own = replace(own, evidence={**own.evidence, "moved_first": led.layer, "moved_at_step": led.step})
-    own = _with_remedies(own, explaining(raised.kind, trusted), raised.kind)
+    own = _with_remedies(own, because(raised, trusted), raised.kind)
     return Alarm(
         kind=raised.kind,
         step=raised.step,
@@ -166,6 +168,20 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
     )
 
 
+def _of_the_rows(event: Event) -> Event:
+    """A jump of the loss that rows make which hold what no batch before had: they are its cause, and no rate."""
+    raised, entry = event.judged.raised, event.entry
+    if (
+        raised.kind is not AlarmKind.LOSS_SPIKE
+        or entry.novel is None
+        or not entry.samples
+        or "cause" in raised.evidence
+    ):
+        return event
+    blamed = replace(raised, evidence={**raised.evidence, "cause": "grad-spike"})
+    return replace(event, judged=replace(event.judged, raised=blamed))
+
+
 def _line(event: Event, trusted: Sequence[Finding]) -> SourceLine | None:
     """The line that an alarm is about: the optimiser's where its rate is the cause, else that of the backward pass."""
     cause = alarm_finding(event.judged, trusted, None, "").cause
@@ -178,7 +194,8 @@ OF_THE_OPTIMIZER = frozenset(("lr-too-high", "lr-too-low", "no-warmup", "weight-
 
 def _diagnosed(event: Event) -> tuple[Finding, ...]:
     """The findings of the step that was repeated, as grave as the rest of the run bears them out."""
-    findings = gravest_first(event.entry.report.findings) if event.entry.report else ()
+    reported = event.entry.report.findings if event.entry.report else ()
+    findings = gravest_first(grown(f, event.process, event.judged.raised.step) for f in reported)
     if event.entry.replay is not Replay.EXACT:
         return tuple(undecided(finding, NOT_EXACT) for finding in findings)
     told = ": ".join(filter(None, (_OUTCOME[event.judged.outcome], event.judged.told)))
@@ -204,8 +221,10 @@ def _why(event: Event) -> str:
     parts = [event.judged.told or _OUTCOME[event.judged.outcome]]
     if entry.samples:
         rows = ", ".join(map(str, entry.samples))
-        parts += [f"row {rows} of the batch carries it" if len(entry.samples) == 1 else f"rows {rows} carry it"]
-    parts += [standing_out(entry.apart)] if entry.apart is not None else []
+        one = len(entry.samples) == 1
+        left = f", and {_left(entry.without)}" if entry.without else ""
+        parts += [f"row {rows} of the batch carries it{left}" if one else f"rows {rows} carry it{left}"]
+    parts += [standing_out(each) for each in (entry.novel or entry.apart,) if each is not None]
     because = f": {entry.reason}" if entry.reason else ""
     if entry.replay is Replay.EXACT:
         parts += [f"{_which(entry)} was repeated exactly{because}"]
@@ -214,6 +233,14 @@ def _why(event: Event) -> str:
     else:
         parts += [f"the step could not be repeated{because}"]
     return "; ".join(parts)
+
+
+def _left(without: Without) -> str:
+    """What is left of a step without its guilty rows."""
+    return (
+        f"the others alone have a loss of {without.loss_left:.3g} instead of {without.loss:.3g} "
+        f"and a gradient norm of {without.norm_left:.3g} instead of {without.norm:.3g}"
+    )
 
 
 def _which(entry: RaisedEntry) -> str:

@@ -133,6 +133,12 @@ class Accumulation:
         """Whether a gradient was written into since the last backward pass, as clipping does."""
         return any(self._marks.get(key) != mark for key, mark in _marks_of(list(self._parameters.values())).items())
 
+    def writes(self) -> float:
+        """How often a gradient was written into since the last backward pass, at most; Inf where it is another one."""
+        now = [(self._marks.get(key), p.grad) for key, p in self._parameters.items() if p.grad is not None]
+        known = (version_of(g) - mark[1] if mark and mark[0] == id(g) else math.inf for mark, g in now)
+        return max(known, default=0)
+
     def _begin_at_what_is_there(self, parameters: list[Tensor]) -> None:
         """These gradients are zero, or of what is not known any more."""
         with untouched():

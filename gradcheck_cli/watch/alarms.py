@@ -8,14 +8,19 @@ keeps windows, never a series: it runs within the script, and once more over the
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
+from gradcheck_cli.watch.copied import Copied
 from gradcheck_cli.watch.losses import Losses
 from gradcheck_cli.watch.scaling import Scaling
 from gradcheck_cli.watch.standing import Standing
 
+_OF_THE_LOSS = frozenset((AlarmKind.LOSS_SPIKE, AlarmKind.SWINGING, AlarmKind.DIVERGING))
+IN_BLOCKS = "unshuffled-batches"
+"""The cause of a loss that goes up and down with the blocks of the data."""
 SEEN = "the calls were seen"
 """What an exact fault is judged by."""
 
@@ -27,6 +32,7 @@ class Alarms:
         self._losses: dict[int, Losses] = {}
         self._scaling: dict[int, Scaling] = {}
         self._standing: dict[int, Standing] = {}
+        self._copied = Copied()
         self._known: list[Raised] = []
         self._broken: list[tuple[Raised, int]] = []  # with the last step of each
         self._finite_since = ALARMING.warm_up
@@ -49,10 +55,12 @@ class Alarms:
         if losses is None:
             losses = self._losses[vital.optimizer] = Losses()
         raised += losses.see(vital, game=self._game)
-        return raised + self._unless_learning(vital, losses)
+        copied = self._copied.see(vital)
+        return raised + self._unless_learning(vital, losses) + (() if copied is None else (copied,))
 
     def sampled(self, sample: Sample) -> None:
         """What was read of the last update, where that was a sampled one; it is heard at the next."""
+        self._copied.sampled(sample)
         self._standing.setdefault(sample.optimizer, Standing()).sampled(sample)
         if sample.optimizer in self._losses:
             self._losses[sample.optimizer].sampled(sample)
@@ -89,10 +97,19 @@ class Alarms:
             judged += losses.judged(game=self._game)
         for scaling in self._scaling.values():
             judged += scaling.judged()
+        judged += self._copied.judged()
         told = any(map(_stands, judged))
         for standing in self._standing.values():
             judged += standing.judged(game=self._game, told=told)
-        return tuple(sorted(judged, key=lambda each: each.raised.step))
+        return tuple(sorted(map(self._of_the_order, judged), key=lambda each: each.raised.step))
+
+    def _of_the_order(self, judged: Judged) -> Judged:
+        """A swing or a jump of the loss where batches come in blocks: it is the data's, not the learning rate's."""
+        standing, raised = self._standing.get(judged.raised.optimizer), judged.raised
+        if raised.kind not in _OF_THE_LOSS or standing is None or not standing.order:
+            return judged
+        told = f"{judged.told}; {standing.order}"
+        return replace(judged, told=told, raised=replace(raised, evidence={**raised.evidence, "cause": IN_BLOCKS}))
 
     def _note_game(self, vital: Vital) -> None:
         """Optimisers that follow each other with different losses have each an objective of its own (a GAN)."""

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from gradcheck_cli.runtime.tensors import local, untouched
+
+
+@dataclass(frozen=True, slots=True)
+class HandUpdate:
+    """One update that is made by hand: as much of an `Attempt` as there is without an optimiser."""
+
+    own_step: int
+    held: Sequence[Tensor]
+    number: int = 0
+    scaler: None = None
+
+    def parameters(self) -> Iterator[Tensor]:
+        """What the backward pass reached."""
+        return iter(self.held)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """None are known."""
+        return []
+
+    def rates(self) -> tuple[float, ...]:
+        """The learning rate is a number in the script."""
+        return ()
+
+    def normalises(self) -> bool:
+        """The script may do what it likes; nothing shows that it does."""
+        return False
 
 
 class ByHand:

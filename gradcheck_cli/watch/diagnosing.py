@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter  # as it is now: a script may put its own clock in its place
@@ -20,6 +20,7 @@ from gradcheck_cli.records.documents import report_to_dict
 from gradcheck_cli.records.enquiry import AtChance
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.session import Without
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import Step
 from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital, Why
@@ -95,6 +96,8 @@ class Repeated:
         report: The diagnosis; None where it could not be repeated exactly.
         samples: Rows of its batch that carry what is wrong, or None.
         apart: What they have that the others have not, or None.
+        novel: What they, or the batch, have that those before had not, or None.
+        without: What the step is with them and without, or None.
         chance: Lm of the step, or None.
     """
 
@@ -104,7 +107,16 @@ class Repeated:
     report: Report | None = None
     samples: tuple[int, ...] | None = None
     apart: Apart | None = None
+    novel: Apart | None = None
+    without: Without | None = None
     chance: float | None = None
+
+
+class Batches(Protocol):
+    """Who remembers what batches were made of."""
+
+    def novel(self, backward: Backward, batch: Mapping[str, Tensor], rows: Sequence[int] | None) -> Apart | None:
+        """What a batch has that those before it had not."""
 
 
 class Diagnosing:
@@ -122,7 +134,9 @@ class Diagnosing:
         chance: Chance,
         tape: Tape,
         accumulation: Accumulation,
+        batches: Batches,
     ) -> None:
+        self._batches = batches
         self._options, self._session, self._explain, self._chance = options, session, explain, chance
         self._tape, self._accumulation = tape, accumulation
         self._left = options.max_diagnoses
@@ -164,6 +178,8 @@ class Diagnosing:
             reason=came.why,
             samples=came.samples,
             apart=came.apart,
+            novel=came.novel,
+            without=came.without,
             report=came.report and report_to_dict(came.report, exact=True),
         )
 
@@ -271,8 +287,11 @@ class Diagnosing:
             samples = guilty_rows(step, is_bad, seen[place].backward.raised) if is_bad is not None else None
             known = apart(step.batch, samples, rows_in(tuple(step.batch.values())) or 0) if samples else None
             chance = self._chance(step) if alarm and seen[place].finite else None
+            novel = self._batches.novel(seen[place].backward, step.batch, samples) if is_bad is not None else None
+            without = left_by(step, samples) if samples else None
         part = TOO_LARGE if self._accumulation.let_go else ""
-        return Repeated(Replay.EXACT, part, place, report, samples, known, chance.mean if chance is not None else None)
+        lm = chance.mean if chance is not None else None
+        return Repeated(Replay.EXACT, part, place, report, samples, known, novel, without, lm)
 
     def _step(self, seen: Seen) -> Step:
         return step_of(seen.backward, self._tape.naming, str(Path.cwd()))
@@ -315,15 +334,13 @@ def guilty_rows(step: Step, is_bad: _IsBad, raised: BaseException | None = None)
         is_bad: Whether a loss and a gradient norm are bad.
         raised: What the step raises as a whole, which is then what makes a part of it bad.
     """
-    batch = step.batch
-    rows = rows_in(tuple(batch.values()))
+    rows = rows_in(tuple(step.batch.values()))
     if rows is None:
         return None
 
     def bad(kept: Sequence[int]) -> bool:
         try:
-            fewer = dict(zip(batch, without(tuple(batch.values()), rows, kept), strict=True))
-            return is_bad(*measured(replace(step, batch=fewer)))
+            return is_bad(*measured(_with_rows(step, rows, kept)))
         except Exception as error:
             if type(error) is type(raised):
                 return True
@@ -333,6 +350,22 @@ def guilty_rows(step: Step, is_bad: _IsBad, raised: BaseException | None = None)
         return bad_rows(rows, bad)
     except Exception:  # the user's code, on a batch of another size
         return None
+
+
+def left_by(step: Step, guilty: Sequence[int]) -> Without | None:
+    """What a step is with these rows of its batch, and without them; None where it is not to be had."""
+    rows = rows_in(tuple(step.batch.values())) or 0
+    try:
+        loss, norm = measured(step)
+        left = measured(_with_rows(step, rows, [row for row in range(rows) if row not in guilty]))
+    except Exception:  # the user's code, on a batch of another size, or on the one that it raises for
+        return None
+    return Without(loss=loss, norm=norm, loss_left=left[0], norm_left=left[1])
+
+
+def _with_rows(step: Step, rows: int, kept: Sequence[int]) -> Step:
+    """The step with these of its rows."""
+    return replace(step, batch=dict(zip(step.batch, without(tuple(step.batch.values()), rows, kept), strict=True)))
 
 
 def measured(step: Step) -> tuple[float, float]:

@@ -25,9 +25,13 @@ from gradcheck_cli.runtime.passes import loss_alone
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.activity import Activity
+from gradcheck_cli.watch.backward import Backward
+from gradcheck_cli.watch.byhand import HandUpdate
+from gradcheck_cli.watch.copies import Doubled, doubled, still
 from gradcheck_cli.watch.diagnosing import Chance, Seen
+from gradcheck_cli.watch.loop.batches import Batches, Blocks
 from gradcheck_cli.watch.quiet import hushed
-from gradcheck_cli.watch.replay import step_of
+from gradcheck_cli.watch.replay import model_of, step_of
 from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.undropped import Undropped
 from gradcheck_cli.watch.updates import Attempt
@@ -39,15 +43,19 @@ _SHARE = 0.5
 """Share of the budget that further samples may take."""
 _LIGHT, _MOST_LIGHT = 8, 100
 """Every so many updates it is read how far one moves the weights, without a pass; after so many, half as often."""
+_LOOKED = 64
+"""Every so many updates it is looked for units that are copies, and at each whole sample."""
 _MOST_ELEMENTS = 2**22
 """Elements of the parameters that are copied to see how far an update moves them, 16 MiB of float32."""
+Update = Attempt | HandUpdate
+"""An update, whoever makes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
     """A sample that waits for its update."""
 
-    attempt: Attempt
+    attempt: Update
     number: int
     step: Step | None
     loss: float | None
@@ -55,6 +63,9 @@ class _Begun:
     parts: list[Part]
     before: list[Tensor]
     decay: float | None
+    doubled: list[Doubled] | None
+    blocks: Blocks | None
+    backward: Backward
     whole: bool
     started: float
 
@@ -66,9 +77,11 @@ class Sampling:
         options: `every` and `budget` are read.
         tape: The tape of the run; it is quiet while a step is repeated.
         chance: Measures Lm of a step.
+        batches: Knows how batches follow each other.
     """
 
-    def __init__(self, options: RunOptions, tape: Tape, chance: Chance) -> None:
+    def __init__(self, options: RunOptions, tape: Tape, chance: Chance, batches: Batches) -> None:
+        self._batches = batches
         self._every, self._budget = options.every, _SHARE * options.budget / 100
         self._tape, self._chance = tape, chance
         self._next: dict[int, int] = {}
@@ -76,7 +89,7 @@ class Sampling:
         self._spent, self._last = 0.0, 0.0
         self._begun: _Begun | None = None
 
-    def before(self, number: int, attempt: Attempt, seen: Sequence[Seen], elapsed: float) -> None:
+    def before(self, number: int, attempt: Update, seen: Sequence[Seen], elapsed: float) -> None:
         """An update is about to be made.
 
         Args:
@@ -103,8 +116,25 @@ class Sampling:
             parts = parts_of(attempt)
             before = [part.values.clone() for part in parts]
             decay = decay_of(attempt) if is_whole else None
+            blocks = self._batches.blocks() if is_whole else None
+            looked = is_whole or attempt.own_step % _LOOKED == 0
+            copies = list(doubled([p for p in attempt.parameters() if p.requires_grad])) if looked else None
         spent = perf_counter() - started
-        self._begun = _Begun(attempt, number, step, loss, chance, parts, before, decay, is_whole, spent)
+        self._begun = _Begun(
+            attempt,
+            number,
+            step,
+            loss,
+            chance,
+            parts,
+            before,
+            decay,
+            copies,
+            blocks,
+            seen[-1].backward,
+            is_whole,
+            spent,
+        )
 
     def after(self) -> Sample | None:
         """The update has been made; the sample, where one was begun."""
@@ -121,6 +151,7 @@ class Sampling:
                 undropped = loss_of(begun.step, Undropped()) if activity.drops else None
         with untouched(), torch.no_grad():
             update, rms, weight = _moved(begun.parts, begun.before, begun.attempt)
+            copies = None if begun.doubled is None else self._named(still(begun.doubled), begun.backward)
         if begun.whole:
             self._last = begun.started + perf_counter() - started
             self._spent += self._last
@@ -139,9 +170,19 @@ class Sampling:
             saturated=activity.saturated,
             output_rms=activity.output_rms,
             distinguishability=chance.distinguishability if chance is not None else None,
+            blocks=begun.blocks.share if begun.blocks else None,
+            swing=begun.blocks.swing if begun.blocks else None,
+            copies=copies,
         )
 
-    def _due(self, number: int, attempt: Attempt, elapsed: float) -> bool:
+    def _named(self, found: Sequence[Doubled], backward: Backward) -> dict[str, float]:
+        """Shares of units that are copies, by layer."""
+        if not found:
+            return {}
+        names = {id(p): name for name, p in model_of([backward], self._tape.naming).module.named_parameters()}
+        return {names.get(id(w), "").rpartition(".")[0] or "a weight": share for w, share in found}
+
+    def _due(self, number: int, attempt: Update, elapsed: float) -> bool:
         if self._every is not None:
             return number % self._every == 0
         following = self._next.setdefault(attempt.number, _FIRST)
@@ -150,9 +191,9 @@ class Sampling:
             return True
         return attempt.own_step > _FIRST and self._spent + self._last <= self._budget * elapsed
 
-    def _light_due(self, attempt: Attempt) -> bool:
+    def _light_due(self, attempt: Update) -> bool:
         every, taken = self._light.setdefault(attempt.number, (_LIGHT, 0))
-        if self._every is not None or not self._budget or attempt.own_step % every:
+        if self._every is not None or not self._budget or (attempt.own_step % every and attempt.own_step > 1):
             return False
         taken += 1
         self._light[attempt.number] = (2 * every, 0) if taken == _MOST_LIGHT else (every, taken)
@@ -189,7 +230,7 @@ class Part:
     matrix: bool
 
 
-def parts_of(attempt: Attempt) -> list[Part]:
+def parts_of(attempt: Update) -> list[Part]:
     """The beginning of every parameter that gets a gradient, so much of each that all together stay small."""
     held = [p for p in attempt.parameters() if p.grad is not None and _plain(p)]
     most = max(_MOST_ELEMENTS // max(len(held), 1), 1)
@@ -212,7 +253,7 @@ def _plain(parameter: Tensor) -> bool:
 
 
 def _moved(
-    parts: Sequence[Part], before: Sequence[Tensor], attempt: Attempt
+    parts: Sequence[Part], before: Sequence[Tensor], attempt: Update
 ) -> tuple[float | None, float | None, float | None]:
     """|dw| / |w| at most, RMS of dw / lr for optimisers that normalise, and |w|."""
     if not parts:
@@ -223,7 +264,7 @@ def _moved(
     large = [ratio for ratio, matrix in ratios if matrix] or [ratio for ratio, _ in ratios]
     rates = attempt.rates()
     rms = None
-    if rates and rates[0] > 0 and any("exp_avg_sq" in state for state in attempt.optimizer.state.values()):
+    if rates and rates[0] > 0 and attempt.normalises():
         rms = math.hypot(*moved) / math.sqrt(sum(part.values.numel() for part in parts)) / rates[0]
     return max(large, default=None), rms, math.hypot(*weights)
 
@@ -235,14 +276,14 @@ def _norms(tensors: Sequence[Tensor]) -> list[float]:
     return settle(list(torch._foreach_norm(list(tensors), 2, dtype=wide)))
 
 
-def decay_of(attempt: Attempt) -> float | None:
+def decay_of(attempt: Update) -> float | None:
     """wd |w| over |g| of the group where that is largest; None without a weight decay, or with a loss scale in g.
 
     Where the optimiser normalises and keeps the decay out of that (AdamW), the RMS of what it makes of g is about 1.
     """
     if attempt.scaler is not None:
         return None
-    found = [_decay(group) for group in attempt.optimizer.param_groups if _is_positive(group.get("weight_decay"))]
+    found = [_decay(group) for group in attempt.groups() if _is_positive(group.get("weight_decay"))]
     return max((each for each in found if each is not None), default=None)
 
 

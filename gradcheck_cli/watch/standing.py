@@ -18,6 +18,7 @@ from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
 from gradcheck_cli.watch.statistics import GAUSSIAN, OF_A_MEDIAN
+from gradcheck_cli.watch.thrown import Thrown
 
 _KEPT = 256  # samples at most
 
@@ -31,13 +32,18 @@ class Reading(NamedTuple):
 
 
 class Standing:
-    """The losses and samples of one optimiser. They start anew with `Vital.phase`."""
+    """The losses and samples of one optimiser. They start anew with `Vital.phase`.
+
+    Attributes:
+        order: What shows that batches come in blocks, by the last sample that could tell; "" where nothing does.
+    """
 
     def __init__(self) -> None:
         self._phase: int | None = None
         self._raised: Raised | None = None
         self._last_step = 0
         self._updates_raised = 0
+        self.order = ""
         self._begin(0)
 
     def _begin(self, phase: int) -> None:
@@ -51,11 +57,15 @@ class Standing:
         self._first: Sample | None = None
         self._learned = False
         self._fresh = False
+        self._thrown = Thrown()
 
     # -- seen
 
     def sampled(self, sample: Sample) -> None:
         """What was read at the last update, if it was a sampled one."""
+        self._thrown.sampled(sample)
+        if sample.blocks is not None:
+            self.order = in_blocks(sample)
         if sample.against_chance is None:
             return
         self._first = self._first or sample
@@ -73,9 +83,10 @@ class Standing:
             return None
         self._updates += 1
         self._take(vital)
+        self._thrown.see(vital)
         if self._raised is not None:
             return None
-        found = self._frozen(vital) or self._at_chance(vital)
+        found = self._frozen(vital) or self._thrown_off(vital) or self._drowned(vital) or self._at_chance(vital)
         if found is not None:
             self._raised, self._updates_raised = found, self._updates
         return found
@@ -102,6 +113,16 @@ class Standing:
         message = f"the gradient was exactly 0 at each of the first {self._still} updates"
         return self._alarm(AlarmKind.STUCK, vital, message, {"cause": FROZEN, "updates": self._still})
 
+    def _thrown_off(self, vital: Vital) -> Raised | None:
+        """The weights are far from where they began, and the loss is not below that."""
+        far = self._far_off() if self._positive else None
+        return self._alarm(far.kind, vital, far.told, {"cause": far.cause, "thrown": 1}) if far else None
+
+    def _drowned(self, vital: Vital) -> Raised | None:
+        """Dropout costs more than knowing nothing does, and without it nothing is known: that shows early."""
+        window = self._window() if self._fresh and self._positive and self._updates >= ALARMING.window else []
+        return self._told(vital, window) if window and drowned(window) else None
+
     def _at_chance(self, vital: Vital) -> Raised | None:
         if self._updates < ALARMING.standing or not self._fresh or not self._positive:
             return None
@@ -123,8 +144,8 @@ class Standing:
 
     def _reading(self, window: Sequence[Sample]) -> Reading:
         """What says why the run stands where it does; a cause of "" where nothing does."""
-        if (lifeless := self._lifeless(window)) is not None:
-            return lifeless
+        if (found := self._ordered() or self._far_off() or self._lifeless(window)) is not None:
+            return found
         if self._learned:
             return Reading(AlarmKind.COLLAPSE, "collapse", "")
         swing = raised_share(window)
@@ -137,7 +158,13 @@ class Standing:
         if self._decayed(window[-1]):
             told = "the weight decay outweighs the gradient, and the weights have shrunk by half"
             return Reading(AlarmKind.STUCK, "weight-decay", told)
-        return Reading(AlarmKind.STUCK, "", "")
+        return drowned(window) or Reading(AlarmKind.STUCK, "", "")
+
+    def _ordered(self) -> Reading | None:
+        return Reading(AlarmKind.STUCK, "unshuffled-batches", self.order) if self.order else None
+
+    def _far_off(self) -> Reading | None:
+        return Reading(AlarmKind.STUCK, "lr-too-high", self._thrown.told) if self._thrown.told else None
 
     def _lifeless(self, window: Sequence[Sample]) -> Reading | None:
         """A layer that has died, or saturated, since the first sample."""
@@ -217,10 +244,8 @@ class Standing:
         return (Judged(raised=raised, last_step=self._last_step, outcome=outcome, finding=finding, told=why),)
 
     def _outcome(self, raised: Raised, window: Sequence[Sample], *, game: bool) -> tuple[Outcome, str]:
-        if raised.evidence.get("cause") == FROZEN:
-            held = self._still == self._updates
-            told = f"so it was at all {self._still}" if held else "later updates had a gradient"
-            return (Outcome.CONFIRMED if held else Outcome.RECOVERED), told
+        if (known := self._by_itself(raised, window, game=game)) is not None:
+            return known
         if not window:
             return Outcome.OPEN, "the script ended, or trains something else, before more was sampled"
         ratio = against(window)
@@ -233,6 +258,22 @@ class Standing:
         doubt = self._doubt(raised, window, game=game)
         return (Outcome.OPEN, f"{told}; {doubt}") if doubt else (Outcome.CONFIRMED, told)
 
+    def _by_itself(self, raised: Raised, window: Sequence[Sample], *, game: bool) -> tuple[Outcome, str] | None:
+        """What becomes of an alarm whose own reading has to hold to the end; None where the loss is its judge."""
+        held, told = False, "that is over: the run has learned since"
+        if raised.evidence.get("cause") == FROZEN:
+            held = self._still == self._updates
+            told = f"so it was at all {self._still}" if held else "later updates had a gradient"
+        elif raised.evidence.get("thrown"):
+            held, told = bool(self._thrown.told), self._thrown.told or told
+        elif raised.evidence.get("cause") != "dropout-too-high":
+            return None
+        elif window and (noise := drowned(window)) is not None:
+            held, told = True, f"to the end {noise.told}"
+        if held and game:
+            return Outcome.OPEN, "optimisers with losses of their own play against each other"
+        return (Outcome.CONFIRMED if held else Outcome.RECOVERED), told
+
     def _doubt(self, raised: Raised, window: Sequence[Sample], *, game: bool) -> str:
         """Why a run that stands at chance proves nothing, or ""."""
         if game:
@@ -243,6 +284,8 @@ class Standing:
             return "" if all(map(_is_near, _ratios(window))) else "a target that moves makes that too"
         if raised.evidence.get("cause") == "lr-too-low":
             return "" if self._too_small(window) is not None else NO_REASON
+        if raised.evidence.get("cause") == "unshuffled-batches":
+            return "" if self.order else NO_REASON
         return "" if raised.evidence.get("cause") else NO_REASON
 
 
@@ -269,6 +312,30 @@ def _is_near(ratio: float) -> bool:
 
 def _ratios(window: Sequence[Sample]) -> Iterator[float]:
     return (ratio for each in window if (ratio := each.against_chance) is not None)
+
+
+def drowned(window: Sequence[Sample]) -> Reading | None:
+    """What shows that dropout's noise is more than all that the model knows: at each sample it is at chance without it.
+
+    The loss with dropout on is then above that of one answer by what the masks alone cost.
+    """
+    pairs = [(each.against_chance, (each.undropped or 0.0) / (each.chance or math.inf)) for each in window]
+    if not all(on is not None and on > ALARMING.near_chance and _is_near(off) for on, off in pairs):
+        return None
+    on, off = median(on or 0.0 for on, _ in pairs), median(off for _, off in pairs)
+    told = f"with dropout off it is {off:.3g} times: the masks cost more than knowing nothing does"
+    return Reading(AlarmKind.STUCK, "dropout-too-high", f"{told}, {on:.3g} times with them")
+
+
+def in_blocks(sample: Sample) -> str:
+    """What shows that the batches come in blocks, and that the loss swings with them; "" where nothing does."""
+    share, swing = sample.blocks or 0.0, sample.swing or 0.0
+    if share < ALARMING.in_blocks or swing < ALARMING.with_blocks:
+        return ""
+    return (
+        f"the batches come in blocks: {share:.0%} of the spread of the targets lies between them, and the loss rises "
+        f"where the targets change (correlation {swing:.2f})"
+    )
 
 
 def raised_share(window: Sequence[Sample]) -> float | None:

@@ -51,10 +51,18 @@ class Attempt:
         """What the optimiser holds."""
         return (p for group in self.optimizer.param_groups for p in group["params"])
 
+    def groups(self) -> list[dict[str, Any]]:
+        """Its parameters with what they are updated by, as the optimiser groups them."""
+        return self.optimizer.param_groups
+
     def rates(self) -> tuple[float, ...]:
         """The learning rate of each group, as far as it is known without waiting for a device."""
-        found = [group.get("lr") for group in self.optimizer.param_groups]
+        found = [group.get("lr") for group in self.groups()]
         return tuple([float(lr) for lr in found if lr is not None and not isinstance(lr, Tensor)])
+
+    def normalises(self) -> bool:
+        """Whether gradients are divided by what they used to be, as Adam does."""
+        return any("exp_avg_sq" in state for state in self.optimizer.state.values())
 
 
 class Listener(Protocol):

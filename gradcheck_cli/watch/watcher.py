@@ -20,18 +20,20 @@ from typing import Any
 from torch import Tensor
 
 from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital
 from gradcheck_cli.watch import taps
 from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.alarms import Alarms
 from gradcheck_cli.watch.asked import Asked
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.byhand import ByHand
+from gradcheck_cli.watch.byhand import ByHand, HandUpdate
 from gradcheck_cli.watch.capturing import Capturing
 from gradcheck_cli.watch.diagnosing import Chance, Diagnosing, Explain, Seen
 from gradcheck_cli.watch.ending import listen
 from gradcheck_cli.watch.layers import Layers
-from gradcheck_cli.watch.loop.facts import Found
+from gradcheck_cli.watch.loop.batches import Batches
+from gradcheck_cli.watch.loop.facts import Facts, Found
 from gradcheck_cli.watch.loop.judging import Loop
 from gradcheck_cli.watch.loop.looking import Looking
 from gradcheck_cli.watch.phases import Phases
@@ -125,8 +127,9 @@ class Watcher:
         self._accumulation = Accumulation()
         self._loop = Loop()
         self._uses = Uses()
-        self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation)
-        self._sampling = Sampling(options, self._tape, chance)
+        batches = Batches()
+        self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation, batches)
+        self._sampling = Sampling(options, self._tape, chance, batches)
         self._looking = Looking(
             self._tape,
             self._updates,
@@ -134,6 +137,7 @@ class Watcher:
             self._tape.may_be_ours,
             self._guard,
             self._diagnosing,
+            batches,
         )
         self._capturing = Capturing(self._tape, lambda text: self._session.say("note", text=text))
         self._group = _Group()
@@ -155,7 +159,12 @@ class Watcher:
         self._looking.calls.install()
         self._capturing.install()
         atexit.register(self._ending)
-        self._undo = [listen(self._stopping, self._session.flush), retelling(), deeper()]
+        self._undo = [
+            listen(self._stopping, self._session.flush),
+            retelling(),
+            deeper(),
+            *self._looking.drawn.install(),
+        ]
 
     def remove(self) -> None:
         """Leave torch as it was."""
@@ -233,9 +242,7 @@ class Watcher:
                 if not self._group.judged:
                     self._judge(attempt)
                 self._look(attempt)
-            if (sample := self._sampling.after()) is not None:
-                self._session.sample(sample)
-                self._alarms.sampled(sample)
+            self._keep(self._sampling.after())
             if self._looking.updated(attempt):
                 self._loop.resume()
             self._accumulation.updated()
@@ -246,9 +253,14 @@ class Watcher:
 
     def _moved(self) -> None:
         """Parameters have moved, and no optimiser was seen to step: by hand, or by a step that is compiled whole."""
+        writes = self._accumulation.writes()
         self._accumulation.updated()
-        if self._group.seen and not self._group.judged:
-            self._judge(None)
+        if self._group.seen:
+            if not self._group.judged:
+                self._judge(None)
+            sample = self._sampling.after()
+            self._keep(sample if len(self._group.seen) == 1 else None)  # else the update has more to go down
+            self._hear(self._looking.by_hand(self._group.seen, self._steps, writes), None)
         self._group.close()
         self._by_hand.found = True
 
@@ -270,6 +282,9 @@ class Watcher:
         unseen = not held or (self._by_hand.found and not self._updates.seen)
         if attempt is not None or self._consumed or unseen:  # there is no later moment before the update
             self._judge(attempt)
+            if unseen and attempt is None:
+                update = HandUpdate(self._steps, backward.parameters)
+                self._sampling.before(self._steps, update, self._group.seen, self._elapsed())
             if self._consumed:
                 self._group.close()
             self._consumed = False
@@ -332,12 +347,20 @@ class Watcher:
         if passed:
             return
         facts = self._looking.facts(attempt, self._group.seen, self._steps)
+        self._hear(facts, attempt.made_at)
+
+    def _hear(self, facts: Facts, made_at: tuple[str, int] | None) -> None:
         for fault in self._loop.see(facts):
-            raised = _raised(fault, self._steps, attempt.number)
+            raised = _raised(fault, self._steps, facts.optimizer)
             self._alarms.know(raised)
-            self._diagnosing.known(raised, attempt.own_step, fault.line, attempt.made_at)
+            self._diagnosing.known(raised, facts.own_step, fault.line, made_at)
             if self._options.stop_on_alarm:
                 self._stop = "alarm"
+
+    def _keep(self, sample: Sample | None) -> None:
+        if sample is not None:
+            self._session.sample(sample)
+            self._alarms.sampled(sample)
 
     def _is_confirmed(self, raised: Sequence[Raised]) -> bool:
         """Whether an alarm stands; those that only time can judge are judged again now and then."""

@@ -8,9 +8,9 @@ import pytest
 
 from gradcheck_cli.records.causes import CAUSES
 from gradcheck_cli.records.choices import Family, Severity
-from gradcheck_cli.records.timeline import AlarmKind, Outcome
+from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised
 from gradcheck_cli.rules import ALARMS, RULES, AlarmRule
-from gradcheck_cli.rules.alarms import BY_KIND, alarm_finding, explaining, stands
+from gradcheck_cli.rules.alarms import BY_KIND, alarm_finding, because, explaining, stands
 from tests.timeline.sessions import BACKWARD, NAN, SPIKE, exploding, finding, judged, suspicion
 
 EVERY_ALARM = pytest.mark.parametrize("row", ALARMS, ids=lambda row: row.code)
@@ -77,3 +77,14 @@ def test_only_what_makes_such_an_alarm_explains_it() -> None:
     range_ = finding(family=Family.PRECISION, cause="fp16-overflow")
     assert explaining(AlarmKind.OVERFLOW, (range_,)) == [range_]
     assert explaining(AlarmKind.LOSS_SPIKE, (range_,)) == []
+
+
+def test_what_the_runs_course_names_comes_before_what_a_later_step_shows() -> None:
+    stuck = Raised(kind=AlarmKind.STUCK, step=100, optimizer=0, message="m", evidence={"cause": "weight-decay"})
+    vanished = exploding(cause="small-init")
+    assert because(stuck, (vanished,)) == []
+    assert alarm_finding(judged(stuck), (vanished,), None, "").cause == "weight-decay"
+    same = exploding(cause="weight-decay")
+    assert because(stuck, (vanished, same)) == [same]
+    unknown = Raised(kind=AlarmKind.STUCK, step=100, optimizer=0, message="m", evidence={})
+    assert because(unknown, (vanished,)) == [vanished]

@@ -7,7 +7,7 @@ from gradcheck_cli.records.apart import Apart, Kind
 from gradcheck_cli.records.choices import Decision, Family, Severity, Status
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.session import LayerSample
+from gradcheck_cli.records.session import LayerSample, Without
 from gradcheck_cli.records.spec import Waiver
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Raised, Replay, Why
 from gradcheck_cli.rules import standing_out
@@ -292,3 +292,35 @@ def test_what_its_rows_alone_have_is_told_once_by_the_alarm() -> None:
     assert "; row 20 of the batch carries it; row 20 of `x` reaches 14,538 where" in own.why
     assert shown.why == "its input is 774.6"
     assert "reaches" not in alarm(of(NAN, finding(), samples=(20,))).report.findings[0].why
+
+
+NEW = Apart(name="x", rows=(20,), kind=Kind.ABOVE, value=14538.0, others=2.1, batches=100)
+
+
+def test_what_the_batches_before_had_not_is_told_in_place_of_what_the_others_have_not() -> None:
+    known = replace(NEW, others=0.8, batches=0)
+    (own,) = alarm(of(SPIKE, samples=(20,), apart=known, novel=NEW)).report.findings
+    assert "row 20 of `x` reaches 14,538; the largest of the last 100 batches was 2.1" in own.why
+    assert "the others' largest" not in own.why
+
+
+def test_what_guilty_rows_do_to_a_step_is_told() -> None:
+    without = Without(loss=40.0, norm=900.0, loss_left=0.5, norm_left=2.0)
+    (own,) = alarm(of(SPIKE, samples=(20,), without=without)).report.findings
+    assert "the others alone have a loss of 0.5 instead of 40 and a gradient norm of 2 instead of 900" in own.why
+
+
+def test_rows_that_hold_what_no_batch_had_are_the_cause_of_a_jump_and_no_rate() -> None:
+    def cause(**changes: object) -> str:
+        jump = raised(AlarmKind.LOSS_SPIKE, 80, "the loss jumped")
+        return alarm(of(jump, **changes)).report.findings[0].cause  # type: ignore[arg-type]
+
+    assert cause(samples=(20,), novel=NEW) == "grad-spike"
+    assert cause(samples=(20,)) == cause(samples=None, novel=NEW) == "lr-too-high"
+
+
+def test_a_later_step_does_not_blame_how_the_weights_began() -> None:
+    first = Diagnosed(step=1, why=Why.FIRST, replay=Replay.EXACT, report=step_report())
+    made = process(raised=(entry(SPIKE, exploding()),), diagnosed=(first,))
+    told = alarm(Session((made,), (judged(SPIKE, Outcome.CONFIRMED),)))
+    assert [finding.cause for finding in told.report.findings] == ["lr-too-high", "lr-too-high"]

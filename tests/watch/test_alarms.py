@@ -8,6 +8,7 @@ import math
 
 import pytest
 
+from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital
 from gradcheck_cli.watch.alarms import Alarms
 from tests.watch.record import SERIES, read
@@ -124,3 +125,14 @@ def test_what_the_calls_show_is_confirmed_at_once() -> None:
     alarms.see(Vital(step=9, loss=1.0, grad_norm=1.0))
     (alarm,) = alarms.judged()
     assert (alarm.raised, alarm.outcome, alarm.finding, alarm.last_step) == (raised, Outcome.CONFIRMED, True, 9)
+
+
+@pytest.mark.parametrize(("swing", "cause"), [(0.8, "unshuffled-batches"), (0.1, None)])
+def test_a_jump_that_follows_the_order_of_the_data_is_the_datas(swing: float, cause: str | None) -> None:
+    alarms = Alarms()
+    for step in range(1, 61):
+        alarms.see(Vital(step=step, optimizer_step=step, loss=50.0 if step == 50 else 1.0 + 0.1 * (step % 3)))
+    alarms.sampled(Sample(step=60, blocks=0.9, swing=swing))
+    (judged,) = alarms.judged()
+    assert judged.raised.kind is AlarmKind.LOSS_SPIKE
+    assert judged.raised.evidence.get("cause") == cause

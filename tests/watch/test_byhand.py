@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradcheck_cli.watch.byhand import ByHand
+from tests.watch.watching import watching
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.complex64])
@@ -66,3 +68,20 @@ def test_values_that_are_not_finite_have_moved_and_nothing_is_raised() -> None:
 
 def test_no_parameters_do_not_move() -> None:
     assert not ByHand().moved([])
+
+
+def test_updates_by_hand_that_are_too_large_are_sampled_as_any_other(tmp_path: Path) -> None:
+    """w <- w - 0.1 * 2 w: a fifth at each; the loss of the same batch falls by 1 - 0.8^2."""
+    weight = nn.Linear(1, 1, bias=False)
+    with watching(tmp_path, first=False, budget=1e-9) as watched:
+        for _ in range(20):
+            loss = weight(torch.ones(2, 1)).square().mean()
+            loss.backward()
+            for p in weight.parameters():
+                p.data -= 0.1 * p.grad  # type: ignore[operator]
+                p.grad = None
+    samples = {sample.step: sample for sample in watched.process.samples}
+    assert list(samples) == [1, 8, 16]
+    assert [sample.update for sample in samples.values()] == pytest.approx([0.2] * 3)
+    assert samples[16].descent == pytest.approx(0.36)
+    assert not watched.process.raised

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
+from gradcheck_cli.records.apart import Apart, Kind
 from gradcheck_cli.records.spec import Pass, Step, Target
 from gradcheck_cli.records.timeline import AlarmKind, Replay
 from gradcheck_cli.watch.backward import Backward
@@ -216,6 +217,13 @@ def test_a_spike_of_the_loss_names_the_rows_that_make_it(tmp_path: Path) -> None
     kinds = {entry.raised.kind: entry for entry in watched.process.raised}
     assert kinds.keys() & {AlarmKind.LOSS_SPIKE, AlarmKind.GRAD_SPIKE}
     assert all(entry.raised.step == 70 and entry.samples == (4, 9) for entry in kinds.values())
+    entry = next(iter(kinds.values()))
+    assert entry.novel == Apart(
+        name="target", rows=(4, 9), kind=Kind.ABOVE, value=1e3, others=pytest.approx(3.5, abs=1.0), batches=69
+    )
+    assert entry.without is not None
+    assert entry.without.loss > 1e4 > 10 > entry.without.loss_left
+    assert entry.without.norm > 100 * entry.without.norm_left
 
 
 def test_the_explanation_may_take_its_time_which_is_no_cost_of_watching(tmp_path: Path) -> None:

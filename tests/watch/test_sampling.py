@@ -101,9 +101,9 @@ def test_how_far_updates_move_is_read_between_them_too(tmp_path: Path) -> None:
             loss().backward()
             optimizer.step()
     samples = {sample.step: sample for sample in watched.process.samples}
-    assert list(samples) == [8, 16, 24, 32, 40]
+    assert list(samples) == [1, 8, 16, 24, 32, 40]
     assert [step for step, sample in samples.items() if sample.loss is not None] == [16, 32]
-    assert [sample.update for sample in samples.values()] == pytest.approx([0.2] * 5)
+    assert [sample.update for sample in samples.values()] == pytest.approx([0.2] * 6)
     assert samples[8].decay is None and samples[16].decay is not None
 
 

@@ -7,7 +7,8 @@ import random
 import pytest
 
 from gradcheck_cli.records.session import Sample
-from gradcheck_cli.records.timeline import AlarmKind, Outcome, Vital
+from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Vital
+from gradcheck_cli.watch.alarms import Alarms
 from gradcheck_cli.watch.standing import Standing, against, grown_in, raised_share
 from tests.watch.standing_runs import Stood, constant, fed, ill, well
 from tests.watch.synthetic import is_finding
@@ -65,6 +66,46 @@ def test_dropout_that_hides_what_was_learned_is_told() -> None:
     (judged,) = fed(run, random.Random(0))
     assert (judged.raised.kind, judged.outcome) == (AlarmKind.STUCK, Outcome.RECOVERED)
     assert judged.told.endswith("and 0.4 times with dropout off: the rest is dropout's noise")
+
+
+def test_dropout_that_costs_more_than_knowing_nothing_is_told_early_and_stands() -> None:
+    run = Stood(kind="", updates=80, ratio=constant(1.5), undropped=constant(1.0))
+    (judged,) = fed(run, random.Random(0))
+    assert (judged.raised.kind, judged.outcome) == (AlarmKind.STUCK, Outcome.CONFIRMED)
+    assert judged.raised.evidence["cause"] == "dropout-too-high"
+    assert judged.raised.step <= 66
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        Stood(kind="", updates=80, ratio=constant(1.05), undropped=constant(1.0)),
+        Stood(kind="", updates=80, ratio=constant(1.5), undropped=constant(0.8)),
+        Stood(kind="", updates=80, ratio=constant(1.5)),
+        Stood(kind="", updates=300, ratio=lambda at: 1.5 - at, undropped=lambda at: 1.0 - 0.6 * at),
+    ],
+    ids=["the masks cost little", "it learns beneath them", "no dropout", "it learns in time"],
+)
+def test_dropout_that_looks_like_it_is_no_finding(run: Stood) -> None:
+    assert not any(map(is_finding, fed(run, random.Random(0))))
+
+
+def in_order(*, blocks: float, swing: float) -> Judged:
+    alarms = Alarms()
+    for step in range(1, 201):
+        alarms.see(Vital(step=step, optimizer_step=step, loss=1.0, grad_norm=1.0))
+        if step % 20 == 0:
+            alarms.sampled(Sample(step=step, loss=1.0, chance=1.0, blocks=blocks, swing=swing))
+    (judged,) = alarms.judged()
+    return judged
+
+
+def test_a_loss_at_chance_that_swings_with_blocks_of_the_data_has_them_as_its_reason() -> None:
+    told = in_order(blocks=0.9, swing=0.8)
+    assert (told.outcome, told.raised.evidence["cause"]) == (Outcome.CONFIRMED, "unshuffled-batches")
+    assert "90% of the spread of the targets lies between them" in told.raised.message
+    for looks in (in_order(blocks=0.9, swing=0.2), in_order(blocks=0.1, swing=0.8)):
+        assert (looks.outcome, "cause" in looks.raised.evidence) == (Outcome.OPEN, False)
 
 
 def test_a_run_at_chance_for_no_known_reason_is_open_and_says_so() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -53,10 +53,11 @@ class Holdings:
     Args:
         naming: Tells models by their variables.
         asked: Takes backward passes again, to see what a loss and a gradient depend on.
+        drawn: Whether a parameter holds what torch.nn.init was seen to draw for it.
     """
 
-    def __init__(self, naming: Roots, asked: Asked) -> None:
-        self._naming, self._asked = naming, asked
+    def __init__(self, naming: Roots, asked: Asked, drawn: Callable[[Tensor], bool]) -> None:
+        self._naming, self._asked, self._drawn = naming, asked, drawn
         self._leaves: dict[int, tuple[weakref.ref[Tensor], Tensor]] = {}
         self._received: set[int] = set()
         self._idle: dict[int, Tensor] = {}
@@ -129,7 +130,7 @@ class Holdings:
                 cut=_names(cut, names),
                 aside=_names(aside if told else [], names),
                 aside_share=share,
-                unheld=_names(_with_their_layers(free, hidden, names), names),
+                unheld=_names(_with_their_layers(free, hidden, names, self._drawn), names),
                 twins=twins,
                 only_the_top=_is_the_top(model, [p for p in held.values() if id(p) in reached]),
                 ignored_target=_line_of(ignored_targets(backwards[-1], self._asked)),
@@ -170,9 +171,11 @@ class Holdings:
         return ""
 
 
-def _with_their_layers(free: Mapping[int, Tensor], hidden: set[int], names: Mapping[int, str]) -> list[Tensor]:
+def _with_their_layers(
+    free: Mapping[int, Tensor], hidden: set[int], names: Mapping[int, str], drawn: Callable[[Tensor], bool]
+) -> list[Tensor]:
     """Those that are as initialised, or hidden, and the others of their layers: a bias is too small to tell."""
-    layers = {_layer(key, names) for key, p in free.items() if is_fresh(p) or key in hidden}
+    layers = {_layer(key, names) for key, p in free.items() if drawn(p) or is_fresh(p) or key in hidden}
     return [p for key, p in free.items() if _layer(key, names) in layers]
 
 

@@ -21,7 +21,9 @@ from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.diagnosing import Seen
 from gradcheck_cli.watch.entries import data_of
 from gradcheck_cli.watch.loop.attention import Attention
+from gradcheck_cli.watch.loop.batches import Batches
 from gradcheck_cli.watch.loop.calls import Calls, Clip, Line, random_state
+from gradcheck_cli.watch.loop.drawn import Drawn
 from gradcheck_cli.watch.loop.facts import Facts, Holding
 from gradcheck_cli.watch.loop.gradients import Gradients
 from gradcheck_cli.watch.loop.holdings import Asked, Holdings
@@ -79,6 +81,7 @@ class Looking:
         is_ours: Whether what is done now is done by the thread that is watched.
         guarded: Inside, nothing that goes wrong reaches the script.
         asked: Takes backward passes again, to see what a loss and a gradient depend on.
+        batches: Remembers what batches are made of.
     """
 
     def __init__(
@@ -89,15 +92,18 @@ class Looking:
         is_ours: Callable[[], bool],
         guarded: AbstractContextManager[None],
         asked: Asked,
+        batches: Batches,
     ) -> None:
         self._tape, self._updates, self._accumulation = tape, updates, accumulation
+        self._batches = batches
         self._guarded = guarded
         self.calls = Calls(is_ours, guarded)
         self._attention = Attention()
         self._kind: tuple[Any, ...] = ()
         self._asked = False  # whether the facts of the update that is being made were
         self._gradients = Gradients(accumulation)
-        self._holdings = Holdings(tape.naming, asked)
+        self.drawn = Drawn(is_ours, guarded)
+        self._holdings = Holdings(tape.naming, asked, self.drawn.as_drawn)
         self._modes = Modes(self.calls)
         self._labels = Labels()
         self.idle = Idle(updates)
@@ -120,6 +126,7 @@ class Looking:
         if self._attention.close:
             self._gradients.began(backward)
         self._labels.began(backward)
+        self._batches.began(backward)
         if backward.kind != "backward" or (backward.why and not backward.rootless):
             self._unsure = self.calls.passes
         if self._seen < _GRAPHS and self._holdings.began(backward, self.calls.scaled):
@@ -129,6 +136,7 @@ class Looking:
         """It has run."""
         self.calls.order += 1
         self.idle.ended(backward)
+        self._batches.ended(backward)
         if not self._attention.close or self._gradients.ended(backward):
             self._reached_at = self.calls.order
             self._attached = self.calls.passes
@@ -251,6 +259,33 @@ class Looking:
             labelled=line_of(self._labels.place),
             holding=self._holding(attempt, held, backwards),
         )
+
+    def by_hand(self, seen: Sequence[Seen], step: int, writes: float) -> Facts:
+        """What is known of an update that was made by hand since the last of these backward passes.
+
+        Where something but clipping has written into the gradients since, as a momentum that is kept there, they are
+        not those that the update took; `writes` says how often they were written into.
+        """
+        clips = sum(clip.passes == self.calls.passes and clip.limit is not None for clip in self.calls.clips)
+        last, gradients = seen[-1].backward, self._gradients
+        trains = self._modes.of(0, [each.backward for each in seen], last.parameters)
+        with untouched():
+            facts = Facts(
+                step=step,
+                own_step=step,
+                backward=line_of(last.place),
+                passes=len(seen),
+                leftover=gradients.leftover(last.parameters),
+                empty=all(p.grad is None for p in last.parameters),
+                evaluates=trains.evaluates,
+                trained_before=trains.trained_before,
+                untouched_norms=trains.untouched_norms,
+                put_to_eval=_line(trains.line) or line_of(last.place),
+            )
+            if writes <= clips:
+                gradients.updated(0, last.parameters)
+        self.calls.updated()
+        return facts
 
     def updated(self, attempt: Attempt) -> bool:
         """The update has been made; whether the steps are looked at closely from the next one on."""

@@ -41,14 +41,15 @@ class Asked(Protocol):
 
 def ignored_targets(backward: Backward, asked: Asked) -> Entry | None:
     """The first loss whose target changes nothing, where that is so of all targets together."""
-    losses = [(entry, target) for entry in backward.entries for target in _targets(entry)]
+    losses = [(entry, target) for entry in backward.entries for target in targets_of(entry)]
     losses = [(e, t) for e, t in losses if not torch.equal(reflected(t.tensor), t.tensor)]
     if not losses or not asked.ignores(backward, [target for _, target in losses]):
         return None
     return losses[0][0]
 
 
-def _targets(entry: Entry) -> Iterator[Data]:
+def targets_of(entry: Entry) -> Iterator[Data]:
+    """The target of a loss, where it came from outside; nothing of any other call."""
     if entry.call in _LOSSES or isinstance(entry.call, _Loss):
         given = [*entry.args[1:2], *([entry.kwargs["target"]] if "target" in entry.kwargs else [])]
         yield from (each for each in given if isinstance(each, Data) and each.tensor.numel() > 1)

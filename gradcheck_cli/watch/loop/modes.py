@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
 from gradcheck_cli.watch.backward import Backward
+from gradcheck_cli.watch.entries import Entry
 from gradcheck_cli.watch.loop.calls import Calls, Line
 from gradcheck_cli.watch.loop.signs import LONG_ROW
 
@@ -36,6 +37,7 @@ class Modes:
         self._calls = calls
         self._trained: set[int] = set()
         self._times: dict[int, int] = {}
+        self._began: dict[int, int] = {}
         self._layers: weakref.WeakKeyDictionary[nn.Module, list[nn.Module]] = weakref.WeakKeyDictionary()
 
     def of(self, optimizer: int, backwards: Sequence[Backward], held: Sequence[Tensor]) -> Mode:
@@ -45,7 +47,7 @@ class Modes:
             if entries:
                 self._trained.add(optimizer)
             self._times[optimizer] = 0
-            return Mode()
+            return self._beneath(optimizer, entries)
         self._times[optimizer] = self._times.get(optimizer, 0) + 1
         if self._times[optimizer] > LONG_ROW:
             return Mode()
@@ -59,6 +61,22 @@ class Modes:
             untouched_norms=any(_is_untouched(norm) for norm in norms),
             line=self._line_of(layers[0]) if layers else None,
         )
+
+    def _beneath(self, optimizer: int, entries: Sequence[Entry]) -> Mode:
+        """The mode of what lies in models in train mode: a wrapper may not pass it on.
+
+        Norms that are put into eval mode on purpose have statistics, of what was loaded or of the training before; so
+        this is looked at in the first updates, and it is a fault only where none has any, and none is in train mode.
+        """
+        self._began[optimizer] = self._began.get(optimizer, 0) + 1
+        if self._began[optimizer] > LONG_ROW or not entries:
+            return Mode()
+        called = {id(entry.call): entry.call for entry in entries if isinstance(entry.call, nn.Module)}
+        layers = [layer for module in called.values() for layer in self._of_mode(module)]
+        norms = [layer for layer in layers if isinstance(layer, _NormBase)]
+        if not norms or any(layer.training for layer in layers) or not all(map(_is_untouched, norms)):
+            return Mode()
+        return Mode(evaluates=True, untouched_norms=True, line=self._line_of(layers[0]))
 
     def _of_mode(self, module: nn.Module) -> list[nn.Module]:
         """The layers inside that do something else in train mode."""
@@ -78,5 +96,5 @@ def _has_modes(module: nn.Module) -> bool:
 
 
 def _is_untouched(norm: nn.Module) -> bool:
-    seen = norm.num_batches_tracked
-    return isinstance(seen, Tensor) and not int(seen)
+    seen, mean = norm.num_batches_tracked, norm.running_mean
+    return isinstance(seen, Tensor) and not int(seen) and isinstance(mean, Tensor) and not bool(mean.any())

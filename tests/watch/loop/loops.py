@@ -165,6 +165,59 @@ def two_losses_before_the_steps(steps: int) -> None:
         two.step()
 
 
+def _by_hand(steps: int, clear: Callable[[Tensor, int], None]) -> None:
+    model = net(8, 16, 1)
+    for place, (x, y) in enumerate(batches(steps)):
+        mse(model, x, y).backward()
+        for p in model.parameters():
+            p.data -= 0.01 * p.grad  # type: ignore[operator]
+            clear(p, place)
+
+
+@ill("GC650")
+def by_hand_and_never_cleared(steps: int) -> None:
+    _by_hand(steps, lambda p, place: None)
+
+
+def _clipped_by_hand(steps: int, fade: float) -> None:
+    model = net(8, 16, 1)
+    for x, y in batches(steps):
+        mse(model, x, y).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        for p in model.parameters():
+            p.data.add_(p.grad, alpha=-0.01)  # type: ignore[arg-type]
+            if fade < 1:
+                p.grad.mul_(fade)  # type: ignore[union-attr]
+
+
+@ill("GC650")
+def by_hand_clipped_and_never_cleared(steps: int) -> None:
+    _clipped_by_hand(steps, 1.0)
+
+
+@well
+def by_hand_clipped_and_faded(steps: int) -> None:
+    _clipped_by_hand(steps, 0.9)
+
+
+@well
+def by_hand_and_cleared(steps: int) -> None:
+    def clear(p: Tensor, place: int) -> None:
+        p.grad = None
+
+    _by_hand(steps, clear)
+
+
+@well
+def by_hand_and_faded(steps: int) -> None:
+    """Momentum: what is left of the gradient is multiplied."""
+
+    def fade(p: Tensor, place: int) -> None:
+        p.grad.mul_(0.9)  # type: ignore[union-attr]
+
+    _by_hand(steps, fade)
+
+
 @ill("GC651")
 def cleared_between(steps: int) -> None:
     model, optimizer = small()
@@ -1421,3 +1474,68 @@ def others_are_pushed_away(steps: int) -> None:
         return F.cross_entropy(encoder(a) @ encoder(b).T, torch.arange(len(a)))
 
     _views(steps, compare)
+
+
+# ---------------------------------------------------------------- beneath a wrapper, and beside an optimiser
+
+
+class Wrapper(nn.Module):
+    """Is in train mode, whatever its model is in."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.model(x)
+        return output
+
+
+def _wrapped(steps: int, model: nn.Module) -> None:
+    whole = Wrapper(model.eval())
+    optimizer = SGD(whole.parameters(), lr=0.01)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(whole, x, y).backward()
+        optimizer.step()
+
+
+@ill("GC661")
+def inside_a_wrapper_in_eval_mode(steps: int) -> None:
+    _wrapped(steps, nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Linear(16, 1)))
+
+
+@well
+def inside_a_wrapper_with_statistics(steps: int) -> None:
+    model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Linear(16, 1))
+    for x, _ in batches(4):
+        model(x)
+    _wrapped(steps, model)
+
+
+def _one_layer_is_left_out(steps: int, fill: Callable[[Tensor], object]) -> None:
+    model = net(8, 16, 16, 1)
+    fill(model[0].weight)  # type: ignore[arg-type]
+    model[0].bias.requires_grad_(requires_grad=False)  # type: ignore[union-attr, operator]
+    optimizer = SGD([*model[2].parameters(), *model[4].parameters()], lr=0.05)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+
+
+@ill("GC669")
+def orthogonal_layer_is_left_out(steps: int) -> None:
+    _one_layer_is_left_out(steps, nn.init.orthogonal_)
+
+
+@well
+def loaded_layer_is_left_out(steps: int) -> None:
+    """Filled at random first, as every layer is, and loaded then, through `.data`."""
+    trained = torch.randn(16, 8) ** 3 / 8
+
+    def load(weight: Tensor) -> None:
+        nn.init.orthogonal_(weight)
+        weight.data.copy_(trained)
+
+    _one_layer_is_left_out(steps, load)
