@@ -32,6 +32,7 @@ from gradcheck_cli.timeline.opinions import (
     undecided,
     with_findings,
 )
+from gradcheck_cli.timeline.retrying import in_words, retried_at, treated
 from gradcheck_cli.timeline.slow import reading_of
 
 BLOWN_UP = (AlarmKind.NONFINITE, AlarmKind.DIVERGING)
@@ -147,7 +148,9 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
     own = replace(alarm_finding(event.judged, trusted, _line(event, trusted), why), message=message)
     if led:
         own = replace(own, evidence={**own.evidence, "moved_first": led.layer, "moved_at_step": led.step})
-    own = _with_remedies(own, explaining(raised.kind, trusted), raised.kind)
+    explained = explaining(raised.kind, trusted)
+    own = treated(_with_remedies(own, explained, raised.kind), retried_at(event.process, raised))
+    others = tuple(replace(f, remedies=own.remedies) if f in explained[:1] else f for f in (*began, *diagnosed))
     return Alarm(
         kind=raised.kind,
         step=raised.step,
@@ -162,7 +165,7 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
         evidence=raised.evidence,
         samples=entry.samples,
         replay=entry.replay,
-        report=_report(event, own, (*began, *diagnosed), options),
+        report=_report(event, own, others, options),
     )
 
 
@@ -206,6 +209,8 @@ def _why(event: Event) -> str:
         rows = ", ".join(map(str, entry.samples))
         parts += [f"row {rows} of the batch carries it" if len(entry.samples) == 1 else f"rows {rows} carry it"]
     parts += [standing_out(entry.apart)] if entry.apart is not None else []
+    retried = retried_at(event.process, event.judged.raised)
+    parts += [words] if retried is not None and (words := in_words(event.judged.raised.kind, retried)) else []
     because = f": {entry.reason}" if entry.reason else ""
     if entry.replay is Replay.EXACT:
         parts += [f"{_which(entry)} was repeated exactly{because}"]

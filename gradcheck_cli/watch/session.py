@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck_cli.records.codec import WrongShape, decode, encode
+from gradcheck_cli.records.retrying import Retried
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntry, Sample, Stopped
 from gradcheck_cli.records.timeline import Diagnosed, Use, Vital
@@ -201,6 +202,7 @@ def _process(said: Mapping[str, list[Any]]) -> Process:
         uses=uses,
         evaluations=evaluations,
         left=last("left"),
+        retried=all_of("retried"),
     )
 
 
@@ -216,5 +218,6 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "stopped": partial(decode, Stopped),
     "cost": partial(decode, Cost),
     "uses": lambda content: (decode(tuple[Use, ...], content["optimizers"]), int(content["evaluations"])),
+    "retried": lambda content: decode(Retried, content["retried"]),
     "left": lambda content: int(content["after"]),
 }

@@ -1,0 +1,78 @@
+"""Updates that were made again, as an alarm tells them: whether the update did it, and what cures it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+from gradcheck_cli.records.batchwise import is_ill
+from gradcheck_cli.records.report import Finding
+from gradcheck_cli.records.retrying import Held, Retried, Tried
+from gradcheck_cli.records.session import Process
+from gradcheck_cli.records.timeline import AlarmKind, Raised
+from gradcheck_cli.remedies import with_trials
+
+_OF_ONE_STEP = frozenset((AlarmKind.LOSS_SPIKE, AlarmKind.UPDATE_SPIKE, AlarmKind.DIVERGING, AlarmKind.GRAD_SPIKE))
+_GOOD = ("fixed", "helps")
+
+
+def retried_at(process: Process, raised: Raised) -> Retried | None:
+    """What came of making the update of an alarm's step again, if that was tried."""
+    found = (each for each in process.retried if (each.step, each.optimizer) == (raised.step, raised.optimizer))
+    return next(found, None)
+
+
+def treated(finding: Finding, retried: Retried | None) -> Finding:
+    """A finding with what the update, made again, says of its remedies; a note has none."""
+    if retried is None or not retried.tried or not is_ill(finding):
+        return finding
+    return replace(finding, remedies=with_trials(finding.remedies, finding.cause, retried))
+
+
+def in_words(kind: AlarmKind | None, retried: Retried) -> str:
+    """What the update did, in clauses with their numbers; empty where it says nothing.
+
+    Args:
+        kind: The alarm's; None for a step that was asked for.
+        retried: What came of it.
+    """
+    return "; ".join(_clauses(kind, retried))
+
+
+def _clauses(kind: AlarmKind | None, retried: Retried) -> Iterator[str]:
+    if retried.held is not None:
+        yield _held(retried.held, retried)
+    if retried.why:
+        yield f"the update was not tried again: {retried.why}"
+    first = retried.as_run
+    if first is None or first.loss is None or retried.loss is None:
+        return
+    if retried.harms or kind is None or (kind in _OF_ONE_STEP and math.isfinite(retried.loss)):
+        yield _as_run(first, retried)
+    if kind is AlarmKind.UPDATE_SPIKE and retried.start is None:
+        yield "what is tried is the update after that one: --snapshot keeps an earlier state"
+    others = retried.tried[1:]
+    if others and not any(retried.outcome(each) in _GOOD for each in others):
+        yield "no other way to make the update that was tried helps"
+
+
+def _held(held: Held, retried: Retried) -> str:
+    if held.loss is None:
+        return f"the batch could not be taken again with the parameters of step {held.step}"
+    if retried.start is None:
+        now = "" if held.now is None else f", and {held.now:.3g} now"
+        return f"with the parameters of step {held.step} this batch costs {held.loss:.3g}{now}: the batch did it"
+    now = "what is not finite" if held.now is None or not math.isfinite(held.now) else f"{held.now:.3g}"
+    return (
+        f"with the parameters of step {held.step} this batch costs {held.loss:.3g}, not {now}: the updates since did "
+        "it, and what is tried starts there"
+    )
+
+
+def _as_run(first: Tried, retried: Retried) -> str:
+    whose = "the other rows" if retried.rows else "this batch"
+    told = f"the update as the run makes it takes the loss of {whose} from {retried.loss:.3g} to {first.loss:.3g}"
+    if first.size is not None and retried.usual is not None:
+        told += f", and moves the weights by {first.size:.2g} of themselves, where {retried.usual:.2g} is usual"
+    return told if retried.harms else f"{told}: it is not the update"

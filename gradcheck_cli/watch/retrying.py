@@ -1,0 +1,270 @@
+"""The update of a step that went wrong, made again on a copy: as the run makes it, and in the ways that may cure it.
+
+THEORY.md, section 7, "Trials of a run". Between the backward pass and the update the parameters are those of the step,
+so that all is there: what the batch costs after an update is the taped forward pass, repeated with the parameters that
+the copy of the optimiser has made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from statistics import median, quantiles
+
+import torch
+from torch import Tensor
+
+from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.retrying import HALF, WANTED, Change, Held, Retried, Tried
+from gradcheck_cli.records.run import RunOptions
+from gradcheck_cli.records.session import Sample
+from gradcheck_cli.records.spec import Step
+from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital
+from gradcheck_cli.runtime.passes import forward_pass
+from gradcheck_cli.runtime.state import preserved
+from gradcheck_cli.watch.copies import Start, here, holding, made, why_not
+from gradcheck_cli.watch.diagnosing import Diagnosing, Repeated, Seen
+from gradcheck_cli.watch.replay import step_of
+from gradcheck_cli.watch.samples import rows_in, without
+from gradcheck_cli.watch.sampling import loss_of
+from gradcheck_cli.watch.session import Session
+from gradcheck_cli.watch.snapshots import Snapshot, Snapshots
+from gradcheck_cli.watch.tape import Tape
+from gradcheck_cli.watch.updates import Attempt
+
+_KINDS = frozenset(
+    (
+        AlarmKind.LOSS_SPIKE,
+        AlarmKind.GRAD_SPIKE,
+        AlarmKind.UPDATE_SPIKE,
+        AlarmKind.DIVERGING,
+        AlarmKind.NONFINITE,
+        AlarmKind.STUCK,
+        AlarmKind.SWINGING,
+        AlarmKind.COLLAPSE,
+    )
+)
+"""Alarms that another update may cure."""
+_RATES = (1 / 3, 0.1)
+_HIGHER = (10.0, 100.0)
+_EPS = (1e2, 1e4)
+"""Factors of the optimiser's own: the mildest first, since one update on its own batch flatters what does least."""
+_PASSES = 16
+"""What a trial of all ways may take, for an update of one backward pass."""
+_NORMS, _SIZES = 200, 32
+"""Gradient norms, and sizes of updates, of the run's own that are remembered."""
+_MOST_PARTS = 8
+"""Backward passes of one update up to which it is tried."""
+
+
+class Retrying:
+    """Makes updates again, and tells the session what came of it.
+
+    Args:
+        options: `try_budget` switches it, `budget` bounds it, `snapshot` gives it an earlier state.
+        session: Where it is told.
+        tape: The tape of the run; it is quiet meanwhile.
+        diagnosing: Counts the time that it takes.
+    """
+
+    def __init__(self, options: RunOptions, session: Session, tape: Tape, diagnosing: Diagnosing) -> None:
+        self._on, self._share = options.try_budget > 0, options.budget / 100
+        self._session, self._tape, self._diagnosing = session, tape, diagnosing
+        self._snapshots = Snapshots(options.snapshot)
+        self._norms: dict[int, deque[float]] = {}
+        self._sizes: dict[int, deque[float]] = {}
+        self._made = self._spent = self._finite = 0
+        self._began = False
+
+    def seen(self, vital: Vital, attempt: Attempt | None, passes: int) -> None:
+        """A step was read, and its update is about to be made: what later ones are held against."""
+        self._made += 2 * passes
+        self._finite = vital.step if vital.finite else self._finite
+        if vital.grad_norm is not None and vital.finite:
+            self._norms.setdefault(vital.optimizer, deque(maxlen=_NORMS)).append(vital.grad_norm)
+        if attempt is not None and not attempt.closure:
+            self._snapshots.see(vital.step, attempt, finite=vital.finite)
+
+    def sampled(self, sample: Sample) -> None:
+        """The size of an update was read."""
+        if sample.update is not None and math.isfinite(sample.update):
+            self._sizes.setdefault(sample.optimizer, deque(maxlen=_SIZES)).append(sample.update)
+
+    def alarm(
+        self, raised: Raised, vital: Vital, seen: Sequence[Seen], came: Repeated, attempt: Attempt | None
+    ) -> None:
+        """Try the update of a step that raised an alarm, where the run may still afford it."""
+        if self._on and raised.kind in _KINDS and came.replay is Replay.EXACT and not vital.skipped:
+            affordable = not self._began or self._spent + _PASSES * len(seen) <= self._share * self._made
+            self._began = True
+            why = "" if affordable else f"--budget allows no more: {self._spent} passes were spent on earlier steps"
+            self._try(vital, seen, came.samples or (), attempt, why)
+
+    def asked(self, vital: Vital, seen: Sequence[Seen], came: Repeated | None, attempt: Attempt | None) -> None:
+        """Try the update of a step that was asked for."""
+        if self._on and came is not None and came.replay is Replay.EXACT and not vital.skipped:
+            self._try(vital, seen, (), attempt, "")
+
+    def _try(
+        self, vital: Vital, seen: Sequence[Seen], rows: tuple[int, ...], attempt: Attempt | None, why: str
+    ) -> None:
+        told = Retried(step=vital.step, optimizer=vital.optimizer, why=why or why_not(attempt) or _why_not(seen))
+        if not told.why and attempt is not None:
+            told = self._diagnosing.timed(lambda: self._tried(told, seen, rows, attempt))
+        self._spent += told.passes
+        self._session.say("retried", retried=told)
+
+    def _tried(self, told: Retried, seen: Sequence[Seen], rows: tuple[int, ...], attempt: Attempt) -> Retried:
+        sizes = self._sizes.get(attempt.number, ())
+        told = replace(
+            told,
+            kind=type(attempt.optimizer).__name__,
+            rate=max(attempt.rates(), default=None),
+            scaled=attempt.scaler is not None,
+            usual=median(sizes) if len(sizes) >= ALARMING.samples else None,
+        )
+        with self._tape.quiet():
+            trial = _Trial(attempt, [step_of(each.backward, self._tape.naming) for each in seen], rows)
+            try:
+                told = self._from_somewhere(trial, told, seen)
+            except Exception as error:  # the user's code, with parameters that it never had
+                told = replace(told, why=f"the step could not be taken again: {type(error).__name__}")
+        return replace(told, passes=trial.passes)
+
+    def _from_somewhere(self, trial: _Trial, told: Retried, seen: Sequence[Seen]) -> Retried:
+        """The trials from here, or from a snapshot where the parameters of before cost far less."""
+        snapshot, start = self._snapshots.of(told.optimizer), here(trial.attempt)
+        finite = _all_finite(start.values)
+        if finite and not _is_same(trial.loss(None, trial.steps), _mean(seen)):
+            return replace(told, why="the batch costs something else when it is taken again without gradients")
+        if snapshot is not None and snapshot.step < told.step:
+            told, start = self._since(snapshot, trial, told, start)
+        if told.start is None and not finite:
+            last = f"those of step {told.step - 1}" if self._finite == told.step - 1 else "earlier updates"
+            return replace(told, why=f"{last} left parameters that are not finite; --snapshot 1 keeps what was before")
+        loss, first = trial.loss(start.values, trial.witness), trial.make(start, Tried(change=Change.AS_RUN))
+        told = replace(told, loss=loss, rows=trial.rows, tried=(first,))
+        for ways in self._ways(told, trial.attempt, start):
+            for each in ways:
+                told = replace(told, tried=(*told.tried, trial.make(start, each)))
+                if told.outcome(told.tried[-1]) == "fixed":
+                    break
+        return told
+
+    def _since(self, snapshot: Snapshot, trial: _Trial, told: Retried, start: Start) -> tuple[Retried, Start]:
+        """What the batch costs with the parameters of before; the start is there if that is less than half."""
+        like = start.values
+        now, then = trial.loss(None, trial.steps), trial.loss(snapshot.on(like), trial.steps)
+        told = replace(told, held=Held(step=snapshot.step, loss=then, now=now))
+        if then is None or not math.isfinite(then) or (now is not None and then > HALF * now):
+            return told, start
+        gradients = trial.gradients(snapshot.on(like), trial.steps)
+        return replace(told, start=snapshot.step), snapshot.start(gradients, like)
+
+    def _ways(self, told: Retried, attempt: Attempt, start: Start) -> Iterator[Sequence[Tried]]:
+        """What is tried after the update as the run makes it, kind by kind, each from the mildest on."""
+        size = told.tried[0].size
+        if told.rows:
+            yield (Tried(change=Change.WITHOUT_ROWS),)
+        if told.harms and told.loss is not None and math.isfinite(told.loss) and _all_finite(start.gradients):
+            yield [Tried(change=Change.LOWER_RATE, amount=factor) for factor in _RATES]
+            yield self._clipping(told.optimizer)
+            yield _larger_eps(attempt)
+            yield [Tried(change=Change.ANEW)] if _normalises(attempt) and start.state else []
+        elif told.moves_nothing and size:
+            enough = float(f"{WANTED / size:.0e}")
+            yield [Tried(change=Change.HIGHER_RATE, amount=each) for each in (*_HIGHER, enough) if each <= enough]
+
+    def _clipping(self, optimizer: int) -> Sequence[Tried]:
+        """At norms that shorten a tenth and half of the run's own steps."""
+        norms = self._norms.get(optimizer, ())
+        if len(norms) < ALARMING.warm_up:
+            return ()
+        limits = [float(f"{limit:.2g}") for limit in (quantiles(norms, n=10)[-1], median(norms))]
+        shares = [sum(norm > limit for norm in norms) / len(norms) for limit in limits]
+        return [Tried(change=Change.CLIPPED, amount=x, share=s) for x, s in zip(limits, shares, strict=True)]
+
+
+def _why_not(seen: Sequence[Seen]) -> str:
+    if len(seen) > _MOST_PARTS:
+        return f"the update is made of {len(seen)} backward passes"
+    if any(each.backward.why or each.loss is None or each.backward.kind != "backward" for each in seen):
+        return "a backward pass of the update cannot be taken again"
+    return ""
+
+
+def _all_finite(tensors: Mapping[int, Tensor]) -> bool:
+    return all(bool(torch.isfinite(x).all()) for x in tensors.values())
+
+
+def _is_same(loss: float | None, other: float) -> bool:
+    return loss == other or (loss is not None and math.isnan(loss) and math.isnan(other))
+
+
+def _mean(seen: Sequence[Seen]) -> float:
+    return sum(each.loss or 0.0 for each in seen) / len(seen)
+
+
+def _normalises(attempt: Attempt) -> bool:
+    return any("exp_avg_sq" in state for state in attempt.optimizer.state.values())
+
+
+def _larger_eps(attempt: Attempt) -> Sequence[Tried]:
+    eps = [group["eps"] for group in attempt.optimizer.param_groups if isinstance(group.get("eps"), float)]
+    return [Tried(change=Change.EPS, amount=float(f"{max(eps) * factor:.1g}")) for factor in _EPS] if eps else ()
+
+
+class _Trial:
+    """The steps of an update and what it is judged by: their batch, or of one step the rows that are not at fault."""
+
+    def __init__(self, attempt: Attempt, steps: Sequence[Step], rows: tuple[int, ...]) -> None:
+        self.attempt, self.steps = attempt, steps
+        self._held = list(attempt.parameters())
+        others = _without(steps[0], rows) if rows and len(steps) == 1 else None
+        self.rows = rows if others is not None else ()
+        self.witness = [others] if others is not None else steps
+        self.passes = 0
+
+    def make(self, start: Start, tried: Tried) -> Tried:
+        """One way to make the update, with what it comes to."""
+        if tried.change is Change.WITHOUT_ROWS:
+            start = replace(start, gradients=self.gradients(start.values, self.witness))
+        update = made(self.attempt, start, tried)
+        return replace(tried, loss=self.loss(update.values, self.witness), size=update.size)
+
+    def loss(self, values: Mapping[int, Tensor] | None, steps: Sequence[Step]) -> float | None:
+        """What steps cost on average with these parameters; None where they cannot be taken."""
+        self.passes += len(steps)
+        with holding(self._held, values or {}):
+            losses = [loss_of(step) for step in steps]
+        found = [loss for loss in losses if loss is not None]
+        return sum(found) / len(found) if len(found) == len(losses) else None
+
+    def gradients(self, values: Mapping[int, Tensor], steps: Sequence[Step]) -> Mapping[int, Tensor]:
+        """The gradients of steps with these parameters, by the parameters' ids."""
+        self.passes += 2 * len(steps)
+        learn = [p for p in self._held if p.requires_grad]
+        total: dict[int, Tensor] = {}
+        with holding(self._held, values):
+            for step in steps:
+                for parameter, found in zip(learn, _gradients(step, learn), strict=True):
+                    if found is not None:
+                        key = id(parameter)
+                        total[key] = total[key] + found if key in total else found
+        return total
+
+
+def _gradients(step: Step, learn: Sequence[Tensor]) -> Sequence[Tensor | None]:
+    with preserved(step.target.model, step.batch, getattr(step.target.forward, "loss", None)):
+        return torch.autograd.grad(forward_pass(step).loss, learn, allow_unused=True)
+
+
+def _without(step: Step, rows: Sequence[int]) -> Step | None:
+    count = rows_in(tuple(step.batch.values()))
+    if count is None:
+        return None
+    kept = [row for row in range(count) if row not in rows]
+    parts = without(tuple(step.batch.values()), count, kept)
+    return replace(step, batch=dict(zip(step.batch, parts, strict=True)))
