@@ -142,7 +142,7 @@ class Retrying:
         if snapshot is not None and snapshot.step < told.step:
             told, start = self._since(snapshot, trial, told, start)
         if told.start is None and not finite:
-            last = f"those of step {told.step - 1}" if self._finite == told.step - 1 else "earlier updates"
+            last = f"the update of step {told.step - 1}" if self._finite == told.step - 1 else "earlier updates"
             return replace(told, why=f"{last} left parameters that are not finite; --snapshot 1 keeps what was before")
         loss, first = trial.loss(start.values, trial.witness), trial.make(start, Tried(change=Change.AS_RUN))
         told = replace(told, loss=loss, rows=trial.rows, tried=(first,))

@@ -35,7 +35,7 @@ class Snapshots:
     """Keeps the newest of each optimiser.
 
     Args:
-        every: Steps between two; None keeps none.
+        every: Updates of one optimiser between two; None keeps none.
     """
 
     def __init__(self, every: int | None) -> None:
@@ -48,7 +48,7 @@ class Snapshots:
 
     def see(self, step: int, attempt: Attempt, *, finite: bool) -> None:
         """An update is about to be made; what a step that is not finite begins from is not worth keeping."""
-        if self._every is None or not finite or (step % self._every and attempt.number in self._kept):
+        if self._every is None or not finite or (attempt.own_step % self._every and attempt.number in self._kept):
             return
         held = list(attempt.parameters())
         state = attempt.optimizer.state
