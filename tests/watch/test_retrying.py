@@ -255,9 +255,7 @@ def test_trying_changes_nothing_of_a_run(tmp_path: Path, scaled: bool) -> None:
     assert len(found) >= 9 and all(each.tried for each in found), [each.why for each in found]
 
 
-@pytest.mark.parametrize(
-    "name", ["accumulation", "batchnorm", "gan", "rnn", "scaler"]
-)
+@pytest.mark.parametrize("name", ["accumulation", "batchnorm", "gan", "rnn", "scaler"])
 def test_trying_changes_nothing_of_all_forms_of_scripts(tmp_path: Path, name: str) -> None:
     def ran() -> tuple[str, str]:
         space, printed = run_script(FORMS / f"{name}.py")
