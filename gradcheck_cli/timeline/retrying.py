@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.records.retrying import Held, Retried, Tried
+from gradcheck_cli.records.retrying import Change, Held, Retried, Tried
 from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.timeline import AlarmKind, Raised
 from gradcheck_cli.remedies import with_trials
@@ -52,9 +52,23 @@ def _clauses(kind: AlarmKind | None, retried: Retried) -> Iterator[str]:
         yield _as_run(first, retried)
     if kind is AlarmKind.UPDATE_SPIKE and retried.start is None:
         yield "what is tried is the update after that one: --snapshot keeps an earlier state"
-    others = retried.tried[1:]
+    others = retried.tried[1:] if retried.harms or retried.moves_nothing else ()
+    if kind is None and others:
+        yield "; ".join(f"{_way(each, retried)}: {each.loss:.3g}" for each in others if each.loss is not None)
     if others and not any(retried.outcome(each) in _GOOD for each in others):
         yield "no other way to make the update that was tried helps"
+
+
+def _way(tried: Tried, retried: Retried) -> str:
+    amount = tried.amount or 0.0
+    return {
+        Change.LOWER_RATE: f"with a rate of {(retried.rate or 0.0) * amount:.2g}",
+        Change.HIGHER_RATE: f"with a rate of {(retried.rate or 0.0) * amount:.2g}",
+        Change.CLIPPED: f"clipped at {amount:.2g}",
+        Change.EPS: f"with an eps of {amount:.0e}",
+        Change.ANEW: "with averages that begin anew",
+        Change.WITHOUT_ROWS: "without the rows at fault",
+    }[tried.change]
 
 
 def _held(held: Held, retried: Retried) -> str:

@@ -298,7 +298,7 @@ class Watcher:
             self._retrying.alarm(alarm, vital, self._group.seen, came, attempt)
         if why is not None:
             asked = self._diagnosing.asked(why, vital, self._group.seen)
-            if why is not Why.FIRST:
+            if why is not Why.FIRST and not raised:
                 self._retrying.asked(vital, self._group.seen, asked, attempt)
         self._retrying.seen(vital, attempt, len(self._group.seen))
         self._remember(vital)

@@ -108,7 +108,25 @@ def test_where_nothing_helps_that_is_said_once() -> None:
     none = replace(HARMED, tried=(AS_RUN, replace(CLIPPED, loss=890.0)))
     assert in_words(AlarmKind.SWINGING, none).endswith("; no other way to make the update that was tried helps")
     assert "helps" not in in_words(AlarmKind.SWINGING, HARMED)
+    assert "helps" not in in_words(AlarmKind.LOSS_SPIKE, replace(WELL, tried=(*WELL.tried, replace(CLIPPED, loss=2.9))))
     assert "helps" not in in_words(AlarmKind.SWINGING, replace(HARMED, tried=(AS_RUN,)))
+
+
+def test_of_a_step_that_was_asked_for_all_ways_are_told() -> None:
+    ways = (
+        Tried(change=Change.LOWER_RATE, amount=0.1, loss=2.5),
+        CLIPPED,
+        Tried(change=Change.EPS, amount=1e-4, loss=7.0),
+        Tried(change=Change.ANEW, loss=8.0),
+    )
+    words = in_words(None, replace(HARMED, tried=(AS_RUN, *ways)))
+    assert words.endswith(
+        "; with a rate of 0.01: 2.5; clipped at 1: 2; with an eps of 1e-04: 7; with averages that begin anew: 8"
+    )
+    slow = replace(
+        WELL, tried=(replace(AS_RUN, loss=3.0, size=1e-7), Tried(change=Change.HIGHER_RATE, amount=10, loss=2))
+    )
+    assert in_words(None, slow).endswith("; with a rate of 1: 2")
 
 
 def test_rows_at_fault_leave_the_others_to_be_told_of() -> None:

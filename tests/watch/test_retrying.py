@@ -48,6 +48,10 @@ def test_an_alarm_is_tried_and_a_quiet_run_is_not(tmp_path: Path) -> None:
     assert tried(quiet, lambda: line(60)).process.retried == ()
 
 
+def test_a_step_that_raised_an_alarm_and_was_asked_for_is_tried_once(tmp_path: Path) -> None:
+    assert len(tried(tmp_path, lambda: line(60, bad=50), at=("50",)).process.retried) == 1
+
+
 def test_nothing_is_tried_with_no_try(tmp_path: Path) -> None:
     assert tried(tmp_path, lambda: line(60, bad=50), try_budget=0, at=("3",)).process.retried == ()
 
