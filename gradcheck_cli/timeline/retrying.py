@@ -14,6 +14,8 @@ from gradcheck_cli.records.timeline import AlarmKind, Raised
 from gradcheck_cli.remedies import with_trials
 
 _OF_ONE_STEP = frozenset((AlarmKind.LOSS_SPIKE, AlarmKind.UPDATE_SPIKE, AlarmKind.DIVERGING, AlarmKind.GRAD_SPIKE))
+_OF_UPDATES_BEFORE = _OF_ONE_STEP - {AlarmKind.GRAD_SPIKE}
+"""Of these the updates before may be the reason, whatever the next one does."""
 _GOOD = ("fixed", "helps")
 
 
@@ -50,8 +52,8 @@ def _clauses(kind: AlarmKind | None, retried: Retried) -> Iterator[str]:
         return
     if retried.harms or kind is None or (kind in _OF_ONE_STEP and math.isfinite(retried.loss)):
         yield _as_run(first, retried)
-    if kind is AlarmKind.UPDATE_SPIKE and retried.start is None:
-        yield "what is tried is the update after that one: --snapshot keeps an earlier state"
+    if kind in _OF_UPDATES_BEFORE and retried.held is None and not retried.rows:
+        yield "that starts from the state of this step: --snapshot keeps an earlier one"
     others = retried.tried[1:] if retried.harms or retried.moves_nothing else ()
     if kind is None and others:
         yield "; ".join(f"{_way(each, retried)}: {each.loss:.3g}" for each in others if each.loss is not None)
@@ -89,4 +91,4 @@ def _as_run(first: Tried, retried: Retried) -> str:
     told = f"the update as the run makes it takes the loss of {whose} from {retried.loss:.3g} to {first.loss:.3g}"
     if first.size is not None and retried.usual is not None:
         told += f", and moves the weights by {first.size:.2g} of themselves, where {retried.usual:.2g} is usual"
-    return told if retried.harms else f"{told}: it is not the update"
+    return told if retried.harms else f"{told}, so that this one does no harm to its own batch"

@@ -96,11 +96,26 @@ class Retrying:
         self, raised: Raised, vital: Vital, seen: Sequence[Seen], came: Repeated, attempt: Attempt | None
     ) -> None:
         """Try the update of a step that raised an alarm, where the run may still afford it."""
-        if self._on and raised.kind in _KINDS and came.replay is Replay.EXACT and not vital.skipped:
-            affordable = not self._began or self._spent + _PASSES * len(seen) <= self._share * self._made
-            self._began = True
-            why = "" if affordable else f"--budget allows no more: {self._spent} passes were spent on earlier steps"
-            self._try(vital, seen, came.samples or (), attempt, why)
+        if not self._on or raised.kind not in _KINDS or came.replay is not Replay.EXACT or vital.skipped:
+            return
+        rows = came.samples or ()
+        if raised.kind is AlarmKind.NONFINITE and not rows and self._snapshots.of(vital.optimizer) is None:
+            self._blame(vital, attempt)  # nothing is to be gained from here
+            return
+        needed, allowed = self._spent + _PASSES * len(seen), int(self._share * self._made)
+        why = f"--budget allows {allowed} passes by now, and {self._spent} were spent" if needed > allowed else ""
+        self._try(vital, seen, rows, attempt, why if self._began else "")
+        self._began = True
+
+    def _blame(self, vital: Vital, attempt: Attempt | None) -> None:
+        """Say where parameters that are not finite come from."""
+        if attempt is not None and not _all_finite(here(attempt).values):
+            told = Retried(step=vital.step, optimizer=vital.optimizer, why=self._left(vital.step))
+            self._session.say("retried", retried=told)
+
+    def _left(self, step: int) -> str:
+        last = f"the update of step {step - 1}" if self._finite == step - 1 else "earlier updates"
+        return f"{last} left parameters that are not finite; --snapshot 1 keeps what was before"
 
     def asked(self, vital: Vital, seen: Sequence[Seen], came: Repeated | None, attempt: Attempt | None) -> None:
         """Try the update of a step that was asked for."""
@@ -142,8 +157,7 @@ class Retrying:
         if snapshot is not None and snapshot.step < told.step:
             told, start = self._since(snapshot, trial, told, start)
         if told.start is None and not finite:
-            last = f"the update of step {told.step - 1}" if self._finite == told.step - 1 else "earlier updates"
-            return replace(told, why=f"{last} left parameters that are not finite; --snapshot 1 keeps what was before")
+            return replace(told, why=self._left(told.step))
         loss, first = trial.loss(start.values, trial.witness), trial.make(start, Tried(change=Change.AS_RUN))
         told = replace(told, loss=loss, rows=trial.rows, tried=(first,))
         for ways in self._ways(told, trial.attempt, start):
@@ -151,7 +165,11 @@ class Retrying:
                 told = replace(told, tried=(*told.tried, trial.make(start, each)))
                 if told.outcome(told.tried[-1]) == "fixed":
                     break
-        return told
+        return replace(told, tried=(*told.tried, *self._untried(told)))
+
+    def _untried(self, told: Retried) -> Sequence[Tried]:
+        """A threshold of clipping, which is known all the same where this one update needs none."""
+        return () if told.harms or told.moves_nothing else self._clipping(told.optimizer)[:1]
 
     def _since(self, snapshot: Snapshot, trial: _Trial, told: Retried, start: Start) -> tuple[Retried, Start]:
         """What the batch costs with the parameters of before; the start is there if that is less than half."""

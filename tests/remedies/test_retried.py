@@ -131,6 +131,7 @@ def test_an_oversize_update_is_told_by_its_size() -> None:
     assert (trial.unit, trial.note) == ("|dw|/|w|", "0.001 is usual")
 
 
-def test_a_batch_that_could_not_be_taken_again_is_no_trial() -> None:
+def test_a_threshold_that_was_not_tried_is_told_and_no_trial() -> None:
     way = Tried(change=Change.CLIPPED, amount=1.0, share=0.1)
-    assert with_trials(SPIKE, "grad-spike", retried(way))[0].trial.outcome == "not-tried"
+    first = with_trials(SPIKE, "grad-spike", retried(way))[0]
+    assert (first.title, first.trial.outcome) == ("clip the gradient's norm at 1", "not-tried")

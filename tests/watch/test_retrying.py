@@ -67,6 +67,13 @@ def test_a_healthy_step_that_is_asked_for_takes_three_passes(tmp_path: Path) -> 
     assert told.loss is not None and told.tried[0].loss is not None and told.tried[0].loss < told.loss
 
 
+def test_the_threshold_of_clipping_is_known_where_the_update_needs_none(tmp_path: Path) -> None:
+    (told,) = tried(tmp_path, lambda: line(30), at=("30",)).process.retried
+    assert not told.harms and told.passes == 3
+    (untried,) = told.tried[1:]
+    assert untried.change is Change.CLIPPED and untried.loss is None and untried.share == pytest.approx(0.1, abs=0.04)
+
+
 @pytest.mark.parametrize(("budget", "times"), [(0.0, 1), (100.0, 2)])
 def test_the_first_alarm_is_free_and_later_ones_have_to_fit_into_the_budget(
     tmp_path: Path, budget: float, times: int
@@ -79,7 +86,7 @@ def test_the_first_alarm_is_free_and_later_ones_have_to_fit_into_the_budget(
     assert len(found) == 2 and sum(bool(each.tried) for each in found) == times
     spent = sum(each.passes for each in found)
     if times == 1:
-        assert found[1].why == f"--budget allows no more: {spent} passes were spent on earlier steps"
+        assert found[1].why == f"--budget allows 0 passes by now, and {spent} were spent"
 
 
 def parabola(curvature: float) -> None:
