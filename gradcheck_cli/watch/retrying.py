@@ -20,18 +20,15 @@ from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.retrying import HALF, WANTED, Change, Held, Retried, Tried
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Sample
-from gradcheck_cli.records.spec import Step
 from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital
-from gradcheck_cli.runtime.passes import forward_pass
-from gradcheck_cli.runtime.state import preserved
-from gradcheck_cli.watch.copies import Start, here, holding, made, why_not
+from gradcheck_cli.watch.accumulation import is_averaged
+from gradcheck_cli.watch.copies import Start, here, why_not
 from gradcheck_cli.watch.diagnosing import Diagnosing, Repeated, Seen
 from gradcheck_cli.watch.replay import step_of
-from gradcheck_cli.watch.samples import rows_in, without
-from gradcheck_cli.watch.sampling import loss_of
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.snapshots import Snapshot, Snapshots
 from gradcheck_cli.watch.tape import Tape
+from gradcheck_cli.watch.trial import Trial
 from gradcheck_cli.watch.updates import Attempt
 
 _KINDS = frozenset(
@@ -141,14 +138,16 @@ class Retrying:
             usual=median(sizes) if len(sizes) >= ALARMING.samples else None,
         )
         with self._tape.quiet():
-            trial = _Trial(attempt, [step_of(each.backward, self._tape.naming) for each in seen], rows)
+            averaged = any(is_averaged(each.backward) for each in seen)
+            steps = [step_of(each.backward, self._tape.naming) for each in seen]
+            trial = Trial(attempt, steps, rows, averaged=averaged)
             try:
                 told = self._from_somewhere(trial, told, seen)
             except Exception as error:  # the user's code, with parameters that it never had
                 told = replace(told, why=f"the step could not be taken again: {type(error).__name__}")
         return replace(told, passes=trial.passes)
 
-    def _from_somewhere(self, trial: _Trial, told: Retried, seen: Sequence[Seen]) -> Retried:
+    def _from_somewhere(self, trial: Trial, told: Retried, seen: Sequence[Seen]) -> Retried:
         """The trials from here, or from a snapshot where the parameters of before cost far less."""
         snapshot, start = self._snapshots.of(told.optimizer), here(trial.attempt)
         finite = _all_finite(start.values)
@@ -160,7 +159,7 @@ class Retrying:
             return replace(told, why=self._left(told.step))
         loss, first = trial.loss(start.values, trial.witness), trial.make(start, Tried(change=Change.AS_RUN))
         told = replace(told, loss=loss, rows=trial.rows, tried=(first,))
-        for ways in self._ways(told, trial.attempt, start):
+        for ways in self._ways(told, trial, start):
             for each in ways:
                 told = replace(told, tried=(*told.tried, trial.make(start, each)))
                 if told.outcome(told.tried[-1]) == "fixed":
@@ -171,26 +170,29 @@ class Retrying:
         """A threshold of clipping, which is known all the same where this one update needs none."""
         return () if told.harms or told.moves_nothing else self._clipping(told.optimizer)[:1]
 
-    def _since(self, snapshot: Snapshot, trial: _Trial, told: Retried, start: Start) -> tuple[Retried, Start]:
-        """What the batch costs with the parameters of before; the start is there if that is less than half."""
+    def _since(self, snapshot: Snapshot, trial: Trial, told: Retried, start: Start) -> tuple[Retried, Start]:
+        """What the batch costs with the parameters of before; the start is there if that is less than half.
+
+        Gradients that are averaged over processes cannot be had from there.
+        """
         like = start.values
         now, then = trial.loss(None, trial.steps), trial.loss(snapshot.on(like), trial.steps)
         told = replace(told, held=Held(step=snapshot.step, loss=then, now=now))
-        if then is None or not math.isfinite(then) or (now is not None and then > HALF * now):
+        if then is None or not math.isfinite(then) or not _is_far_above(now, then) or trial.averaged:
             return told, start
         gradients = trial.gradients(snapshot.on(like), trial.steps)
         return replace(told, start=snapshot.step), snapshot.start(gradients, like)
 
-    def _ways(self, told: Retried, attempt: Attempt, start: Start) -> Iterator[Sequence[Tried]]:
+    def _ways(self, told: Retried, trial: Trial, start: Start) -> Iterator[Sequence[Tried]]:
         """What is tried after the update as the run makes it, kind by kind, each from the mildest on."""
         size = told.tried[0].size
-        if told.rows:
+        if told.rows and not trial.averaged:
             yield (Tried(change=Change.WITHOUT_ROWS),)
         if told.harms and told.loss is not None and math.isfinite(told.loss) and _all_finite(start.gradients):
             yield [Tried(change=Change.LOWER_RATE, amount=factor) for factor in _RATES]
             yield self._clipping(told.optimizer)
-            yield _larger_eps(attempt)
-            yield [Tried(change=Change.ANEW)] if _normalises(attempt) and start.state else []
+            yield _larger_eps(trial.attempt)
+            yield [Tried(change=Change.ANEW)] if _normalises(trial.attempt) and start.state else []
         elif told.moves_nothing and size:
             enough = float(f"{WANTED / size:.0e}")
             yield [Tried(change=Change.HIGHER_RATE, amount=each) for each in (*_HIGHER, enough) if each <= enough]
@@ -221,6 +223,10 @@ def _is_same(loss: float | None, other: float) -> bool:
     return loss == other or (loss is not None and math.isnan(loss) and math.isnan(other))
 
 
+def _is_far_above(loss: float | None, other: float) -> bool:
+    return loss is None or not math.isfinite(loss) or loss - other > HALF * abs(loss)
+
+
 def _mean(seen: Sequence[Seen]) -> float:
     return sum(each.loss or 0.0 for each in seen) / len(seen)
 
@@ -232,57 +238,3 @@ def _normalises(attempt: Attempt) -> bool:
 def _larger_eps(attempt: Attempt) -> Sequence[Tried]:
     eps = [group["eps"] for group in attempt.optimizer.param_groups if isinstance(group.get("eps"), float)]
     return [Tried(change=Change.EPS, amount=float(f"{max(eps) * factor:.1g}")) for factor in _EPS] if eps else ()
-
-
-class _Trial:
-    """The steps of an update and what it is judged by: their batch, or of one step the rows that are not at fault."""
-
-    def __init__(self, attempt: Attempt, steps: Sequence[Step], rows: tuple[int, ...]) -> None:
-        self.attempt, self.steps = attempt, steps
-        self._held = list(attempt.parameters())
-        others = _without(steps[0], rows) if rows and len(steps) == 1 else None
-        self.rows = rows if others is not None else ()
-        self.witness = [others] if others is not None else steps
-        self.passes = 0
-
-    def make(self, start: Start, tried: Tried) -> Tried:
-        """One way to make the update, with what it comes to."""
-        if tried.change is Change.WITHOUT_ROWS:
-            start = replace(start, gradients=self.gradients(start.values, self.witness))
-        update = made(self.attempt, start, tried)
-        return replace(tried, loss=self.loss(update.values, self.witness), size=update.size)
-
-    def loss(self, values: Mapping[int, Tensor] | None, steps: Sequence[Step]) -> float | None:
-        """What steps cost on average with these parameters; None where they cannot be taken."""
-        self.passes += len(steps)
-        with holding(self._held, values or {}):
-            losses = [loss_of(step) for step in steps]
-        found = [loss for loss in losses if loss is not None]
-        return sum(found) / len(found) if len(found) == len(losses) else None
-
-    def gradients(self, values: Mapping[int, Tensor], steps: Sequence[Step]) -> Mapping[int, Tensor]:
-        """The gradients of steps with these parameters, by the parameters' ids."""
-        self.passes += 2 * len(steps)
-        learn = [p for p in self._held if p.requires_grad]
-        total: dict[int, Tensor] = {}
-        with holding(self._held, values):
-            for step in steps:
-                for parameter, found in zip(learn, _gradients(step, learn), strict=True):
-                    if found is not None:
-                        key = id(parameter)
-                        total[key] = total[key] + found if key in total else found
-        return total
-
-
-def _gradients(step: Step, learn: Sequence[Tensor]) -> Sequence[Tensor | None]:
-    with preserved(step.target.model, step.batch, getattr(step.target.forward, "loss", None)):
-        return torch.autograd.grad(forward_pass(step).loss, learn, allow_unused=True)
-
-
-def _without(step: Step, rows: Sequence[int]) -> Step | None:
-    count = rows_in(tuple(step.batch.values()))
-    if count is None:
-        return None
-    kept = [row for row in range(count) if row not in rows]
-    parts = without(tuple(step.batch.values()), count, kept)
-    return replace(step, batch=dict(zip(step.batch, parts, strict=True)))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import LBFGS, SGD, Adam, AdamW
 
 from gradcheck_cli.records.retrying import Change, Retried
+from gradcheck_cli.watch import retrying
 from tests.watch.running import FORMS, digest, run_script
 from tests.watch.watching import Watched, watching
 
@@ -193,6 +194,31 @@ def test_parameters_that_are_not_finite_ask_for_a_snapshot_and_are_tried_from_on
     (told,) = tried(folder, poisoned, snapshot=1).process.retried
     assert (told.start, told.held is not None and told.held.step) == (4, 4)
     assert told.harms and told.loss is not None and told.loss < 10
+
+
+def test_gradients_that_are_averaged_over_processes_are_taken_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd_row() -> None:
+        torch.manual_seed(1)
+        model = nn.Linear(4, 1)
+        optimizer = SGD(model.parameters(), lr=0.05)
+        for step in range(1, 51):
+            x = torch.randn(16, 4)
+            y = x[:, :1].clone()
+            y[3] *= 1e6 if step == 40 else 1.0
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+
+    (told,) = tried(tmp_path, odd_row).process.retried
+    assert told.rows == (3,) and Change.WITHOUT_ROWS in {each.change for each in told.tried}
+    monkeypatch.setattr(retrying, "is_averaged", lambda backward: True)
+    folder = tmp_path / "averaged"
+    folder.mkdir()
+    (told,) = tried(folder, odd_row, snapshot=1).process.retried
+    assert told.rows == (3,) and Change.WITHOUT_ROWS not in {each.change for each in told.tried}
+    assert told.held is not None and told.start is None
 
 
 def test_a_batch_that_is_bad_under_earlier_parameters_as_well_did_it(tmp_path: Path) -> None:
