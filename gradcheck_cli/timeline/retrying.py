@@ -91,4 +91,4 @@ def _as_run(first: Tried, retried: Retried) -> str:
     told = f"the update as the run makes it takes the loss of {whose} from {retried.loss:.3g} to {first.loss:.3g}"
     if first.size is not None and retried.usual is not None:
         told += f", and moves the weights by {first.size:.2g} of themselves, where {retried.usual:.2g} is usual"
-    return told if retried.harms else f"{told}, so that this one does no harm to its own batch"
+    return told if retried.harms else f"{told}, so that this one does no harm to it"

@@ -98,7 +98,7 @@ def test_an_update_that_is_well_is_not_what_did_it() -> None:
     words = in_words(AlarmKind.GRAD_SPIKE, WELL)
     assert words == (
         "the update as the run makes it takes the loss of this batch from 3 to 2.9, and moves the weights by 0.001 of "
-        "themselves, where 0.001 is usual, so that this one does no harm to its own batch"
+        "themselves, where 0.001 is usual, so that this one does no harm to it"
     )
     assert in_words(AlarmKind.STUCK, WELL) == ""
     assert in_words(None, WELL) == words
