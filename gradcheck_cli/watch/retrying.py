@@ -22,7 +22,6 @@ from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital
 from gradcheck_cli.watch.accumulation import is_averaged
-from gradcheck_cli.watch.copies import Start, here, why_not
 from gradcheck_cli.watch.diagnosing import Diagnosing, Repeated, Seen
 from gradcheck_cli.watch.replay import step_of
 from gradcheck_cli.watch.session import Session
@@ -30,6 +29,7 @@ from gradcheck_cli.watch.snapshots import Snapshot, Snapshots
 from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.trial import Trial
 from gradcheck_cli.watch.updates import Attempt
+from gradcheck_cli.watch.updating import Start, here, why_not
 
 _KINDS = frozenset(
     (

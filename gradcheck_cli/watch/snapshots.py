@@ -10,8 +10,8 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from gradcheck_cli.watch.copies import Start
 from gradcheck_cli.watch.updates import Attempt
+from gradcheck_cli.watch.updating import Start
 
 
 @dataclass(frozen=True, slots=True)

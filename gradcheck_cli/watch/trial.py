@@ -12,10 +12,10 @@ from gradcheck_cli.records.retrying import Change, Tried
 from gradcheck_cli.records.spec import Step
 from gradcheck_cli.runtime.passes import forward_pass
 from gradcheck_cli.runtime.state import preserved
-from gradcheck_cli.watch.copies import Start, holding, made
 from gradcheck_cli.watch.samples import rows_in, without
 from gradcheck_cli.watch.sampling import loss_of
 from gradcheck_cli.watch.updates import Attempt
+from gradcheck_cli.watch.updating import Start, holding, made
 
 
 class Trial:

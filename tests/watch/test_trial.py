@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from gradcheck_cli.records.retrying import Change, Tried
-from gradcheck_cli.watch.copies import here
 from gradcheck_cli.watch.trial import Trial
 from gradcheck_cli.watch.updates import Attempt
+from gradcheck_cli.watch.updating import here
 from tests.watch.test_diagnosing import line, mean_square, step_of
 
 

@@ -27,8 +27,8 @@ from torch.optim import (
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from gradcheck_cli.records.retrying import Change, Tried
-from gradcheck_cli.watch.copies import Start, here, holding, made, why_not
 from gradcheck_cli.watch.updates import Attempt
+from gradcheck_cli.watch.updating import Start, here, holding, made, why_not
 
 AS_RUN = Tried(change=Change.AS_RUN)
 MAKERS: dict[str, Callable[[Any], Optimizer]] = {
