@@ -138,6 +138,16 @@ def run(
             rich_help_panel=RUN,
         ),
     ] = None,
+    snapshot: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="K",
+            help="Keep the parameters and the optimiser's state of every K-th step, so that a step which goes wrong is "
+            "tried from there.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
     trials: Trials = True,
     try_budget: TryBudget = 800,
     select: Select = None,
@@ -199,6 +209,7 @@ def run(
             first=not no_first,
             save_batch=_folder(save_batch),
             try_budget=try_budget if trials else 0,
+            snapshot=snapshot,
             select=_rules(select, "--select"),
             ignore=_rules(ignore, "--ignore"),
             fail_on=fail_on or FailOn.WARNING,

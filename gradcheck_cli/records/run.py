@@ -23,7 +23,8 @@ class RunOptions:
         max_diagnoses: Diagnoses at most, those that were asked for not counted.
         first: Whether step 1 is diagnosed.
         save_batch: The folder where the batch of every alarm goes.
-        try_budget: Passes for the trials of a step that was asked for; 0 tries nothing.
+        try_budget: Passes for the trials of a step that was asked for; 0 tries nothing, nor any update again.
+        snapshot: Parameters and optimiser state are kept every so many steps; None keeps none.
     """
 
     command: tuple[str, ...]
@@ -36,6 +37,7 @@ class RunOptions:
     first: bool = True
     save_batch: str | None = None
     try_budget: int = 0
+    snapshot: int | None = None
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     fail_on: FailOn = FailOn.WARNING

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from gradcheck_cli.records.apart import Apart
 from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.retrying import Retried
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Diagnosed, Judged, Point, Raised, Replay, Use, Vital
 
@@ -179,6 +180,7 @@ class Process:
         cost: As it was told last.
         uses: What it does with its optimisers, as it was told last.
         evaluations: Calls of what is trained that were made without gradients, likewise.
+        retried: Updates that were made again on a copy, in order.
         left: Where there is one more step than the script took, made of what was not finite when it ended: how many it
             took. That step counts only where the script has failed, which its parent knows.
     """
@@ -201,6 +203,7 @@ class Process:
     left: int | None = None
     whole: Whole | None = None
     whole_before: Whole | None = None
+    retried: tuple[Retried, ...] = ()
 
     def without_what_it_left(self) -> Process:
         """The process as it is where the script ended well."""

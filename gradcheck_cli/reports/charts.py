@@ -119,7 +119,7 @@ def trial_bars(trial: Trial) -> tuple[tuple[str, float, float], ...]:
     return tuple((name, value, 100 * size / longest) for name, value, size in named)
 
 
-_LINEAR = ("decades", "of ", "saturated")
+_LINEAR = ("decades", "of ", "saturated", "loss of ", "|dw|")
 """How the units of trials begin that are no ratios."""
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process
-from gradcheck_cli.records.timeline import Replay
+from gradcheck_cli.records.timeline import Replay, Why
 from gradcheck_cli.rules.wording import counted
+from gradcheck_cli.timeline.retrying import in_words
 from gradcheck_cli.timeline.slope import still_falling
 
 NO_STEP = "no step was seen"
@@ -25,7 +26,7 @@ def notes_of(processes: Sequence[Process], seen: Sequence[Process], options: Run
         options: What was asked for.
     """
     found = (*_unseen(processes, seen), *_of_processes(processes), *_of_main(seen, options), *_unkept(seen, options))
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys((*found, *_tried(seen))))
 
 
 def _unseen(processes: Sequence[Process], seen: Sequence[Process]) -> Iterator[str]:
@@ -110,6 +111,18 @@ def _unkept(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:
     if options.steps is not None and steps < options.steps:
         yield f"--steps {options.steps}: the script ended after {counted(steps, 'step')}"
     yield from _never_came(seen, options)
+
+
+def _tried(seen: Sequence[Process]) -> Iterator[str]:
+    """Updates of steps that were asked for, made again, and what all trials of updates took."""
+    if not seen:
+        return
+    asked = {each.step for each in seen[0].diagnosed if each.why is not Why.FIRST}
+    for each in seen[0].retried:
+        if each.step in asked and (words := in_words(None, each)):
+            yield f"step {each.step}: {words}"
+    if passes := sum(each.passes for process in seen for each in process.retried):
+        yield f"{passes} passes were spent on making updates again"
 
 
 def _never_came(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:

@@ -33,6 +33,7 @@ from gradcheck_cli.timeline.opinions import (
     undecided,
     with_findings,
 )
+from gradcheck_cli.timeline.retrying import in_words, retried_at, treated
 from gradcheck_cli.timeline.slow import reading_of
 
 BLOWN_UP = (AlarmKind.NONFINITE, AlarmKind.DIVERGING)
@@ -149,7 +150,9 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
     own = replace(alarm_finding(event.judged, trusted, _line(event, trusted), why), message=message)
     if led:
         own = replace(own, evidence={**own.evidence, "moved_first": led.layer, "moved_at_step": led.step})
-    own = _with_remedies(own, because(raised, trusted), raised.kind)
+    explained = because(raised, trusted)
+    own = treated(_with_remedies(own, explained, raised.kind), retried_at(event.process, raised))
+    others = tuple(replace(f, remedies=own.remedies) if f in explained[:1] else f for f in (*began, *diagnosed))
     return Alarm(
         kind=raised.kind,
         step=raised.step,
@@ -164,7 +167,7 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
         evidence=raised.evidence,
         samples=entry.samples,
         replay=entry.replay,
-        report=_report(event, own, (*began, *diagnosed), options),
+        report=_report(event, own, others, options),
     )
 
 
@@ -225,6 +228,8 @@ def _why(event: Event) -> str:
         left = f", and {_left(entry.without)}" if entry.without else ""
         parts += [f"row {rows} of the batch carries it{left}" if one else f"rows {rows} carry it{left}"]
     parts += [standing_out(each) for each in (entry.novel or entry.apart,) if each is not None]
+    retried = retried_at(event.process, raised := event.judged.raised)
+    parts += [words] if retried is not None and (words := in_words(raised.kind, retried)) else []
     because = f": {entry.reason}" if entry.reason else ""
     if entry.replay is Replay.EXACT:
         parts += [f"{_which(entry)} was repeated exactly{because}"]

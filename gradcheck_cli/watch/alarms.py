@@ -8,6 +8,7 @@ keeps windows, never a series: it runs within the script, and once more over the
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gradcheck_cli.records.alarming import ALARMING
@@ -101,7 +102,8 @@ class Alarms:
         told = any(map(_stands, judged))
         for standing in self._standing.values():
             judged += standing.judged(game=self._game, told=told)
-        return tuple(sorted(map(self._of_the_order, judged), key=lambda each: each.raised.step))
+        settled = map(_overtaken(judged), judged)
+        return tuple(sorted(map(self._of_the_order, settled), key=lambda each: each.raised.step))
 
     def _of_the_order(self, judged: Judged) -> Judged:
         """A swing or a jump of the loss where batches come in blocks: it is the data's, not the learning rate's."""
@@ -142,6 +144,24 @@ class Alarms:
         )
         self._broken.append((raised, vital.step))
         return (raised,)
+
+
+def _overtaken(judged: Sequence[Judged]) -> Callable[[Judged], Judged]:
+    """What confirms events that were open when a loss scale began to collapse for good: no loss came after them."""
+    collapses = [each for each in judged if each.raised.kind is AlarmKind.SCALE_COLLAPSE and _stands(each)]
+
+    def overtaken(one: Judged) -> Judged:
+        before = (each.raised.step for each in collapses if each.raised.optimizer == one.raised.optimizer)
+        step = next((s for s in before if 0 < s - one.raised.step <= ALARMING.recovery), None)
+        if one.outcome is not Outcome.OPEN or one.raised.kind not in _SUDDEN or step is None:
+            return one
+        told = f"at step {step} the loss scale had collapsed, and no update was made any more"
+        return replace(one, outcome=Outcome.CONFIRMED, finding=True, told=told)
+
+    return overtaken
+
+
+_SUDDEN = (AlarmKind.LOSS_SPIKE, AlarmKind.GRAD_SPIKE, AlarmKind.UPDATE_SPIKE, AlarmKind.DIVERGING)
 
 
 def _stands(judged: Judged) -> bool:

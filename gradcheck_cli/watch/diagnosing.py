@@ -149,8 +149,8 @@ class Diagnosing:
         seen: Sequence[Seen],
         usual: float | None,
         made_at: tuple[str, int] | None,
-    ) -> None:
-        """Explain what raised an alarm, where the run may still make a diagnosis.
+    ) -> Repeated:
+        """Explain what raised an alarm, where the run may still make a diagnosis; what came of it.
 
         Args:
             raised: The alarm.
@@ -161,7 +161,7 @@ class Diagnosing:
         """
         if self._left > 0 and seen:
             self._left -= 1
-            came = self._timed(lambda: self._repeated(seen, _limit(raised, vital, usual), trials=False, alarm=True))
+            came = self.timed(lambda: self._repeated(seen, _limit(raised, vital, usual), trials=False, alarm=True))
             self._save_batch(vital.step, seen[came.micro_batch], came)
         else:
             why = "no backward pass was seen" if not seen else "--max-diagnoses was reached"
@@ -182,6 +182,7 @@ class Diagnosing:
             without=came.without,
             report=came.report and report_to_dict(came.report, exact=True),
         )
+        return came
 
     def known(self, raised: Raised, own_step: int, line: SourceLine | None, made_at: tuple[str, int] | None) -> None:
         """Tell a fault that the calls show: no step has to be repeated for it."""
@@ -237,20 +238,20 @@ class Diagnosing:
                 except Exception:  # the user's code, with values that it never had
                     return False
 
-        return not backward.why and self._timed(answer)
+        return not backward.why and self.timed(answer)
 
     def blames_a_value(self, seen: Seen) -> bool:
         """Whether a step that raised did so for a value that is not finite."""
-        came = self._timed(lambda: self._repeated([seen], None, trials=False))
+        came = self.timed(lambda: self._repeated([seen], None, trials=False))
         return came.report is not None and any(f.family is Family.NONFINITE for f in came.report.findings)
 
-    def asked(self, why: Why, vital: Vital, seen: Sequence[Seen]) -> None:
-        """Explain a step that was asked for."""
+    def asked(self, why: Why, vital: Vital, seen: Sequence[Seen]) -> Repeated | None:
+        """Explain a step that was asked for; what came of it, None where there was no backward pass."""
         if not seen:
             self._session.say("note", text=f"step {vital.step} was not diagnosed: no backward pass was seen")
-            return
+            return None
         trials = why is not Why.FIRST and self._options.try_budget > 0
-        came = self._timed(lambda: self._repeated(seen, None, trials=trials))
+        came = self.timed(lambda: self._repeated(seen, None, trials=trials))
         if came.replay is Replay.EXACT and came.why:
             part = f"backward pass {came.micro_batch + 1} of its update alone was repeated: {came.why}"
             self._session.say("note", text=f"step {vital.step}: {part}")
@@ -262,8 +263,10 @@ class Diagnosing:
             reason=came.why,
             report=came.report and report_to_dict(came.report, exact=True),
         )
+        return came
 
-    def _timed(self, work: Callable[[], _T]) -> _T:
+    def timed(self, work: Callable[[], _T]) -> _T:
+        """What `work` gives: unheard by the script, and its time counted."""
         started = perf_counter()
         try:
             with unheard(), without_modes():

@@ -159,8 +159,9 @@ class Event:
         return self._fixed or self._still_away(before, recent, game=game)
 
     def _still_away(self, before: Before, recent: Sequence[float], *, game: bool) -> Verdict:
-        if len(recent) == 0 or self.age < 2 * ALARMING.level:
-            return Verdict(Outcome.OPEN, False, f"the run ended {_updates(self.age - 1)} later")
+        if len(recent) == 0 or not self._levels:
+            ended = f"the run ended {_updates(self.age - 1)} later"  # or what followed was not finite, and skipped
+            return Verdict(Outcome.OPEN, False, ended if self.age < 2 * ALARMING.level else "few losses followed it")
         level = self._stays_at(recent)
         far = level >= ALARMING.climbed * before.largest
         seen = f"{_updates(self.age - 1)} later the loss is at {level:.3g}, from {before.level:.3g} before"

@@ -63,7 +63,7 @@ class Losses:
             self._admit(opened, game=game)
             if opened.height > ALARMING.novel * self._borne[opened.kind]:
                 raised.append(self._raise(opened, vital, loss, norm))
-        if self._live:
+        if self._live and not vital.skipped:  # an update that was left out says nothing of what came of an event
             raised += self._follow(vital, loss, norm)
         return tuple(raised)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck_cli.records.codec import WrongShape, decode
+from gradcheck_cli.records.retrying import Retried
 from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntry, Sample, Stopped, Whole
 from gradcheck_cli.records.timeline import AlarmKind, Diagnosed, Use, Vital
 from gradcheck_cli.watch.alarms import Alarms
@@ -146,7 +147,7 @@ class _Told:
         self._vital: Vital | None = None  # the last one: a step may be read twice
         self._sample: Sample | None = None
         self._last: dict[str, Any] = {}
-        self._lists: dict[str, list[Any]] = {"diagnosed": [], "layers": [], "sampled": []}
+        self._lists: dict[str, list[Any]] = {"diagnosed": [], "layers": [], "sampled": [], "retried": []}
         self._notes: dict[str, None] = {}
         self._before: Whole | None = None
 
@@ -185,7 +186,7 @@ class _Told:
             kept.append(read)
             if event == "sampled":
                 self._sample = read
-            if event != "diagnosed" and len(kept) > MOST_SAMPLES:
+            if event in ("layers", "sampled") and len(kept) > MOST_SAMPLES:
                 del kept[1::2]
         else:
             if event == "left":
@@ -235,6 +236,7 @@ class _Told:
             diagnosed=tuple(self._lists["diagnosed"]),
             layers=tuple(self._lists["layers"]),
             samples=tuple(self._lists["sampled"]),
+            retried=tuple(self._lists["retried"]),
             notes=(*self._notes, *([_CUT] if self.cut else [])),
             aside=self._last.get("aside", ""),
             stopped=self._last.get("stopped"),
@@ -269,5 +271,6 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "stopped": partial(decode, Stopped),
     "cost": partial(decode, Cost),
     "uses": lambda content: (decode(tuple[Use, ...], content["optimizers"]), int(content["evaluations"])),
+    "retried": lambda content: decode(Retried, content["retried"]),
     "left": lambda content: int(content["after"]),
 }

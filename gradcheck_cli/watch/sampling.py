@@ -150,7 +150,7 @@ class Sampling:
                 after = loss_of(begun.step, activity)
                 undropped = loss_of(begun.step, Undropped()) if activity.drops else None
         with untouched(), torch.no_grad():
-            update, rms, weight = _moved(begun.parts, begun.before, begun.attempt)
+            update, rms, weight = moved(begun.parts, begun.before, begun.attempt)
             copies = None if begun.doubled is None else self._named(still(begun.doubled), begun.backward)
         if begun.whole:
             self._last = begun.started + perf_counter() - started
@@ -252,7 +252,7 @@ def _plain(parameter: Tensor) -> bool:
     )
 
 
-def _moved(
+def moved(
     parts: Sequence[Part], before: Sequence[Tensor], attempt: Update
 ) -> tuple[float | None, float | None, float | None]:
     """|dw| / |w| at most, RMS of dw / lr for optimisers that normalise, and |w|."""

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Sample
-from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital
+from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital, Why
 from gradcheck_cli.watch import taps
 from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.alarms import Alarms
@@ -38,6 +38,7 @@ from gradcheck_cli.watch.loop.judging import Loop
 from gradcheck_cli.watch.loop.looking import Looking
 from gradcheck_cli.watch.phases import Phases
 from gradcheck_cli.watch.quiet import has_modes, without_modes
+from gradcheck_cli.watch.retrying import Retrying
 from gradcheck_cli.watch.sampling import Sampling
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Tape
@@ -129,6 +130,7 @@ class Watcher:
         self._uses = Uses()
         batches = Batches()
         self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation, batches)
+        self._retrying = Retrying(options, session, self._tape, self._diagnosing)
         self._sampling = Sampling(options, self._tape, chance, batches)
         self._looking = Looking(
             self._tape,
@@ -323,9 +325,13 @@ class Watcher:
         why = None if again else self._asked.why(vital)
         made_at = attempt.made_at if attempt else None
         for alarm in raised:
-            self._diagnosing.alarm(alarm, vital, self._group.seen, self._before(alarm, vital), made_at)
+            came = self._diagnosing.alarm(alarm, vital, self._group.seen, self._before(alarm, vital), made_at)
+            self._retrying.alarm(alarm, vital, self._group.seen, came, attempt)
         if why is not None:
-            self._diagnosing.asked(why, vital, self._group.seen)
+            asked = self._diagnosing.asked(why, vital, self._group.seen)
+            if why is not Why.FIRST and not raised:
+                self._retrying.asked(vital, self._group.seen, asked, attempt)
+        self._retrying.seen(vital, attempt, len(self._group.seen))
         self._remember(vital)
         if self._asked.is_over(vital):
             self._stop = "steps"
@@ -361,6 +367,7 @@ class Watcher:
         if sample is not None:
             self._session.sample(sample)
             self._alarms.sampled(sample)
+            self._retrying.sampled(sample)
 
     def _is_confirmed(self, raised: Sequence[Raised]) -> bool:
         """Whether an alarm stands; those that only time can judge are judged again now and then."""

@@ -106,13 +106,14 @@ def test_what_is_not_asked_for(started: Started, gradcheck: Call) -> None:
 
 def test_everything_that_can_be_asked_for(started: Started, gradcheck: Call, tmp_path: Path) -> None:
     asked = "--at 12 --at 1:40 --at 12 --budget 0.5 --every 20 --steps 9 --on-alarm stop --max-diagnoses 0 --no-first"
-    asked += " --save-batch kept --try-budget 7 --select GC1 --ignore GC105 --fail-on error --no-config"
+    asked += " --snapshot 40 --save-batch kept --try-budget 7 --select GC1 --ignore GC105 --fail-on error --no-config"
     gradcheck("run", *asked.split(), "train.py")
     wanted = RunOptions(
         command=("train.py",),
         at=("12", "1:40"),
         budget=0.5,
         every=20,
+        snapshot=40,
         steps=9,
         stop_on_alarm=True,
         max_diagnoses=0,

@@ -9,7 +9,7 @@ import math
 import pytest
 
 from gradcheck_cli.records.session import Sample
-from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital
+from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
 from gradcheck_cli.watch.alarms import Alarms
 from tests.watch.record import SERIES, read
 from tests.watch.synthetic import is_finding, judged, scored, series
@@ -136,3 +136,25 @@ def test_a_jump_that_follows_the_order_of_the_data_is_the_datas(swing: float, ca
     (judged,) = alarms.judged()
     assert judged.raised.kind is AlarmKind.LOSS_SPIKE
     assert judged.raised.evidence.get("cause") == cause
+
+
+def collapsing(skipped: int) -> list[Judged]:
+    """A run that learned, a loss that leaves for good at step 61, and a scaler that skips every update from 65 on."""
+    alarms = Alarms()
+    for step in range(1, 65 + skipped):
+        loss = 1.0 + 0.01 * (step % 5) if step < 61 else 900.0 * step
+        vital = Vital(step=step, loss=loss, grad_norm=loss, scale=1024.0)
+        if step >= 65:
+            vital = dataclasses.replace(
+                vital, loss=math.nan, finite=False, scale=1024.0 / 2 ** (step - 64), skipped=True
+            )
+        alarms.see(vital)
+    return [each for each in alarms.judged() if each.raised.kind is AlarmKind.LOSS_SPIKE]
+
+
+def test_a_spike_that_ends_in_a_loss_scale_that_collapses_is_confirmed() -> None:
+    (spike,) = collapsing(60)
+    assert (spike.raised.step, spike.outcome) == (61, Outcome.CONFIRMED)
+    assert spike.told == "at step 74 the loss scale had collapsed, and no update was made any more"
+    (spike,) = collapsing(5)
+    assert spike.outcome is Outcome.OPEN

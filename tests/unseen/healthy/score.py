@@ -84,7 +84,7 @@ def watched(run: Run, seed: int) -> Row:
     """The same run watched: the alarms, its status, and the weights that it ended with."""
     with place() as folder:
         to, session = folder / "told.json", folder / "session"
-        options = RunOptions(command=(run.name, str(seed)))
+        options = RunOptions(command=(run.name, str(seed)), try_budget=800)
         session.mkdir()
         write_options(str(session), options)
 

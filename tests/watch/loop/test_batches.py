@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gradcheck_cli.records.apart import Apart, Kind
+from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Data, Entry
 from gradcheck_cli.watch.loop.batches import KEPT, Batches, Blocks
-from gradcheck_cli.watch.backward import Backward
 
 MODEL = nn.Linear(4, 1)
 

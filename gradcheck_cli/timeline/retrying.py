@@ -1,0 +1,94 @@
+"""Updates that were made again, as an alarm tells them: whether the update did it, and what cures it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+from gradcheck_cli.records.batchwise import is_ill
+from gradcheck_cli.records.report import Finding
+from gradcheck_cli.records.retrying import Change, Held, Retried, Tried
+from gradcheck_cli.records.session import Process
+from gradcheck_cli.records.timeline import AlarmKind, Raised
+from gradcheck_cli.remedies import with_trials
+
+_OF_ONE_STEP = frozenset((AlarmKind.LOSS_SPIKE, AlarmKind.UPDATE_SPIKE, AlarmKind.DIVERGING, AlarmKind.GRAD_SPIKE))
+_OF_UPDATES_BEFORE = _OF_ONE_STEP - {AlarmKind.GRAD_SPIKE}
+"""Of these the updates before may be the reason, whatever the next one does."""
+_GOOD = ("fixed", "helps")
+
+
+def retried_at(process: Process, raised: Raised) -> Retried | None:
+    """What came of making the update of an alarm's step again, if that was tried."""
+    found = (each for each in process.retried if (each.step, each.optimizer) == (raised.step, raised.optimizer))
+    return next(found, None)
+
+
+def treated(finding: Finding, retried: Retried | None) -> Finding:
+    """A finding with what the update, made again, says of its remedies; a note has none."""
+    if retried is None or not retried.tried or not is_ill(finding):
+        return finding
+    return replace(finding, remedies=with_trials(finding.remedies, finding.cause, retried))
+
+
+def in_words(kind: AlarmKind | None, retried: Retried) -> str:
+    """What the update did, in clauses with their numbers; empty where it says nothing.
+
+    Args:
+        kind: The alarm's; None for a step that was asked for.
+        retried: What came of it.
+    """
+    return "; ".join(_clauses(kind, retried))
+
+
+def _clauses(kind: AlarmKind | None, retried: Retried) -> Iterator[str]:
+    if retried.held is not None:
+        yield _held(retried.held, retried)
+    if retried.why:
+        yield f"the update was not tried again: {retried.why}"
+    first = retried.as_run
+    if first is None or first.loss is None or retried.loss is None:
+        return
+    if retried.harms or kind is None or (kind in _OF_ONE_STEP and math.isfinite(retried.loss)):
+        yield _as_run(first, retried)
+    if kind in _OF_UPDATES_BEFORE and retried.held is None and not retried.rows:
+        yield "that starts from the state of this step: --snapshot keeps an earlier one"
+    others = retried.tried[1:] if retried.harms or retried.moves_nothing else ()
+    if kind is None and others:
+        yield "; ".join(f"{_way(each, retried)}: {each.loss:.3g}" for each in others if each.loss is not None)
+    if others and not any(retried.outcome(each) in _GOOD for each in others):
+        yield "no other way to make the update that was tried helps"
+
+
+def _way(tried: Tried, retried: Retried) -> str:
+    amount = tried.amount or 0.0
+    return {
+        Change.LOWER_RATE: f"with a rate of {(retried.rate or 0.0) * amount:.2g}",
+        Change.HIGHER_RATE: f"with a rate of {(retried.rate or 0.0) * amount:.2g}",
+        Change.CLIPPED: f"clipped at {amount:.2g}",
+        Change.EPS: f"with an eps of {amount:.0e}",
+        Change.ANEW: "with averages that begin anew",
+        Change.WITHOUT_ROWS: "without the rows at fault",
+    }[tried.change]
+
+
+def _held(held: Held, retried: Retried) -> str:
+    if held.loss is None:
+        return f"the batch could not be taken again with the parameters of step {held.step}"
+    if retried.start is None:
+        now = "" if held.now is None else f", and {held.now:.3g} now"
+        return f"with the parameters of step {held.step} this batch costs {held.loss:.3g}{now}: the batch did it"
+    now = "what is not finite" if held.now is None or not math.isfinite(held.now) else f"{held.now:.3g}"
+    return (
+        f"with the parameters of step {held.step} this batch costs {held.loss:.3g}, not {now}: the updates since did "
+        "it, and what is tried starts there"
+    )
+
+
+def _as_run(first: Tried, retried: Retried) -> str:
+    whose = "the other rows" if retried.rows else "this batch"
+    told = f"the update as the run makes it takes the loss of {whose} from {retried.loss:.3g} to {first.loss:.3g}"
+    if first.size is not None and retried.usual is not None:
+        told += f", and moves the weights by {first.size:.2g} of themselves, where {retried.usual:.2g} is usual"
+    return told if retried.harms else f"{told}, so that this one does no harm to it"
