@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from gradcheck_cli.config.documents import Document, read_yaml
 from gradcheck_cli.config.faults import validated
 from gradcheck_cli.config.models import Check, File, Verdict
 from gradcheck_cli.config.plans import planned, planned_run
-from gradcheck_cli.config.yamltext import Address, Document, read_yaml
 from gradcheck_cli.errors import ConfigError
 from gradcheck_cli.records.suite import PlannedCheck
+from gradcheck_cli.yamltext import Address
 
 _MOST_CHECKS = 10_000
 _ANY = Check(model="any")

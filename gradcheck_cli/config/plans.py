@@ -18,6 +18,7 @@ from gradcheck_cli.records.size import parse_size
 from gradcheck_cli.records.spec import CheckSpec, Waiver
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.thresholds import Thresholds
+from gradcheck_cli.yamltext import json_in_yaml
 
 _PLAIN = (
     "target target_column device dtype autocast seed mode batches lr optimizer trust_pickle try_budget".split()
@@ -152,7 +153,7 @@ def _together(first: tuple[tuple[str, str], ...], second: tuple[tuple[str, str],
 
 def _settings(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """As `--set` would give them: text that is read as YAML, of which JSON is a part."""
-    return tuple((key, json.dumps(value, ensure_ascii=False)) for key, value in values.items())
+    return tuple((key, json_in_yaml(value)) for key, value in values.items())
 
 
 def _shown(value: Any) -> str:

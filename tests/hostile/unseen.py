@@ -97,7 +97,9 @@ def _model(name: str, laid: object, says: str = NO_FILE, *, argv: str = "x.py", 
     return Case(f"MODEL: {name}", ("check", argv, "--no-try"), says, files={"x.py": laid, **files})  # type: ignore[dict-item]
 
 
-def _data(name: str, file: str, laid: object, says: str = NO_FILE, codes: tuple[int, ...] = TWO, **more: object) -> Case:
+def _data(
+    name: str, file: str, laid: object, says: str = NO_FILE, codes: tuple[int, ...] = TWO, **more: object
+) -> Case:
     argv = (*CHECK, "--batch", file, "--loss", "cross_entropy")
     return Case(f"--batch {file}: {name}", argv, says, codes, {file: laid}, **more)  # type: ignore[dict-item, arg-type]
 
@@ -124,7 +126,12 @@ MODELS = (
     _model("zeros in the source", MODEL.encode() + b"\0\0", r"x\.py"),
     _model("2 GB of zeros", hole(2**31), r"x\.py"),
     _model("a home of nobody's", "", r"nosuchuser", argv="~nosuchuser/x.py"),
-    Case("MODEL: a name that is no UTF-8", ("check", "m\udcff.py", "--format", "json"), codes=(0,), files={"m\udcff.py": MODEL}),
+    Case(
+        "MODEL: a name that is no UTF-8",
+        ("check", "m\udcff.py", "--format", "json"),
+        codes=(0,),
+        files={"m\udcff.py": MODEL},
+    ),
     Case(
         "MODEL: a name that is a command to GitHub, with a newline",
         ("check", "x\n::error::y.py", "--no-try"),
@@ -147,23 +154,55 @@ BATCHES = (
     _data("a link to itself", "x.csv", link("x.csv"), LOOP),
     _data("a link that leads nowhere", "x.npz", link("nowhere"), r"x\.npz"),
     Case("--batch: a home of nobody's", (*CHECK, "--batch", "~nosuchuser/x.npy"), r"nosuchuser"),
-    _data("a negative dimension", "x.npy", _npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-4, 4)}"), r"x\.npy"),
+    _data(
+        "a negative dimension", "x.npy", _npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-4, 4)}"), r"x\.npy"
+    ),
     _data("a type of no bytes", "x.npy", _npy("{'descr': '|V0', 'fortran_order': False, 'shape': (4, 4)}"), r"x\.npy"),
-    _data("text of 4 GB each", "x.npy", _npy("{'descr': '<U1073741823', 'fortran_order': False, 'shape': (9,)}"), r"x\.npy"),
+    _data(
+        "text of 4 GB each",
+        "x.npy",
+        _npy("{'descr': '<U1073741823', 'fortran_order': False, 'shape': (9,)}"),
+        r"x\.npy",
+    ),
     _data("a version that is none", "x.npy", _npy("{}", version=(9, 9)), r"x\.npy"),
     _data("a header that claims 4 GB", "x.npy", _npy("{}", version=(2, 0), length=2**32 - 1), r"x\.npy"),
     _data("a header that is code", "x.npy", _npy("__import__('os').abort()"), r"x\.npy"),
     _data("fewer rows than the header says", "x.npy", _saved_npy(np.zeros((100, 4), np.float32))[:-800], r"x\.npy"),
-    _data("more dimensions than there can be", "x.npy", _npy(f"{{'descr': '<f4', 'fortran_order': False, 'shape': {(1,) * 200}}}"), r"x\.npy"),
+    _data(
+        "more dimensions than there can be",
+        "x.npy",
+        _npy(f"{{'descr': '<f4', 'fortran_order': False, 'shape': {(1,) * 200}}}"),
+        r"x\.npy",
+    ),
     _data("no rows", "x.npy", _saved_npy(np.zeros((0, 4), np.float32)), r"(?i)x\.npy|empty|no rows|no samples|batch"),
     _data("a zip that holds nothing", "x.npz", _zip(), r"x\.npz"),
     _data("a zip whose entry is no array", "x.npz", _zip(**{"x.npy": b"hello"}), r"x\.npz"),
-    _data("a zip bomb of 60 GB in four entries", "x.npz", _zip(**{f"{n}.npy": _npy(f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({15 * 2**30},)}}") for n in "abcd"}), r"x\.npz"),
+    _data(
+        "a zip bomb of 60 GB in four entries",
+        "x.npz",
+        _zip(
+            **{
+                f"{n}.npy": _npy(f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({15 * 2**30},)}}")
+                for n in "abcd"
+            }
+        ),
+        r"x\.npz",
+    ),
     _data("a header that claims 2 ** 63 bytes", "x.safetensors", _safe(b"{}", length=2**63), r"x\.safetensors"),
     _data("a header nested 100,000 deep", "x.safetensors", _safe(b'{"a":' * 100_000), r"x\.safetensors"),
-    _data("a tensor that ends after the file", "x.safetensors", _safe(b'{"x":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}', b"\0" * 8), r"x\.safetensors"),
+    _data(
+        "a tensor that ends after the file",
+        "x.safetensors",
+        _safe(b'{"x":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}', b"\0" * 8),
+        r"x\.safetensors",
+    ),
     _data("no tensors", "x.safetensors", _safe(b"{}"), r"x\.safetensors"),
-    _data("a torch archive with a pickle that inflates to 4 GB", "x.pt", _zip(**{"x__data.pkl": b"\x80\x02" + b"N0" * 2**25, "x__version": b"3"}), r"x\.pt"),
+    _data(
+        "a torch archive with a pickle that inflates to 4 GB",
+        "x.pt",
+        _zip(**{"x__data.pkl": b"\x80\x02" + b"N0" * 2**25, "x__version": b"3"}),
+        r"x\.pt",
+    ),
     _data("a zip that torch did not write", "x.pt", _zip(readme=b"hello"), r"x\.pt"),
     _data("a zero inside", "x.csv", "a,b\n1,\0\n", r"x\.csv"),
     _data("UTF-16", "x.csv", "a,b\n1,2\n".encode("utf-16"), r"x\.csv"),
@@ -197,11 +236,15 @@ def _show(name: str, laid: object, says: str = r"r\.json", codes: tuple[int, ...
     return Case(f"show: {name}", ("show", "r.json", *argv), says, codes, {"r.json": laid})  # type: ignore[dict-item]
 
 
-def _config(name: str, laid: object, says: str = r"gradcheck\.yaml", codes: tuple[int, ...] = TWO, **more: object) -> Case:
+def _config(
+    name: str, laid: object, says: str = r"gradcheck\.yaml", codes: tuple[int, ...] = TWO, **more: object
+) -> Case:
     return Case(f"gradcheck.yaml: {name}", ("batch",), says, codes, {"gradcheck.yaml": laid}, **more)  # type: ignore[dict-item, arg-type]
 
 
-def _checks(name: str, line: str, says: str = r"gradcheck\.yaml:\d+:\d+", codes: tuple[int, ...] = TWO, **more: object) -> Case:
+def _checks(
+    name: str, line: str, says: str = r"gradcheck\.yaml:\d+:\d+", codes: tuple[int, ...] = TWO, **more: object
+) -> Case:
     return _config(name, f"{CONFIG}    {line}\n", says, codes, **more)
 
 
@@ -215,18 +258,41 @@ DOCUMENTS = (
     _show("lists 100,000 deep", _DEEP),
     _show("a number of a million digits", '{"schema": "gradcheck-report/1", "loss": ' + "9" * 10**6 + "}"),
     _show("the same key twice, with another schema", '{"schema": "gradcheck-suite/1", "schema": "gradcheck-report/1"}'),
-    _show("a suite that holds a suite", '{"schema": "gradcheck-suite/1", "name": "a", "exit_code": 0, "seconds": 0, "checks": [{"schema": "gradcheck-suite/1"}]}'),
+    _show(
+        "a suite that holds a suite",
+        '{"schema": "gradcheck-suite/1", "name": "a", "exit_code": 0, "seconds": 0, "checks": [{"schema": "gradcheck-suite/1"}]}',
+    ),
     _show("a run with nothing in it", '{"schema": "gradcheck-run/1"}'),
     _show("two documents", '{"schema": "gradcheck-report/1"}\n{"schema": "gradcheck-report/1"}\n'),
     Case("show: a home of nobody's", ("show", "~nosuchuser/r.json"), r"nosuchuser"),
-    Case("show: two, the second a FIFO", ("show", "r.json", "s.json"), r"s\.json|r\.json", files={"r.json": "{}", "s.json": fifo}),
+    Case(
+        "show: two, the second a FIFO",
+        ("show", "r.json", "s.json"),
+        r"s\.json|r\.json",
+        files={"r.json": "{}", "s.json": fifo},
+    ),
     Case("show: ''", ("show", ""), r"(?i)file|report|read"),
     Case("--baseline: a folder", (*CHECK, "--baseline", "b"), r"\bb\b", files={"b": folder}),
-    Case("--baseline: a socket, to be updated", (*CHECK, "--baseline", "b", "--update-baseline"), r"\bb\b", files={"b": unix_socket}),
+    Case(
+        "--baseline: a socket, to be updated",
+        (*CHECK, "--baseline", "b", "--update-baseline"),
+        r"\bb\b",
+        files={"b": unix_socket},
+    ),
     Case("--baseline: lists 100,000 deep", (*CHECK, "--baseline", "b"), r"\bb\b", files={"b": _DEEP}),
-    Case("--baseline: the model's file, to be updated", (*CHECK, "--baseline", "m.py", "--update-baseline"), r"m\.py", holds=_still("m.py", MODEL)),
+    Case(
+        "--baseline: the model's file, to be updated",
+        (*CHECK, "--baseline", "m.py", "--update-baseline"),
+        r"m\.py",
+        holds=_still("m.py", MODEL),
+    ),
     Case("--baseline: a home of nobody's", (*CHECK, "--baseline", "~nosuchuser/b", "--update-baseline"), r"nosuchuser"),
-    Case("--baseline: a link to itself", (*CHECK, "--baseline", "b", "--update-baseline"), r"(?i)levels|link|\bb\b", files={"b": link("b")}),
+    Case(
+        "--baseline: a link to itself",
+        (*CHECK, "--baseline", "b", "--update-baseline"),
+        r"(?i)levels|link|\bb\b",
+        files={"b": link("b")},
+    ),
     Case("--config: a folder", (*CHECK, "--config", "c"), r"\bc\b.*folder", files={"c": folder}),
     Case("--config: a socket", (*CHECK, "--config", "c"), r"\bc\b", files={"c": unix_socket}),
     Case("--config: a device like /dev/zero", (*CHECK, "--config", "c"), r"\bc\b", files={"c": device(5)}),
@@ -235,16 +301,31 @@ DOCUMENTS = (
     _config("a FIFO, found by itself", fifo, r"(?i)gradcheck\.yaml|no config"),
     _config("UTF-16", CONFIG.encode("utf-16")),
     Case(
-        "gradcheck.yaml: includes a FIFO by a pattern", ("batch",), r"more\.yaml", files={"gradcheck.yaml": "version: 1\ninclude: ['more*']\n", "more.yaml": fifo}
+        "gradcheck.yaml: includes a FIFO by a pattern",
+        ("batch",),
+        r"more\.yaml",
+        files={"gradcheck.yaml": "version: 1\ninclude: ['more*']\n", "more.yaml": fifo},
     ),
     _config("includes a device", "version: 1\ninclude: [/dev/zero]\n", r"gradcheck\.yaml|/dev/zero"),
     _config("includes a pattern that is none", "version: 1\ninclude: ['[']\n"),
     _config("includes no text", "version: 1\ninclude: ['']\n"),
     _config("includes 300 characters", f"version: 1\ninclude: ['{'n' * 300}']\n"),
     Case(
-        "gradcheck.yaml: includes itself by a link", ("batch",), r"(?i)include", files={"gradcheck.yaml": CONFIG + "include: [me.yaml]\n", "me.yaml": link("gradcheck.yaml")}
+        "gradcheck.yaml: includes itself by a link",
+        ("batch",),
+        r"(?i)include",
+        files={"gradcheck.yaml": CONFIG + "include: [me.yaml]\n", "me.yaml": link("gradcheck.yaml")},
     ),
-    _checks("a matrix of 10 ** 8 checks", "matrix: {" + ", ".join(f"{key}: [{', '.join(map(str, range(100)))}]" for key in ("seed", "batches")) + ", set: {a: " + str(list(range(100))) + ", b: " + str(list(range(100))) + "}}"),
+    _checks(
+        "a matrix of 10 ** 8 checks",
+        "matrix: {"
+        + ", ".join(f"{key}: [{', '.join(map(str, range(100)))}]" for key in ("seed", "batches"))
+        + ", set: {a: "
+        + str(list(range(100)))
+        + ", b: "
+        + str(list(range(100)))
+        + "}}",
+    ),
     _checks("seed: 10 ** 30", f"seed: {10**30}"),
     _checks("batches: 1e300", "batches: 1e300"),
     _checks("timeout: -1", "timeout: -1"),
@@ -252,20 +333,59 @@ DOCUMENTS = (
     _checks("timeout: 1e12, which nobody reaches", "timeout: 1e12", r"m\.py", (0, 2)),
     _checks("lr: 1e400", "lr: 1e400"),
     _checks("max_memory: 1e400GB", "max_memory: 1e400GB"),
-    _checks("max_memory: 99999999999999999999TB", "max_memory: 99999999999999999999TB", r"m\.py|gradcheck\.yaml", (0, 2)),
+    _checks(
+        "max_memory: 99999999999999999999TB", "max_memory: 99999999999999999999TB", r"m\.py|gradcheck\.yaml", (0, 2)
+    ),
     _checks("name: a command to GitHub", 'name: "a\\n::error file=x::owned"', "", (0,)),
     _checks("name: a command to GitHub v1", 'name: "##[error]owned"', "", (0,)),
     _checks("model: a zero in the name", 'batch: "a\\0b.npy"'),
     _config("checks: {}", "version: 1\nchecks: {}\n"),
     _config("version: 1.5", CONFIG.replace("version: 1", "version: 1.5")),
-    _config("a set that names a key twice by a merge of itself", "version: 1\ndefaults: &a\n  <<: *a\n" + CONFIG[len("version: 1\n"):]),
+    _config(
+        "a set that names a key twice by a merge of itself",
+        "version: 1\ndefaults: &a\n  <<: *a\n" + CONFIG[len("version: 1\n") :],
+    ),
     Case("init: a file", ("init", "m.py"), r"m\.py"),
     Case("init: a home of nobody's", ("init", "~nosuchuser"), r"nosuchuser"),
-    Case("init: a FIFO and a socket among the files", ("init", "."), r"wrote", (0,), {"gradcheck.yaml": absent, "a.py": fifo, "b.py": unix_socket}),
-    Case("init: a class that derives from itself, and two from each other", ("init", "."), r"wrote", (0,), {"gradcheck.yaml": absent, "a.py": "import torch\nclass A(A): pass\nclass B(C, torch.nn.Module): pass\nclass C(B): pass\n"}),
-    Case("init: 900 kB of brackets", ("init", "."), r"wrote", (0,), {"gradcheck.yaml": absent, "a.py": "import torch\n" + "(" * 900_000}),
-    Case("init: gradcheck.yaml is a link that leads nowhere", ("init", "."), "", (0, 2), {"gradcheck.yaml": link("elsewhere.yaml")}, holds=_is("gradcheck.yaml", Path.is_symlink, "is no link any more")),
-    Case("init: a class whose name is a command", ("init", "."), r"wrote", (0,), {"gradcheck.yaml": absent, "a\n::error::b.py": MODEL}),
+    Case(
+        "init: a FIFO and a socket among the files",
+        ("init", "."),
+        r"wrote",
+        (0,),
+        {"gradcheck.yaml": absent, "a.py": fifo, "b.py": unix_socket},
+    ),
+    Case(
+        "init: a class that derives from itself, and two from each other",
+        ("init", "."),
+        r"wrote",
+        (0,),
+        {
+            "gradcheck.yaml": absent,
+            "a.py": "import torch\nclass A(A): pass\nclass B(C, torch.nn.Module): pass\nclass C(B): pass\n",
+        },
+    ),
+    Case(
+        "init: 900 kB of brackets",
+        ("init", "."),
+        r"wrote",
+        (0,),
+        {"gradcheck.yaml": absent, "a.py": "import torch\n" + "(" * 900_000},
+    ),
+    Case(
+        "init: gradcheck.yaml is a link that leads nowhere",
+        ("init", "."),
+        "",
+        (0, 2),
+        {"gradcheck.yaml": link("elsewhere.yaml")},
+        holds=_is("gradcheck.yaml", Path.is_symlink, "is no link any more"),
+    ),
+    Case(
+        "init: a class whose name is a command",
+        ("init", "."),
+        r"wrote",
+        (0,),
+        {"gradcheck.yaml": absent, "a\n::error::b.py": MODEL},
+    ),
 )
 
 _LONG = "n" * 255
@@ -278,22 +398,67 @@ def _out(name: str, path: str, says: str = "", codes: tuple[int, ...] = TWO, **m
 
 OUTPUTS = (
     _out("over --config", "gradcheck.yaml", r"gradcheck\.yaml", holds=_still("gradcheck.yaml", CONFIG)),
-    Case("--output: over the batch", (*CHECK, "--batch", "x.csv", "--output", "json=x.csv"), r"x\.csv", files={"x.csv": "1,2,3,4,0\n5,6,7,8,1\n"}, holds=_still("x.csv", "1,2,3,4,0\n5,6,7,8,1\n")),
-    Case("--output: over the file of the loss", (*CHECK, "--loss", "l.py:loss", "--output", "json=l.py"), r"l\.py", files={"l.py": "def loss(a, b):\n    return a.sum()\n"}, holds=_still("l.py", "def loss(a, b):\n    return a.sum()\n")),
-    Case("--output: over a baseline", (*CHECK, "--baseline", "b.json", "--output", "json=b.json"), r"b\.json", files={"b.json": '{"schema": "gradcheck-baseline/1", "checks": {}}'}, holds=_still("b.json", '{"schema": "gradcheck-baseline/1", "checks": {}}')),
+    Case(
+        "--output: over the batch",
+        (*CHECK, "--batch", "x.csv", "--output", "json=x.csv"),
+        r"x\.csv",
+        files={"x.csv": "1,2,3,4,0\n5,6,7,8,1\n"},
+        holds=_still("x.csv", "1,2,3,4,0\n5,6,7,8,1\n"),
+    ),
+    Case(
+        "--output: over the file of the loss",
+        (*CHECK, "--loss", "l.py:loss", "--output", "json=l.py"),
+        r"l\.py",
+        files={"l.py": "def loss(a, b):\n    return a.sum()\n"},
+        holds=_still("l.py", "def loss(a, b):\n    return a.sum()\n"),
+    ),
+    Case(
+        "--output: over a baseline",
+        (*CHECK, "--baseline", "b.json", "--output", "json=b.json"),
+        r"b\.json",
+        files={"b.json": '{"schema": "gradcheck-baseline/1", "checks": {}}'},
+        holds=_still("b.json", '{"schema": "gradcheck-baseline/1", "checks": {}}'),
+    ),
     _out("a link to the model", "l", r"\bl\b|m\.py", files={"l": link("m.py")}, holds=_still("m.py", MODEL)),
     _out("a hard link of the model", "l", "", (0, 2), files={"l": hard_link("m.py")}, holds=_still("m.py", MODEL)),
     _out("the model by another spelling", "./sub/../m.py", r"m\.py", files={"sub/a": ""}, holds=_still("m.py", MODEL)),
-    Case("--output: over the script of a run", ("run", "--output", "json=train.py", "train.py"), r"train\.py", holds=_is("train.py", lambda path: "optimizer" in path.read_text(), "is not as it was")),
-    Case("--output: over the report that is shown", ("show", "r.json", "--output", "html=r.json"), r"r\.json", files={"r.json": '{"schema": "gradcheck-report/1"}'}, holds=_still("r.json", '{"schema": "gradcheck-report/1"}')),
-    Case("--output: over the config of a batch", ("batch", "--output", "json=gradcheck.yaml"), r"gradcheck\.yaml", holds=_still("gradcheck.yaml", CONFIG)),
-    Case("--output: over a model of a batch", ("batch", "--output", "json=m.py"), r"m\.py", holds=_still("m.py", MODEL)),
-    Case("--output: two names of one file", (*CHECK, "--output", "json=a", "--output", "html=b"), r"(?i)twice|same file", files={"a": "", "b": link("a")}),
+    Case(
+        "--output: over the script of a run",
+        ("run", "--output", "json=train.py", "train.py"),
+        r"train\.py",
+        holds=_is("train.py", lambda path: "optimizer" in path.read_text(), "is not as it was"),
+    ),
+    Case(
+        "--output: over the report that is shown",
+        ("show", "r.json", "--output", "html=r.json"),
+        r"r\.json",
+        files={"r.json": '{"schema": "gradcheck-report/1"}'},
+        holds=_still("r.json", '{"schema": "gradcheck-report/1"}'),
+    ),
+    Case(
+        "--output: over the config of a batch",
+        ("batch", "--output", "json=gradcheck.yaml"),
+        r"gradcheck\.yaml",
+        holds=_still("gradcheck.yaml", CONFIG),
+    ),
+    Case(
+        "--output: over a model of a batch", ("batch", "--output", "json=m.py"), r"m\.py", holds=_still("m.py", MODEL)
+    ),
+    Case(
+        "--output: two names of one file",
+        (*CHECK, "--output", "json=a", "--output", "html=b"),
+        r"(?i)twice|same file",
+        files={"a": "", "b": link("a")},
+    ),
     _out("a name of 255 characters, which is legal", _LONG, "", (0,), holds=_written(_LONG)),
     _out("a name of 254 bytes in UTF-8, which is legal", _WIDE, "", (0,), holds=_written(_WIDE)),
     _out("a name of 256 characters", _LONG + "n", r"(?i)too long", holds=_left()),
     _out("a name that is no UTF-8", "r\udcff.json", "", (0,), holds=_written("r\udcff.json")),
-    _out("a name that is a command, of a folder that is not there", "no\n::error::x/r.json", r"no folder|cannot be written"),
+    _out(
+        "a name that is a command, of a folder that is not there",
+        "no\n::error::x/r.json",
+        r"no folder|cannot be written",
+    ),
     _out("a link that leads nowhere yet", "l", "", (0,), files={"l": link("to.json")}, holds=_written("to.json")),
     _out("a link to itself", "l", r"(?i)\bl\b", files={"l": link("l")}),
     _out("below a file", "m.py/r.json", r"m\.py"),
@@ -304,31 +469,85 @@ OUTPUTS = (
     _out("/dev/stderr, which is a pipe", "/dev/stderr", "gradcheck-report/1", (0,)),
     _out("/dev/fd/1, which is a pipe", "/dev/fd/1", "gradcheck-report/1", (0,)),
     _out("/proc/self/fd/2, which is a pipe", "/proc/self/fd/2", "gradcheck-report/1", (0,)),
-    _out("mode 0640 is kept", "r.json", "", (0,), files={"r.json": private("old", 0o640)}, holds=_is("r.json", lambda path: path.stat().st_mode & 0o777 == 0o640, "has another mode")),
-    Case("--write-patch over the model", ("check", "m.py", "--write-patch", "m.py"), r"m\.py", holds=_still("m.py", MODEL)),
+    _out(
+        "mode 0640 is kept",
+        "r.json",
+        "",
+        (0,),
+        files={"r.json": private("old", 0o640)},
+        holds=_is("r.json", lambda path: path.stat().st_mode & 0o777 == 0o640, "has another mode"),
+    ),
+    Case(
+        "--write-patch over the model",
+        ("check", "m.py", "--write-patch", "m.py"),
+        r"m\.py",
+        holds=_still("m.py", MODEL),
+    ),
     Case("--journal: a folder", ("batch", "--journal", "j"), r"\bj\b", files={"j": folder}),
-    Case("--journal: a socket", ("batch", "--journal", "j"), r"\bj\b", files={"j": unix_socket}, holds=_is("j", Path.is_socket, "is no socket any more")),
-    Case("--journal: a link to a device like /dev/null", ("batch", "--journal", "j"), r"\b(j|null)\b", files={"null": device(3), "j": link("null")}, holds=_is_device("null")),
+    Case(
+        "--journal: a socket",
+        ("batch", "--journal", "j"),
+        r"\bj\b",
+        files={"j": unix_socket},
+        holds=_is("j", Path.is_socket, "is no socket any more"),
+    ),
+    Case(
+        "--journal: a link to a device like /dev/null",
+        ("batch", "--journal", "j"),
+        r"\b(j|null)\b",
+        files={"null": device(3), "j": link("null")},
+        holds=_is_device("null"),
+    ),
     Case("--journal: the model's file", ("batch", "--journal", "m.py"), r"m\.py", holds=_still("m.py", MODEL)),
     Case("--journal: a link to itself", ("batch", "--journal", "j"), r"\bj\b", files={"j": link("j")}),
     Case("--journal: below a file", ("batch", "--journal", "m.py/j"), r"m\.py"),
     Case("--save-batch: a file", ("run", "--save-batch", "m.py", "train.py"), r"m\.py", holds=_still("m.py", MODEL)),
-    Case("--save-batch: a device", ("run", "--save-batch", "d", "train.py"), r"\bd\b", files={"d": device(3)}, holds=_is_device("d")),
+    Case(
+        "--save-batch: a device",
+        ("run", "--save-batch", "d", "train.py"),
+        r"\bd\b",
+        files={"d": device(3)},
+        holds=_is_device("d"),
+    ),
     *(
         Case(f"stdout is full: --format {format}", (*CHECK, "--format", format), r"(?i)no space", stdout="/dev/full")
         for format in ("markdown", "html", "github", "junit", "sarif")
     ),
-    Case("stdout is full, and a file is written", (*JSON, "--output", "json=r.json"), r"(?i)no space", stdout="/dev/full", holds=_written("r.json")),
+    Case(
+        "stdout is full, and a file is written",
+        (*JSON, "--output", "json=r.json"),
+        r"(?i)no space",
+        stdout="/dev/full",
+        holds=_written("r.json"),
+    ),
     Case("stdout and stderr are full", JSON, stdout="/dev/full", stderr="/dev/full"),
     Case("stderr is full, and the report goes there", ("run", "train.py"), stderr="/dev/full"),
     Case("stderr is full, and it is wrong usage", ("check",), stderr="/dev/full"),
     Case("stdout is full: a suite", ("batch", "--format", "json"), r"(?i)no space", stdout="/dev/full"),
-    Case("stdout is full: show", ("show", "r.json", "--format", "json"), r"(?i)no space|r\.json", files={"r.json": "{}"}, stdout="/dev/full"),
+    Case(
+        "stdout is full: show",
+        ("show", "r.json", "--format", "json"),
+        r"(?i)no space|r\.json",
+        files={"r.json": "{}"},
+        stdout="/dev/full",
+    ),
     Case("stdout is closed: schema", ("schema",), codes=(0, 2), stdout="-"),
     Case("stdout and stderr are closed", JSON, codes=(0, 2), stdout="-", stderr="-"),
     Case("the working folder is gone: run", ("run", "train.py"), r"(?i)folder|no file|no such", before=_gone),
-    Case("the working folder is gone: check in process", ("check", "../m.py", "--in-process", "--no-try"), "", (0, 2), before=_gone),
-    Case("the working folder is gone: an output by its whole path", ("check", "@W/m.py", "--no-try", "--output", "json=@W/r.json"), "", (0, 2), before=_gone),
+    Case(
+        "the working folder is gone: check in process",
+        ("check", "../m.py", "--in-process", "--no-try"),
+        "",
+        (0, 2),
+        before=_gone,
+    ),
+    Case(
+        "the working folder is gone: an output by its whole path",
+        ("check", "@W/m.py", "--no-try", "--output", "json=@W/r.json"),
+        "",
+        (0, 2),
+        before=_gone,
+    ),
 )
 
 _SEEING = """\
@@ -340,11 +559,15 @@ def build_model(value=None):
 
 def _set(text: str, got: str) -> Case:
     """`--set` gives the model this value, as YAML 1.2 reads it."""
-    return Case(f"--set: {text[:60]!r}", ("check", "v.py", "--set", f"value={text}"), f"got <{got}>", files={"v.py": _SEEING})
+    return Case(
+        f"--set: {text[:60]!r}", ("check", "v.py", "--set", f"value={text}"), f"got <{got}>", files={"v.py": _SEEING}
+    )
 
 
 def _refused(text: str, says: str = r"--set", name: str = "") -> Case:
-    return Case(f"--set: {name or repr(text[:60])}", ("check", "v.py", "--set", f"value={text}"), says, files={"v.py": _SEEING})
+    return Case(
+        f"--set: {name or repr(text[:60])}", ("check", "v.py", "--set", f"value={text}"), says, files={"v.py": _SEEING}
+    )
 
 
 def _option(*argv: str, says: str = "", codes: tuple[int, ...] = TWO) -> Case:
@@ -390,8 +613,18 @@ VALUES = (
     _refused("\t- a"),
     _refused("9" * 100_000, name="100,000 digits"),
     _refused("-1e999"),
-    Case("--set: a value of 100 kB", ("check", "v.py", "--set", "value=" + "a" * 100_000), "got <'aaaa", files={"v.py": _SEEING}),
-    Case("--set: a key with a command in it", ("check", "v.py", "--set", "a\n::error::b=1"), r"--set", files={"v.py": _SEEING}),
+    Case(
+        "--set: a value of 100 kB",
+        ("check", "v.py", "--set", "value=" + "a" * 100_000),
+        "got <'aaaa",
+        files={"v.py": _SEEING},
+    ),
+    Case(
+        "--set: a key with a command in it",
+        ("check", "v.py", "--set", "a\n::error::b=1"),
+        r"--set",
+        files={"v.py": _SEEING},
+    ),
     Case("--set: `self`", ("check", "m.py:Net", "--set", "self=1"), r"self"),
     _option("--seed", "1e3"),
     _option("--seed", "9" * 5000),
@@ -444,7 +677,9 @@ _BATCH = "batch = torch.randn(8, 4), torch.randint(3, (8,))\ncriterion = nn.Cros
 def _foreign(name: str, text: str, says: str, *argv: str, codes: tuple[int, ...] = TWO, **files: str) -> Case:
     """A file of somebody else's that cannot be checked as it is: what is wrong is told, and what to type next."""
     beside = {name.replace("__", "."): content for name, content in files.items()}
-    return Case(f"foreign: {name}", ("check", "f.py", "--no-try", *argv), says, codes, {"f.py": text, **beside}, hint=2 in codes)
+    return Case(
+        f"foreign: {name}", ("check", "f.py", "--no-try", *argv), says, codes, {"f.py": text, **beside}, hint=2 in codes
+    )
 
 
 FOREIGN = (
@@ -455,34 +690,108 @@ FOREIGN = (
     _foreign("weights that are missing", _NET + "model.load_state_dict(torch.load('best.pt'))\n", r"best\.pt"),
     _foreign("CUDA at import", _NET + "model = model.cuda()\n" + _BATCH, r"(?i)cuda"),
     _foreign("a checkpoint for CUDA", _NET + "x = torch.zeros(3, device='cuda:0')\n" + _BATCH, r"(?i)cuda"),
-    _foreign("arguments at import", "import argparse\np = argparse.ArgumentParser()\np.add_argument('--data', required=True)\nargs = p.parse_args()\n" + _NET, r"(?i)--data|argument"),
-    _foreign("an environment variable that is not set", "import os\nroot = os.environ['DATA_ROOT']\n" + _NET, r"DATA_ROOT"),
+    _foreign(
+        "arguments at import",
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--data', required=True)\nargs = p.parse_args()\n"
+        + _NET,
+        r"(?i)--data|argument",
+    ),
+    _foreign(
+        "an environment variable that is not set", "import os\nroot = os.environ['DATA_ROOT']\n" + _NET, r"DATA_ROOT"
+    ),
     _foreign("a question at import", "name = input('model? ')\n" + _NET, r"(?i)input|EOF|stdin"),
     _foreign("Python 2", "print 'hello'\n", r"f\.py:1"),
     _foreign("sys.exit at import", "import sys\nsys.exit('usage: f.py DATA')\n", r"usage: f\.py DATA|exit"),
     _foreign("no model", "import torch\nx = 3\n", r"f\.py"),
-    _foreign("two models", _HEAD + "class A(nn.Linear): pass\nclass B(nn.Linear): pass\na, b = A(4, 3), B(4, 3)\n", r"\ba\b.*\bb\b|A.*B"),
-    _foreign("a model that needs arguments", _HEAD + "class Net(nn.Module):\n    def __init__(self, width, depth):\n        super().__init__()\n", r"width"),
+    _foreign(
+        "two models",
+        _HEAD + "class A(nn.Linear): pass\nclass B(nn.Linear): pass\na, b = A(4, 3), B(4, 3)\n",
+        r"\ba\b.*\bb\b|A.*B",
+    ),
+    _foreign(
+        "a model that needs arguments",
+        _HEAD + "class Net(nn.Module):\n    def __init__(self, width, depth):\n        super().__init__()\n",
+        r"width",
+    ),
     _foreign("a name misspelt", _NET, r"model", "--loss", "cross_entropi"),
     _foreign("a wrong shape", _NET.replace("Linear(4, 3)", "Linear(5, 3)") + _BATCH, r"(?s)fc.*(8.*4.*5|5.*8.*4)"),
-    _foreign("an image where a table is expected", _HEAD + "model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8, 3))\nbatch = torch.randn(8, 3, 9, 9), torch.randint(3, (8,))\ncriterion = nn.CrossEntropyLoss()\n", r"(?s)2.*(392|8x)"),
+    _foreign(
+        "an image where a table is expected",
+        _HEAD
+        + "model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8, 3))\nbatch = torch.randn(8, 3, 9, 9), torch.randint(3, (8,))\ncriterion = nn.CrossEntropyLoss()\n",
+        r"(?s)2.*(392|8x)",
+    ),
     _foreign("a wrong dtype", _NET + _BATCH.replace("4)", "4).double()", 1), r"(?i)double|float64"),
-    _foreign("whole numbers into a linear layer", _NET + "batch = torch.randint(9, (8, 4)), torch.randint(3, (8,))\ncriterion = nn.CrossEntropyLoss()\n", r"(?i)long|int64"),
-    _foreign("targets out of range", _NET + "batch = torch.randn(8, 4), torch.tensor([0, 1, 2, 7, 0, 1, 2, 0])\ncriterion = nn.CrossEntropyLoss()\n", r"\b7\b"),
-    _foreign("targets from 1", _NET + "batch = torch.randn(3, 4), torch.tensor([1, 2, 3])\ncriterion = nn.CrossEntropyLoss()\n", r"\b3\b"),
-    _foreign("a token out of range", _HEAD + "model = nn.Sequential(nn.Embedding(10, 4), nn.Flatten(), nn.Linear(8, 3))\nbatch = torch.tensor([[1, 57], [2, 3]]), torch.tensor([0, 1])\ncriterion = nn.CrossEntropyLoss()\n", r"\b57\b"),
-    _foreign("a loss that is no scalar", _NET + _BATCH.replace("CrossEntropyLoss()", "CrossEntropyLoss(reduction='none')"), r"(?i)scalar|one number|\(8,\)"),
-    _foreign("a loss that is a Python number", _NET + _BATCH + "def compute_loss(model, batch):\n    return F.cross_entropy(model(batch[0]), batch[1]).item()\n", r"(?i)float|tensor|graph|item"),
-    _foreign("probabilities above 1", _HEAD + "model = nn.Linear(4, 1)\nbatch = torch.randn(8, 4) * 9, torch.rand(8, 1)\ncriterion = nn.BCELoss()\n", r"(?i)between 0 and 1|\[0, ?1\]|sigmoid"),
+    _foreign(
+        "whole numbers into a linear layer",
+        _NET + "batch = torch.randint(9, (8, 4)), torch.randint(3, (8,))\ncriterion = nn.CrossEntropyLoss()\n",
+        r"(?i)long|int64",
+    ),
+    _foreign(
+        "targets out of range",
+        _NET + "batch = torch.randn(8, 4), torch.tensor([0, 1, 2, 7, 0, 1, 2, 0])\ncriterion = nn.CrossEntropyLoss()\n",
+        r"\b7\b",
+    ),
+    _foreign(
+        "targets from 1",
+        _NET + "batch = torch.randn(3, 4), torch.tensor([1, 2, 3])\ncriterion = nn.CrossEntropyLoss()\n",
+        r"\b3\b",
+    ),
+    _foreign(
+        "a token out of range",
+        _HEAD
+        + "model = nn.Sequential(nn.Embedding(10, 4), nn.Flatten(), nn.Linear(8, 3))\nbatch = torch.tensor([[1, 57], [2, 3]]), torch.tensor([0, 1])\ncriterion = nn.CrossEntropyLoss()\n",
+        r"\b57\b",
+    ),
+    _foreign(
+        "a loss that is no scalar",
+        _NET + _BATCH.replace("CrossEntropyLoss()", "CrossEntropyLoss(reduction='none')"),
+        r"(?i)scalar|one number|\(8,\)",
+    ),
+    _foreign(
+        "a loss that is a Python number",
+        _NET
+        + _BATCH
+        + "def compute_loss(model, batch):\n    return F.cross_entropy(model(batch[0]), batch[1]).item()\n",
+        r"(?i)float|tensor|graph|item",
+    ),
+    _foreign(
+        "probabilities above 1",
+        _HEAD + "model = nn.Linear(4, 1)\nbatch = torch.randn(8, 4) * 9, torch.rand(8, 1)\ncriterion = nn.BCELoss()\n",
+        r"(?i)between 0 and 1|\[0, ?1\]|sigmoid",
+    ),
     _foreign("a forward of two inputs", _NET.replace("self, x)", "self, x, mask)") + _BATCH, r"mask"),
-    _foreign("nothing to train", _NET + _BATCH + "model.requires_grad_(False)\n", r"(?i)frozen|requires_grad|no parameter"),
+    _foreign(
+        "nothing to train", _NET + _BATCH + "model.requires_grad_(False)\n", r"(?i)frozen|requires_grad|no parameter"
+    ),
     _foreign("no batch", _NET, r"(?i)batch"),
-    _foreign("a loader that yields nothing", _NET + "loader = torch.utils.data.DataLoader([], batch_size=4)\ncriterion = nn.CrossEntropyLoss()\n", r"(?i)empty|no batch|nothing|yields"),
+    _foreign(
+        "a loader that yields nothing",
+        _NET + "loader = torch.utils.data.DataLoader([], batch_size=4)\ncriterion = nn.CrossEntropyLoss()\n",
+        r"(?i)empty|no batch|nothing|yields",
+    ),
     _foreign("a batch that is None", _NET + "batch = None\ncriterion = nn.CrossEntropyLoss()\n", r"(?i)batch"),
     _foreign("an output of no tensor", _NET.replace("return self.fc(x)", "return None") + _BATCH, r"(?i)None"),
-    _foreign("one sample through BatchNorm", _HEAD + "model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))\nbatch = torch.randn(1, 4), torch.tensor([1])\ncriterion = nn.CrossEntropyLoss()\n", r"(?i)more than (1|one) value"),
-    _foreign("a file that is somebody's TensorFlow", "import tensorflow as tf\nmodel = tf.keras.Sequential()\n", r"tensorflow"),
-    _foreign("a script that trains", _NET + _BATCH + "opt = torch.optim.SGD(model.parameters(), 0.1)\nwhile True:\n    opt.zero_grad(); criterion(model(batch[0]), batch[1]).backward(); opt.step()\n", r"gradcheck run", "--timeout", "8"),
+    _foreign(
+        "one sample through BatchNorm",
+        _HEAD
+        + "model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))\nbatch = torch.randn(1, 4), torch.tensor([1])\ncriterion = nn.CrossEntropyLoss()\n",
+        r"(?i)more than (1|one) value",
+    ),
+    _foreign(
+        "a file that is somebody's TensorFlow",
+        "import tensorflow as tf\nmodel = tf.keras.Sequential()\n",
+        r"tensorflow",
+    ),
+    _foreign(
+        "a script that trains",
+        _NET
+        + _BATCH
+        + "opt = torch.optim.SGD(model.parameters(), 0.1)\nwhile True:\n    opt.zero_grad(); criterion(model(batch[0]), batch[1]).backward(); opt.step()\n",
+        r"gradcheck run",
+        "--timeout",
+        "8",
+    ),
     Case("foreign: a notebook", ("check", "f.ipynb"), r"f\.ipynb", files={"f.ipynb": "{}"}, hint=True),
     Case("foreign: a checkpoint as MODEL", ("check", "best.pth"), r"best\.pth", files={"best.pth": b"PK"}, hint=True),
     Case("foreign: an address as MODEL", ("check", "https://example.org/model.py"), r"example\.org", hint=True),
@@ -512,7 +821,9 @@ criterion = nn.CrossEntropyLoss()
 def _printed(name: str, layer: str, format: str, *, kind: str = "Net", breaks: bool = False) -> Case:
     text = f"NAME, KIND, BREAK = {layer!r}, {kind!r}, {breaks}\n" + _NAMED
     argv = ("check", "p.py", "--no-try", "--verbose", "--format", format)
-    return Case(f"printed: {name}, {format}", argv, "", (2,) if breaks else (0, 1), {"p.py": text}, commands=format == "github")
+    return Case(
+        f"printed: {name}, {format}", argv, "", (2,) if breaks else (0, 1), {"p.py": text}, commands=format == "github"
+    )
 
 
 PRINTED = (
@@ -527,8 +838,16 @@ PRINTED = (
     _printed("a layer whose name sets the title of the terminal", "a\x1b]0;owned\x07", "table"),
     _printed("a layer whose name ends lines as Unicode does", "a\u2028::error::b\x85c", "junit"),
     _printed("a class whose name is a command, that raises", "a", "table", kind="x\n::error::owned", breaks=True),
-    _printed("a class whose name is a command, that raises", "a", "github", kind="x\n::stop-commands::owned", breaks=True),
-    _printed("a class whose name is a command to TeamCity, that raises", "a", "table", kind="x\n##teamcity[buildStop]", breaks=True),
+    _printed(
+        "a class whose name is a command, that raises", "a", "github", kind="x\n::stop-commands::owned", breaks=True
+    ),
+    _printed(
+        "a class whose name is a command to TeamCity, that raises",
+        "a",
+        "table",
+        kind="x\n##teamcity[buildStop]",
+        breaks=True,
+    ),
     _printed("a layer whose name is 50,000 characters", "a" * 50_000, "table"),
 )
 
