@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import copy
 from itertools import pairwise
 from typing import Annotated, Any
@@ -22,7 +23,7 @@ from gradcheck_cli.cli.schema import schema
 from gradcheck_cli.cli.show import show
 from gradcheck_cli.cli.sparing import SparingGroup
 from gradcheck_cli.cli.writing import emit
-from gradcheck_cli.errors import UsageError
+from gradcheck_cli.errors import ReportError, UsageError
 
 CHECK_EXAMPLES = examples(
     "gradcheck check model.py",
@@ -99,7 +100,8 @@ def run(arguments: Sequence[str]) -> int:
             from gradcheck_cli.records.report import failed_report
             from gradcheck_cli.reports import render
 
-            emit(render(failed_report("", error), "json"))
+            with suppress(ReportError):  # which was told already, if it was stdout that could not be written
+                emit(render(failed_report("", error), "json"))
         return error.exit_code
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gradcheck_cli.cli.failing import plain
 from gradcheck_cli.cli.writing import emit, write_file
 from gradcheck_cli.errors import ConfigError
 
@@ -34,4 +35,4 @@ def init(
     write_file(file, starter(candidates))
     ready = sum(not each.needs for each in candidates)
     partly = f", and {count_of(len(candidates) - ready, 'model')} to complete" if ready < len(candidates) else ""
-    emit(f"wrote {file}: {count_of(ready, 'check')}{partly}\n")
+    emit(plain(f"wrote {file}: {count_of(ready, 'check')}{partly}\n"))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -39,6 +39,7 @@ from gradcheck_cli.cli.options import (
     finish,
 )
 from gradcheck_cli.errors import GradcheckError, UsageError
+from gradcheck_cli.opening import Unreadable, look, working_folder
 from gradcheck_cli.records.choices import FailOn
 from gradcheck_cli.records.masking import masked
 from gradcheck_cli.reports import FORMATS
@@ -184,7 +185,7 @@ def run(
 
         return Timeline(command=told, status=Status.FAILED, exit_code=error.exit_code, error=error.message)
 
-    finish(asked, " ".join(told), work, stream=sys.stderr, failing=failing)
+    finish(asked, " ".join(told), work, stream=sys.stderr, failing=failing, given=(config, *command))
 
 
 def startable(command: Sequence[str], *, module: bool, after_dashes: bool) -> list[str]:
@@ -197,12 +198,27 @@ def startable(command: Sequence[str], *, module: bool, after_dashes: bool) -> li
     if module:
         return [sys.executable, "-m", *command]
     if not after_dashes:
-        if first != "-" and not os.path.lexists(first):
-            raise UsageError(f"there is no file {first}", hint=_other_form(first))
+        if first != "-":
+            _check_script(first)
         return [sys.executable, *command]
     if shutil.which(first) is None:
         raise UsageError(f"there is no command `{first}`", hint=_where_else(first))
     return list(command)
+
+
+def _check_script(name: str) -> None:
+    """See that a script can be started: a Python file, a zip, or a folder with a `__main__.py`.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    try:
+        look(Path(name))
+    except Unreadable as error:
+        if error.missing:
+            raise UsageError(f"there is no file {name}", hint=_other_form(name)) from error
+        if not Path(name, "__main__.py").is_file():
+            raise UsageError(f"{name} {error}", hint=_other_form(name)) from error
 
 
 def _other_form(name: str) -> str:
@@ -251,7 +267,10 @@ def _folder(path: str | None) -> str | None:
     """The folder of --save-batch, wherever the script goes to."""
     if path is None:
         return None
-    folder = Path(path).expanduser().absolute()
+    folder = Path(path)
+    with suppress(RuntimeError):  # the home of somebody who is not known here
+        folder = folder.expanduser()
+    folder = working_folder() / folder
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--save-batch {path}: is not a folder", hint="Name a folder; it is made if need be.")
     if not folder.parent.is_dir():
