@@ -92,6 +92,15 @@ def text_of(path: Path, most: int) -> str:
         raise Unreadable(f"is not UTF-8 (at byte {error.start})") from error
 
 
+def is_special(path: Path) -> bool:
+    """Whether a path leads to a device or a FIFO, which is written to and not replaced."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+
+
 def working_folder() -> Path:
     """The folder that we are in.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from gradcheck_cli.cli.failing import plain
 from gradcheck_cli.cli.writing import emit, write_file
 from gradcheck_cli.errors import ConfigError
+from gradcheck_cli.opening import working_folder
 
 
 def init(
@@ -25,7 +27,8 @@ def init(
     from gradcheck_cli.reports.glyphs import count_of
 
     file = Path(folder) / FILE_NAME
-    if not Path(folder).is_dir():
+    working_folder()
+    if not os.path.isdir(folder):  # noqa: PTH112 - of a name that is too long as well
         raise ConfigError(f"there is no folder {folder}", hint="Name the folder that holds the models.")
     if file.exists() and not force:
         raise ConfigError(f"{file} is there already", hint="Use --force to overwrite it.")

@@ -164,10 +164,10 @@ def size_of(text: str | None) -> int | None:
     """
     if text is None:
         return None
-    from gradcheck_cli.records.size import parse_size
+    from gradcheck_cli.records.size import parse_limit
 
     try:
-        return parse_size(text)
+        return parse_limit(text)
     except ValueError as error:
         raise UsageError(f"--max-memory: {error}", hint="Write --max-memory 4GB.") from error
 

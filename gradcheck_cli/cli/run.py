@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 _COMMAND = "SCRIPT [ARGS]..."
 _GIVEN = "gradcheck: as given"
-_WHERE = re.compile(r"(\d+:)?0*[1-9]\d*", re.ASCII)
+_WHERE = re.compile(r"(\d{1,9}:)?0{0,9}[1-9]\d{0,17}", re.ASCII)
 
 
 class OnAlarm(str, Enum):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 from gradcheck_cli.cli.failing import tell
 from gradcheck_cli.errors import ReportError, UsageError
 from gradcheck_cli.names import did_you_mean
-from gradcheck_cli.opening import Unreadable, look
+from gradcheck_cli.opening import Unreadable, is_special, look
 from gradcheck_cli.reports import FORMATS, Style, render
 
 if TYPE_CHECKING:
@@ -101,14 +101,14 @@ def destination(path: str, option: str, given: Iterable[str | None] = ()) -> Pat
     try:
         look(named)
     except Unreadable as error:
-        if stream_of(named) is not None or (named.exists() and not (named.is_dir() or named.is_socket())):
+        if stream_of(named) is not None or is_special(named):
             return named
         if not error.missing:
             raise ReportError(f"{option}: {error}", hint="Name a file.") from error
     file = Path(os.path.realpath(named))
     if path.endswith(("/", os.sep)):
         raise ReportError(f"{option}: is a folder", hint="Name a file in it.")
-    if not file.parent.is_dir():
+    if not os.path.isdir(file.parent):  # noqa: PTH112 - of a name that is too long as well
         raise ReportError(f"{option}: there is no folder {file.parent}", hint="Make it first.")
     for text in given:
         if any(_is_same(file, name) for name in (text or "", (text or "").rpartition(":")[0])):
@@ -162,7 +162,7 @@ def write_file(path: Path, text: str) -> None:
     try:
         if (stream := stream_of(path)) is not None:
             _write_all(os.dup(stream), content)
-        elif path.exists() and not path.is_file():
+        elif is_special(path):
             _write_all(_opened(path), content)
         else:
             _replace(Path(os.path.realpath(path)), content)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck_cli.config.models import Check, Entry, File, Matrix, Options, Run
+from gradcheck_cli.opening import working_folder
 from gradcheck_cli.records.choices import FailOn
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.size import parse_size
@@ -175,7 +176,7 @@ def from_folder(text: str, folder: Path) -> str:
 
 def _below(location: str, folder: Path) -> str:
     path = Path(os.path.normpath(folder / location))
-    here = Path.cwd()
+    here = working_folder()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
