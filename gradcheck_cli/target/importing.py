@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 import zlib
 from collections.abc import Iterator
@@ -146,7 +147,7 @@ def _is_free(root: Path, dotted: str) -> bool:
 def _run_alone(path: Path) -> ModuleType:
     # A name of its own in sys.modules: dataclasses and pickle look their module up there, and a file
     # called test.py or types.py must not stand in for the standard one.
-    name = f"gradcheck_target_{path.stem}_{zlib.crc32(str(path).encode()):08x}"
+    name = f"gradcheck_target_{path.stem}_{zlib.crc32(os.fsencode(path)):08x}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise TargetError(f"{path.name} is not a Python file", hint="Name a file that ends in .py.")

@@ -1,8 +1,17 @@
-"""Hostile names, streams and values that are not on the list of earlier attacks, written before gradcheck met them."""
+"""Hostile names, streams and values that are not on the list of earlier attacks, written before gradcheck met them.
+
+On the tool as it was then, 195 of the 304 ended as expected. Of the 109 others the expectation itself was wrong for 14,
+and is mended here: a package's folder and Latin-1 in a comment can be imported; 1e400 in a table is a finding, which is
+a good answer; a limit of infinite seconds is none; a drift without a baseline is told first; a link to itself may be
+told in other words; a question of the user's own shares its line with what follows; and a table whose odd number makes
+a header of its row, a loss misspelt in a file without a batch, a batch that does fill both inputs, a layer's name with
+a dot (twice) and a report that could not be shown anyway did not try what they were meant to.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import stat
 import struct
@@ -12,10 +21,12 @@ from pathlib import Path
 
 import numpy as np
 
+from gradcheck_cli.records.documents import report_to_dict
 from tests.hostile.naming import (
     CONFIG,
     MODEL,
     Case,
+    Laid,
     absent,
     device,
     fifo,
@@ -26,11 +37,12 @@ from tests.hostile.naming import (
     private,
     unix_socket,
 )
+from tests.reports.examples import vanishing
 
 CHECK = ("check", "m.py", "--no-try")
 JSON = (*CHECK, "--format", "json")
 NO_FILE = r"(?i)not a (regular )?file|is a (socket|device|folder|FIFO|named pipe|pipe)|no (such )?file|is no file"
-LOOP = r"(?i)too many levels|symbolic link|no (such )?file|loop"
+LOOP = r"(?i)leads back to itself|too many levels|symbolic link|no (such )?file|loop"
 TWO = (2,)
 WHOLE = (0, 1)
 
@@ -93,8 +105,8 @@ def _gone() -> None:
     os.rmdir("../gone")
 
 
-def _model(name: str, laid: object, says: str = NO_FILE, *, argv: str = "x.py", **files: object) -> Case:
-    return Case(f"MODEL: {name}", ("check", argv, "--no-try"), says, files={"x.py": laid, **files})  # type: ignore[dict-item]
+def _model(name: str, laid: Laid, says: str = NO_FILE, codes: tuple[int, ...] = TWO, *, argv: str = "x.py") -> Case:
+    return Case(f"MODEL: {name}", ("check", argv, "--no-try"), says, codes, {"x.py": laid})
 
 
 def _data(
@@ -117,12 +129,12 @@ MODELS = (
     _model("below a file", "", r"no file|[Nn]ot a (directory|folder)", argv="m.py/x.py"),
     _model("no text at all", "", r"MODEL", argv=""),
     _model("the working folder", "", r"(?i)folder|not a Python file|MODEL", argv="."),
-    _model("a folder with an __init__.py", absent, r"(?i)folder|MODEL", argv="pkg", **{"pkg/__init__.py": MODEL}),
+    Case("MODEL: a folder with an __init__.py", ("check", "pkg"), codes=(0,), files={"pkg/__init__.py": MODEL}),
     _model("no name after the colon", "", r"m\.py", argv="m.py:"),
     _model("no file before the colon", "", r"MODEL|no file|:model", argv=":build_model"),
     _model("a dot at the name's end", "", r"build_model", argv="m.py:build_model."),
     _model("UTF-16", MODEL.encode("utf-16"), r"x\.py"),
-    _model("bytes that are no UTF-8 in the source", b"# caf\xe9\n" + MODEL.encode(), r"x\.py"),
+    _model("Latin-1 in a comment", b"# caf\xe9\n" + MODEL.encode(), "healthy", (0,)),
     _model("zeros in the source", MODEL.encode() + b"\0\0", r"x\.py"),
     _model("2 GB of zeros", hole(2**31), r"x\.py"),
     _model("a home of nobody's", "", r"nosuchuser", argv="~nosuchuser/x.py"),
@@ -207,10 +219,10 @@ BATCHES = (
     _data("a zero inside", "x.csv", "a,b\n1,\0\n", r"x\.csv"),
     _data("UTF-16", "x.csv", "a,b\n1,2\n".encode("utf-16"), r"x\.csv"),
     _data("a quote that never ends, 300,000 characters on", "x.csv", 'a,b\n1,"' + "2" * 300_000, r"x\.csv"),
-    _data("1e400", "x.csv", "a,b,c,d,y\n1,2,3,1e400,0\n1,2,3,4,1\n", r"(?i)1e400|inf|x\.csv"),
+    _data("1e400", "x.csv", "a,b,c,d,y\n1,2,3,1e400,0\n1,2,3,4,1\n", r"(?i)1e400|inf|x\.csv", (1, 2)),
     _data("a header and no rows", "x.csv", "a,b,c,d,y\n", r"(?i)x\.csv"),
     _data("rows of different lengths", "x.csv", "1,2,3,4\n1,2\n", r"x\.csv"),
-    _data("a number that is text for Python alone", "x.csv", "1_000,２,3,4,0\n1,2,3,4,1\n", r"x\.csv"),
+    _data("a number that is text for Python alone", "x.csv", "1,2,3,4,1\n1_000,２,3,4,0\n", r"x\.csv"),
     *(
         Case(
             f"--target-column {text!r}",
@@ -528,7 +540,7 @@ OUTPUTS = (
         "stdout is full: show",
         ("show", "r.json", "--format", "json"),
         r"(?i)no space|r\.json",
-        files={"r.json": "{}"},
+        files={"r.json": json.dumps(report_to_dict(vanishing()))},
         stdout="/dev/full",
     ),
     Case("stdout is closed: schema", ("schema",), codes=(0, 2), stdout="-"),
@@ -633,14 +645,14 @@ VALUES = (
     _option("--lr", "inf"),
     _option("--lr", "1e400"),
     _option("--timeout", "nan"),
-    _option("--timeout", "inf"),
+    _option("--timeout", "inf", codes=(0,), says="healthy"),
     _option("--timeout", "1e-9"),
     _option("--timeout", "1e300", codes=(0, 2), says=r"timeout|m\.py"),
     _option("--max-memory", ""),
     _option("--max-memory", "1e400"),
     _option("--max-memory", "٤GB"),
     _option("--drift", "nan"),
-    _option("--drift", "inf"),
+    _option("--drift", "inf", says="baseline"),
     _option("--try-budget", "9" * 5000),
     _option("--input", "float32[99999999999999]"),
     _option("--input", "float32[٤]"),
@@ -699,7 +711,7 @@ FOREIGN = (
     _foreign(
         "an environment variable that is not set", "import os\nroot = os.environ['DATA_ROOT']\n" + _NET, r"DATA_ROOT"
     ),
-    _foreign("a question at import", "name = input('model? ')\n" + _NET, r"(?i)input|EOF|stdin"),
+    _foreign("a question at import", "name = input()\n" + _NET, r"(?i)input|EOF|stdin"),
     _foreign("Python 2", "print 'hello'\n", r"f\.py:1"),
     _foreign("sys.exit at import", "import sys\nsys.exit('usage: f.py DATA')\n", r"usage: f\.py DATA|exit"),
     _foreign("no model", "import torch\nx = 3\n", r"f\.py"),
@@ -713,7 +725,7 @@ FOREIGN = (
         _HEAD + "class Net(nn.Module):\n    def __init__(self, width, depth):\n        super().__init__()\n",
         r"width",
     ),
-    _foreign("a name misspelt", _NET, r"model", "--loss", "cross_entropi"),
+    _foreign("a name misspelt", _NET + _BATCH, r"cross_entropy", "--loss", "cross_entropi"),
     _foreign("a wrong shape", _NET.replace("Linear(4, 3)", "Linear(5, 3)") + _BATCH, r"(?s)fc.*(8.*4.*5|5.*8.*4)"),
     _foreign(
         "an image where a table is expected",
@@ -760,7 +772,11 @@ FOREIGN = (
         _HEAD + "model = nn.Linear(4, 1)\nbatch = torch.randn(8, 4) * 9, torch.rand(8, 1)\ncriterion = nn.BCELoss()\n",
         r"(?i)between 0 and 1|\[0, ?1\]|sigmoid",
     ),
-    _foreign("a forward of two inputs", _NET.replace("self, x)", "self, x, mask)") + _BATCH, r"mask"),
+    _foreign(
+        "a forward of two inputs",
+        _NET.replace("self, x)", "self, x, mask)") + _BATCH.replace("torch.randn(8, 4)", "{'x': torch.randn(8, 4)}"),
+        r"mask",
+    ),
     _foreign(
         "nothing to train", _NET + _BATCH + "model.requires_grad_(False)\n", r"(?i)frozen|requires_grad|no parameter"
     ),
@@ -831,8 +847,8 @@ PRINTED = (
     _printed("a layer whose name is a command after a newline", "a\n::error::owned", "markdown"),
     _printed("a layer whose name is a command to GitHub v1", "##[add-mask]a", "table"),
     _printed("a layer whose name is a command to GitHub v1", "##[add-mask]a", "html"),
-    _printed("a layer whose name is a command to Azure Pipelines", "##vso[task.setvariable variable=x]a", "markdown"),
-    _printed("a layer whose name is a command to Azure Pipelines", "##vso[task.setvariable variable=x]a", "junit"),
+    _printed("a layer whose name is a command to Azure Pipelines", "##vso[task]a", "markdown"),
+    _printed("a layer whose name is a command to Azure Pipelines", "##vso[task]a", "junit"),
     _printed("a layer whose name turns the line around", "a\u202eb\u2066c", "table"),
     _printed("a layer whose name turns the line around", "a\u202eb\u2066c", "html"),
     _printed("a layer whose name sets the title of the terminal", "a\x1b]0;owned\x07", "table"),
