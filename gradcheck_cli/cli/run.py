@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shutil
 import sys
@@ -217,7 +218,7 @@ def _check_script(name: str) -> None:
     except Unreadable as error:
         if error.missing:
             raise UsageError(f"there is no file {name}", hint=_other_form(name)) from error
-        if not Path(name, "__main__.py").is_file():
+        if not os.path.isfile(f"{name}/__main__.py"):  # noqa: PTH113 - of a name that is too long as well
             raise UsageError(f"{name} {error}", hint=_other_form(name)) from error
 
 

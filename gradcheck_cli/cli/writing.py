@@ -203,7 +203,7 @@ def _opened(path: Path) -> int:
     while True:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError as error:
+        except OSError as error:  # noqa: PERF203 - somebody is waited for
             if error.errno != errno.ENXIO or time.monotonic() > end:
                 raise
             time.sleep(0.02)

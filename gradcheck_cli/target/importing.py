@@ -108,7 +108,7 @@ def _import_module(name: str) -> ModuleType:
 
 def _module_hint(name: str) -> str:
     file = Path(*name.split(".")).with_suffix(".py")
-    if located(file).exists():
+    if os.path.lexists(located(file)):  # unlike Path.exists, of a name that is too long as well
         return f"To name the file, write {file}."
     return "It is looked up in this folder and among the installed packages; write a file as path/file.py."
 

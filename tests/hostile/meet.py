@@ -1,4 +1,4 @@
-"""Run hostile names, streams and values: `python -m tests.hostile.meet [PART OF A NAME ...]`; ends with 1 if one fails."""
+"""Run hostile names, streams and values: `python -m tests.hostile.meet [PART OF A NAME ...]`; 1 if one fails."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.hostile.listed import LISTED
 from tests.hostile.naming import Case, faults, run, tail
 from tests.hostile.unseen import UNSEEN
 
-ALL: dict[str, Case] = {case.name: case for case in UNSEEN}
+ALL: dict[str, Case] = {case.name: case for case in (*LISTED, *UNSEEN)}
 
 
 def main(parts: list[str]) -> int:

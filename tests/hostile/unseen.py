@@ -100,9 +100,9 @@ def _is_device(name: str) -> Callable[[Path], str]:
 
 
 def _gone() -> None:
-    os.makedirs("gone")
+    Path("gone").mkdir(parents=True)
     os.chdir("gone")
-    os.rmdir("../gone")
+    Path("../gone").rmdir()
 
 
 def _model(name: str, laid: Laid, says: str = NO_FILE, codes: tuple[int, ...] = TWO, *, argv: str = "x.py") -> Case:
@@ -562,7 +562,7 @@ OUTPUTS = (
     ),
 )
 
-_SEEING = """\
+SEEING = """\
 import torch
 def build_model(value=None):
     raise ValueError(f"got <{value!r}>")
@@ -572,13 +572,13 @@ def build_model(value=None):
 def _set(text: str, got: str) -> Case:
     """`--set` gives the model this value, as YAML 1.2 reads it."""
     return Case(
-        f"--set: {text[:60]!r}", ("check", "v.py", "--set", f"value={text}"), f"got <{got}>", files={"v.py": _SEEING}
+        f"--set: {text[:60]!r}", ("check", "v.py", "--set", f"value={text}"), f"got <{got}>", files={"v.py": SEEING}
     )
 
 
 def _refused(text: str, says: str = r"--set", name: str = "") -> Case:
     return Case(
-        f"--set: {name or repr(text[:60])}", ("check", "v.py", "--set", f"value={text}"), says, files={"v.py": _SEEING}
+        f"--set: {name or repr(text[:60])}", ("check", "v.py", "--set", f"value={text}"), says, files={"v.py": SEEING}
     )
 
 
@@ -629,13 +629,13 @@ VALUES = (
         "--set: a value of 100 kB",
         ("check", "v.py", "--set", "value=" + "a" * 100_000),
         "got <'aaaa",
-        files={"v.py": _SEEING},
+        files={"v.py": SEEING},
     ),
     Case(
         "--set: a key with a command in it",
         ("check", "v.py", "--set", "a\n::error::b=1"),
         r"--set",
-        files={"v.py": _SEEING},
+        files={"v.py": SEEING},
     ),
     Case("--set: `self`", ("check", "m.py:Net", "--set", "self=1"), r"self"),
     _option("--seed", "1e3"),
@@ -678,8 +678,8 @@ VALUES = (
     Case("run: --config is a FIFO", ("run", "--config", "c", "train.py"), r"\bc\b", files={"c": fifo}),
 )
 
-_HEAD = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"
-_NET = _HEAD + (
+HEAD = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"
+NET = HEAD + (
     "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(4, 3)\n"
     "    def forward(self, x):\n        return self.fc(x)\nmodel = Net()\n"
 )
@@ -695,102 +695,102 @@ def _foreign(name: str, text: str, says: str, *argv: str, codes: tuple[int, ...]
 
 
 FOREIGN = (
-    _foreign("a package that is missing", "import nosuchpackage.layers\n" + _NET + _BATCH, r"nosuchpackage"),
-    _foreign("a name that its package does not have", "from torch.nn import Linnear\n" + _NET, r"Linnear"),
-    _foreign("a relative import", "from .layers import x\n" + _NET, r"relative import"),
-    _foreign("data that is missing", _NET + "rows = open('data/train.csv').read()\n", r"data/train\.csv"),
-    _foreign("weights that are missing", _NET + "model.load_state_dict(torch.load('best.pt'))\n", r"best\.pt"),
-    _foreign("CUDA at import", _NET + "model = model.cuda()\n" + _BATCH, r"(?i)cuda"),
-    _foreign("a checkpoint for CUDA", _NET + "x = torch.zeros(3, device='cuda:0')\n" + _BATCH, r"(?i)cuda"),
+    _foreign("a package that is missing", "import nosuchpackage.layers\n" + NET + _BATCH, r"nosuchpackage"),
+    _foreign("a name that its package does not have", "from torch.nn import Linnear\n" + NET, r"Linnear"),
+    _foreign("a relative import", "from .layers import x\n" + NET, r"relative import"),
+    _foreign("data that is missing", NET + "rows = open('data/train.csv').read()\n", r"data/train\.csv"),
+    _foreign("weights that are missing", NET + "model.load_state_dict(torch.load('best.pt'))\n", r"best\.pt"),
+    _foreign("CUDA at import", NET + "model = model.cuda()\n" + _BATCH, r"(?i)cuda"),
+    _foreign("a checkpoint for CUDA", NET + "x = torch.zeros(3, device='cuda:0')\n" + _BATCH, r"(?i)cuda"),
     _foreign(
         "arguments at import",
         "import argparse\np = argparse.ArgumentParser()\np.add_argument('--data', required=True)\nargs = p.parse_args()\n"
-        + _NET,
+        + NET,
         r"(?i)--data|argument",
     ),
     _foreign(
-        "an environment variable that is not set", "import os\nroot = os.environ['DATA_ROOT']\n" + _NET, r"DATA_ROOT"
+        "an environment variable that is not set", "import os\nroot = os.environ['DATA_ROOT']\n" + NET, r"DATA_ROOT"
     ),
-    _foreign("a question at import", "name = input()\n" + _NET, r"(?i)input|EOF|stdin"),
+    _foreign("a question at import", "name = input()\n" + NET, r"(?i)input|EOF|stdin"),
     _foreign("Python 2", "print 'hello'\n", r"f\.py:1"),
     _foreign("sys.exit at import", "import sys\nsys.exit('usage: f.py DATA')\n", r"usage: f\.py DATA|exit"),
     _foreign("no model", "import torch\nx = 3\n", r"f\.py"),
     _foreign(
         "two models",
-        _HEAD + "class A(nn.Linear): pass\nclass B(nn.Linear): pass\na, b = A(4, 3), B(4, 3)\n",
+        HEAD + "class A(nn.Linear): pass\nclass B(nn.Linear): pass\na, b = A(4, 3), B(4, 3)\n",
         r"\ba\b.*\bb\b|A.*B",
     ),
     _foreign(
         "a model that needs arguments",
-        _HEAD + "class Net(nn.Module):\n    def __init__(self, width, depth):\n        super().__init__()\n",
+        HEAD + "class Net(nn.Module):\n    def __init__(self, width, depth):\n        super().__init__()\n",
         r"width",
     ),
-    _foreign("a name misspelt", _NET + _BATCH, r"cross_entropy", "--loss", "cross_entropi"),
-    _foreign("a wrong shape", _NET.replace("Linear(4, 3)", "Linear(5, 3)") + _BATCH, r"(?s)fc.*(8.*4.*5|5.*8.*4)"),
+    _foreign("a name misspelt", NET + _BATCH, r"cross_entropy", "--loss", "cross_entropi"),
+    _foreign("a wrong shape", NET.replace("Linear(4, 3)", "Linear(5, 3)") + _BATCH, r"(?s)fc.*(8.*4.*5|5.*8.*4)"),
     _foreign(
         "an image where a table is expected",
-        _HEAD
+        HEAD
         + "model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8, 3))\nbatch = torch.randn(8, 3, 9, 9), torch.randint(3, (8,))\ncriterion = nn.CrossEntropyLoss()\n",
         r"(?s)2.*(392|8x)",
     ),
-    _foreign("a wrong dtype", _NET + _BATCH.replace("4)", "4).double()", 1), r"(?i)double|float64"),
+    _foreign("a wrong dtype", NET + _BATCH.replace("4)", "4).double()", 1), r"(?i)double|float64"),
     _foreign(
         "whole numbers into a linear layer",
-        _NET + "batch = torch.randint(9, (8, 4)), torch.randint(3, (8,))\ncriterion = nn.CrossEntropyLoss()\n",
+        NET + "batch = torch.randint(9, (8, 4)), torch.randint(3, (8,))\ncriterion = nn.CrossEntropyLoss()\n",
         r"(?i)long|int64",
     ),
     _foreign(
         "targets out of range",
-        _NET + "batch = torch.randn(8, 4), torch.tensor([0, 1, 2, 7, 0, 1, 2, 0])\ncriterion = nn.CrossEntropyLoss()\n",
+        NET + "batch = torch.randn(8, 4), torch.tensor([0, 1, 2, 7, 0, 1, 2, 0])\ncriterion = nn.CrossEntropyLoss()\n",
         r"\b7\b",
     ),
     _foreign(
         "targets from 1",
-        _NET + "batch = torch.randn(3, 4), torch.tensor([1, 2, 3])\ncriterion = nn.CrossEntropyLoss()\n",
+        NET + "batch = torch.randn(3, 4), torch.tensor([1, 2, 3])\ncriterion = nn.CrossEntropyLoss()\n",
         r"\b3\b",
     ),
     _foreign(
         "a token out of range",
-        _HEAD
+        HEAD
         + "model = nn.Sequential(nn.Embedding(10, 4), nn.Flatten(), nn.Linear(8, 3))\nbatch = torch.tensor([[1, 57], [2, 3]]), torch.tensor([0, 1])\ncriterion = nn.CrossEntropyLoss()\n",
         r"\b57\b",
     ),
     _foreign(
         "a loss that is no scalar",
-        _NET + _BATCH.replace("CrossEntropyLoss()", "CrossEntropyLoss(reduction='none')"),
+        NET + _BATCH.replace("CrossEntropyLoss()", "CrossEntropyLoss(reduction='none')"),
         r"(?i)scalar|one number|\(8,\)",
     ),
     _foreign(
         "a loss that is a Python number",
-        _NET
+        NET
         + _BATCH
         + "def compute_loss(model, batch):\n    return F.cross_entropy(model(batch[0]), batch[1]).item()\n",
         r"(?i)float|tensor|graph|item",
     ),
     _foreign(
         "probabilities above 1",
-        _HEAD + "model = nn.Linear(4, 1)\nbatch = torch.randn(8, 4) * 9, torch.rand(8, 1)\ncriterion = nn.BCELoss()\n",
+        HEAD + "model = nn.Linear(4, 1)\nbatch = torch.randn(8, 4) * 9, torch.rand(8, 1)\ncriterion = nn.BCELoss()\n",
         r"(?i)between 0 and 1|\[0, ?1\]|sigmoid",
     ),
     _foreign(
         "a forward of two inputs",
-        _NET.replace("self, x)", "self, x, mask)") + _BATCH.replace("torch.randn(8, 4)", "{'x': torch.randn(8, 4)}"),
+        NET.replace("self, x)", "self, x, mask)") + _BATCH.replace("torch.randn(8, 4)", "{'x': torch.randn(8, 4)}"),
         r"mask",
     ),
     _foreign(
-        "nothing to train", _NET + _BATCH + "model.requires_grad_(False)\n", r"(?i)frozen|requires_grad|no parameter"
+        "nothing to train", NET + _BATCH + "model.requires_grad_(False)\n", r"(?i)frozen|requires_grad|no parameter"
     ),
-    _foreign("no batch", _NET, r"(?i)batch"),
+    _foreign("no batch", NET, r"(?i)batch"),
     _foreign(
         "a loader that yields nothing",
-        _NET + "loader = torch.utils.data.DataLoader([], batch_size=4)\ncriterion = nn.CrossEntropyLoss()\n",
+        NET + "loader = torch.utils.data.DataLoader([], batch_size=4)\ncriterion = nn.CrossEntropyLoss()\n",
         r"(?i)empty|no batch|nothing|yields",
     ),
-    _foreign("a batch that is None", _NET + "batch = None\ncriterion = nn.CrossEntropyLoss()\n", r"(?i)batch"),
-    _foreign("an output of no tensor", _NET.replace("return self.fc(x)", "return None") + _BATCH, r"(?i)None"),
+    _foreign("a batch that is None", NET + "batch = None\ncriterion = nn.CrossEntropyLoss()\n", r"(?i)batch"),
+    _foreign("an output of no tensor", NET.replace("return self.fc(x)", "return None") + _BATCH, r"(?i)None"),
     _foreign(
         "one sample through BatchNorm",
-        _HEAD
+        HEAD
         + "model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))\nbatch = torch.randn(1, 4), torch.tensor([1])\ncriterion = nn.CrossEntropyLoss()\n",
         r"(?i)more than (1|one) value",
     ),
@@ -801,7 +801,7 @@ FOREIGN = (
     ),
     _foreign(
         "a script that trains",
-        _NET
+        NET
         + _BATCH
         + "opt = torch.optim.SGD(model.parameters(), 0.1)\nwhile True:\n    opt.zero_grad(); criterion(model(batch[0]), batch[1]).backward(); opt.step()\n",
         r"gradcheck run",
