@@ -28,7 +28,7 @@ PAGE_WIDTH = 100
 """Columns of a report that goes to a file or a pipe."""
 _NO_REPORTS = tuple(".py .ipynb .yaml .yml .toml .pt .pth .ckpt .bin .npy .npz .safetensors .csv".split())
 """Endings of code, settings and data, over which no report is written even where nobody named them."""
-_READER = 5.0
+_READER = 2.0
 """Seconds that a pipe's reader has to open it."""
 _STREAM = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})|/dev/(stdout|stderr)", re.ASCII)
 _NAMED_STREAMS = {"stdout": 1, "stderr": 2}

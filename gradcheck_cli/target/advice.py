@@ -70,7 +70,7 @@ TABLE = (
     _row("ValueError", "more than 1 value per channel", "Give the batch two samples or more, or add --eval."),
     _row(
         "RuntimeError",
-        "same dtype|expected scalar type|Input type .* and weight type|expected .* dtype",
+        r"same dtype|expected scalar type|Input type .* and \w+ type|expected .* dtype",
         "Cast the batch, as with x.float(), or the model, with --dtype float64.",
     ),
     _row(

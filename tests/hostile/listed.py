@@ -70,12 +70,32 @@ PATHS = (
     _given("a link to /dev/zero", "--batch", "x.csv", link("/dev/zero"), r"is a device"),
     _given("a header that claims 8 TB", "--batch", "x.npy", _npy(_HEADER.format(2 * 10**12)), "claims 8 TB"),
     _given("a header that is a bomb of brackets", "--batch", "x.npy", _npy("(" * 900), r"x\.npy"),
-    _given("an entry that claims 8 TB", "--batch", "x.npz", _zip(**{"x.npy": _npy(_HEADER.format(2 * 10**12))}), "claims 8 TB"),
+    _given(
+        "an entry that claims 8 TB",
+        "--batch",
+        "x.npz",
+        _zip(**{"x.npy": _npy(_HEADER.format(2 * 10**12))}),
+        "claims 8 TB",
+    ),
     _given("40 GB of zeros", "--batch", "x.npz", _zip(**{"x.npy": _npy(_HEADER.format(10 * 2**30))}), r"x\.npz"),
-    _given("1.5 GB of zeros that shrank", "--batch", "x.npz", _zip(**{"x.npy": _saved_npy(np.zeros(3 * 2**29, np.uint8))}), "unpacks to 1.61 GB"),
+    _given(
+        "1.5 GB of zeros that shrank",
+        "--batch",
+        "x.npz",
+        _zip(**{"x.npy": _saved_npy(np.zeros(3 * 2**29, np.uint8))}),
+        "unpacks to 1.61 GB",
+    ),
     _given("right keys, wrong values", "--weights", "w.pt", _saved(_STATE), r"layers\.0\.weight: a str in the file"),
     *(
-        _case(f"--target-column {text[:9]!r}", *CHECK, "--batch", "x.csv", f"--target-column={text}", says="--target-column", files={"x.csv": "a,b\n1,2\n3,4\n"})
+        _case(
+            f"--target-column {text[:9]!r}",
+            *CHECK,
+            "--batch",
+            "x.csv",
+            f"--target-column={text}",
+            says="--target-column",
+            files={"x.csv": "a,b\n1,2\n3,4\n"},
+        )
         for text in ("--1", "9" * 5000, "²")
     ),
     _case("MODEL is a FIFO", "check", "x.py", says="is a FIFO", files={"x.py": fifo}),
@@ -124,7 +144,14 @@ OUTPUTS = (
     _case("24 files and 16 workers", "batch", "--workers", "16", codes=(0, 2), before=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))),
 )  # fmt: skip
 OUTPUTS = tuple(
-    replace(case, files={**case.files, "i.py": HEAD + "model = nn.Sequential(*[nn.Sequential(nn.Linear(8, 8), nn.Sigmoid()) for _ in range(12)], nn.Linear(8, 3))\nbatch = torch.randn(32, 8), torch.randint(3, (32,))\ncriterion = nn.CrossEntropyLoss()\n"})
+    replace(
+        case,
+        files={
+            **case.files,
+            "i.py": HEAD
+            + "model = nn.Sequential(*[nn.Sequential(nn.Linear(8, 8), nn.Sigmoid()) for _ in range(12)], nn.Linear(8, 3))\nbatch = torch.randn(32, 8), torch.randint(3, (32,))\ncriterion = nn.CrossEntropyLoss()\n",
+        },
+    )
     if "i.py" in case.argv
     else case
     for case in OUTPUTS
@@ -136,7 +163,13 @@ def _same(text: str, got: str) -> tuple[Case, Case]:
     config = f"version: 1\nchecks:\n  - model: v.py\n    set: {{value: {text}}}\n"
     return (
         Case(f"--set: {text}", ("check", "v.py", "--set", f"value={text}"), f"got <{got}>", files={"v.py": SEEING}),
-        Case(f"set in gradcheck.yaml: {text}", ("batch", "--verbose"), f"got <{got}>", files={"v.py": SEEING, "gradcheck.yaml": config}, errors=False),
+        Case(
+            f"set in gradcheck.yaml: {text}",
+            ("batch", "--verbose"),
+            f"got <{got}>",
+            files={"v.py": SEEING, "gradcheck.yaml": config},
+            errors=False,
+        ),
     )
 
 
@@ -158,7 +191,9 @@ def _many(count: int, text: Callable[[int], str]) -> dict[str, Laid]:
     return {f"f{number}.yaml": text(number) for number in range(count)}
 
 
-_CHAIN = "import torch\nclass N0(torch.nn.Module): pass\n" + "".join(f"class N{n + 1}(N{n}): pass\n" for n in range(2000))
+_CHAIN = "import torch\nclass N0(torch.nn.Module): pass\n" + "".join(
+    f"class N{n + 1}(N{n}): pass\n" for n in range(2000)
+)
 
 VALUES = (
     *_same("no", "'no'"),
@@ -267,7 +302,9 @@ MODELS = (
     _model("a thread that never ends", _forward("import threading, time; threading.Thread(target=time.sleep, args=(300,)).start()"), (0,)),
 )  # fmt: skip
 MODELS = tuple(
-    replace(case, files={**case.files, f"{case.name.split()[3]}": "raise RuntimeError('shadowed')\n"}) if " beside it" in case.name else case
+    replace(case, files={**case.files, f"{case.name.split()[3]}": "raise RuntimeError('shadowed')\n"})
+    if " beside it" in case.name
+    else case
     for case in MODELS
 )
 LISTED = (*PATHS, *OUTPUTS, *VALUES, *PRINTED, *MODELS)
