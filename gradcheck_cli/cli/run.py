@@ -272,8 +272,18 @@ def _folder(path: str | None) -> str | None:
     with suppress(RuntimeError):  # the home of somebody who is not known here
         folder = folder.expanduser()
     folder = working_folder() / folder
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--save-batch {path}: is not a folder", hint="Name a folder; it is made if need be.")
+    if reason := _no_folder(folder):
+        raise UsageError(f"--save-batch {path}: {reason}", hint="Name a folder; it is made if need be.")
     if not folder.parent.is_dir():
         raise UsageError(f"--save-batch {path}: there is no folder {folder.parent}", hint="Make it first.")
     return str(folder)
+
+
+def _no_folder(path: Path) -> str:
+    """Why a path can be no folder; "" where it is one, or nothing has its name."""
+    try:
+        look(path)
+    except Unreadable as error:
+        is_one = os.path.isdir(path)  # noqa: PTH112 - of a name that is too long as well
+        return "" if error.missing or is_one else str(error)
+    return "is not a folder"
