@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -122,7 +123,8 @@ def _chart(name: str, points: Sequence[Point], steps: int) -> RunChart:
     low, high = _range(spread, log)
 
     def y(value: float) -> float:
-        return HEIGHT * (high - (math.log10(value) if log else value)) / (high - low)
+        place = math.log10(value) if log else value
+        return HEIGHT * ((high / 2 - place / 2) / (high / 2 - low / 2))  # halves, whose difference is never infinite
 
     runs = list(_unbroken(points))
     lines = tuple(tuple((_x(p.step, steps), y(p.mean)) for p in run) for run in runs)
@@ -152,12 +154,13 @@ def _range(values: Sequence[float], log: bool) -> tuple[float, float]:
     if log:
         return float(math.floor(math.log10(low))), float(math.ceil(math.log10(high)))
     room = 0.0 if low < high else max(0.5, abs(low) / 2)
-    return low - room, high + room
+    most = sys.float_info.max
+    return max(low - room, -most), min(high + room, most)
 
 
 def _ticks(low: float, high: float, log: bool) -> Iterator[tuple[float, str]]:
     if not log:
-        yield from ((HEIGHT * share, _short(high - share * (high - low))) for share in (0.0, 0.5, 1.0))
+        yield from ((HEIGHT * share, _short(high * (1 - share) + low * share)) for share in (0.0, 0.5, 1.0))
         return
     step = max(1, math.ceil((high - low) / 5))
     for decade in range(round(high), round(low) - 1, -step):

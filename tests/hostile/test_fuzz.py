@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -27,6 +28,7 @@ from tests.config.malformed import GOOD
 from tests.reports.examples import EXAMPLES, SUITES
 from tests.reports.hostile import NAMES
 from tests.reports.test_html import check_harmless
+from tests.sweeping import sampled
 from tests.timeline.sessions import SESSIONS
 
 DOCUMENTS = (
@@ -219,3 +221,32 @@ def test_any_gradcheck_yaml_is_planned_or_refused_at_a_place(
 def test_the_documents_that_are_changed_are_of_every_kind() -> None:
     kinds: set[Callable[..., Any]] = {type(saved_from_dict(document, "r.json")) for document in DOCUMENTS}
     assert kinds == {Report, SuiteReport, Timeline}
+
+
+EXTREMES = (
+    (1.7e308, -1.7e308),
+    (1.7e308,),
+    (-1.7e308,),
+    (5e-324, 1.7e308),
+    ("nan", 1.7e308, "-inf"),
+    (10**30, -(10**30)),
+)
+
+
+def _filled(value: Any, numbers: Iterator[Any]) -> Any:
+    """The document with every float replaced by the next of the numbers, and every text by a hostile one."""
+    if isinstance(value, dict):
+        return {key: _filled(item, numbers) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, numbers) for item in value]
+    return next(numbers) if isinstance(value, float) or value in ("nan", "inf", "-inf") else value
+
+
+@pytest.mark.parametrize("extremes", sampled([(each,) for each in EXTREMES], every=len(EXTREMES)))
+def test_numbers_at_their_extremes_are_drawn(extremes: tuple[Any, ...]) -> None:
+    for document in DOCUMENTS:
+        saved = saved_from_dict(_filled(document, cycle(extremes)), "r.json")
+        for format in FORMATS:
+            text = render(saved, format, STYLES[2])
+            _check(text, format)
+            assert format != "html" or not re.search(r'(?:points|x\d?|y\d?|d|width|height)="[^"]*(?:nan|inf)', text)
