@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import copy
 from itertools import pairwise
 from typing import Annotated, Any
@@ -22,7 +24,7 @@ from gradcheck_cli.cli.schema import schema
 from gradcheck_cli.cli.show import show
 from gradcheck_cli.cli.sparing import SparingGroup
 from gradcheck_cli.cli.writing import emit
-from gradcheck_cli.errors import UsageError
+from gradcheck_cli.errors import GradcheckError, ReportError, UsageError
 
 CHECK_EXAMPLES = examples(
     "gradcheck check model.py",
@@ -94,13 +96,14 @@ def run(arguments: Sequence[str]) -> int:
         # Typer's own way out, such as a closed pipe while it prints help.
         return 0 if not end.code else 2
     except (KeyboardInterrupt, Exception) as raised:
-        error = _usage_error(raised) if hasattr(raised, "format_message") else as_error(raised)
+        error = _told_by_the_parser(raised) or as_error(raised)
         tell(error, raised if "--debug" in arguments else None)
         if _wants_json(arguments):
             from gradcheck_cli.records.report import failed_report
             from gradcheck_cli.reports import render
 
-            emit(render(failed_report("", error), "json"))
+            with suppress(ReportError):  # which was told already, if it was stdout that could not be written
+                emit(render(failed_report("", error), "json"))
         return error.exit_code
 
 
@@ -116,8 +119,15 @@ def _code(result: Any) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _told_by_the_parser(raised: Any) -> GradcheckError | None:
+    """What the parser said, or why it could not print its help; None if it was not the parser."""
+    if isinstance(raised, OSError) and raised.errno == errno.ENOSPC and raised.filename is None:
+        return ReportError(f"stdout cannot be written: {raised.strerror}")
+    return _usage_error(raised) if hasattr(raised, "format_message") else None
+
+
 def _usage_error(raised: Any) -> UsageError:
-    """What the parser said. Its class has moved between releases of Typer, its interface has not."""
+    """A slip on the command line. Its class has moved between releases of Typer, its interface has not."""
     context = getattr(raised, "ctx", None)
     command = context.command_path if context else "gradcheck"
     # Pydantic, which newer releases convert with, puts its own name for an error before Typer's words.

@@ -35,7 +35,7 @@ from gradcheck_cli.cli.options import (
     size_of,
 )
 from gradcheck_cli.cli.suiteprogress import suite_progress
-from gradcheck_cli.cli.writing import write_file
+from gradcheck_cli.cli.writing import destination, write_file
 from gradcheck_cli.errors import Interrupted, UsageError
 from gradcheck_cli.signals import number_of
 
@@ -139,7 +139,7 @@ def batch(
             write_file(Path(path), text)
         return _suite(str(file), done, known, kept, time.perf_counter() - started)
 
-    finish(asked, config or "gradcheck.yaml", work)
+    finish(asked, config or "gradcheck.yaml", work, given=(config, journal, baseline))
 
 
 def _journal_path(journal: str | None, file: Path, shard: str | None) -> Path:
@@ -147,10 +147,7 @@ def _journal_path(journal: str | None, file: Path, shard: str | None) -> Path:
     if journal is None:
         part = f"-{shard.replace('/', 'of')}" if shard else ""
         return file.with_name(f".{file.stem}-journal{part}.jsonl")
-    path = Path(journal)
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise UsageError(f"--journal {journal}: is a folder, or its folder is missing", hint="Name a file.")
-    return path
+    return destination(journal, f"--journal {journal}")
 
 
 def _run(

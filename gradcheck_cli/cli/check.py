@@ -44,7 +44,7 @@ from gradcheck_cli.cli.options import (
     size_of,
 )
 from gradcheck_cli.cli.progress import stages
-from gradcheck_cli.cli.writing import write_file
+from gradcheck_cli.cli.writing import destination, write_file
 from gradcheck_cli.errors import UsageError
 from gradcheck_cli.records.choices import FailOn, Mode, Optimizer, Severity
 
@@ -229,6 +229,7 @@ def check(
         )
         if write_patch and not trials:
             raise UsageError("--write-patch needs the trials that --no-try leaves out", hint="Leave out --no-try.")
+        patch_file = destination(write_patch, f"--write-patch {write_patch}", given) if write_patch else None
         ruled, notes = by_policy(spec, config_file(config, no_config), fail_on)
         planned = PlannedCheck(
             name=model,
@@ -240,11 +241,12 @@ def check(
         )
         report = _against_baseline(planned, update_baseline, lambda held: _run(held, in_process, asked, silence))
         report = replace(report, notes=(*report.notes, *notes))
-        return _with_patch(report, write_patch) if write_patch else report
+        return _with_patch(report, write_patch, patch_file) if write_patch and patch_file else report
 
     silence = ExitStack()
+    given = (model, batch, *(inputs or ()), target, loss, step, weights, config, baseline)
     with beginning(wanted=not in_process):  # torch is imported while we read what is asked
-        finish(asked, model, work, quiet=silence)
+        finish(asked, model, work, quiet=silence, given=given)
 
 
 def _run(planned: PlannedCheck, in_process: bool, asked: Asked, silence: ExitStack) -> Report:
@@ -273,7 +275,7 @@ def _run_here(spec: CheckSpec, silence: ExitStack, on_stage: Callable[..., None]
     return pipeline.run_check(spec, on_stage)
 
 
-def _with_patch(report: Report, path: str) -> Report:
+def _with_patch(report: Report, path: str, file: Path) -> Report:
     """Write the best remedy of the first finding that has one, and note where it is, or that there is none.
 
     Raises:
@@ -286,7 +288,7 @@ def _with_patch(report: Report, path: str) -> Report:
         return replace(
             report, notes=(*report.notes, f"{path} was not written: no remedy that edits the model came first")
         )
-    write_file(Path(path), best.trial.patch)
+    write_file(file, best.trial.patch)
     return replace(report, notes=(*report.notes, f"{path} holds `apply(model)`: {best.title}"))
 
 

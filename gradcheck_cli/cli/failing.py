@@ -7,6 +7,8 @@ import traceback
 from contextlib import suppress
 
 from gradcheck_cli.errors import GradcheckError, Interrupted, internal_error
+from gradcheck_cli.reports.commands import harmless
+from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.signals import arrived, number_of
 
 
@@ -34,12 +36,11 @@ def tell(error: GradcheckError, raised: BaseException | None = None) -> None:
 
 def say(text: str) -> None:
     """Print text on stderr, whatever it holds and whatever stderr can take."""
-    # Messages quote the user's names: a control character in one must not reach the terminal.
-    lines = "\n".join(_plain(line) for line in text.split("\n"))
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     with suppress(OSError, ValueError):  # a closed stderr must not hide the exit code
-        print(lines.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
+        print(plain(text).encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
 
 
-def _plain(line: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line.expandtabs(4))
+def plain(text: str) -> str:
+    """Lines of text that quote names of the user's: no control character, no command to a CI runner."""
+    return harmless("\n".join(shown(line.expandtabs(4)) for line in text.split("\n")))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gradcheck_cli.cli.failing import plain
 from gradcheck_cli.cli.writing import emit, write_file
 from gradcheck_cli.errors import ConfigError
+from gradcheck_cli.opening import working_folder
 
 
 def init(
@@ -24,7 +27,8 @@ def init(
     from gradcheck_cli.reports.glyphs import count_of
 
     file = Path(folder) / FILE_NAME
-    if not Path(folder).is_dir():
+    working_folder()
+    if not os.path.isdir(folder):  # noqa: PTH112 - of a name that is too long as well
         raise ConfigError(f"there is no folder {folder}", hint="Name the folder that holds the models.")
     if file.exists() and not force:
         raise ConfigError(f"{file} is there already", hint="Use --force to overwrite it.")
@@ -34,4 +38,4 @@ def init(
     write_file(file, starter(candidates))
     ready = sum(not each.needs for each in candidates)
     partly = f", and {count_of(len(candidates) - ready, 'model')} to complete" if ready < len(candidates) else ""
-    emit(f"wrote {file}: {count_of(ready, 'check')}{partly}\n")
+    emit(plain(f"wrote {file}: {count_of(ready, 'check')}{partly}\n"))

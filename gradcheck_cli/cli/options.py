@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -16,6 +16,7 @@ import typer
 from gradcheck_cli.cli.failing import as_error, tell
 from gradcheck_cli.cli.writing import PAGE_WIDTH, Output, deliver, emit, own_stdout, parse_format, parse_outputs
 from gradcheck_cli.errors import GradcheckError, UsageError
+from gradcheck_cli.opening import working_folder
 from gradcheck_cli.records.choices import FailOn
 from gradcheck_cli.reports import FORMATS, Style
 
@@ -168,10 +169,10 @@ def size_of(text: str | None) -> int | None:
     """
     if text is None:
         return None
-    from gradcheck_cli.records.size import parse_size
+    from gradcheck_cli.records.size import parse_limit
 
     try:
-        return parse_size(text)
+        return parse_limit(text)
     except ValueError as error:
         raise UsageError(f"--max-memory: {error}", hint="Write --max-memory 4GB.") from error
 
@@ -218,7 +219,7 @@ def config_file(config: str | None, no_config: bool) -> Path | None:
 
     if config is not None:
         return Path(config)
-    found = find_config(Path.cwd())
+    found = find_config(working_folder())
     return found and Path(os.path.relpath(found))  # so that a report reads the same on any machine
 
 
@@ -251,6 +252,7 @@ def finish(
     quiet: AbstractContextManager[object] | None = None,
     stream: TextIO | None = None,
     failing: Callable[[GradcheckError], Result] | None = None,
+    given: Iterable[str | None] = (),
 ) -> NoReturn:
     """Do a command's work, write its report and end with its exit code, whatever is raised.
 
@@ -262,6 +264,7 @@ def finish(
         quiet: What keeps others off stdout; left once the document is written, since their threads may live on.
         stream: Where the report goes, if not to stdout.
         failing: What to show where the work could not be done, if not a report of that.
+        given: What else the command line names, over which no report is written.
     """
     style, stream = asked.style(stream), stream or own_stdout()
     outputs: tuple[Output, ...] = ()
@@ -269,7 +272,8 @@ def finish(
     with quiet or nullcontext():
         try:
             parse_format(asked.format)
-            outputs = parse_outputs(asked.outputs)
+            working_folder()
+            outputs = parse_outputs(asked.outputs, given)
             result: Result = work()
         except BaseException as raised:
             failed = as_error(raised)

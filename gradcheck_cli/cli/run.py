@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -44,6 +45,7 @@ from gradcheck_cli.cli.options import (
 )
 from gradcheck_cli.cli.writing import parse_outputs, write_file
 from gradcheck_cli.errors import GradcheckError, UsageError
+from gradcheck_cli.opening import Unreadable, look, working_folder
 from gradcheck_cli.records.choices import FailOn
 from gradcheck_cli.records.masking import masked
 from gradcheck_cli.reports import FORMATS, render
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
 _COST = "Cost"
 _COMMAND = "SCRIPT [ARGS]..."
 _GIVEN = "gradcheck: as given"
-_WHERE = re.compile(r"(\d+:)?0*[1-9]\d*", re.ASCII)
+_WHERE = re.compile(r"(\d{1,9}:)?0{0,9}[1-9]\d{0,17}", re.ASCII)
 
 
 class OnAlarm(str, Enum):
@@ -226,7 +228,7 @@ def run(
 
         return Timeline(command=told, status=Status.FAILED, exit_code=error.exit_code, error=error.message)
 
-    finish(asked, " ".join(told), work, stream=sys.stderr, failing=failing)
+    finish(asked, " ".join(told), work, stream=sys.stderr, failing=failing, given=(config, *command))
 
 
 def _each(hearing: Sequence[Callable[[News], None] | None]) -> Callable[[News], None] | None:
@@ -268,12 +270,27 @@ def startable(command: Sequence[str], *, module: bool, after_dashes: bool) -> li
     if module:
         return [sys.executable, "-m", *command]
     if not after_dashes:
-        if first != "-" and not os.path.lexists(first):
-            raise UsageError(f"there is no file {first}", hint=_other_form(first))
+        if first != "-":
+            _check_script(first)
         return [sys.executable, *command]
     if shutil.which(first) is None:
         raise UsageError(f"there is no command `{first}`", hint=_where_else(first))
     return list(command)
+
+
+def _check_script(name: str) -> None:
+    """See that a script can be started: a Python file, a zip, or a folder with a `__main__.py`.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    try:
+        look(Path(name))
+    except Unreadable as error:
+        if error.missing:
+            raise UsageError(f"there is no file {name}", hint=_other_form(name)) from error
+        if not os.path.isfile(f"{name}/__main__.py"):  # noqa: PTH113 - of a name that is too long as well
+            raise UsageError(f"{name} {error}", hint=_other_form(name)) from error
 
 
 def _other_form(name: str) -> str:
@@ -322,9 +339,22 @@ def _folder(path: str | None) -> str | None:
     """The folder of --save-batch, wherever the script goes to."""
     if path is None:
         return None
-    folder = Path(path).expanduser().absolute()
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--save-batch {path}: is not a folder", hint="Name a folder; it is made if need be.")
+    folder = Path(path)
+    with suppress(RuntimeError):  # the home of somebody who is not known here
+        folder = folder.expanduser()
+    folder = working_folder() / folder
+    if reason := _no_folder(folder):
+        raise UsageError(f"--save-batch {path}: {reason}", hint="Name a folder; it is made if need be.")
     if not folder.parent.is_dir():
         raise UsageError(f"--save-batch {path}: there is no folder {folder.parent}", hint="Make it first.")
     return str(folder)
+
+
+def _no_folder(path: Path) -> str:
+    """Why a path can be no folder; "" where it is one, or nothing has its name."""
+    try:
+        look(path)
+    except Unreadable as error:
+        is_one = os.path.isdir(path)  # noqa: PTH112 - of a name that is too long as well
+        return "" if error.missing or is_one else str(error)
+    return "is not a folder"

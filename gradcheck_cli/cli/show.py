@@ -57,7 +57,7 @@ def show(
 
         return read_saved(report) if later is None else _compared(report, later, asked)
 
-    finish(asked, report, work, verdict=False)
+    finish(asked, report, work, verdict=False, given=(report, later))
 
 
 _KINDS = {"Report": "a report", "SuiteReport": "a suite", "Timeline": "the run of a script"}

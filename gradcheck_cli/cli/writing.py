@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import stat
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, TextIO
 
 from gradcheck_cli.cli.failing import tell
 from gradcheck_cli.errors import ReportError, UsageError
 from gradcheck_cli.names import did_you_mean
+from gradcheck_cli.opening import Unreadable, is_special, look
 from gradcheck_cli.reports import FORMATS, Style, render
 
 if TYPE_CHECKING:
@@ -20,6 +26,12 @@ if TYPE_CHECKING:
 
 PAGE_WIDTH = 100
 """Columns of a report that goes to a file or a pipe."""
+_NO_REPORTS = tuple(".py .ipynb .yaml .yml .toml .pt .pth .ckpt .bin .npy .npz .safetensors .csv".split())
+"""Endings of code, settings and data, over which no report is written even where nobody named them."""
+_READER = 2.0
+"""Seconds that a pipe's reader has to open it."""
+_STREAM = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})|/dev/(stdout|stderr)", re.ASCII)
+_NAMED_STREAMS = {"stdout": 1, "stderr": 2}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,30 +54,73 @@ def parse_format(text: str, option: str = "--format") -> str:
     raise UsageError(f"{option}: `{text}` is not a format{did_you_mean(text, FORMATS)}", hint=hint)
 
 
-def parse_outputs(texts: Sequence[str]) -> tuple[Output, ...]:
-    """Read every `FORMAT=PATH`, and see that its folder is there before any work is done.
+def parse_outputs(texts: Sequence[str], given: Iterable[str | None] = ()) -> tuple[Output, ...]:
+    """Read every `FORMAT=PATH`, and see that it can be written before any work is done.
+
+    Args:
+        texts: What --output was given.
+        given: What else the command line names, over which no report is written.
 
     Raises:
-        UsageError: One is malformed, or two name the same file.
+        UsageError: One is malformed, two name the same file, or one would take the place of what is read.
         ReportError: A folder is missing, or the path is one.
     """
-    outputs = tuple(_parse_output(text) for text in texts)
+    named = tuple(given)
+    outputs = tuple(_parse_output(text, named) for text in texts)
     for output in outputs:
         if [other.path for other in outputs].count(output.path) > 1:
             raise UsageError(f"--output names {output.path} twice", hint="Give each format its own file.")
     return outputs
 
 
-def _parse_output(text: str) -> Output:
+def _parse_output(text: str, given: Sequence[str | None]) -> Output:
     format, separator, path = text.partition("=")
     if not separator or not path:
         raise UsageError(f"--output `{text}` is not FORMAT=PATH", hint="Write --output json=report.json.")
-    file = Path(os.path.realpath(Path(path).expanduser()))
-    if file.is_dir():
-        raise ReportError(f"--output {text}: {path} is a folder", hint="Name a file in it.")
-    if not file.parent.is_dir():
-        raise ReportError(f"--output {text}: there is no folder {file.parent}", hint="Make it first.")
+    file = destination(path, f"--output {text}", given)
+    if file.suffix.lower() in _NO_REPORTS and file.is_file():
+        raise UsageError(f"--output {text}: is there already, and is no report", hint="Name another file.")
     return Output(format=parse_format(format, "--output"), path=file)
+
+
+def destination(path: str, option: str, given: Iterable[str | None] = ()) -> Path:
+    """Where to write what a user names: the end of its links, or a device, a pipe or a stream as it is.
+
+    Args:
+        path: As they named it.
+        option: What the messages begin with: the option and its value.
+        given: What else the command line names: files, perhaps with `:NAME`, or anything.
+
+    Raises:
+        UsageError: It is one of those.
+        ReportError: Nothing can be written there.
+    """
+    named = Path(path)
+    with suppress(RuntimeError):  # the home of somebody who is not known here
+        named = named.expanduser()
+    try:
+        look(named)
+    except Unreadable as error:
+        if stream_of(named) is not None or is_special(named):
+            return named
+        if not error.missing:
+            raise ReportError(f"{option}: {error}", hint="Name a file.") from error
+    file = Path(os.path.realpath(named))
+    if path.endswith(("/", os.sep)):
+        raise ReportError(f"{option}: is a folder", hint="Name a file in it.")
+    if not os.path.isdir(file.parent):  # noqa: PTH112 - of a name that is too long as well
+        raise ReportError(f"{option}: there is no folder {file.parent}", hint="Make it first.")
+    for text in given:
+        if any(_is_same(file, name) for name in (text or "", (text or "").rpartition(":")[0])):
+            raise UsageError(f"{option}: is read here, and would be lost", hint="Name another file.")
+    return file
+
+
+def _is_same(file: Path, name: str) -> bool:
+    try:
+        return bool(name) and os.path.samefile(file, name)  # noqa: PTH121 - names that no file can have are no paths
+    except (OSError, ValueError):
+        return False
 
 
 def deliver(result: Result, outputs: Sequence[Output], format: str | None, style: Style) -> tuple[int, str | None]:
@@ -98,26 +153,72 @@ def _write(result: Result, output: Output, style: Style) -> ReportError | None:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a file through a neighbour that takes its place, so that no reader sees half of it.
+    """Write a file, to the end of its links, with its mode, and so that no reader sees half of it.
 
     Raises:
         ReportError: It cannot be written; what was there before is untouched.
     """
-    # A device or a pipe must be written to, not replaced by a file.
-    special = path.exists() and not path.is_file()
-    draft = path if special else path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    content = text.encode("utf-8", "backslashreplace")
     try:
-        draft.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
-        if not special:
-            draft.replace(path)
+        if (stream := stream_of(path)) is not None:
+            _write_all(os.dup(stream), content)
+        elif is_special(path):
+            _write_all(_opened(path), content)
+        else:
+            _replace(Path(os.path.realpath(path)), content)
     except OSError as error:
-        if not special:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
         raise ReportError(
             f"{path}: cannot be written: {error.strerror or error}",
             hint="Check the path, its permissions and the space on the disk.",
         ) from error
+
+
+def stream_of(path: Path) -> int | None:
+    """The descriptor that a name such as /dev/stderr stands for; to open it would fail, or begin it anew."""
+    found = _STREAM.fullmatch(str(path))
+    return None if found is None else int(found[1]) if found[1] else _NAMED_STREAMS[found[2]]
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put a new file in the place of a path, by a draft beside it whose name is short, as the path's may not be."""
+    draft = path.with_name(f".gradcheck-{token_hex(4)}.tmp")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        if path.exists():
+            old = path.stat()
+            draft.chmod(stat.S_IMODE(old.st_mode))
+            with suppress(OSError, AttributeError):  # not ours to give away, or no such thing
+                os.chown(draft, old.st_uid, old.st_gid)
+        _write_all(descriptor, content)
+        draft.replace(path)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
+
+
+def _opened(path: Path) -> int:
+    """A device, or a pipe from which somebody reads within `_READER` seconds."""
+    end = time.monotonic() + _READER
+    while True:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:  # noqa: PERF203 - somebody is waited for
+            if error.errno != errno.ENXIO or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+        else:
+            os.set_blocking(descriptor, True)
+            return descriptor
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    """Write and close."""
+    try:
+        while content:
+            content = content[os.write(descriptor, content) :]
+    finally:
+        os.close(descriptor)
 
 
 def own_stdout() -> TextIO:
@@ -137,12 +238,18 @@ def emit(text: str, stream: TextIO | None = None) -> None:
     """
     stream = stream or sys.stdout
     encoding = stream.encoding or "utf-8"
+    content = text.encode(encoding, "backslashreplace")
     try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
+        try:
+            descriptor = os.dup(stream.fileno())
+        except (OSError, ValueError):  # a notebook's or a test's
+            stream.write(content.decode(encoding))
+            stream.flush()
+        else:
+            _write_all(descriptor, content)  # past the stream's buffer, which would fail once more at exit
     except BrokenPipeError:
-        # Python flushes stdout once more at exit, and would complain there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return
     except OSError as error:
         name = "stderr" if stream is sys.stderr else "stdout"
         raise ReportError(f"{name} cannot be written: {error.strerror or error}") from error

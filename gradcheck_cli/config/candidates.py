@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,19 +41,21 @@ def models_in(module: ast.Module) -> list[tuple[str, tuple[str, ...]]]:
         ordered = [(name, usual[name]) for name in USUAL_NAMES if name in usual]
         return [next((each for each in ordered if not each[1]), ordered[0])]
     classes = _module_classes(module)
-    return [
-        (name, _needs(_constructor(node, classes), skip=1))
-        for name, node in classes.items()
-        if not any(name in _mentioned(other) for other in classes.values() if other is not node)
-    ]
+    users = Counter(name for node in classes.values() for name in _mentioned(node) - {node.name})
+    return [(name, _needs(_constructor(node, classes), skip=1)) for name, node in classes.items() if not users[name]]
 
 
 def _python_files(folder: Path) -> Iterator[Path]:
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if _is_source(Path(root, name)))
         for name in sorted(files):
-            if name.endswith(".py") and not name.startswith(("test_", "conftest", ".")):
+            if name.endswith(".py") and not name.startswith(("test_", "conftest", ".")) and _can_be_text(root + name):
                 yield Path(root, name)
+
+
+def _can_be_text(path: str) -> bool:
+    """Whether a file of UTF-8, as gradcheck.yaml is, can name a path."""
+    return not any("\ud800" <= character <= "\udfff" for character in path)
 
 
 def _is_source(folder: Path) -> bool:
@@ -94,12 +97,17 @@ def _bases(node: ast.ClassDef) -> list[str]:
 
 
 def _constructor(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> ast.FunctionDef | None:
-    """The `__init__` of a class, or the one that it inherits within the file."""
-    for each in node.body:
-        if isinstance(each, ast.FunctionDef) and each.name == "__init__":
-            return each
-    parents = [classes[base] for base in _bases(node) if base in classes and classes[base] is not node]
-    return next((found for parent in parents if (found := _constructor(parent, classes))), None)
+    """The `__init__` of a class, or the first that it inherits within the file, its bases from left to right."""
+    waiting, seen = [node], set[str]()
+    while waiting:
+        each = waiting.pop(0)
+        for inner in each.body:
+            if isinstance(inner, ast.FunctionDef) and inner.name == "__init__":
+                return inner
+        new = [base for base in _bases(each) if base in classes and base not in seen]
+        seen.update(new)
+        waiting[:0] = [classes[base] for base in new]
+    return None
 
 
 def _needs(function: ast.FunctionDef | None, skip: int = 0) -> tuple[str, ...]:

@@ -7,9 +7,10 @@ from typing import Any, NoReturn, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from gradcheck_cli.config.documents import Document
 from gradcheck_cli.config.models import Check, File, Options, Run
-from gradcheck_cli.config.yamltext import Address, Document
 from gradcheck_cli.names import did_you_mean
+from gradcheck_cli.yamltext import Address
 
 _WORDS = {
     "string_type": "must be text; put it in quotes",

@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from gradcheck_cli.config.documents import Document, read_yaml
 from gradcheck_cli.config.faults import validated
 from gradcheck_cli.config.models import Check, File, Verdict
 from gradcheck_cli.config.plans import planned, planned_run
-from gradcheck_cli.config.yamltext import Address, Document, read_yaml
 from gradcheck_cli.errors import ConfigError
 from gradcheck_cli.records.suite import PlannedCheck
+from gradcheck_cli.yamltext import Address
 
 _MOST_CHECKS = 10_000
+_DEEPEST = 32
 _ANY = Check(model="any")
 
 
@@ -53,7 +55,7 @@ def policy(path: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
 def _checks(
     path: Path, above: tuple[Path, ...], done: set[Path], overrides: Mapping[str, Any]
 ) -> Iterator[tuple[PlannedCheck, Document, Address]]:
-    real = path.resolve()
+    real = _real(path)
     done.add(real)
     document = read_yaml(path, path)
     file = validated(document)
@@ -65,10 +67,16 @@ def _checks(
         yield planned_run(file, run, folder, overrides), document, ("run", index)
     for index, pattern in enumerate(file.include):
         for included in _matching(document, index, pattern, path.parent):
-            if included.resolve() in (*above, real):
+            if _real(included) in (*above, real):
                 document.fail(("include", index), f"`{pattern}` includes {included}, which includes this file")
-            if included.resolve() not in done:
+            if len(above) >= _DEEPEST:
+                document.fail(("include", index), f"files include each other more than {_DEEPEST} deep")
+            if _real(included) not in done:
                 yield from _checks(included, (*above, real), done, overrides)
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # Path.resolve raises where links lead round in a circle
 
 
 def _matching(document: Document, index: int, pattern: str, folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
-from gradcheck_cli.records.size import parse_size
+from gradcheck_cli.records.size import parse_limit
 from gradcheck_cli.records.thresholds import TUNABLE
 from gradcheck_cli.rules import EVERY_RULE, fits_a_rule, no_such_rule
 
@@ -43,7 +43,7 @@ def _code(value: str) -> str:
 
 def _size(value: str) -> str:
     try:
-        parse_size(value)
+        parse_limit(value)
     except ValueError as error:
         raise PydanticCustomError("size", "{told}", {"told": str(error)}) from error
     return value
@@ -51,6 +51,11 @@ def _size(value: str) -> str:
 
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+def _not_a_bool(value: Any) -> Any:
+    """`true` is 1 in Python alone."""
+    return str(value) if isinstance(value, bool) else value
 
 
 def _runs(value: Any) -> Any:
@@ -180,7 +185,7 @@ class Limits(_Model):
 
     try_budget: Annotated[int, Field(ge=0)] | None = None
     """Passes to try remedies with, on copies of an ill model; none are tried with 0, or if it is left out."""
-    timeout: Annotated[float, Field(gt=0)] | None = None
+    timeout: Annotated[float, Field(ge=0.001)] | None = None
     """Seconds after which it is ended."""
     max_memory: Annotated[Text, AfterValidator(_size), WithJsonSchema(_SIZE)] | None = None
     """Memory above which it is ended, as 4GB."""
@@ -261,7 +266,7 @@ Runs = Annotated[list[Run], BeforeValidator(_runs, json_schema_input_type=Run | 
 class File(Verdict):
     """gradcheck.yaml: models to check, and what is asked of them."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_not_a_bool, json_schema_input_type=Literal[1])]
     """The version of this format."""
     defaults: Options = Options()
     """Options for every check of this file that does not set them itself; for every run, as far as it takes them."""

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck_cli.config.models import Check, Entry, File, Matrix, Options, Run, Verdict
+from gradcheck_cli.opening import working_folder
 from gradcheck_cli.records.choices import FailOn
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.size import parse_size
 from gradcheck_cli.records.spec import CheckSpec, Waiver
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.thresholds import Thresholds
+from gradcheck_cli.yamltext import json_in_yaml
 
 _PLAIN = (
     "target target_column device dtype autocast seed mode batches lr optimizer trust_pickle try_budget".split()
@@ -152,7 +154,7 @@ def _together(first: tuple[tuple[str, str], ...], second: tuple[tuple[str, str],
 
 def _settings(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """As `--set` would give them: text that is read as YAML, of which JSON is a part."""
-    return tuple((key, json.dumps(value, ensure_ascii=False)) for key, value in values.items())
+    return tuple((key, json_in_yaml(value)) for key, value in values.items())
 
 
 def _shown(value: Any) -> str:
@@ -174,7 +176,7 @@ def from_folder(text: str, folder: Path) -> str:
 
 def _below(location: str, folder: Path) -> str:
     path = Path(os.path.normpath(folder / location))
-    here = Path.cwd()
+    here = working_folder()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 

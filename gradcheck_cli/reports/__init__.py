@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias
 
+from gradcheck_cli.reports.commands import harmless
 from gradcheck_cli.reports.style import Style
 
 if TYPE_CHECKING:
@@ -84,4 +85,4 @@ def render(result: Result, format: str, style: Style | None = None) -> str:
     place = next((place for kind, place in places if isinstance(result, kind)), known.comparison)
     module, _, function = place.partition(":")
     text: str = getattr(import_module(f"{__name__}.{module}"), function)(result, style or Style())
-    return text
+    return harmless(text, format)

@@ -57,8 +57,9 @@ def curve(points: Sequence[Point], axis: Axis, unicode: bool = True) -> Curve:
             return " "
         if not math.isfinite(value):
             return bad
-        height = (math.log10(value) if log else value) - low
-        return levels[round(height / (high - low) * (len(levels) - 1)) if high > low else 0]
+        height = (math.log10(value) if log else value) / 2 - low / 2  # halves, whose difference is never infinite
+        reach = high / 2 - low / 2
+        return levels[round(height / reach * (len(levels) - 1)) if reach > 0 else 0]
 
     line = "".join(drawn(columns.get(place)) for place in range(axis.columns))
     return Curve(line=line, first=points[0].mean, last=points[-1].mean, log=log)

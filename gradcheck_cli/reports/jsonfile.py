@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck_cli.errors import ReportError
+from gradcheck_cli.opening import LARGEST_DOCUMENT, Unreadable, text_of
 from gradcheck_cli.records.codec import DIGITS, encode, strict_json
 from gradcheck_cli.records.documents import (
     AGAIN,
@@ -65,10 +66,9 @@ def read_report(path: str | Path) -> Report:
 
 def _loaded(path: str | Path) -> object:
     try:
-        data: object = strict_json(Path(path).read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        hint = "check the path"
-        raise ReportError(f"{path}: cannot be read: {error.strerror or error}", hint=hint) from error
+        data: object = strict_json(text_of(Path(path), LARGEST_DOCUMENT))
+    except Unreadable as error:
+        raise ReportError(f"{path} {error}", hint="Name a file that `--output json=FILE` wrote.") from error
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise ReportError(f"{path}: truncated or corrupt JSON at {place}: {error.msg}", hint=AGAIN) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -110,7 +111,8 @@ def _chart(name: str, run: Timeline) -> RunChart:
     low, high = _range(spread, log)
 
     def y(value: float) -> float:
-        return HEIGHT * (high - (math.log10(value) if log else value)) / (high - low)
+        place = math.log10(value) if log else value
+        return HEIGHT * ((high / 2 - place / 2) / (high / 2 - low / 2))  # halves, whose difference is never infinite
 
     skipped = run.series.get(f"skipped{slash}{optimizer}", ()) if series in ("grad_norm", "scale") else ()
     runs = list(_unbroken(points))
@@ -154,12 +156,13 @@ def _range(values: Sequence[float], log: bool) -> tuple[float, float]:
     if log:
         return float(math.floor(math.log10(low))), float(math.ceil(math.log10(high)))
     room = 0.0 if low < high else max(0.5, abs(low) / 2)
-    return low - room, high + room
+    most = sys.float_info.max
+    return max(low - room, -most), min(high + room, most)
 
 
 def _ticks(low: float, high: float, log: bool) -> Iterator[tuple[float, str]]:
     if not log:
-        yield from ((HEIGHT * share, _short(high - share * (high - low))) for share in (0.0, 0.5, 1.0))
+        yield from ((HEIGHT * share, _short(high * (1 - share) + low * share)) for share in (0.0, 0.5, 1.0))
         return
     step = max(1, math.ceil((high - low) / 5))
     for decade in range(round(high), round(low) - 1, -step):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from gradcheck_cli.errors import ConfigError
 from gradcheck_cli.names import listing
+from gradcheck_cli.opening import LARGEST_DOCUMENT, Unreadable, text_of
 from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.codec import WrongShape, decode, encode, strict_json
 from gradcheck_cli.records.drift import Drift
@@ -57,16 +58,16 @@ def read_baseline(path: str, *, missing_ok: bool = False) -> Baseline:
         ConfigError: It cannot be read or is no baseline.
     """
     try:
-        data = strict_json(Path(path).read_text(encoding="utf-8-sig"))
+        data = strict_json(text_of(Path(path), LARGEST_DOCUMENT))
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             raise WrongShape(f'"schema" should be "{SCHEMA}"')
         found: Baseline = decode(Baseline, data)
-    except FileNotFoundError as error:
-        if missing_ok:
+    except Unreadable as error:
+        if error.missing and missing_ok:
             return Baseline(checks={})
-        raise ConfigError(f"{path}: there is no such baseline", hint="--update-baseline writes it.") from error
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}", hint="Check the path.") from error
+        if error.missing:
+            raise ConfigError(f"{path}: there is no such baseline", hint="--update-baseline writes it.") from error
+        raise ConfigError(f"{path} {error}", hint="Name a file that --update-baseline wrote.") from error
     except (ValueError, RecursionError) as error:
         hint = "Remove it and write it again with --update-baseline."
         raise ConfigError(f"{path}: not a baseline: {error}", hint=hint) from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -15,6 +16,7 @@ from typing import Any
 
 from gradcheck_cli import __version__
 from gradcheck_cli.errors import ReportError
+from gradcheck_cli.opening import Unreadable, content
 from gradcheck_cli.records.documents import report_from_dict, report_to_dict
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.run import RunOptions
@@ -22,6 +24,8 @@ from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.suite.runner import run_plan
 
+_LARGEST = 2**31
+"""Bytes."""
 _HEADER = b'{"schema": "gradcheck-journal/1"}\n'
 
 
@@ -34,7 +38,7 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.resolve()
+        self.path = Path(os.path.realpath(path))
         self.fault = ""
 
     def start(self, *, resume: bool) -> None:
@@ -43,10 +47,8 @@ class Journal:
         Raises:
             ReportError: What is there is no journal; it is left as it is.
         """
-        if self.path.exists() and not self.path.is_file():  # a device or a pipe would be read, and removed at the end
-            raise ReportError(f"{self.path}: is not a file", hint="Give another --journal FILE.")
+        old = self._content()
         try:
-            old = self._content() if self.path.exists() else b""
             if not resume:
                 self.path.unlink(missing_ok=True)  # a run that is still writing to it keeps its own
                 old = b""
@@ -63,11 +65,7 @@ class Journal:
         Raises:
             ReportError: What is there is no journal.
         """
-        try:
-            lines = self._content().splitlines()[1:] if self.path.exists() else []
-        except OSError as error:
-            self._give_up(error)
-            return {}
+        lines = self._content().splitlines()[1:]
         saved = dict(entry for line in lines if (entry := _entry(line)))
         keys = {place: key_of(planned) for place, planned in enumerate(plan)}
         return {place: saved[key] for place, key in keys.items() if key in saved}
@@ -89,14 +87,20 @@ class Journal:
             self._give_up(error)
 
     def _content(self) -> bytes:
-        content = self.path.read_bytes()
-        if not (content.startswith(_HEADER) or _HEADER.startswith(content)):
-            raise ReportError(f"{self.path}: is not a journal of gradcheck", hint="Give another --journal FILE.")
-        return content
+        """What is there, if anything is; a device or a FIFO would be read for ever, and removed at the end."""
+        try:
+            held = content(self.path, _LARGEST)
+        except Unreadable as error:
+            if error.missing:
+                return b""
+            raise ReportError(f"{self.path} {error}", hint="Give another --journal FILE.") from error
+        if not (held.startswith(_HEADER) or _HEADER.startswith(held)):
+            raise ReportError(f"{self.path} is not a journal of gradcheck", hint="Give another --journal FILE.")
+        return held
 
-    def _write(self, content: bytes) -> None:
+    def _write(self, lines: bytes) -> None:
         with self.path.open("ab") as file:
-            file.write(content)
+            file.write(lines)
 
     def _give_up(self, error: OSError) -> None:
         self.fault = f"{self.path}: cannot be written: {error.strerror or error}; --resume may not know what finished"

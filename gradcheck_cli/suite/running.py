@@ -19,12 +19,15 @@ from gradcheck_cli.records.documents import report_from_dict
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.size import size_in_words
+from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.suite.memory import uses_more
+from gradcheck_cli.target.scripts import as_a_script
 from gradcheck_cli.worker.diagnosed import unfinished
 from gradcheck_cli.worker.launch import Began
 from gradcheck_cli.worker.messages import CHANNEL_LOST, Mail, packed
 
+_TIMED_OUT = "timed out after"
 _TAIL = 2000
 """Characters of a check's last output that are kept."""
 _LOOK = 0.05
@@ -121,7 +124,7 @@ class Running:
         if self._answer is not None:
             return now >= self._deadline  # it has said all, and had time to end by itself
         if now >= self._deadline:
-            self.why = "interrupted" if self._interrupted else f"timed out after {self.planned.timeout:g} s"
+            self.why = "interrupted" if self._interrupted else f"{_TIMED_OUT} {self.planned.timeout:g} s"
         elif now >= self._quiet_until():
             self.why = f"nothing came of it for {now - self._heard:.0f} s"
         elif self.planned.max_memory and self.pid and now >= self._next_look and self._answer is None:
@@ -146,7 +149,7 @@ class Running:
             outcome = (
                 unfinished(self._diagnosed, self._stage, why)
                 if self._diagnosed
-                else UserCodeError(self._with_last_output(why))
+                else UserCodeError(self._with_last_output(why), hint=self._advice(why))
             )
         elif isinstance(outcome, Report) and outcome.error:  # the script of a run, which has output of its own
             outcome = replace(outcome, error=self._with_last_output(outcome.error))
@@ -222,6 +225,12 @@ class Running:
             return math.inf
         seconds = sum(self._diagnosed.seconds.get(part, 0.0) for part in ("forward", "backward"))
         return self._heard + _QUIET + _QUIET_PASSES * seconds
+
+    def _advice(self, why: str) -> str:
+        spec = self.planned.spec
+        if not isinstance(spec, CheckSpec) or not why.startswith(_TIMED_OUT):
+            return ""
+        return as_a_script(spec.model) or "--timeout gives it more seconds."
 
     def _with_last_output(self, why: str) -> str:
         last = bytes(self._tail).decode("utf-8", "replace").strip()

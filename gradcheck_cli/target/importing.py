@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 import zlib
 from collections.abc import Iterator
@@ -107,7 +108,7 @@ def _import_module(name: str) -> ModuleType:
 
 def _module_hint(name: str) -> str:
     file = Path(*name.split(".")).with_suffix(".py")
-    if located(file).exists():
+    if os.path.lexists(located(file)):  # unlike Path.exists, of a name that is too long as well
         return f"To name the file, write {file}."
     return "It is looked up in this folder and among the installed packages; write a file as path/file.py."
 
@@ -146,7 +147,7 @@ def _is_free(root: Path, dotted: str) -> bool:
 def _run_alone(path: Path) -> ModuleType:
     # A name of its own in sys.modules: dataclasses and pickle look their module up there, and a file
     # called test.py or types.py must not stand in for the standard one.
-    name = f"gradcheck_target_{path.stem}_{zlib.crc32(str(path).encode()):08x}"
+    name = f"gradcheck_target_{path.stem}_{zlib.crc32(os.fsencode(path)):08x}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise TargetError(f"{path.name} is not a Python file", hint="Name a file that ends in .py.")

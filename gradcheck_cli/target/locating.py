@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from gradcheck_cli.opening import working_folder
+
 _start: ContextVar[Path | None] = ContextVar("start", default=None)
 
 
 @contextmanager
 def started_here() -> Iterator[None]:
     """Inside, paths are taken from the folder that we are in now."""
-    token = _start.set(Path.cwd())
+    token = _start.set(working_folder())
     try:
         yield
     finally:
@@ -22,8 +24,12 @@ def started_here() -> Iterator[None]:
 
 
 def start() -> Path:
-    """The folder that paths are taken from."""
-    return _start.get() or Path.cwd()
+    """The folder that paths are taken from.
+
+    Raises:
+        UsageError: It is gone.
+    """
+    return _start.get() or working_folder()
 
 
 def located(path: str | os.PathLike[str]) -> Path:

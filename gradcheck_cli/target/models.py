@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from gradcheck_cli.errors import ProbeError, TargetError, UsageError
 from gradcheck_cli.names import listing
-from gradcheck_cli.target.calls import check_settings, takes
+from gradcheck_cli.target.calls import check_settings, required, takes
 from gradcheck_cli.target.importing import UserModule
 from gradcheck_cli.target.losses import LOSS_NAMES, STEP_NAMES
 from gradcheck_cli.target.references import USUAL_NAMES
@@ -155,7 +155,10 @@ def _nothing_picked(source: UserModule, found: list[str]) -> TargetError:
         )
     makers = [name for name in source.own_names() if name not in _NOT_MODELS and _is_maker(source.find(name))]
     advice = "Define `model` or `build_model()` there."
-    if makers:
+    if len(makers) == 1 and (needed := required(source.get(makers[0]))):
+        flags = " ".join(f"--set {name}=..." for name in needed)
+        advice = f"Give `{makers[0]}` what it needs: gradcheck check {source.label}:{makers[0]} {flags}"
+    elif makers:
         advice = f"Name what builds it, {source.label}:NAME (it has {listing(makers)}). {advice}"
     usual = next((name for name in USUAL_NAMES if source.find(name) is not None and name not in makers), None)
     instead = f": its `{usual}` is {_kind(source.find(usual))}, not a torch.nn.Module" if usual else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from gradcheck_cli.errors import UsageError
 from gradcheck_cli.names import did_you_mean, listing
 from gradcheck_cli.records.spec import CheckSpec
@@ -10,9 +12,11 @@ from gradcheck_cli.target.settings import parse_settings
 from gradcheck_cli.target.tensorspec import parse_tensor
 
 # Each dtype with the nn.Module method that casts floating tensors and leaves complex ones alone.
+_INDEX = re.compile(r"\d{1,4}", re.ASCII)
 DEVICES = ("cpu", "cuda", "mps", "xpu", "hpu", "npu", "mtia", "xla")
 """The kinds of device on which a backward pass can run."""
 
+_MOST_BATCHES = 100_000
 CASTS = {"float16": "half", "bfloat16": "bfloat16", "float32": "float", "float64": "double"}
 
 
@@ -40,7 +44,7 @@ def _check_device(device: str) -> None:
     kind, colon, index = device.partition(":")
     if device == "meta":
         raise UsageError("--device meta holds no values to measure", hint="Use cpu.")
-    if kind not in DEVICES or (colon and not index.isdecimal()):
+    if kind not in DEVICES or (colon and not _INDEX.fullmatch(index)):
         raise UsageError(
             f"--device `{device}` is not a device{did_you_mean(device, DEVICES)}", hint="Use cpu, cuda, cuda:1 or mps."
         )
@@ -64,6 +68,8 @@ def _check_contradictions(spec: CheckSpec) -> None:
         raise UsageError(f"--lr {spec.lr:g} is no learning rate", hint="Use a number above 0, such as 1e-3.")
     if spec.batches < 1:
         raise UsageError(f"--batches {spec.batches} asks for no batch", hint="Use 1 or more.")
+    if spec.batches > _MOST_BATCHES:
+        raise UsageError(f"--batches asks for more than {_MOST_BATCHES} batches", hint="A few say as much.")
 
 
 def _check_data(spec: CheckSpec) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from gradcheck_cli.errors import TargetError, UsageError
 from gradcheck_cli.names import did_you_mean
+from gradcheck_cli.opening import Unreadable, look
 from gradcheck_cli.target.locating import located
 
 USUAL_NAMES = ("model", "build_model", "make_model", "get_model", "create_model", "net")
@@ -76,18 +78,20 @@ def check_file(path: str, option: str) -> None:
     """Check that a file can be opened.
 
     Raises:
-        TargetError: There is none, or it is a folder.
+        TargetError: There is none, or it is a folder, a FIFO, a device.
     """
     file = located(path)
-    if file.is_dir():
-        raise TargetError(f"{option} `{path}` is a folder", hint="Name a file in it.")
-    if not file.exists():
+    try:
+        look(file)
+    except Unreadable as error:
+        if not error.missing:
+            raise TargetError(f"{option} `{path}` {error}", hint="Name a file.") from error
         beside = [entry.name for entry in file.parent.iterdir()] if file.parent.is_dir() else []
         where = "" if file.parent.is_dir() else f" (nor a folder `{Path(path).parent}`)"
         raise TargetError(
             f"{option}: there is no file `{path}`{where}{did_you_mean(file.name, beside)}",
             hint="Paths are taken from the folder that gradcheck runs in.",
-        )
+        ) from error
 
 
 def _check_python_file(path: str, option: str) -> None:
@@ -106,9 +110,9 @@ def _check_python_file(path: str, option: str) -> None:
 
 
 def _split(text: str) -> tuple[str, str]:
-    # The last colon, and only before a name: `C:\x.py` has one that belongs to the path.
+    # The last colon, and only before a name: `C:\x.py` has one that belongs to the path, as a file `a:b.py` has.
     before, colon, after = text.rpartition(":")
-    if colon and before and _DOTTED.fullmatch(after):
+    if colon and before and _DOTTED.fullmatch(after) and not _exists(text):
         return before, after
     return text, ""
 
@@ -118,9 +122,13 @@ def _looks_like_file(location: str) -> bool:
         "/" in location
         or "\\" in location
         or Path(location).suffix.lower() in (".py", ".ipynb", *WEIGHT_SUFFIXES)
-        or (bool(location) and located(location).exists() and not _is_package(location))
+        or (bool(location) and _exists(location) and not _is_package(location))
     )
 
 
+def _exists(location: str) -> bool:
+    return os.path.lexists(located(location))  # unlike Path.exists, of a name that is too long as well
+
+
 def _is_package(location: str) -> bool:
-    return (located(location) / "__init__.py").exists()
+    return _exists(f"{location}/__init__.py")

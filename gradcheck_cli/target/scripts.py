@@ -6,9 +6,7 @@ import ast
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from torch.optim.optimizer import register_optimizer_step_post_hook
-
-from gradcheck_cli.errors import TargetError, UserCodeError
+from gradcheck_cli.errors import GradcheckError, TargetError, UserCodeError
 from gradcheck_cli.target.locating import located
 from gradcheck_cli.target.references import Reference, parse_model
 
@@ -16,16 +14,21 @@ from gradcheck_cli.target.references import Reference, parse_model
 @contextmanager
 def advised(model: str) -> Iterator[None]:
     """Where what MODEL names cannot be loaded and is a script that trains, the error's hint says so."""
-    reference = parse_model(model)
     try:
         yield
     except (TargetError, UserCodeError) as error:
-        if not reference.name and trains(reference):
-            error.hint = f"{error.hint} {_script(reference)}".strip()
+        error.hint = f"{error.hint} {as_a_script(model)}".strip()
         raise
 
 
-def _script(reference: Reference) -> str:
+def as_a_script(model: str) -> str:
+    """What to type if MODEL names a script that trains; "" if it does not."""
+    try:
+        reference = parse_model(model)
+    except GradcheckError:
+        return ""
+    if reference.name or not trains(reference):
+        return ""
     return f"It is a script that trains: `gradcheck run {reference.location}` watches it as it is."
 
 
@@ -36,6 +39,8 @@ class Steps:
         self.taken = 0
 
     def __enter__(self) -> Steps:
+        from torch.optim.optimizer import register_optimizer_step_post_hook
+
         self._hook = register_optimizer_step_post_hook(self._count)
         return self
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-import yaml
-
 from gradcheck_cli.errors import UsageError
+from gradcheck_cli.yamltext import NotYaml, parse
 
-# PyYAML follows YAML 1.1, where a float needs a dot: 1e-7 comes out as a string.
-_EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+_LONGEST = 80
+"""Characters of a value that a message repeats."""
 
 
 def parse_settings(settings: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-    """Read every value as YAML (numbers, booleans, lists, plain text).
+    """Read every value as YAML 1.2 (numbers, booleans, lists, plain text).
 
     Raises:
         UsageError: A key is not a name or stands twice, or a value is not valid YAML.
@@ -31,23 +29,10 @@ def parse_settings(settings: tuple[tuple[str, str], ...]) -> dict[str, Any]:
 
 def _value(key: str, text: str) -> Any:
     try:
-        return _numbers(yaml.safe_load(text))
-    except yaml.YAMLError as exc:
+        return parse(text).data
+    except NotYaml as error:
+        shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
         raise UsageError(
-            f"--set {key}: `{text}` cannot be read as YAML ({_problem(exc)})",
+            f"--set {key}: `{shown}` cannot be read as YAML ({error})",
             hint=f"Quote text with special characters: --set '{key}=\"...\"'.",
-        ) from exc
-
-
-def _problem(exc: yaml.YAMLError) -> str:
-    return str(getattr(exc, "problem", None) or exc)
-
-
-def _numbers(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_numbers(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _numbers(item) for key, item in value.items()}
-    if isinstance(value, str) and _EXPONENT.fullmatch(value):
-        return float(value)
-    return value
+        ) from error

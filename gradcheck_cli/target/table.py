@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 
 import numpy as np
 import torch
 
 from gradcheck_cli.errors import TargetError, UsageError
 from gradcheck_cli.names import did_you_mean, listing
+from gradcheck_cli.opening import Unreadable, text_of
 from gradcheck_cli.target.locating import located
 
+_LARGEST = 2**29
+"""Bytes of text, of which all is held at once."""
+# Python's float() takes `1_000`, the digits of every script and more besides: those are slips in a table.
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+_PLACE = re.compile(r"-?\d{1,9}", re.ASCII)
 _TARGET_COLUMNS = ("target", "targets", "label", "labels", "class", "y")
 
 
@@ -50,11 +57,14 @@ def columns(path: str, target_column: str | None) -> tuple[str, ...]:
 
 def _rows(path: str, *, only_header: bool = False) -> list[list[str]]:
     try:
-        text = located(path).read_text(encoding="utf-8-sig")
+        text = text_of(located(path), _LARGEST)
         delimiter = max(",;\t", key=text[:10_000].count)
         rows = (row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(row))
         return list(itertools.islice(rows, 1 if only_header else None))
-    except (OSError, UnicodeDecodeError, csv.Error) as exc:
+    except Unreadable as exc:
+        hint = "Save it as CSV in UTF-8, or load it in Python: --batch file.py:NAME."
+        raise TargetError(f"{path} cannot be read: it {exc}", hint=hint) from exc
+    except csv.Error as exc:
         raise TargetError(f"{path} cannot be read: {exc}", hint="Save it as CSV in UTF-8.") from exc
 
 
@@ -85,10 +95,7 @@ def _numbers(path: str, rows: list[list[str]], header: list[str]) -> np.ndarray[
 def _number(cell: str) -> float | None:
     if not cell.strip():
         return float("nan")
-    try:
-        return float(cell)
-    except ValueError:
-        return None
+    return float(cell) if _NUMBER.fullmatch(cell.strip()) else None
 
 
 def _column(path: str, wanted: str | None, header: list[str], width: int) -> int | None:
@@ -97,7 +104,7 @@ def _column(path: str, wanted: str | None, header: list[str], width: int) -> int
         return named[-1] if named else None
     if wanted in header:
         return header.index(wanted)
-    if wanted.lstrip("-").isdigit() and -width <= int(wanted) < width:
+    if _PLACE.fullmatch(wanted) and -width <= int(wanted) < width:
         return int(wanted) % width
     known = f"It has {listing(header)}." if header else f"It has no header; columns are 0 to {width - 1}."
     raise UsageError(f"--target-column: {path} has no column `{wanted}`{did_you_mean(wanted, header)}", hint=known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import NoReturn
@@ -16,9 +17,15 @@ DTYPES = (*FLOATS, *COMPLEX, *INTEGERS, "bool")
 
 _NAME = re.compile(r"\s*([^\W\d]\w*)\s*=\s*")
 _WORD = re.compile(r"\s*(\w*)\s*")
-_SIZE = re.compile(r"\s*(\d+)\s*")
+_SIZE = re.compile(r"\s*(\d+)\s*", re.ASCII)
 _RANGE = re.compile(r"in\b\s*")
-_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.\d+|\d+|\.\d+)(?:[eE][-+]?\d+)?)\s*")
+_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.\d+|\d+|\.\d+)(?:[eE][-+]?\d+)?)\s*", re.ASCII)
+_MOST_DIGITS = 18
+_LONGEST_NUMBER = 400
+_MOST_SIZES = 64
+"""Of a tensor of torch."""
+_MOST_NUMBERS = 2**48
+"""Beyond the memory of any machine."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +86,10 @@ class _Parser:
             if sizes:
                 self._expect(",", "`,` or `]`")
             sizes.append(self._size())
+            if len(sizes) > _MOST_SIZES:
+                self._fail(f"a tensor has at most {_MOST_SIZES} sizes")
+            if math.prod(sizes) > _MOST_NUMBERS:
+                self._fail("this is beyond all memory")
         self.at += len(self.text) - self.at - len(self.text[self.at :].lstrip())
         return tuple(sizes)
 
@@ -87,9 +98,9 @@ class _Parser:
         size = self._take(_SIZE)
         if size is None:
             self._fail("a size is expected: a whole number", start)
-        if int(size) >= 2**63:
+        if len(size.lstrip("0")) > _MOST_DIGITS:
             self._fail("this size is beyond all memory", start)
-        return int(size)
+        return int(size[-_MOST_DIGITS:])
 
     def _bounds(self, dtype: str) -> tuple[float, float] | None:
         start = self.at
@@ -118,6 +129,8 @@ class _Parser:
             self._fail("a number is expected", start)
         if dtype in INTEGERS and not number.lstrip("+-").isdigit():
             self._fail(f"{dtype} needs whole numbers", start)
+        if len(number) > _LONGEST_NUMBER or math.isinf(float(number)):
+            self._fail("this number is too large", start)
         if dtype in INTEGERS and not _fits(int(number), dtype):
             self._fail(f"{dtype} cannot hold {number}", start)
         return float(number)

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import gradcheck_cli
 from gradcheck_cli.errors import GradcheckError, Interrupted, UserCodeError
+from gradcheck_cli.target.advice import advice
 from gradcheck_cli.target.locating import start
 
 _OWN = Path(gradcheck_cli.__file__).resolve().parent
@@ -28,13 +29,6 @@ _WORKERS_FRAME = re.compile(r'File "(.+)", line (\d+), in (.+)\n    (.*)')
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}\b")
 """Where an object lies: another place in every run."""
 _NATIVE = re.compile(r'[\s"]*\nException raised from ')
-_KNOWN = (
-    ("backward through the graph a second time", "If the step calls .backward(), drop it: gradcheck does that."),
-    (
-        "modified by an inplace operation",
-        "Write y = y + x in place of y += x, and inplace=False, on what is used again.",
-    ),
-)
 
 
 @contextmanager
@@ -88,8 +82,8 @@ def _in_words(exc: BaseException, *, importing: bool) -> tuple[str, str]:
         )
     if _is_out_of_memory(exc):
         return f"ran out of memory ({type(exc).__name__})", "Use a smaller batch or a smaller model."
-    hint = next((advice for words, advice in _KNOWN if words in message_of(exc)), "")
-    return f"raised {type(exc).__name__}: {message_of(exc)}".rstrip(": "), hint
+    message = message_of(exc)
+    return f"raised {type(exc).__name__}: {message}".rstrip(": "), advice(exc, message, importing=importing)
 
 
 def _is_out_of_memory(exc: BaseException) -> bool:

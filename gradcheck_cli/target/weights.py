@@ -67,12 +67,17 @@ def _add_tied(model: nn.Module, state: dict[str, Any]) -> None:
             state.update({name: state[stored[0]] for name in names if name not in state})
 
 
+def _kind(value: Any) -> str:
+    """The shape of a tensor, or what it is if it is none."""
+    return str(tuple(value.shape)) if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
+
+
 def _mismatch(model: nn.Module, state: Mapping[str, Any], path: str, exc: Exception) -> TargetError:
     own = model.state_dict()
     missing = [name for name in own if name not in state]
     unexpected = [name for name in state if name not in own]
     shapes = [
-        f"{name}: {tuple(state[name].shape)} in the file, {tuple(own[name].shape)} in the model"
+        f"{name}: {_kind(state[name])} in the file, {_kind(own[name])} in the model"
         for name in own
         if name in state and getattr(state[name], "shape", None) != getattr(own[name], "shape", None)
     ]

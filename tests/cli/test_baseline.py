@@ -71,7 +71,7 @@ def test_a_failed_check_is_not_baselined(stub, gradcheck, folder: Path) -> None:
     ("options", "told"),
     [
         (("--baseline", "b.json"), "b.json: there is no such baseline"),
-        (("--baseline", "."), "cannot be read"),
+        (("--baseline", "."), "is a folder"),
         (("--update-baseline",), "--update-baseline needs a file"),
         (("--drift", "1"), "drift is told against a baseline"),
         (("--baseline", "bad.json"), "bad.json: not a baseline: "),

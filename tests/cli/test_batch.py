@@ -12,7 +12,7 @@ import pytest
 
 from gradcheck_cli.cli.batch import _journal_path
 from gradcheck_cli.config import load_config
-from gradcheck_cli.errors import UsageError
+from gradcheck_cli.errors import ReportError
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.reports import FORMATS
 from gradcheck_cli.reports.runreport import run_report
@@ -143,9 +143,9 @@ def test_the_journal_is_beside_the_config_unless_it_is_named(
     assert _journal_path(journal and str(here / journal), file, shard) == here / path
 
 
-@pytest.mark.parametrize("journal", [".", "none/j.jsonl"])
-def test_a_journal_in_no_folder_or_that_is_one_is_told(here: Path, journal: str) -> None:
-    with pytest.raises(UsageError, match="is a folder, or its folder is missing"):
+@pytest.mark.parametrize(("journal", "told"), [(".", "is a folder"), ("none/j.jsonl", "there is no folder")])
+def test_a_journal_in_no_folder_or_that_is_one_is_told(here: Path, journal: str, told: str) -> None:
+    with pytest.raises(ReportError, match=f"--journal {journal}: {told}"):
         _journal_path(journal, here / "gradcheck.yaml", None)
 
 

@@ -169,6 +169,8 @@ def test_the_nearest_config_makes_the_verdict(started: Started, gradcheck: Call)
         (["--on-alarm", "pause", "train.py"], "Invalid value for '--on-alarm': 'pause' is not one of", ""),
         (["--save-batch", "train.py", "train.py"], "--save-batch train.py: is not a folder", "Name a folder"),
         (["--save-batch", "a/b", "train.py"], "--save-batch a/b: there is no folder ", "Make it first."),
+        (["--save-batch", "n" * 300, "train.py"], "--save-batch nnn", "Name a folder"),
+        (["--save-batch", "/dev/null", "train.py"], "--save-batch /dev/null: is a device", "Name a folder"),
         (["--select", "GC9", "train.py"], "--select", ""),
         (["--config", "x.yaml", "--no-config", "train.py"], "--config and --no-config are both given", "Keep one"),
         (["--format", "tabel", "train.py"], "--format: `tabel` is not a format; did you mean `table`?", ""),

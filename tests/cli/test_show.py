@@ -56,7 +56,7 @@ def test_a_file_that_is_no_report(gradcheck, tmp_path: Path, text: str) -> None:
 def test_a_file_that_is_not_there(gradcheck, tmp_path: Path) -> None:
     ended = gradcheck("show", str(tmp_path / "none.json"))
     assert ended.code == 2
-    assert "No such file" in ended.err
+    assert "none.json is not there" in ended.err
 
 
 @pytest.fixture

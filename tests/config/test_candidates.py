@@ -74,3 +74,20 @@ def test_init_writes_a_file_that_passes_its_own_check(tmp_path: Path, capsys, mo
     uncommented = text.replace("  # - model", "  - model").replace("  #   set: {width: ...}", "    set: {width: 1}")
     Path("gradcheck.yaml").write_text(uncommented, encoding="utf-8")
     assert len(load_config(Path("gradcheck.yaml"), {})) == 3
+
+
+def test_a_chain_of_2000_classes_and_a_circle_of_two_are_read(tmp_path: Path) -> None:
+    chain = "import torch\nclass N0(torch.nn.Module):\n    def __init__(self, width): pass\n"
+    chain += "".join(f"class N{n + 1}(N{n}): pass\n" for n in range(2000))
+    (tmp_path / "chain.py").write_text(chain)
+    (tmp_path / "circle.py").write_text(
+        "import torch\nclass A(B, torch.nn.Module): pass\nclass B(A): pass\nclass C(B): pass\n"
+    )
+    found = {each.model: each.needs for each in find_candidates(tmp_path)}
+    assert found == {"chain.py:N2000": ("width",), "circle.py:C": ()}
+
+
+def test_a_name_that_no_text_can_hold_is_left_out(tmp_path: Path) -> None:
+    for name in ("a\udcff.py", "b.py"):
+        (tmp_path / name).write_text("import torch\nclass Net(torch.nn.Module): pass\n")
+    assert [each.model for each in find_candidates(tmp_path)] == ["b.py:Net"]

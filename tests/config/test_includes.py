@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,26 @@ def test_the_nearest_file_up_to_the_repository(tmp_path: Path) -> None:
     assert find_config(deep) == root
     near = write(deep.parent / "gradcheck.yaml", "")
     assert find_config(deep) == near
+
+
+@pytest.mark.parametrize(("count", "fits"), [(30, True), (40, False), (1200, False)])
+def test_a_chain_of_includes_ends_somewhere(count: int, fits: bool, tmp_path: Path) -> None:
+    for place in range(count):
+        (tmp_path / f"{place}.yaml").write_text(f"version: 1\ninclude: [{place + 1}.yaml]\n")
+    (tmp_path / f"{count}.yaml").write_text("version: 1\nchecks: [{model: m.py}]\n")
+    if fits:
+        assert len(load_config(tmp_path / "0.yaml", {})) == 1
+    else:
+        with pytest.raises(ConfigError, match="include each other more than 32 deep"):
+            load_config(tmp_path / "0.yaml", {})
+
+
+def test_a_link_to_itself_and_a_fifo_are_refused_where_they_are_included(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("version: 1\ninclude: ['odd*']\n")
+    (tmp_path / "odd").symlink_to("odd")
+    with pytest.raises(ConfigError, match=r"leads back to itself|no file fits"):
+        load_config(tmp_path / "a.yaml", {})
+    (tmp_path / "odd").unlink()
+    os.mkfifo(tmp_path / "odd")
+    with pytest.raises(ConfigError, match="is a FIFO"):
+        load_config(tmp_path / "a.yaml", {})

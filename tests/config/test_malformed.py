@@ -49,7 +49,7 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     (CHECK + "    lr: 0\n", "4:9", "must be above 0"),
     (CHECK + "    lr: 1e999\n", "4:9", "too large a number"),
     (CHECK + "    lr: .inf\n", "4:9", "must be a number"),
-    (CHECK + "    timeout: -1\n", "4:14", "must be above 0"),
+    (CHECK + "    timeout: -1\n", "4:14", "must be at least 0.001"),
     (CHECK + "    drift: 0\n", "4:12", "must be above 0"),
     (CHECK + "    max_memory: lots\n", "4:17", "is not an amount of memory like 4GB"),
     (CHECK + "    max_memory: 4\n", "4:17", "must be text"),

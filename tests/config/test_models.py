@@ -186,6 +186,6 @@ def test_a_file_that_was_read_cannot_be_edited() -> None:
         file().baseline = "b.json"  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("size", ["4GB", "512 MiB", "1.5gb", "100B"])
+@pytest.mark.parametrize("size", ["4GB", "512 MiB", "1.5gb", "100MB"])
 def test_an_amount_of_memory_stays_as_it_was_written(size: str) -> None:
     assert check(max_memory=size).max_memory == size

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcheck_cli.records.size import parse_size, size_in_words
+from gradcheck_cli.records.size import parse_limit, parse_size, size_in_words
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,13 @@ def test_bytes_come_back_exactly(size: int) -> None:
 @given(st.integers(1, 999), st.integers(0, 12))
 def test_three_digits_come_back_to_the_byte(digits: int, power: int) -> None:
     assert parse_size(size_in_words(digits * 10**power)) == pytest.approx(digits * 10**power, abs=1)
+
+
+@pytest.mark.parametrize("text", ["1B", "900kB", "0GB"])
+def test_a_limit_that_no_process_keeps_is_refused(text):
+    with pytest.raises(ValueError, match=r"less memory than any process takes|not an amount"):
+        parse_limit(text)
+
+
+def test_a_limit_is_an_amount():
+    assert parse_limit("4GB") == parse_size("4GB")

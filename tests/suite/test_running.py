@@ -351,7 +351,8 @@ def test_one_that_had_its_time_is_to_be_ended_and_says_so(start: Starts) -> None
     time.sleep(0.02)
     assert check.running.patience() == 0.0
     assert check.running.exceeds()
-    assert check.end(-signal.SIGKILL).message == "timed out after 0.01 s"
+    ended = check.end(-signal.SIGKILL)
+    assert (ended.message, ended.hint) == ("timed out after 0.01 s", "--timeout gives it more seconds.")
 
 
 def test_one_without_a_limit_is_waited_for(start: Starts) -> None:

@@ -56,7 +56,7 @@ def test_a_model_is_a_file_or_a_module_and_maybe_a_name(text, found):
         ("n.py", TargetError, "there is no file `n.py`; did you mean `m.py`", "Paths are taken from"),
         ("sub/nets.py:net", TargetError, "no file `sub/nets.py`; did you mean `net.py`", ""),
         ("none/net.py", TargetError, r"\(nor a folder `none`\)", ""),
-        ("sub/", TargetError, "`sub/` is a folder", "Name a file in it"),
+        ("sub/", TargetError, "`sub/` is a folder", "Name a file"),
         ("sub", TargetError, "`sub` is a folder", ""),
         ("notes.txt", UsageError, "is not a Python file", "into a .py file"),
         ("notebook.ipynb", UsageError, "is not a Python file", ""),

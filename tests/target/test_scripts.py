@@ -5,6 +5,7 @@ import pytest
 from gradcheck_cli.errors import GradcheckError, TargetError, UserCodeError
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.target import load_target
+from gradcheck_cli.target.scripts import as_a_script
 
 ADVICE = "It is a script that trains: `gradcheck run user.py` watches it as it is."
 LOOP = """
@@ -76,3 +77,11 @@ def test_a_model_that_was_trained_when_it_was_imported_says_so(load):
 def test_a_model_that_was_not_does_not(load):
     code = "    net = nn.Linear(3, 2)\n    batch = torch.ones(4, 3)\n    def train(loss): loss.backward()"
     assert load(code).picked[0] == "model: `net` in user.py"
+
+
+@pytest.mark.parametrize(("text", "told"), [("loss.backward()\n", True), ("x = 1\n", False), ("(", False)])
+def test_what_to_type_for_a_script_that_trains(text: str, told: bool, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.py").write_text(text)
+    assert ("`gradcheck run t.py` watches it" in as_a_script("t.py")) is told
+    assert as_a_script("t.py:model") == as_a_script("none.py") == as_a_script("no such: thing") == ""

@@ -1,6 +1,8 @@
 """Data files of every kind, and nothing unpickled unless it is trusted."""
 
+import io
 import pickle
+import zipfile
 from collections import OrderedDict
 from contextlib import suppress
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from gradcheck_cli.errors import TargetError
+from gradcheck_cli.target import storage
 from gradcheck_cli.target.storage import read_npy, read_npz, read_pt, read_safetensors, to_tensor
 
 
@@ -201,3 +204,54 @@ def test_a_file_that_is_not_there_is_an_error_of_the_target(tmp_path, name):
             read_safetensors(path)
         else:
             READERS[name[5:]](path, trust_pickle=False)
+
+
+def _npy(header: str, body: bytes = b"") -> bytes:
+    text = header.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + body
+
+
+def _zipped(entries: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, held in entries.items():
+            archive.writestr(name, held)
+    return stream.getvalue()
+
+
+EIGHT_TB = _npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2000000000000,)}")
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("claims.npy", EIGHT_TB),
+        ("claims.npz", _zipped({"x.npy": EIGHT_TB})),
+        ("brackets.npy", _npy("(" * 900)),
+        ("negative.npy", _npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-4, 4)}")),
+        ("code.npy", _npy("__import__('os').abort()")),
+        ("short.npy", b"\x93NUM"),
+    ],
+)
+def test_a_header_is_held_against_its_file_before_room_is_made(tmp_path, name, held):
+    (tmp_path / name).write_bytes(held)
+    read = READERS[name[-3:]]
+    with pytest.raises(TargetError, match="claims 8 TB" if "claims" in name else "cannot be read"):
+        read(str(tmp_path / name), trust_pickle=False)
+
+
+@pytest.mark.parametrize("ending", ["npz", "pt"])
+def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path, ending, monkeypatch):
+    monkeypatch.setattr(storage, "_LARGEST_UNPACKED", 10**5)
+    (tmp_path / f"bomb.{ending}").write_bytes(_zipped({"x/data.pkl": bytes(10**6)}))
+    with pytest.raises(TargetError, match="unpacks to 1 MB from"):
+        READERS[ending](str(tmp_path / f"bomb.{ending}"), trust_pickle=False)
+
+
+def test_a_large_array_that_shrank_little_and_a_small_one_that_shrank_much_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_LARGEST_UNPACKED", 10**5)
+    noise = np.random.default_rng(0).standard_normal(20_000).astype(np.float32)
+    np.savez_compressed(tmp_path / "noise.npz", x=noise)
+    np.savez_compressed(tmp_path / "zeros.npz", x=np.zeros(20_000, np.float32))
+    for name in ("noise", "zeros"):
+        assert read_npz(str(tmp_path / f"{name}.npz"), trust_pickle=False)["x"].shape == (20_000,)

@@ -122,3 +122,24 @@ def test_the_names_of_the_columns_that_are_inputs(tmp_path, text, column, names)
     path = tmp_path / "d.csv"
     path.write_text(text)
     assert columns(str(path), column) == names
+
+
+@pytest.mark.parametrize("cell", ["1_000", "２", "٤", "1e", "0x1F", "--1", "1.2.3", "½"])
+def test_what_only_python_takes_for_a_number_is_told(cell, tmp_path):
+    (tmp_path / "t.csv").write_text(f"a,b\n1,2\n3,{cell}\n", encoding="utf-8")
+    with pytest.raises(TargetError, match=r"row 3, column `b`: .* is not a number"):
+        read_csv(str(tmp_path / "t.csv"), None)
+
+
+@pytest.mark.parametrize("cell", ["1", " -2.5 ", "+.5", "1.", "1E-7", "nan", "-Inf", "Infinity"])
+def test_what_tables_hold_is_read_as_python_reads_it(cell, tmp_path):
+    (tmp_path / "t.csv").write_text(f"a,b\n1,{cell}\n", encoding="utf-8")
+    inputs, _ = read_csv(str(tmp_path / "t.csv"), None)
+    assert repr(inputs[0, 1].item()) == repr(torch.tensor(float(cell)).item())
+
+
+@pytest.mark.parametrize("wanted", ["--1", "²", "٤", "9" * 5000, "", "1e0", "+1"])
+def test_a_place_is_a_small_whole_number(wanted, tmp_path):
+    (tmp_path / "t.csv").write_text("1,2\n3,4\n")
+    with pytest.raises(UsageError, match="--target-column"):
+        read_csv(str(tmp_path / "t.csv"), wanted)

@@ -83,3 +83,24 @@ def test_what_no_tensor_can_be_is_pointed_at(text, problem):
 @pytest.mark.parametrize("text", ["uint8[900] in 0..256", "int8[900] in -128..128", "int16[9] in -5..5"])
 def test_a_range_may_reach_the_end_of_its_dtype(text):
     assert draw(parse_tensor(text, "--input")).numel() > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"float32[{'9' * 5000}]", "beyond all memory"),
+        ("float32[9999999999,9999999999]", "beyond all memory"),
+        (f"float32[{','.join('1' * 65)}]", "at most 64 sizes"),
+        ("float32[٤]", "a size is expected"),
+        (f"int64[4] in 0..{'9' * 5000}", "too large"),
+        ("float32[4] in 0..1e400", "too large"),
+        ("int64[4] in ٤..٥", "a number is expected"),
+    ],
+)
+def test_sizes_and_bounds_have_an_end(text, told):
+    with pytest.raises(UsageError, match=told):
+        parse_tensor(text, "--input")
+
+
+def test_zeros_in_front_are_none():
+    assert parse_tensor(f"float32[{'0' * 400}8]", "--input").shape == (8,)

@@ -102,3 +102,10 @@ def test_many_names_that_do_not_fit_are_cut_short(tmp_path):
         "missing `weight`, `bias`; unexpected `old.0`, `old.1`, `old.2`, `old.3` and 5 more"
     )
     assert "--set" in error.value.hint
+
+
+def test_right_names_with_values_that_are_no_tensors_are_told(tmp_path):
+    model = nn.Sequential(nn.Linear(2, 3))
+    torch.save({"0.weight": "text", "0.bias": torch.zeros(3)}, tmp_path / "w.pt")
+    with pytest.raises(TargetError, match=r"first 0\.weight: a str in the file, \(3, 2\) in the model"):
+        load_weights(model, str(tmp_path / "w.pt"), trust_pickle=False)

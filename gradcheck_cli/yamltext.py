@@ -1,115 +1,81 @@
-"""YAML as plain data, with the line and column of every key and value; nothing of PyYAML leaks further."""
+"""YAML 1.2 as plain data, with the line and column of every key and value; nothing of PyYAML leaks further.
+
+gradcheck.yaml and every `--set KEY=VALUE` are read by this one reader, so that one text has one meaning.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from gradcheck_cli.errors import ConfigError
-
-LARGEST_FILE = 2**20
-"""Bytes."""
 _DEEPEST = 32
+_NOT_AS_IT_IS = re.compile("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 _MOST_VALUES = 100_000
 """Values once every alias is written out, which keeps a few lines of anchors from filling the memory."""
 
 Address = tuple[str | int, ...]
 """The keys and indexes that lead to a value."""
+Place = tuple[int, int]
+"""A line and a column, from 1."""
+
+
+class NotYaml(ValueError):
+    """A text is no such document; the message says why, `hint` what to do, and `place` where."""
+
+    def __init__(self, message: str, place: Place, hint: str = "") -> None:
+        super().__init__(message)
+        self.place, self.hint = place, hint
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Document:
-    """A file as plain data, and where its parts stand, as (line, column) from 1."""
+class Parsed:
+    """A text as plain data, and where its parts stand; `values` is empty where the text holds nothing."""
 
-    file: Path
     data: Any
-    values: Mapping[Address, tuple[int, int]]
-    keys: Mapping[Address, tuple[int, int]]
-
-    def fail(self, address: Address, message: str, *, hint: str = "", key: bool = False) -> NoReturn:
-        """Raise what is wrong with the part nearest to `address`: its value, or its `key`.
-
-        Raises:
-            ConfigError: Always.
-        """
-        line, column = self.place(address, key=key)
-        raise ConfigError(f"{self.file}:{line}:{column}: {message}", hint=hint)
-
-    def place(self, address: Address, *, key: bool = False) -> tuple[int, int]:
-        """Where a part stands; parts of the address that the file does not have are passed over."""
-        known = self.known(address)
-        return (self.keys if key and known in self.keys else self.values)[known]
-
-    def known(self, address: Address) -> Address:
-        """The address without the parts that the file does not have."""
-        known: Address = ()
-        for part in address:
-            known = (*known, part) if (*known, part) in self.values else known
-        return known
+    values: Mapping[Address, Place]
+    keys: Mapping[Address, Place]
 
 
-def read_yaml(path: Path, shown: Path) -> Document:
+def parse(text: str) -> Parsed:
     """Read one document of YAML 1.2's core schema, in which `1e-7` is a number and `no` is text.
 
-    `shown` is what messages call the file.
-
     Raises:
-        ConfigError: The file cannot be read, or is not such a document.
+        NotYaml: It is not such a document.
     """
-    text = _decoded(_bytes(path, shown), shown)
     loader = None
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        _fail(shown, mark, *_plain(error))
+        _fail(error.problem_mark or error.context_mark, *_plain(error))
     except yaml.reader.ReaderError as error:
-        line, column = _line_and_column(text[: error.position])
-        raise ConfigError(f"{shown}:{line}:{column}: a control character, which YAML does not allow") from error
+        raise NotYaml(
+            "a control character, which YAML does not allow", line_and_column(text[: error.position])
+        ) from error
     except (ValueError, OverflowError) as error:  # an escape such as \UFFFFFFFF, which PyYAML hands to chr()
-        _fail(shown, loader.get_mark() if loader else None, f"not valid YAML ({error})")
-    if node is None:
-        raise ConfigError(f"{shown}:1:1: the file is empty", hint="`gradcheck init` writes one to start from.")
-    return _Unfolding(shown).document(node)
+        _fail(loader.get_mark() if loader else None, f"not valid YAML ({error})")
+    return Parsed(data=None, values={}, keys={}) if node is None else _Unfolding().parsed(node)
 
 
-def _bytes(path: Path, shown: Path) -> bytes:
-    try:
-        if path.is_dir():
-            raise ConfigError(f"{shown} is a folder", hint="Name a file in it.")
-        with path.open("rb") as stream:
-            content = stream.read(LARGEST_FILE + 1)
-    except FileNotFoundError as error:
-        raise ConfigError(f"there is no file {shown}", hint="`gradcheck init` writes one.") from error
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise ConfigError(f"{shown}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    if len(content) > LARGEST_FILE:
-        raise ConfigError(f"{shown}: larger than {LARGEST_FILE // 2**20} MiB", hint="Split it with `include`.")
-    return content
+def json_in_yaml(value: Any) -> str:
+    """A value as JSON that `parse` reads as the same value: YAML breaks lines, or refuses, where JSON does neither."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _NOT_AS_IT_IS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _decoded(content: bytes, shown: Path) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line, column = _line_and_column(content[: error.start].decode("utf-8", "replace"))
-        raise ConfigError(f"{shown}:{line}:{column}: not UTF-8", hint="Save the file as UTF-8.") from error
-
-
-def _line_and_column(before: str) -> tuple[int, int]:
+def line_and_column(before: str) -> Place:
+    """The place after this text."""
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-def _fail(shown: Path, mark: Any, message: str, hint: str = "") -> NoReturn:
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    raise ConfigError(f"{shown}:{line}:{column}: {message}", hint=hint)
+def _fail(mark: Any, message: str, hint: str = "") -> NoReturn:
+    raise NotYaml(message, (mark.line + 1, mark.column + 1) if mark else (1, 1), hint)
 
 
 def _plain(error: yaml.MarkedYAMLError) -> tuple[str, str]:
@@ -156,16 +122,15 @@ for _name, _pattern, _first in (
 class _Unfolding:
     """Turns nodes into data, writing out aliases, and notes where everything stands."""
 
-    def __init__(self, shown: Path) -> None:
-        self.shown = shown
+    def __init__(self) -> None:
         self.count = 0
-        self.values: dict[Address, tuple[int, int]] = {}
-        self.keys: dict[Address, tuple[int, int]] = {}
+        self.values: dict[Address, Place] = {}
+        self.keys: dict[Address, Place] = {}
 
-    def document(self, node: Node) -> Document:
+    def parsed(self, node: Node) -> Parsed:
         """The document that starts at a node."""
         data = self._data(node, ())
-        return Document(file=self.shown, data=data, values=self.values, keys=self.keys)
+        return Parsed(data=data, values=self.values, keys=self.keys)
 
     def _data(self, node: Node, address: Address) -> Any:
         self._tally(node, len(address))
@@ -185,9 +150,9 @@ class _Unfolding:
     def _tally(self, node: Node, depth: int) -> None:
         self.count += 1
         if depth > _DEEPEST:
-            _fail(self.shown, node.start_mark, f"nested more than {_DEEPEST} deep, or an anchor that holds itself")
+            _fail(node.start_mark, f"nested more than {_DEEPEST} deep, or an anchor that holds itself")
         if self.count > _MOST_VALUES:
-            _fail(self.shown, node.start_mark, f"more than {_MOST_VALUES} values once the aliases are written out")
+            _fail(node.start_mark, f"more than {_MOST_VALUES} values once the aliases are written out")
 
     def _pairs(self, node: Node, depth: int) -> Iterator[tuple[str, ScalarNode, Node]]:
         """The entries of a mapping: its own, and those merged in with `<<` that it does not have itself."""
@@ -197,7 +162,7 @@ class _Unfolding:
             name = self._key(key)
             if name in own:
                 first = own[name][0].start_mark
-                _fail(self.shown, key.start_mark, f"`{name}` stands twice; first in line {first.line + 1}")
+                _fail(key.start_mark, f"`{name}` stands twice; first in line {first.line + 1}")
             own[name] = key, value
             if key.tag == f"{_TAG}merge":
                 for source in value.value if isinstance(value, SequenceNode) else [value]:
@@ -209,12 +174,12 @@ class _Unfolding:
     def _merged(self, node: Node, depth: int) -> dict[str, tuple[ScalarNode, Node]]:
         self._tally(node, depth)
         if not isinstance(node, MappingNode):
-            _fail(self.shown, node.start_mark, "`<<` takes a mapping", "Write `<<: *anchor`.")
+            _fail(node.start_mark, "`<<` takes a mapping", "Write `<<: *anchor`.")
         return {name: (key, value) for name, key, value in self._pairs(node, depth)}
 
     def _key(self, key: Node) -> str:
         if not isinstance(key, ScalarNode) or key.tag not in (f"{_TAG}str", f"{_TAG}merge"):
-            _fail(self.shown, key.start_mark, "a key must be text", "Put it in quotes.")
+            _fail(key.start_mark, "a key must be text", "Put it in quotes.")
         return str(key.value)
 
     def _scalar(self, node: ScalarNode) -> Any:
@@ -223,18 +188,18 @@ class _Unfolding:
         if read is None or not node.tag.startswith(_TAG):
             self._no_tag(node)
         if "\0" in text or (not text.isascii() and _has_half_characters(text)):
-            _fail(self.shown, node.start_mark, "an escape that stands for no character")
+            _fail(node.start_mark, "an escape that stands for no character")
         try:
             value = read(text)
         except (ValueError, OverflowError):  # `!!int x`, or more digits than Python reads
-            _fail(self.shown, node.start_mark, f"`{text[:40]}` cannot be read as {kind}", "Put text in quotes.")
+            _fail(node.start_mark, f"`{text[:40]}` cannot be read as {kind}", "Put text in quotes.")
         if isinstance(value, float) and value in (float("inf"), float("-inf")):
-            _fail(self.shown, node.start_mark, f"`{text[:40]}` is too large a number")
+            _fail(node.start_mark, f"`{text[:40]}` is too large a number")
         return value
 
     def _no_tag(self, node: Node) -> NoReturn:
         tag = node.tag.replace(_TAG, "!!")
-        _fail(self.shown, node.start_mark, f"the tag `{tag}` has no meaning here", "Leave it out.")
+        _fail(node.start_mark, f"the tag `{tag}` has no meaning here", "Leave it out.")
 
 
 def _has_half_characters(text: str) -> bool:

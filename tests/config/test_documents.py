@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcheck_cli.config.yamltext import Document, read_yaml
+from gradcheck_cli.config.documents import Document, read_yaml
 from gradcheck_cli.errors import ConfigError
 
 

@@ -1,0 +1,30 @@
+"""What a CI runner takes for a command, when it reads a log: no name of a user's may make one.
+
+GitHub Actions runs a line that begins with `::`, also after blanks, and `##[` anywhere in a line (ActionCommand.cs of
+actions/runner); Azure Pipelines runs `##vso[` and `##[` (Command.cs of azure-pipelines-agent), TeamCity `##teamcity[`.
+One character of these is written as a reference that shows the same, where the format has such, and else as a dot,
+which keeps the width of a line.
+"""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+_LINE = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
+_ANYWHERE = re.compile(r"#(?=#(?:\[|vso\[|teamcity\[))")
+_ESCAPES = MappingProxyType(
+    {
+        "json": (":", r"\u0023"),  # a document of JSON has no line that begins with a colon
+        "sarif": (":", r"\u0023"),
+        "html": ("&#58;", "&#35;"),
+        "junit": ("&#58;", "&#35;"),
+        "github": (":", "."),  # its lines are commands of ours
+    }
+)
+
+
+def harmless(text: str, format: str = "table") -> str:
+    """A document, or a message, in which no runner finds a command but those of the format `github`."""
+    colon, sharp = _ESCAPES.get(format, (".", "."))
+    return _LINE.sub(lambda found: found[1] + colon, _ANYWHERE.sub(lambda found: sharp, text))
