@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_map
 
 from gradcheck_cli import check
 from gradcheck_cli.records.timeline import Replay
-from tests.benchmarks.watching import _under, _watcher
+from tests.benchmarks.watching import started_watcher, under
 from tests.corpus import CASES, Case
 from tests.corpus.verdicts import RECORDED, verdict_of
 from tests.watch.running import FORMS, bare, taped
@@ -86,7 +86,7 @@ def test_a_step_takes_no_more_memory_than_without_us() -> None:
         nonlocal seen
         seen = peak()
 
-    _under(_watcher(), work)
+    under(started_watcher(), work)
     assert seen <= 1.03 * alone
 
 

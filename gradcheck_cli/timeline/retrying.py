@@ -50,7 +50,8 @@ def _clauses(kind: AlarmKind | None, retried: Retried) -> Iterator[str]:
     first = retried.as_run
     if first is None or first.loss is None or retried.loss is None:
         return
-    if retried.harms or kind is None or (kind in _OF_ONE_STEP and math.isfinite(retried.loss)):
+    spoils = kind is AlarmKind.NONFINITE and not math.isfinite(first.loss)  # which nobody would doubt
+    if not spoils and (retried.harms or kind is None or (kind in _OF_ONE_STEP and math.isfinite(retried.loss))):
         yield _as_run(first, retried)
     if kind in _OF_UPDATES_BEFORE and retried.held is None and not retried.rows:
         yield "that starts from the state of this step: --snapshot keeps an earlier one"

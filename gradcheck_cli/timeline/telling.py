@@ -50,6 +50,9 @@ _SUDDEN = frozenset(
 """Alarms of an event, to which a layer may have led."""
 _SCALED = frozenset((AlarmKind.OVERFLOW, AlarmKind.SCALE_COLLAPSE))
 
+_OTHER = 1.1
+"""Factor from which on a number of a step is told as another one."""
+
 
 def first_judged(
     first: Diagnosed, process: Process, events: Sequence[Event], options: RunOptions
@@ -241,11 +244,13 @@ def _why(event: Event) -> str:
 
 
 def _left(without: Without) -> str:
-    """What is left of a step without its guilty rows."""
-    return (
-        f"the others alone have a loss of {without.loss_left:.3g} instead of {without.loss:.3g} "
-        f"and a gradient norm of {without.norm_left:.3g} instead of {without.norm:.3g}"
-    )
+    """What is left of a step without its guilty rows, in the number that they make another."""
+    if not math.isfinite(without.norm) or without.norm > without.norm_left * _OTHER:
+        norm = f"a gradient norm of {without.norm_left:.3g} instead of {without.norm:.3g}"
+        if math.isfinite(without.loss) and without.loss <= without.loss_left * _OTHER:
+            return f"the others alone have {norm}"
+        return f"the others alone have a loss of {without.loss_left:.3g} instead of {without.loss:.3g}, and {norm}"
+    return f"the others alone have a loss of {without.loss_left:.3g} instead of {without.loss:.3g}"
 
 
 def _which(entry: RaisedEntry) -> str:

@@ -41,7 +41,7 @@ def test_an_alarm_tells_what_its_update_does_and_what_was_measured_first() -> No
 
 def test_the_finding_that_explains_it_has_the_same_remedies() -> None:
     """Only one of the two shows them."""
-    alarm = run(HARMED, exploding())
+    alarm = run(HARMED, exploding(cause="input-scale"))
     own, other = alarm.report.findings[:2]
     assert other.code == "GC301" and own.remedies == other.remedies
     assert [remedy.id for remedy in own.remedies] == ["init", "clipping"]

@@ -307,7 +307,7 @@ def test_what_the_batches_before_had_not_is_told_in_place_of_what_the_others_hav
 def test_what_guilty_rows_do_to_a_step_is_told() -> None:
     without = Without(loss=40.0, norm=900.0, loss_left=0.5, norm_left=2.0)
     (own,) = alarm(of(SPIKE, samples=(20,), without=without)).report.findings
-    assert "the others alone have a loss of 0.5 instead of 40 and a gradient norm of 2 instead of 900" in own.why
+    assert "the others alone have a loss of 0.5 instead of 40, and a gradient norm of 2 instead of 900" in own.why
 
 
 def test_rows_that_hold_what_no_batch_had_are_the_cause_of_a_jump_and_no_rate() -> None:

@@ -10,6 +10,7 @@ import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter  # as it is now: a script may put its own clock in its place
 from typing import NamedTuple
 
 import torch
@@ -25,6 +26,10 @@ from gradcheck_cli.watch.samples import MOST_SHARE
 
 KEPT = 100
 """Batches that are remembered, for each line that starts a backward pass."""
+FIRST = 1024
+"""First backward passes, which are all looked at: most of what is wrong with the order of data shows in them."""
+_SHARE, _ASKED = 0.01, 64
+"""Share of the run's time that the marks of later ones may take, and after how many passes that is asked."""
 _PLACES = 4
 """Such lines at most; a script of more is no training loop of one kind."""
 _TENSORS = 6
@@ -76,30 +81,48 @@ class Blocks(NamedTuple):
 
 
 class Batches:
-    """Fed with each backward pass, before it runs and after."""
+    """Fed with each backward pass, before it runs and after.
+
+    All batches are marked at first; later on so many in a row as are remembered, whenever what that takes has become a
+    small share of the run.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[Place | None, deque[_Batch]] = {}
         self._last: Place | None = None
+        self._now: _Batch | None = None  # what was kept of the last pass
+        self._seen, self._left = 0, FIRST
+        self._start, self._spent = perf_counter(), 0.0
 
     def began(self, backward: Backward) -> None:
         """A backward pass is about to run: its tape holds the batch."""
-        if backward.place not in self._kept and len(self._kept) == _PLACES:
+        self._now = None
+        if not self._is_due() or (backward.place not in self._kept and len(self._kept) == _PLACES):
             return
+        started = perf_counter()
         self._last = backward.place
         with untouched(), torch.no_grad():
             marks = {key: mark_of(data.tensor) for key, data in _keyed(backward)}
-            batch = _Batch(marks, _sums(backward))
-        self._kept.setdefault(backward.place, deque(maxlen=KEPT + 1)).append(batch)
+            self._now = _Batch(marks, _sums(backward))
+        self._kept.setdefault(backward.place, deque(maxlen=KEPT + 1)).append(self._now)
+        self._spent += perf_counter() - started
+
+    def _is_due(self) -> bool:
+        self._seen += 1
+        if not self._left and self._seen % _ASKED == 0 and self._spent <= _SHARE * (perf_counter() - self._start):
+            self._left = _PLACES * (KEPT + 1)
+        self._left -= self._left > 0
+        return self._left > 0
 
     def ended(self, backward: Backward) -> None:
         """It has run."""
-        kept = self._kept.get(backward.place)
-        if kept and len(backward.values) == 1:
-            kept[-1].loss = backward.values[0].detach()
+        if self._now is not None and len(backward.values) == 1:
+            self._now.loss = backward.values[0].detach()
 
     def blocks(self) -> Blocks | None:
         """How the last batches follow each other; None where they are too few, or their targets tell nothing."""
+        if self._now is None:
+            return None
         batches = [each for each in self._kept.get(self._last, ()) if each.target is not None and each.loss is not None]
         shape = batches[-1].target.shape if batches and batches[-1].target is not None else None
         with untouched(), torch.no_grad():
@@ -118,7 +141,7 @@ class Batches:
             batch: Its tensors by their names.
             rows: The rows that are guilty, where they are known: of a value it is told only where they hold it.
         """
-        past = list(self._kept.get(backward.place, ()))[:-1]
+        past = [each for each in self._kept.get(backward.place, ()) if each is not self._now]
         if len(past) < ALARMING.warm_up:
             return None
         names = {id(tensor): name for name, tensor in batch.items()}

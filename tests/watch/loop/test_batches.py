@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from gradcheck_cli.records.apart import Apart, Kind
 from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Data, Entry
+from gradcheck_cli.watch.loop import batches as module
 from gradcheck_cli.watch.loop.batches import KEPT, Batches, Blocks
 
 MODEL = nn.Linear(4, 1)
@@ -156,3 +157,30 @@ def test_values_that_are_not_finite_are_another_matter() -> None:
     batches, x = before(plain, labels), plain()
     x[2, 1] = float("nan")
     assert batches.novel(*fed(batches, x, labels()), rows=(2,)) is None
+
+
+def test_later_batches_are_marked_in_runs_where_that_takes_a_small_share_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [0.0]
+
+    def now() -> float:
+        clock[0] += 1.0  # each mark takes a second
+        return clock[0]
+
+    monkeypatch.setattr(module, "perf_counter", now)
+    batches = Batches()
+    marked: list[bool] = []
+
+    def feed(count: int) -> None:
+        for n in range(count):
+            fed(batches, torch.randn(16, 4), torch.full((16, 1), float(n % 7)))
+            marked.append(batches._now is not None)
+
+    feed(module.FIRST + 200)
+    assert all(marked[: module.FIRST - 1]) and not any(marked[module.FIRST :])
+    assert batches.blocks() is None  # nothing is claimed of batches that were not looked at
+    clock[0] *= 1000
+    feed(200)
+    assert sum(marked[-200:]) > KEPT
+    assert batches.blocks() is not None
