@@ -262,6 +262,7 @@ REMEDIES = (
         unless="where the loss does not fall for another reason: try it with dropout off first",
         source="Srivastava et al. 2014, Dropout: A Simple Way to Prevent Neural Networks from Overfitting",
         causes="dropout-too-high:1",
+        tried=Tried.EDIT,
     ),
     remedy(
         "l1",

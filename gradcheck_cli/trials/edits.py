@@ -153,6 +153,12 @@ def skip(model: nn.Module, places: set[Place]) -> None:
     Calls(model, answer)
 
 
+def drop(model: nn.Module, layers: tuple[str, ...], p: float) -> None:
+    """Drop this share in these dropout layers."""
+    for name in layers:
+        model.get_submodule(name).p = p
+
+
 def reshape_output(model: nn.Module, shape: tuple[int, ...]) -> None:
     """Give what the model puts out, where it is one tensor of as many elements, this shape."""
 
