@@ -116,6 +116,7 @@ RULES: tuple[Rule, ...] = (
         precision.underflow,
         readings.lost_to_rounding,
         triable=True,
+        silences=("GC412",),
     ),
     _rule(
         "GC502",
@@ -338,7 +339,7 @@ RULES: tuple[Rule, ...] = (
         "GC410",
         "linear-rectifier",
         _WARNING,
-        "dead-relu",
+        "dead-relu input-scale",
         dead.linear_rectifier,
         triable=True,
         silences=("GC415",),

@@ -45,8 +45,8 @@ def tfidf_of_an_empty_document(least: float = 0.0) -> Built:
 )
 def tanh_on_millivolts(scale: float = 3000.0) -> Built:
     """Voltages in millivolts into a tanh layer: nearly every unit is at -1 or 1."""
-    x, y = curve(64, 8)
-    return supervised(mlp([8, 32, 1], nn.Tanh), scale * x, y, F.mse_loss)
+    x, y = curve(256, 8)
+    return supervised(mlp([8, 16, 1], nn.Tanh), scale * x, y, F.mse_loss)
 
 
 @ill(
@@ -68,13 +68,14 @@ def biases_as_wide_as_the_signal(std: float = 1.0) -> Built:
     family="vanishing",
     causes=("input-scale",),
     field="tabular",
-    proof=learns_less(unit=1.0),
+    proof=learns_less(standardised=True),
     try_budget=800,
 )
-def salary_beside_scores(unit: float = 3e4) -> Built:
-    """A table of scores, one column of which is a salary that says nothing of the class."""
+def salary_beside_shares(standardised: bool = False) -> Built:
+    """A table of shares of a percent, one column of which is a salary that says nothing of the class."""
     x, y = blobs(64, 8, 4)
-    return supervised(mlp([8, 32, 4]), 0.01 * torch.cat([x[:, :7], unit * torch.randn(64, 1)], 1), y)
+    table = torch.cat([0.01 * x[:, :7], 300 * torch.randn(64, 1)], 1)
+    return supervised(mlp([8, 32, 4]), table / table.std(0) if standardised else table, y)
 
 
 @ill(
@@ -82,9 +83,9 @@ def salary_beside_scores(unit: float = 3e4) -> Built:
     causes=("large-init",),
     field="tabular",
     proof=learns_less(gain=1.0),
-    try_budget=800,
+    try_budget=500,
 )
 def chaotic_tanh_stack(gain: float = 3.0) -> Built:
-    """Twenty tanh layers with weights three times too large: outputs stay small, gradients grow at each."""
+    """Thirty tanh layers with weights three times too large: outputs stay small, gradients grow at each."""
     x, y = blobs(64, 20, 4)
-    return supervised(init_normal(mlp([20] + [64] * 20 + [4], nn.Tanh), gain=gain), x, y)
+    return supervised(init_normal(mlp([20] + [64] * 30 + [4], nn.Tanh), gain=gain), x, y)

@@ -86,7 +86,7 @@ def encoder_that_is_never_called(called: bool = False) -> Built:
 
 @ill(
     family="no-gradient",
-    causes=("dead-relu",),
+    causes=("input-scale",),
     field="tabular",
     proof=is_linear(mean=0.0),
 )
