@@ -156,7 +156,8 @@ def linear_rectifier(evidence: Evidence) -> Diagnoses:
         message=f"{off:,} of {lens.units:,} units behind {named(layers)} are off for the whole batch and the others "
         "always on, so that the model is linear",
         why=f"no unit is on for some and off for others of the {lens.samples:,} elements that each was seen on, and "
-        "nothing else bends" + (f"; the inputs' RMS is {number(inputs)}, and layers are initialised for about 1" * large),
+        "nothing else bends"
+        + (f"; the inputs' RMS is {number(inputs)}, and layers are initialised for about 1" * large),
         op=op,
         numbers=_dead_numbers(lens),
     )

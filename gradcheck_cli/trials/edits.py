@@ -156,7 +156,8 @@ def skip(model: nn.Module, places: set[Place]) -> None:
 def drop(model: nn.Module, layers: tuple[str, ...], p: float) -> None:
     """Drop this share in these dropout layers."""
     for name in layers:
-        model.get_submodule(name).p = p
+        dropout: Any = model.get_submodule(name)
+        dropout.p = p
 
 
 def reshape_output(model: nn.Module, shape: tuple[int, ...]) -> None:

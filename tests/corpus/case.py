@@ -6,7 +6,8 @@ give the twin that a proof compares with: `@ill(..., proof=learns_less(act=nn.Re
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field as made_by
+from dataclasses import dataclass
+from dataclasses import field as made_by
 from typing import Any
 
 import torch
@@ -59,9 +60,7 @@ def ill(
     return register
 
 
-def healthy(
-    *, field: str, tricky: str, proof: Proof | str | None = None, **options: Any
-) -> Callable[[Build], Build]:
+def healthy(*, field: str, tricky: str, proof: Proof | str | None = None, **options: Any) -> Callable[[Build], Build]:
     """Register a build function as a healthy model, likewise; unless told otherwise, training proves it."""
 
     def register(build: Build) -> Build:

@@ -1,6 +1,5 @@
 """Healthy models of which there is something to note."""
 
-import torch
 import torch.nn.functional as F
 
 from tests.corpus.case import Built, healthy

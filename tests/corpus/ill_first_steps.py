@@ -36,9 +36,7 @@ def float16_with_a_sum(dtype: torch.dtype = torch.float16) -> Built:
     return supervised(model, x.to(dtype), (10 + y).to(dtype), lambda out, y: (out - y).square().sum())
 
 
-@ill(
-    family="exploding", causes=("lr-too-high",), field="tabular", proof=rate_fails(1e-3), optimizer="adam", lr=0.5
-)
+@ill(family="exploding", causes=("lr-too-high",), field="tabular", proof=rate_fails(1e-3), optimizer="adam", lr=0.5)
 def sgd_rate_with_adam() -> Built:
     """A classifier that went from SGD to Adam and kept a learning rate of 0.5."""
     x, y = blobs()

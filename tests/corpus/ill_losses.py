@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from tests.corpus.case import Built, ill
 from tests.corpus.faults import has_no_floor, names_no_class
 from tests.corpus.parts import blobs, curve, fill, mlp, supervised
-from tests.corpus.provers import all_of, diverges, learns_less, moves_less, no_gradient, stays_at_chance
+from tests.corpus.provers import diverges, learns_less, moves_less, no_gradient, stays_at_chance
 
 
 @ill(family="vanishing", causes=("broadcast",), field="tabular", proof=learns_less(column=True))

@@ -29,7 +29,9 @@ def test_training_with_less_dropout_decides() -> None:
     torch.manual_seed(1)
     layers = [m for _ in range(2) for m in (nn.Linear(16, 16), nn.ReLU(), nn.Dropout(0.95))]
     x = torch.randn(64, 16, generator=torch.Generator().manual_seed(2))
-    report = check(nn.Sequential(*layers, nn.Linear(16, 2)), (x, (x[:, 0] > 0).long()), loss="cross_entropy", try_budget=800)
+    report = check(
+        nn.Sequential(*layers, nn.Linear(16, 2)), (x, (x[:, 0] > 0).long()), loss="cross_entropy", try_budget=800
+    )
     (finding,) = report.findings
     assert (finding.code, finding.severity.value, finding.opinion and finding.opinion.decision.value) == (
         "GC220",
