@@ -11,6 +11,8 @@ from torch import Tensor
 from tests.corpus.case import Built, Case, Proof
 from tests.corpus.provers import Recipe, gradients, require, train
 
+_RECIPE = Recipe("adam", 1e-2)
+
 
 def hides_nonfinite(**cure: Any) -> Proof:
     """A module puts out NaN or Inf, and the loss and all gradients are finite; the cured twin's modules never do."""
@@ -35,23 +37,23 @@ def hides_nonfinite(**cure: Any) -> Proof:
     return prove
 
 
-def has_no_floor(recipe: Recipe = Recipe("adam", 1e-2), **cure: Any) -> Proof:
+def has_no_floor(**cure: Any) -> Proof:
     """Training takes the loss far below zero, which the cured twin's never is; it learns in a bounded way."""
 
     def prove(case: Case) -> str:
-        sick, well = train(case.make(), recipe), train(case.make(**cure), recipe)
-        evidence = f"{recipe}: loss {sick.first:.3g} -> {sick.last:.3g}; cured {well.first:.3g} -> {well.last:.3g}"
+        sick, well = train(case.make(), _RECIPE), train(case.make(**cure), _RECIPE)
+        evidence = f"{_RECIPE}: loss {sick.first:.3g} -> {sick.last:.3g}; cured {well.first:.3g} -> {well.last:.3g}"
         return require(sick.last < -10 and 0 <= well.last < 0.7 * well.first, evidence)
 
     return prove
 
 
-def names_no_class(recipe: Recipe = Recipe("adam", 1e-2), **cure: Any) -> Proof:
+def names_no_class(**cure: Any) -> Proof:
     """Trained, the largest output is seldom the class of the sample; the cured twin's mostly is."""
 
     def accuracy(case: Case, **twin: Any) -> float:
         built = case.make(**twin)
-        train(built, recipe)
+        train(built, _RECIPE)
         model, (x, y), _ = built
         return float((model(x).argmax(-1) == y.flatten()).float().mean())
 
