@@ -46,7 +46,7 @@ def test_verdicts_are_those_of_a_cpu(case: Case) -> None:
     batch = tree_map(lambda x: x.cuda() if isinstance(x, Tensor) else x, batch)
     torch.set_default_device("cuda")  # for tensors that a forward pass makes
     try:
-        found = verdict_of(check(model, batch, step=step))
+        found = verdict_of(check(model, batch, step=step, **case.options))
     finally:
         torch.set_default_device(None)
     assert found == _RECORDED[f"corpus/{case.name}"]

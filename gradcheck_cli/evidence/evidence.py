@@ -138,9 +138,10 @@ class Evidence:
 
     def groups_won(self, account: Account) -> tuple[Group, ...]:
         """An account in groups, with what scales the loss, above all weights and for all layers, in one."""
-        if len(self.trainable) < 2:
-            return self.groups(account)
-        return grouped(self.paths, account, {op for op in self.shared if not self.paths.weights_above(op)})
+        above = {op for op in self.shared if not self.paths.weights_above(op)}
+        if len(self.trainable) < 2:  # all of its path is shared, and what the model does itself is no scale of the loss
+            above = {op for op in above if self.graph.op(op).module < 0}
+        return grouped(self.paths, account, above)
 
     # -- judgements that several rules share
 

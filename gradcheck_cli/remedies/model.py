@@ -228,7 +228,7 @@ REMEDIES = (
         "torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)",
         unless="alone: it treats the symptom, so mend the scale as well",
         source="Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063",
-        causes="large-init:3 target-scale:3 loss-scale:3 residual-growth:4 recurrent-gain:3 "
+        causes="large-init:3 target-scale:3 loss-scale:4 residual-growth:4 recurrent-gain:3 "
         "sum-aggregation:3 small-denominator:4 nan-parameter:3 lr-too-high:3 grad-spike:1 no-clipping:1",
         tried=Tried.TRAINING,
         never="vanishing",
@@ -262,6 +262,7 @@ REMEDIES = (
         unless="where the loss does not fall for another reason: try it with dropout off first",
         source="Srivastava et al. 2014, Dropout: A Simple Way to Prevent Neural Networks from Overfitting",
         causes="dropout-too-high:1",
+        tried=Tried.EDIT,
     ),
     remedy(
         "l1",
@@ -282,7 +283,7 @@ REMEDIES = (
         unless="where the gradient is already gone: it does not bring it back",
         source="Bottou 2012, Stochastic Gradient Descent Tricks; Goodfellow, Bengio and Courville 2016, Deep Learning, "
         "section 8.3",
-        causes="saturated-output:8 softmax-saturation:4 loss-scale:2 dead-relu:6 nan-parameter:2 "
+        causes="saturated-output:8 softmax-saturation:4 loss-scale:3 dead-relu:6 nan-parameter:2 "
         "lr-too-high:1 norm-depth:5 no-warmup:2 unknown:3 grad-spike:2 collapse:1",
         tried=Tried.TRAINING,
         never="saturated-output:vanishing softmax-saturation:vanishing dead-relu:vanishing unknown:vanishing",
@@ -340,6 +341,16 @@ REMEDIES = (
         never="saturated-output:unreached",
     ),
     remedy(
+        "unit-loss",
+        "a loss of about 1",
+        "A constant factor changes nothing of where the minimum lies: give errors and weights in units in which they "
+        "are of order 1, or divide by the constant.",
+        "loss = loss / scale  # a constant: the first loss, or the square of the unit",
+        unless="where another term is weighed against it: divide both",
+        source="LeCun, Bottou, Orr and Müller 1998, Efficient BackProp",
+        causes="loss-scale:1",
+    ),
+    remedy(
         "target-normalization",
         "standardise the targets",
         "A squared loss grows with the square of the targets' scale, and its gradient with the scale. Undo it on "
@@ -347,7 +358,7 @@ REMEDIES = (
         "y = (y - y_mean) / y_std",
         unless="for classes and probabilities",
         source="Bishop 1995, Neural Networks for Pattern Recognition",
-        causes="saturated-output:9 saturated-loss:3 target-scale:1 loss-scale:4",
+        causes="saturated-output:9 saturated-loss:3 target-scale:1 loss-scale:5",
         tried=Tried.EDIT,
         needs="saturated-output:regression saturated-loss:regression loss-scale:regression",
     ),
@@ -383,7 +394,7 @@ REMEDIES = (
         'loss = F.mse_loss(output, target, reduction="mean")',
         unless="where the count itself carries information",
         source="Kipf and Welling 2016, arXiv:1609.02907; Xu et al. 2018, arXiv:1810.00826, on what sums keep",
-        causes="target-scale:2 loss-scale:1 sum-aggregation:1",
+        causes="target-scale:2 loss-scale:2 sum-aggregation:1",
         tried=Tried.EDIT,
     ),
 )

@@ -13,7 +13,7 @@ from gradcheck_cli.records.measurement import Lens, Measurement
 from gradcheck_cli.records.ops import RECTIFIERS, is_custom, kind_of
 from gradcheck_cli.rules.blocked import TWO_SIDED, Block, blocked, is_flat, told
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named, percent, verb
+from gradcheck_cli.rules.wording import named, number, percent, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
@@ -137,7 +137,8 @@ def linear_rectifier(evidence: Evidence) -> Diagnoses:
     """Half of a rectifier's units, or more, are off for the whole batch, the others always on, and nothing else bends.
 
     A rectifier bends what goes through it only where a unit is on for some samples and off for others. Where
-    none is, and the model has no other activation, it is a linear map and learns no more than one.
+    none is, and the model has no other activation, it is a linear map and learns no more than one. Inputs far from 0
+    are the usual reason; biases are another.
     """
     found = _partly_dead(evidence)
     stiff = {lens.op for lenses in found.values() for lens in lenses if _is_stiff(evidence, lens.op)}
@@ -147,14 +148,16 @@ def linear_rectifier(evidence: Evidence) -> Diagnoses:
     layers = tuple(evidence.graph.path_of(layer) for layer in found)
     op = min(stiff)
     lens = evidence.graph.lenses[op]
-    off = _off(lens)
+    off, inputs = _off(lens), evidence.references.input_rms or 0.0
+    large = inputs > evidence.thresholds.large_input
     yield Diagnosis(
         layers=layers,
-        cause="dead-relu",
+        cause="input-scale" if large else "dead-relu",
         message=f"{off:,} of {lens.units:,} units behind {named(layers)} are off for the whole batch and the others "
         "always on, so that the model is linear",
         why=f"no unit is on for some and off for others of the {lens.samples:,} elements that each was seen on, and "
-        "nothing else bends",
+        "nothing else bends"
+        + (f"; the inputs' RMS is {number(inputs)}, and layers are initialised for about 1" * large),
         op=op,
         numbers=_dead_numbers(lens),
     )

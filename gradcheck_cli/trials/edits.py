@@ -153,6 +153,13 @@ def skip(model: nn.Module, places: set[Place]) -> None:
     Calls(model, answer)
 
 
+def drop(model: nn.Module, layers: tuple[str, ...], p: float) -> None:
+    """Drop this share in these dropout layers."""
+    for name in layers:
+        dropout: Any = model.get_submodule(name)
+        dropout.p = p
+
+
 def reshape_output(model: nn.Module, shape: tuple[int, ...]) -> None:
     """Give what the model puts out, where it is one tensor of as many elements, this shape."""
 

@@ -199,6 +199,11 @@ def output_layer(situation: Situation) -> Plan:
     return Plan(edits=(Edit(function=edits.skip, arguments={"places": situation.places(calls)}),))
 
 
+def lower_dropout(situation: Situation) -> Plan:
+    """A tenth dropped where nearly all was."""
+    return Plan(edits=(Edit(function=edits.drop, arguments={"layers": situation.finding.layers, "p": 0.1}),))
+
+
 def shape_fix(situation: Situation) -> Plan:
     """The output in the shape of its targets."""
     found = (c for c in situation.evidence.measurement.comparisons if c.averaged and c.broadcasts)

@@ -5,8 +5,9 @@ it seeds torch with 0 first. Its keyword parameters, if any, default to the labe
 give the twin that a proof compares with: `@ill(..., proof=learns_less(act=nn.ReLU))`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from dataclasses import field as made_by
 from typing import Any
 
 import torch
@@ -34,6 +35,7 @@ class Case:
     proof: Proof | str  # a str argues by closed form what no training run can show
     family: str | None = None  # of an ill case: vanishing, exploding, no-gradient, nonfinite
     causes: tuple[str, ...] = ()  # acceptable causes, the best first
+    options: Mapping[str, Any] = made_by(default_factory=dict, compare=False)  # of `check`, such as lr
     tricky: str = ""  # of a healthy case: why a naive rule would fire
 
     @property
@@ -46,23 +48,25 @@ class Case:
         return self.build(**twin)
 
 
-def ill(*, family: str, causes: tuple[str, ...], field: str, proof: Proof | str) -> Callable[[Build], Build]:
-    """Register a build function as an ill model."""
+def ill(
+    *, family: str, causes: tuple[str, ...], field: str, proof: Proof | str, **options: Any
+) -> Callable[[Build], Build]:
+    """Register a build function as an ill model; further keywords are options of the check, such as lr."""
 
     def register(build: Build) -> Build:
-        _add(build, status="ill", family=family, causes=causes, field=field, proof=proof)
+        _add(build, status="ill", family=family, causes=causes, field=field, proof=proof, options=options)
         return build
 
     return register
 
 
-def healthy(*, field: str, tricky: str, proof: Proof | str | None = None) -> Callable[[Build], Build]:
-    """Register a build function as a healthy model; unless told otherwise, training proves it."""
+def healthy(*, field: str, tricky: str, proof: Proof | str | None = None, **options: Any) -> Callable[[Build], Build]:
+    """Register a build function as a healthy model, likewise; unless told otherwise, training proves it."""
 
     def register(build: Build) -> Build:
         from tests.corpus.trained import trains
 
-        _add(build, status="healthy", field=field, proof=proof or trains(), tricky=tricky)
+        _add(build, status="healthy", field=field, proof=proof or trains(), tricky=tricky, options=options)
         return build
 
     return register

@@ -15,4 +15,4 @@ def checked(case: Case) -> Report:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model, batch, step = case.make()
-        return check(model, batch, step=step)
+        return check(model, batch, step=step, **case.options)

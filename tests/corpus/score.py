@@ -41,7 +41,7 @@ def gradcheck(case: Case) -> Verdict:
 def gradcheck_findings(case: Case) -> Sequence[Finding]:
     """The findings above a note, gravest first."""
     model, batch, step = case.make()
-    report = check(model, batch, step=step)
+    report = check(model, batch, step=step, **case.options)
     return [f for f in report.findings if f.severity.value != "note"]
 
 

@@ -98,6 +98,10 @@ VARIANTS = {
 }
 # Where float32 itself saturates or overflows, float64 is another computation, and may well be healthy.
 FLOAT32_ALONE = {"log_of_softmax", "minimax_generator", "softmax_by_hand", "vae_log_variance"}
+# Where a precision ends, the scale of the loss is what the verdict is about; so it is where an option gives a learning
+# rate, or lets training decide.
+SCALED = {"chi_square_in_metres", "float16_with_a_sum", "float16_without_a_loss_scale"}
+FREE = [case for case in CASES if case.name not in SCALED and not case.options]
 
 
 def verdict(report: Report) -> list[tuple[str, str]]:
@@ -128,20 +132,20 @@ def assert_invariant(case: Case, variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("case", CASES[::6], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", FREE[::6], ids=lambda case: case.name)
 def test_the_verdict_is_invariant(case: Case, variant: str):
     assert_invariant(case, variant)
 
 
 @pytest.mark.sweep
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", FREE, ids=lambda case: case.name)
 def test_the_verdict_is_invariant_on_the_whole_corpus(case: Case, variant: str):
     assert_invariant(case, variant)
 
 
 def test_most_cases_can_be_repeated_and_run_in_float64():
     runs = dict.fromkeys(("batch repeated", "float64"), 0)
-    for case, variant in itertools.product(CASES[::6], runs):
+    for case, variant in itertools.product(FREE[::6], runs):
         runs[variant] += verdict_on(case, variant) is not None
-    assert min(runs.values()) >= 0.8 * len(CASES[::6])
+    assert min(runs.values()) >= 0.8 * len(FREE[::6])

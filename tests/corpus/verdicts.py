@@ -48,7 +48,7 @@ def found(folders: list[Path]) -> Iterator[tuple[str, Verdict]]:
     """The verdict on every model, by its name."""
     for case in CASES:
         model, batch, step = case.make()
-        yield f"corpus/{case.name}", verdict_of(check(model, batch, step=step))
+        yield f"corpus/{case.name}", verdict_of(check(model, batch, step=step, **case.options))
     runs = (each.spec for each in load_config(SAMPLES / "gradcheck.yaml", {}))
     scripts = {SAMPLES / Path(run.command[0]).name for run in runs if isinstance(run, RunOptions)}
     for folder in (SAMPLES, *folders):

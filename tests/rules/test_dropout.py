@@ -25,6 +25,22 @@ def test_a_share_that_is_meant_to_be_kept_is_a_suspicion() -> None:
     assert found(0.95) == [("dropout-too-high", ("2",), About.WHOLE)]
 
 
+def test_training_with_less_dropout_decides() -> None:
+    torch.manual_seed(1)
+    layers = [m for _ in range(2) for m in (nn.Linear(16, 16), nn.ReLU(), nn.Dropout(0.95))]
+    x = torch.randn(64, 16, generator=torch.Generator().manual_seed(2))
+    report = check(
+        nn.Sequential(*layers, nn.Linear(16, 2)), (x, (x[:, 0] > 0).long()), loss="cross_entropy", try_budget=800
+    )
+    (finding,) = report.findings
+    assert (finding.code, finding.severity.value, finding.opinion and finding.opinion.decision.value) == (
+        "GC220",
+        "error",
+        "confirmed",
+    )
+    assert [(r.id, r.trial.outcome) for r in finding.remedies] == [("lower-dropout", "fixed")]
+
+
 @pytest.mark.parametrize(("drop", "mode"), [(0.5, "train"), (0.95, "eval")])
 def test_a_usual_share_and_eval_mode_are_well(drop: float, mode: str) -> None:
     assert found(drop, mode) == []

@@ -42,6 +42,18 @@ def test_the_cause_is_what_it_grew_in(steps: list[tuple[str, float]], cause: str
     assert growth_cause(grown(*steps, ("MmBackward0", 1.0))) == cause
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e6])
+def test_what_scales_the_loss_of_a_single_layer_is_no_growth(scale: float) -> None:
+    found = measurement(
+        op("MulBackward0", 1.0, (1, scale), module=-1),
+        op("MseLossBackward0", scale, (2, scale), module=-1),
+        op("MmBackward0", scale, (3, 1e3 * scale)),
+        op(LEAF, 1e3 * scale),
+        parameters=[parameter("weight", op=3, grad=1e3 * scale)],
+    )
+    assert growth_cause(gather(found)) == "large-init"
+
+
 def test_a_product_with_a_parameter_is_a_weight_and_sums_over_no_neighbours() -> None:
     found = deep(("BmmBackward0", 100.0), ("TanhBackward0", 1.0))
     leaf = len(found.ops)

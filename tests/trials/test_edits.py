@@ -223,3 +223,9 @@ def test_targets_are_standardised_in_a_copy(kind: type) -> None:
     made = new["y"] if kind is dict else new[1]
     assert type(new) is kind and float(made.mean()) == pytest.approx(0, abs=1e-6)
     assert float(made.std()) == pytest.approx(1) and y.tolist() == [1, 2, 6]
+
+
+def test_less_is_dropped_in_the_layers_that_are_named() -> None:
+    model = nn.Sequential(nn.Dropout(0.95), nn.Dropout(0.5))
+    edits.drop(model, ("0",), 0.1)
+    assert [layer.p for layer in model] == [0.1, 0.5]
