@@ -25,9 +25,18 @@ def unfused(name: str, call: Call, args: tuple[Any, ...]) -> Call:
 
     def decomposed(*args: Any, **kwargs: Any) -> Any:
         with torch._C.DisableTorchFunction():  # the call is one, as it is on a CPU
-            return _decomposition(name, args)(*args, **kwargs)
+            return _shaped(name, args, _decomposition(name, args)(*args, **kwargs))
 
     return decomposed
+
+
+def _shaped(name: str, args: tuple[Any, ...], returned: Any) -> Any:
+    """The last states in the shape of the first, which those of some versions of torch have not."""
+    if name not in ("lstm", "gru"):
+        return returned
+    given = args[2 if _is_packed(args) else 1]
+    states = given if isinstance(given, (tuple, list)) else (given,)
+    return returned[0], *(last.reshape(first.shape) for last, first in zip(returned[1:], states, strict=True))
 
 
 def is_fusing(tensor: Tensor) -> bool:
@@ -42,10 +51,14 @@ def _decomposition(name: str, args: tuple[Any, ...]) -> Call:
         return _lstm_cell
     if name == "gru_cell":
         return _gru_cell
-    packed = isinstance(args[1], Tensor) and not args[1].is_floating_point()  # the batch sizes of a packed sequence
     if name == "lstm":
-        return decompositions.lstm_data_impl if packed else decompositions.lstm_impl
-    return decompositions.gru_impl_data if packed else decompositions.gru_impl
+        return decompositions.lstm_data_impl if _is_packed(args) else decompositions.lstm_impl
+    return decompositions.gru_impl_data if _is_packed(args) else decompositions.gru_impl
+
+
+def _is_packed(args: tuple[Any, ...]) -> bool:
+    """Whether the second argument is the batch sizes of a packed sequence."""
+    return isinstance(args[1], Tensor) and not args[1].is_floating_point()
 
 
 def _lstm_cell(

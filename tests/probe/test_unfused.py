@@ -82,6 +82,18 @@ def test_the_gradients_are_those_of_the_layer(name: str, packed: bool) -> None:
 
 
 @pytest.mark.usefixtures("fusing")
+@pytest.mark.parametrize("name", ["lstm", "projected", "gru"])
+def test_the_last_states_are_those_of_the_layer(name: str) -> None:
+    torch.manual_seed(0)
+    layer, x = LAYERS[name](), torch.randn(7, 4, 3)
+    expected = layer(x)[1]
+    with _Unfused():
+        found = layer(x)[1]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.usefixtures("fusing")
 @pytest.mark.parametrize("name", RECURRENT)
 def test_verdicts_are_those_of_a_cpu(name: str) -> None:
     case = next(each for each in CASES if each.name == name)
