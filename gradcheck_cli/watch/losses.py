@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import deque
 from statistics import median
 
@@ -15,6 +16,8 @@ from gradcheck_cli.watch.statistics import RobustWindow
 
 _LIVE = 8  # events whose end is awaited at once
 _TINY = 1e-30  # what a gradient norm of 0 is taken for, before its logarithm
+_LARGEST = math.log(sys.float_info.max)
+"""What can be raised to e: norms of 0 among others make a spread without end."""
 
 
 class Losses:
@@ -191,7 +194,9 @@ class Losses:
             start=self._start,
             largest=max(self._largest, ALARMING.spike * sigma),
             norm=math.exp(self._norms.median) if known else 0.0,
-            burst=math.exp(ALARMING.spike * max(self._norms.sigma, ALARMING.norm_sigma)) if known else 1.0,
+            burst=math.exp(min(ALARMING.spike * max(self._norms.sigma, ALARMING.norm_sigma), _LARGEST))
+            if known
+            else 1.0,
         )
 
     def _loss_sigma(self) -> float:

@@ -13,7 +13,7 @@ import platform
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from time import perf_counter  # as it is now: a script may put its own clock in its place
 from typing import Any
@@ -28,7 +28,7 @@ _OPTIONS = "options.json"
 PART = 1 << 23
 """Bytes of a file after which another one is begun, so that what was read can be deleted while the run goes on."""
 _USUAL = [(f.name, f.default) for f in fields(Vital) if f.name not in ("step", "finite", "skipped")]
-_UNREAD = {f.name: f.default for f in fields(Sample) if f.name != "step"}
+_UNREAD = {f.name: {} if f.default is MISSING else f.default for f in fields(Sample) if f.name != "step"}
 _WAIT = 0.2
 """Seconds that what is read at every step may wait to be written."""
 _json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -74,7 +74,7 @@ class Session:
 
     def sample(self, sample: Sample) -> None:
         """Add what was read at a sampled step; it may wait."""
-        read = {name: value for name, unread in _UNREAD.items() if (value := getattr(sample, name)) not in (unread, {})}
+        read = {name: value for name, unread in _UNREAD.items() if (value := getattr(sample, name)) != unread}
         self._add(_json(["sampled", encode({"step": sample.step, **read})]))
         self._may_wait()
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gradcheck_cli.records.retrying import Change, Held, Retried, Tried
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.session import Cost, LayerSample, RaisedEntry, Stopped
+from gradcheck_cli.records.session import Cost, LayerSample, RaisedEntry, Sample, Stopped
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import AlarmKind, Diagnosed, Raised, Replay, Vital, Why
 from gradcheck_cli.watch import session
@@ -222,3 +222,14 @@ def test_nothing_but_the_standard_library_is_imported() -> None:
     code = "import sys; import gradcheck_cli.watch.session; print(*{name.partition('.')[0] for name in sys.modules})"
     names = set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
     assert names - set(sys.stdlib_module_names) - {"__main__", "sitecustomize", "_distutils_hack"} <= {"gradcheck_cli"}
+
+
+@pytest.mark.parametrize("copies", [None, {}, {"0": 0.5}])
+def test_that_nothing_was_found_is_told_and_not_the_same_as_that_nobody_looked(
+    tmp_path: Path, copies: dict[str, float] | None
+) -> None:
+    session = Session(str(tmp_path))
+    session.sample(Sample(step=3, copies=copies))
+    session.flush()
+    (process,) = read(str(tmp_path))
+    assert [each.copies for each in process.samples] == [copies]
