@@ -139,7 +139,7 @@ FAULTS = {
         limits={"max_memory": "1.2GB"},
         codes=(0,),
     ),
-    "a limit that nothing meets": Fault(text=healthy("time.sleep(0.3)"), limits={"max_memory": "1MB"}, told="1 MB"),
+    "a limit that nothing meets": Fault(text=healthy("time.sleep(0.3)"), limits={"max_memory": "1MiB"}, told="1.05 MB"),
     "a hang": Fault(text=healthy("time.sleep(99)"), limits={"timeout": 1}, told="timed out after 1 s"),
     "a trial hangs": Fault(
         text=ill_in_trials("time.sleep(999)"), limits={"try_budget": 3}, codes=(1,), told="cut short"
