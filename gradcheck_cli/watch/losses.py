@@ -187,7 +187,7 @@ class Losses:
 
     def _before_at(self, level: float, sigma: float) -> Before:
         known = len(self._norms) > 0
-        spread = ALARMING.spike * max(self._norms.sigma, ALARMING.norm_sigma)
+        spread = ALARMING.spike * max(self._norms.sigma, ALARMING.norm_sigma) if known else 0.0
         return Before(
             updates=self._updates,
             level=level,
@@ -195,7 +195,7 @@ class Losses:
             start=self._start,
             largest=max(self._largest, ALARMING.spike * sigma),
             norm=math.exp(self._norms.median) if known else 0.0,
-            burst=math.exp(min(spread, _LARGEST)) if known else 1.0,
+            burst=math.exp(min(spread, _LARGEST)),
         )
 
     def _loss_sigma(self) -> float:
