@@ -1,0 +1,130 @@
+"""`python -m tests.mutation [NAME...]`: moves every threshold by a factor of 3, and looks which tests notice.
+
+A number that can be moved without any test failing decides nothing that is known. A ratio is multiplied and divided by
+3, a share's odds are, and decades move by log10(3), half a decade: the factor of what is counted in them. Exits with 1
+where a number survives.
+
+The tests run once to see which of them read which number, and then, for every move, those that do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gradcheck_cli.records.thresholds import BOUNDS, Thresholds
+
+FACTOR = 3.0
+ROOT = Path(__file__).parents[2]
+TESTS = ("tests/rules", "tests/timeline/test_opinions.py")
+"""Where a verdict is judged: of one step, and of a run by its first step."""
+_USUAL = "not sweep and not slow and not unseen and not cuda"
+
+
+class Moved:
+    """In the place of a threshold: notes who reads it, and reads as moved while `to` is set and it has its default."""
+
+    def __init__(self, name: str) -> None:
+        self.slot, self.default = Thresholds.__dict__[name], getattr(Thresholds(), name)
+        self.to: float | None = None
+        self.readers: dict[str, None] = {}
+        self.reader = ""
+
+    def __get__(self, table: Thresholds | None, owner: type | None = None) -> Any:
+        if table is None:
+            return self
+        if self.reader:
+            self.readers[self.reader] = None
+        value = self.slot.__get__(table, owner)
+        return self.to if self.to is not None and value == self.default else value
+
+    def __set__(self, table: Thresholds, value: float) -> None:
+        self.slot.__set__(table, value)
+
+
+class Watching:
+    """A pytest plugin that keeps to some tests, and notes those that fail and how long each took."""
+
+    def __init__(self, numbers: Sequence[Moved], only: Sequence[str] | None = None) -> None:
+        self.numbers, self.only = numbers, only
+        self.failed: list[str] = []
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if self.only is not None:
+            by_id = {item.nodeid: item for item in items}
+            items[:] = [by_id[test] for test in self.only]
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        for each in self.numbers:
+            each.reader = nodeid
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.seconds[report.nodeid] += report.duration
+        if report.failed:
+            self.failed.append(report.nodeid)
+
+    def pytest_runtest_logfinish(self) -> None:
+        for each in self.numbers:
+            each.reader = ""
+
+
+def run(files: Sequence[str], numbers: Sequence[Moved], only: Sequence[str] | None = None) -> Watching:
+    """Run tests in this process, up to the first that fails."""
+    watching = Watching(numbers, only)
+    quiet = ["-x", "-o", "addopts=", "-m", _USUAL, "-p", "no:terminal", "-p", "no:cacheprovider", "-W", "ignore"]
+    pytest.main([*quiet, *(str(ROOT / file) for file in files)], plugins=[watching])
+    return watching
+
+
+def moves(name: str) -> tuple[float, float]:
+    """A threshold, moved down and up by the factor; a count by one at least."""
+    value, unit = getattr(Thresholds(), name), BOUNDS[name].unit
+    if unit in ("share", "cosine"):  # by its odds, so that it stays one
+        return tuple(odds / (1 + odds) for odds in (value / (1 - value) / FACTOR, value / (1 - value) * FACTOR))
+    if unit.startswith("decades"):
+        return value - math.log10(FACTOR), value + math.log10(FACTOR)
+    return value / FACTOR, value * FACTOR
+
+
+def killers(names: Sequence[str], tests: Sequence[str]) -> Iterator[tuple[str, float, str]]:
+    """For every number and move the first test that fails, the fastest first; "" where none does."""
+    numbers = {name: Moved(name) for name in names}
+    for name, moved in numbers.items():
+        setattr(Thresholds, name, moved)
+    usual = run(tests, list(numbers.values()))
+    if usual.failed or not usual.seconds:
+        sys.exit(f"these tests do not pass as they are: {usual.failed or tests}")
+    for name, number in numbers.items():
+        readers = sorted(number.readers, key=usual.seconds.__getitem__)
+        files = sorted({test.partition("::")[0] for test in readers})
+        for to in moves(name):
+            number.to = to
+            failed = run(files, (), readers).failed if readers else []
+            number.to = None
+            yield name, to, failed[0] if failed else ""
+
+
+def main() -> int:
+    """Print a line for every move."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument("names", nargs="*", default=list(BOUNDS), metavar="NAME", help="thresholds; all by default")
+    parser.add_argument("--tests", nargs="+", default=TESTS, metavar="PATH", help="tests that may notice")
+    asked = parser.parse_args()
+    survived: list[str] = []
+    for name, to, test in killers(asked.names, asked.tests):
+        print(f"{name:<27} {getattr(Thresholds(), name):>9.4g} -> {to:<9.4g} {test or 'SURVIVED'}", flush=True)
+        survived += [] if test else [name]
+    print(f"{len(set(survived))} of {len(asked.names)} thresholds, {len(survived)} of {2 * len(asked.names)} moves survive")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
