@@ -122,7 +122,9 @@ def main() -> int:
     for name, to, test in killers(asked.names, asked.tests):
         print(f"{name:<27} {getattr(Thresholds(), name):>9.4g} -> {to:<9.4g} {test or 'SURVIVED'}", flush=True)
         survived += [] if test else [name]
-    print(f"{len(set(survived))} of {len(asked.names)} thresholds, {len(survived)} of {2 * len(asked.names)} moves survive")
+    print(
+        f"{len(set(survived))} of {len(asked.names)} thresholds, {len(survived)} of {2 * len(asked.names)} moves survive"
+    )
     return 1 if survived else 0
 
 

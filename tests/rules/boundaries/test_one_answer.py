@@ -152,5 +152,3 @@ def test_a_hundredth_of_a_blind_guess_is_learned(share: float, learned: bool) ->
     lens = Lens(op=0, kind="loss", per_sample=share * math.log(10), length=10)
     told = diagnoses("GC612", chain([0.5, 0.5], loss=0.1, lenses=(lens,)))
     assert [d.severity for d in told] == [None] * learned
-
-
