@@ -24,6 +24,7 @@ from gradcheck_cli.records.ops import (
     stem,
 )
 from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.thresholds import USUAL
 from gradcheck_cli.runtime.norms import Scalar, settle
 from gradcheck_cli.runtime.tensors import untouched
 
@@ -31,8 +32,6 @@ _MOST = 64
 """Comparisons that are looked at in one pass: an unrolled loop repeats itself."""
 _LOOKED_AT = 4096
 """Numbers that tell whether all are whole ones."""
-_ROUNDING = 1e-4
-"""By how much of a bound a target may lie beyond it."""
 _LEAST, _MOST_OF = -math.inf, math.inf
 _RANGES: Mapping[str, tuple[float, float]] = {
     "Sigmoid": (0.0, 1.0),
@@ -72,7 +71,8 @@ class Raw:
             self.numbers += [given.std(correction=0), _wholeness(given)]
         self.bounded = math.isfinite(self.low) or math.isfinite(self.high)
         if self.bounded:
-            low, high = self.low - _ROUNDING * abs(self.low), self.high + _ROUNDING * abs(self.high)
+            slack = USUAL.bound_rounding
+            low, high = self.low - slack * abs(self.low), self.high + slack * abs(self.high)
             self.numbers.append(((given < low) | (given > high)).float().mean())
         self.clipped: Scalar = 0.0
         self.averaged = function in LOSS_CALLS and not result.dim()

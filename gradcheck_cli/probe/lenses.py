@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from gradcheck_cli.records.ops import CHANNELED, stem
+from gradcheck_cli.records.thresholds import USUAL
 from gradcheck_cli.runtime.norms import Scalar, norm
 
 _SAMPLE = 1 << 16
 MANY = 0.5
 """Share of dead units from which on it matters which they are, and what the others do."""
-_SATURATED = 0.01  # of the largest slope that the function has
 
 
 class Reading(NamedTuple):
@@ -53,7 +53,7 @@ def _sample(tensor: Tensor) -> Tensor:
 
 def _slopes(slope: Tensor, largest: float) -> Reading:
     slope = slope.abs()
-    saturated = (slope < _SATURATED * largest).float().mean()
+    saturated = (slope < USUAL.flat_slope * largest).float().mean()
     return Reading("activation", slope=slope.mean(), saturated=saturated, units=1, samples=slope.numel())
 
 
@@ -140,7 +140,7 @@ def _softmax(node: Any, channels: bool) -> Reading:
     rows = result.movedim(_signed(dim, result.dim()), -1).reshape(-1, length).detach()
     if rows.numel() > _SAMPLE:
         rows = rows[:: max(1, rows.numel() // _SAMPLE)]
-    saturated = (rows.float().amax(-1) > 1 - 1e-4).float().mean()
+    saturated = (rows.float().amax(-1) > 1 - USUAL.one_hot_rest).float().mean()
     return Reading("softmax", saturated=saturated, length=length)
 
 

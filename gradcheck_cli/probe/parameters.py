@@ -7,10 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gradcheck_cli.records.thresholds import USUAL
 from gradcheck_cli.runtime.norms import Scalar, dense, extreme, norm
-
-_SAME = 1e-5
-"""Share of the largest element by which rows of a gradient that are equal in theory differ: kernels add in parts."""
 
 
 class GradientFigures(NamedTuple):
@@ -66,4 +64,4 @@ def _copies(parameter: Tensor, gradient: Tensor, largest: Scalar) -> Scalar:
     if not torch.equal(weight[0], weight[1]):  # which settles it nearly always, at no cost
         return 0.0
     spread = (gradient - gradient[:1]).abs().max()
-    return ((weight == weight[:1]).all() & (spread <= _SAME * largest) & (spread < largest)).float()
+    return ((weight == weight[:1]).all() & (spread <= USUAL.copies_spread * largest) & (spread < largest)).float()

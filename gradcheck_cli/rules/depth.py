@@ -84,7 +84,7 @@ def _behind(evidence: Evidence, slow: Sequence[int]) -> Diagnoses:
     behind = _log10(evidence.layers[worst].relative_gradient) - _log10(evidence.typical_relative_gradient)
     names = tuple(evidence.graph.path_of(m) for m in slow)
     told = _told_cause(evidence, account, groups, blame, verb(names, "its", "their"))
-    near = -behind < evidence.thresholds.slower_decades + 1 or _may_open(evidence, blame)
+    near = -behind < evidence.thresholds.slower_decades + evidence.thresholds.near_decades or _may_open(evidence, blame)
     yield Diagnosis(
         layers=names,
         cause=blame.cause,

@@ -66,7 +66,7 @@ def descent(evidence: Evidence) -> tuple[float, float] | None:
     That is without a simulated update, or where the same pass on a copy came to another loss than it was measured at.
     """
     stepped, loss = evidence.training.stepped, evidence.measurement.loss
-    if stepped is None or not math.isclose(stepped.before, loss, rel_tol=1e-3):
+    if stepped is None or not math.isclose(stepped.before, loss, rel_tol=evidence.thresholds.repeats):
         return None
     return stepped.before, stepped.after
 

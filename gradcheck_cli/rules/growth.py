@@ -37,13 +37,14 @@ def growth_cause(evidence: Evidence) -> str:
     Read from the account of the layer that was used first, whose path crosses the whole network.
     """
     limits = evidence.thresholds
+    large = limits.large_input / 3  # what a first layer of usual weights and its rectifier make of such inputs
     blame = _blame(evidence)
     if blame.cause == "small-denominator":
         return blame.cause
     inputs = max(evidence.references.input_scales, default=0.0)
-    if inputs > limits.large_input and _first_scale(evidence) > limits.large_input / 3:
+    if inputs > limits.large_input and _first_scale(evidence) > large:
         return "input-scale"
-    if blame.cause == UNKNOWN and _first_scale(evidence) > limits.large_input / 3 * max(inputs, 1.0):
+    if blame.cause == UNKNOWN and _first_scale(evidence) > large * max(inputs, 1.0):
         return "large-init"  # what the first layer's own weight does to the scale is in no gradient of that layer
     return blame.cause
 

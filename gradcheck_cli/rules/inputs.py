@@ -102,7 +102,7 @@ def constant_data(evidence: Evidence) -> Diagnoses:
         )
     given = {(s.shape, s.dtype) for s in (*evidence.measurement.inputs, *evidence.measurement.targets) if s.std == 0}
     targets = [c.target for c in evidence.references.distances if (c.target.shape, "float32") in given]
-    if targets and all(t.least == t.most for t in targets) and targets[0].count >= _FEW:
+    if targets and all(t.least == t.most for t in targets) and targets[0].count >= evidence.thresholds.alike_targets:
         yield Diagnosis(
             severity=Severity.NOTE,
             cause="constant-target",
@@ -115,11 +115,11 @@ def constant_data(evidence: Evidence) -> Diagnoses:
 
 
 def _one_class(evidence: Evidence) -> Diagnoses:
-    labels = _only_class(evidence.measurement)
+    labels = _only_class(evidence, evidence.measurement)
     if labels is None:
         return
     classes, held = labels.output.shape[1], f"class {number(labels.target.least)}"
-    others = [_only_class(batch) for batch in evidence.batches]
+    others = [_only_class(evidence, batch) for batch in evidence.batches]
     seen = [other.target.least for other in others if other is not None]
     unshuffled = len(seen) == len(others) and len(set(seen)) > 1
     each = f"each of the {len(seen)} batches holds one class, and they differ"
@@ -136,20 +136,17 @@ def _one_class(evidence: Evidence) -> Diagnoses:
     )
 
 
-def _only_class(measured: Measurement) -> Comparison | None:
+def _only_class(evidence: Evidence, measured: Measurement) -> Comparison | None:
     """A loss over classes, where all labels of the batch are of one class; None where another loss has several.
 
     Labels that the code of the loss writes, as a contrastive one does, are no data, and ignored ones are below 0.
     """
     alike = {s.numel for s in (*measured.inputs, *measured.targets) if s.alike and not s.is_floating}
     found = [c for c in measured.comparisons if c.function in CLASS_CALLS and c.output.shape != c.target.shape]
-    constant = [c for c in found if 0 <= c.target.least == c.target.most and c.target.count >= _FEW]
+    least = evidence.thresholds.alike_targets
+    constant = [c for c in found if 0 <= c.target.least == c.target.most and c.target.count >= least]
     given = [c for c in constant if c.target.count in alike and len(c.output.shape) > 1]
     return given[0] if given and len(constant) == len(found) else None
-
-
-_FEW = 4
-"""Targets that can be alike by chance."""
 
 
 def unscaled_inputs(evidence: Evidence) -> Diagnoses:

@@ -90,7 +90,8 @@ def _one_answer(evidence: Evidence) -> Diagnoses:
         return  # where samples become one is told by depth
     found = found or _unexplained(evidence, layers)
     loss, mean, largest = evidence.measurement.loss, evidence.enquiry.mean, evidence.largest_elasticity
-    near = largest > evidence.thresholds.null_elasticity / 10 or _head_opens(evidence)
+    limits = evidence.thresholds
+    near = largest > limits.null_elasticity * 10**-limits.near_decades or _head_opens(evidence)
     yield Diagnosis(
         layers=tuple(evidence.graph.path_of(m) for m in layers),
         cause=found.cause,

@@ -68,8 +68,9 @@ def unreachable_targets(evidence: Evidence) -> Diagnoses:
     lie outside, every output is driven to the same end, where the slope is 0. Where only some do, training decides.
     Labels of a cross entropy of yes and no outside of 0 to 1 make a loss without a floor.
     """
+    eps = evidence.thresholds.label_rounding
     for found in evidence.measurement.comparisons:
-        if found.function in PROBABILITY_CALLS and (found.target.least < -_EPS or found.target.most > 1 + _EPS):
+        if found.function in PROBABILITY_CALLS and (found.target.least < -eps or found.target.most > 1 + eps):
             yield _labels(found)
             return
     for found in evidence.references.distances:
@@ -100,10 +101,6 @@ def unreachable_targets(evidence: Evidence) -> Diagnoses:
             doubt=None if share == 1 else About.WHOLE,
         )
         return
-
-
-_EPS = 1e-3
-"""By how much labels may lie beyond 0 or 1 by rounding."""
 
 
 def _labels(found: Comparison) -> Diagnosis:
@@ -154,26 +151,24 @@ def class_index(evidence: Evidence) -> Diagnoses:
     counts = {s.numel for s in (*evidence.measurement.inputs, *evidence.measurement.targets) if s.is_index}
     for found in evidence.measurement.comparisons:
         distance = found.function in DISTANCE_CALLS or (found.function in DIFFERENCE_CALLS and found.averaged)
-        if distance and found.target.count in counts and _are_classes(found):
+        if distance and found.target.count in counts and _are_classes(evidence, found):
             yield _indexed(found)
             return
 
 
-def _are_classes(found: Comparison) -> bool:
+def _are_classes(evidence: Evidence, found: Comparison) -> bool:
     """Whether the targets number the outputs of a sample; or for one output are a few, each of them often."""
-    output, target, most = found.output, found.target, found.target.most
+    limits, output, target, most = evidence.thresholds, found.output, found.target, found.target.most
     if not target.whole or target.least < 0 or most < _THIRD:
         return False
     if len(output.shape) > 1 and output.shape[-1] > 1:
         return target.shape == (*output.shape[:-1], 1) and most < output.shape[-1]
-    return target.least == 0 and most < _FEW_CLASSES and target.count >= _EACH * (most + 1)
+    often = target.count >= limits.samples_of_class * (most + 1)
+    return target.least == 0 and most < limits.few_classes and often
 
 
 _THIRD = 2
 """The third class; two are as well told apart by a squared error."""
-_FEW_CLASSES = 20
-_EACH = 4
-"""Samples of each class that make whole numbers a pattern."""
 
 
 def _indexed(found: Comparison) -> Diagnosis:

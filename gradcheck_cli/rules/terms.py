@@ -80,20 +80,17 @@ def _is_flat_side(evidence: Evidence, log: int, sigmoid: int) -> bool:
     """Whether next to nothing is left behind the sigmoid; where p is 1 the logarithm makes up for its slope."""
     arrived = evidence.graph.op(log).total
     left = max((edge.norm for edge in evidence.graph.op(sigmoid).edges), default=0.0)
-    return 0 < left < _LEFT * arrived
-
-
-_LEFT = 0.01
-"""Share of a gradient that is next to nothing: p, where log(1 - p) is flat."""
+    return 0 < left < evidence.thresholds.flat_passes * arrived
 
 
 def _is_sure(evidence: Evidence, op: int) -> bool:
     """Whether it is a cross entropy of yes and no, with one label for all, that every output agrees with."""
+    flat = evidence.thresholds.flat_passes
     for found in evidence.measurement.comparisons:
         if found.op != op or found.function not in PROBABILITY_CALLS or found.target.least != found.target.most:
             continue
         logits = found.function.endswith("logits")
-        bound = math.log(_LEFT / (1 - _LEFT)) if logits else _LEFT
+        bound = math.log(flat / (1 - flat)) if logits else flat
         if found.target.most == 0:
             return found.output.most < bound
         return found.target.most == 1 and found.output.least > (-bound if logits else 1 - bound)

@@ -52,7 +52,7 @@ def learning(vitals: Sequence[Vital], report: Report, limits: Thresholds, sample
         return Learning(learned=None, told=f"the loss does not tell whether the run learned: {told}")
     if (stands := _at_chance(samples)) is not None:
         return Learning(learned=False, told=f"the loss ended at {stands:.3g} times that of one answer for every sample")
-    if end < limits.run_learned * start:
+    if end < limits.trained * start:
         return Learning(learned=True, told=told)
     return Learning(learned=False, told=f"the run did not bring the loss down: {told}")
 

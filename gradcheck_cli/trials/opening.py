@@ -12,20 +12,12 @@ import torch
 from torch import nn
 
 from gradcheck_cli.records.report import Finding
+from gradcheck_cli.records.thresholds import USUAL
 from gradcheck_cli.trials.bench import Bench
 from gradcheck_cli.trials.training import LONGER, Recipe
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
-
-OPEN = 2.0
-"""Decades below its peers' from which on a part's relative gradient is open (THEORY.md, section 4d)."""
-KEEPS_UP = 1 / 3
-"""Share of what its peers' weights move by that a part's weights move by where they keep up."""
-ENOUGH = 0.1
-"""Share of their size by which weights that take part move at most: peers that start at next to 0 move by far more."""
-STILL = 1e-3
-"""Share of their size below which weights do not move; `LONGER` steps of Adam at 1e-3 move a weight of 1 by 0.1."""
 
 
 class Unanswerable(Exception):
@@ -53,17 +45,19 @@ class Opening:
     @property
     def opens(self) -> bool:
         """Whether the part takes part."""
-        return self.behind <= OPEN or (self.moves and self.moved >= min(KEEPS_UP * self.peers, ENOUGH))
+        return self.behind <= USUAL.open_decades or (
+            self.moves and self.moved >= min(USUAL.keeps_up * self.peers, USUAL.takes_part)
+        )
 
     @property
     def is_opening(self) -> bool:
         """Whether it is on its way: one gate opens after the other, and slow is not ill."""
-        return self.start - self.behind >= OPEN
+        return self.start - self.behind >= USUAL.open_decades
 
     @property
     def moves(self) -> bool:
         """Whether the other layers do."""
-        return self.peers >= STILL
+        return self.peers >= USUAL.stays_put
 
     @property
     def told(self) -> str:
@@ -89,7 +83,7 @@ def opening(bench: Bench, finding: Finding, recipe: Recipe) -> Opening | None:
     if not part or not peers:
         raise Unanswerable(f"no layer {'beside it' if part else 'of it'} is trained")
     start = _behind(evidence, paths)
-    if start <= OPEN:
+    if start <= USUAL.open_decades:
         raise Unanswerable("its gradient over its weights is like the others' from the start")
     bench.budget.spend(bench.cost(recipe, LONGER) + 1)
     bench.rewind()

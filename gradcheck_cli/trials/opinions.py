@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gradcheck_cli.records.choices import About, Decision
 from gradcheck_cli.records.report import Finding, Remedy
+from gradcheck_cli.records.thresholds import USUAL
 from gradcheck_cli.runtime.copies import independent_copy
 from gradcheck_cli.trials.bench import Bench
 from gradcheck_cli.trials.budget import LATE, OutOfBudget
@@ -15,9 +16,6 @@ from gradcheck_cli.trials.opening import Opening, Unanswerable, opening
 from gradcheck_cli.trials.outcome import gain
 from gradcheck_cli.trials.training import LONGER, Recipe
 
-STUCK = 0.01
-"""Share of Lm by which a copy that learned nothing ends below it at most. That alone proves nothing, since slow is not
-ill; beside a module that was built for the task and is not called, it does."""
 MOST = 3
 """Remedies of a suspicion under which copies are trained for longer, the best first."""
 
@@ -124,9 +122,13 @@ def _confirmed(finding: Finding, remedy: Remedy, without: Learning, found: Learn
 
 
 def _is_stuck(found: Learning) -> bool:
-    """Whether training came to no more than one answer for every sample."""
+    """Whether training came to no more than one answer for every sample.
+
+    That alone proves nothing, since slow is not ill; beside a module that was built for the task and is not called, it
+    does.
+    """
     share = gain(found.end)
-    return share is not None and share < STUCK
+    return share is not None and share < USUAL.at_chance_share
 
 
 def _ended(learnings: Sequence[Learning]) -> str:

@@ -9,18 +9,8 @@ from typing import NamedTuple
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.judging import Reading
 from gradcheck_cli.records.report import Finding, Remedy, Trial
+from gradcheck_cli.records.thresholds import USUAL
 
-CLEAR = 0.5
-"""Decades by which a number has to move to count: a factor of three."""
-SAME = 0.02
-"""Share by which two losses have to differ to count."""
-LEARNT = 0.02
-"""Share of the loss at the start below which a batch is learnt."""
-CLEARLY = 0.8
-"""Share of the untreated loss that a treated one reaches at most, where training confirms a remedy."""
-LEARNED = 0.85
-"""Share of Lm, what one answer for every sample costs, below which a trained copy has learned: none of the 29 ill
-models whose trunk gets nothing ended below 0.86 (THEORY.md, section 4d)."""
 RANK = {"fixed": 0, "helps": 1, "no-effect": 2, "not-tried": 3, "worse": 4}
 """Every outcome, the best first."""
 
@@ -45,7 +35,7 @@ def measured_outcome(
     if was is None or now is None:
         return "no-effect", ""
     moved = was.badness - now.badness
-    if abs(moved) < CLEAR:
+    if abs(moved) < USUAL.clear_decades:
         return "no-effect", ""
     return ("helps", "") if moved > 0 else ("worse", "")
 
@@ -57,8 +47,8 @@ def trained_outcome(without: float, trained: float, start: float) -> str:
     if not math.isfinite(without):
         return "helps"
     if without >= 0 and trained >= 0:
-        without, trained = max(without, LEARNT * abs(start)), max(trained, LEARNT * abs(start))
-    margin = SAME * max(abs(without), abs(trained))
+        without, trained = max(without, USUAL.learnt * abs(start)), max(trained, USUAL.learnt * abs(start))
+    margin = USUAL.same_loss * max(abs(without), abs(trained))
     return "no-effect" if abs(trained - without) <= margin else "helps" if trained < without else "worse"
 
 
@@ -74,9 +64,9 @@ def gain(answers: tuple[float, float] | None) -> float | None:
 
 
 def learned(before: tuple[float, float] | None, after: tuple[float, float] | None) -> bool:
-    """Whether training took a copy below `LEARNED` of its own Lm, and lower against it than at its start."""
+    """Whether training took a copy clearly below its own Lm, and lower against it than at its start."""
     start, end = gain(before), gain(after)
-    return start is not None and end is not None and end > max(start, 1 - LEARNED)
+    return start is not None and end is not None and end > max(start, 1 - USUAL.trained)
 
 
 class Yardstick(NamedTuple):
@@ -113,7 +103,7 @@ def trains_well(trial: Trial) -> bool:
     without, trained = trial.loss_without, trial.loss_with
     if without is None or trained is None or trial.of_training or not math.isfinite(trained):
         return False
-    return trained < without and (without == math.inf or trained <= without - (1 - CLEARLY) * abs(without))
+    return trained < without and (without == math.inf or trained <= without - (1 - USUAL.clearly_lower) * abs(without))
 
 
 def _tier(trial: Trial, nothing: float | None) -> int:
