@@ -179,6 +179,7 @@ ATOMS = frozenset(
 )
 """Classes of what is nothing but itself."""
 _DEEPEST = 6
+"""Containers within each other that are looked into."""
 
 
 def holds(value: Any) -> dict[Any, Any] | None:

@@ -16,6 +16,7 @@ from torch import Tensor
 MOST_SHARE = 0.25
 """Above this share of bad rows it is no matter of rows."""
 MOST_PASSES = 48
+"""Passes of a search at most: four bad rows of 64 take 2 log2(64) each."""
 
 
 class TooMany(Exception):

@@ -1,8 +1,8 @@
 """What the thresholds are held against, on the labelled models: `python -m tests.corpus.quantities [--zoo] [NAME...]`.
 
 A line for each quantity: the threshold, on how many healthy models the quantity is known, where it lies on them, and
-likewise on the models that are labelled with a cause of the threshold's rule. `--zoo` takes the real architectures, all of which train.
-A NAME, such as `healthy*`, keeps to some models.
+likewise on the models that are labelled with a cause of the threshold's rule. `--zoo` takes the real architectures,
+all of which train. A NAME, such as `healthy*`, keeps to some models.
 """
 
 from __future__ import annotations

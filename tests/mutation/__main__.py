@@ -14,6 +14,7 @@ import math
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,13 @@ from gradcheck_cli.records.thresholds import BOUNDS, Thresholds
 
 FACTOR = 3.0
 ROOT = Path(__file__).parents[2]
-TESTS = ("tests/rules", "tests/timeline/test_opinions.py")
-"""Where a verdict is judged: of one step, and of a run by its first step."""
+TESTS = (
+    "tests/rules",
+    *(f"tests/probe/test_{name}.py" for name in ("comparisons", "lenses", "parameters")),
+    *(f"tests/trials/test_{name}.py" for name in ("opening", "opinions", "outcome")),
+    "tests/timeline/test_opinions.py",
+)
+"""Where a verdict is made: what is read, judged, and decided by trials and by a run."""
 _USUAL = "not sweep and not slow and not unseen and not cuda"
 
 
@@ -118,13 +124,13 @@ def main() -> int:
     parser.add_argument("names", nargs="*", default=list(BOUNDS), metavar="NAME", help="thresholds; all by default")
     parser.add_argument("--tests", nargs="+", default=TESTS, metavar="PATH", help="tests that may notice")
     asked = parser.parse_args()
+    usual = asdict(Thresholds())
     survived: list[str] = []
     for name, to, test in killers(asked.names, asked.tests):
-        print(f"{name:<27} {getattr(Thresholds(), name):>9.4g} -> {to:<9.4g} {test or 'SURVIVED'}", flush=True)
+        print(f"{name:<27} {usual[name]:>9.4g} -> {to:<9.4g} {test or 'SURVIVED'}", flush=True)
         survived += [] if test else [name]
-    print(
-        f"{len(set(survived))} of {len(asked.names)} thresholds, {len(survived)} of {2 * len(asked.names)} moves survive"
-    )
+    of = f"{len(asked.names)} thresholds, {len(survived)} of {2 * len(asked.names)} moves"
+    print(f"{len(set(survived))} of {of} survive")
     return 1 if survived else 0
 
 

@@ -44,6 +44,12 @@ def test_a_comparison_has_its_shapes_ranges_and_line() -> None:
     assert found.source is not None and "mse_loss" in found.source.code
 
 
+@pytest.mark.parametrize(("beyond", "share"), [(0.7e-4, 0.0), (1.5e-4, 1.0)])
+def test_a_target_at_the_end_of_the_range_may_lie_beyond_it_by_rounding(beyond: float, share: float) -> None:
+    (found,) = seen(written(lambda o, t: F.mse_loss(o[:, 0], torch.full_like(t, 1 + beyond))), nn.Sigmoid())
+    assert found.outside == share
+
+
 @pytest.mark.parametrize(
     ("layer", "low", "high"),
     [

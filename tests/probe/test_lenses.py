@@ -115,6 +115,18 @@ def test_the_saturated_share_of_a_softmax_counts_rows() -> None:
     assert read(torch.softmax(logits.requires_grad_(), -1)).saturated == 0.25
 
 
+@pytest.mark.parametrize(("rest", "share"), [(0.7e-4, 1.0), (1.5e-4, 0.0)])
+def test_a_row_is_one_hot_where_all_but_the_largest_have_a_ten_thousandth(rest: float, share: float) -> None:
+    logits = torch.tensor([[1 - rest, rest / 2, rest / 2]]).log()
+    assert read(torch.softmax(logits.requires_grad_(), -1)).saturated == share
+
+
+@pytest.mark.parametrize(("slope", "share"), [(0.007, 1.0), (0.015, 0.0)])
+def test_an_element_is_saturated_where_a_hundredth_of_the_largest_slope_is_left(slope: float, share: float) -> None:
+    x = torch.full((8,), (1 - slope) ** 0.5, dtype=torch.float64).atanh().requires_grad_()
+    assert read(torch.tanh(x)).saturated == share
+
+
 @pytest.mark.parametrize(
     ("layer", "shape", "length"),
     [

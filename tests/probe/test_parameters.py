@@ -96,6 +96,8 @@ def test_a_complex_gradient_is_measured_by_its_moduli() -> None:
     [
         (torch.full((3, 4), 0.1), torch.ones(3, 1) * torch.arange(4.0), 1),
         (torch.full((3, 4), 0.1), torch.ones(3, 1) * torch.arange(4.0) + 1e-6 * torch.eye(3, 4), 1),  # rounding
+        (torch.full((3, 4), 0.1), torch.ones(3, 1) * torch.arange(4.0) + 2e-5 * torch.eye(3, 4), 1),
+        (torch.full((3, 4), 0.1), torch.ones(3, 1) * torch.arange(4.0) + 5e-5 * torch.eye(3, 4), 0),
         (torch.full((3, 4), 0.1), torch.eye(3, 4), 0),
         (torch.full((3, 4), 0.1), torch.zeros(3, 4), 0),
         (torch.eye(3, 4), torch.ones(3, 4), 0),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gradcheck_cli.records.comparison import Side
-from gradcheck_cli.records.measurement import Measurement
+from gradcheck_cli.records.measurement import Lens, Measurement
 from gradcheck_cli.records.ops import LEAF
 from gradcheck_cli.records.term import Term
 from tests.measurements import measurement, module, op, parameter, stats
@@ -95,3 +95,53 @@ def test_columns_of_other_scales_or_far_from_0(fields: dict[str, Any], told: boo
 @pytest.mark.parametrize(("rms", "told"), [(0.7e-3, True), (1.5e-3, False), (80.0, False), (150.0, True)])
 def test_inputs_from_a_thousandth_to_a_hundred_are_told_of_by_no_rule_of_their_own(rms: float, told: bool) -> None:
     assert bool(diagnoses("GC217", table(rms=rms))) is told
+
+
+# --------------------------------------------------------------------------- labels
+
+
+def labelled(most: int, count: int) -> Measurement:
+    """A squared error of one output a sample against whole numbers that came as integers."""
+    target = Side(shape=(count,), least=0.0, most=float(most), whole=True)
+    found = compared(function="mse_loss", made_by="")
+    labels = replace(found.comparisons[0], target=target, output=Side(shape=(count,), least=0.0, most=1.0))
+    given = stats("y", shape=(count,), numel=count, dtype="int64")
+    return replace(found, comparisons=(labels,), targets=(given,))
+
+
+@pytest.mark.parametrize(
+    ("most", "count", "told"),
+    [(14, 15 * 8, True), (26, 27 * 8, False), (4, 5 * 3, False), (4, 5 * 6, True)],
+)
+def test_a_few_whole_numbers_each_seen_often_may_be_classes(most: int, count: int, told: bool) -> None:
+    assert bool(diagnoses("GC214", labelled(most, count))) is told
+
+
+@pytest.mark.parametrize(("count", "told"), [(3, False), (5, True)])
+def test_three_targets_are_alike_by_chance(count: int, told: bool) -> None:
+    found = compared(function="mse_loss", made_by="")
+    alike = replace(
+        found.comparisons[0],
+        target=Side(shape=(count,), least=3.0, most=3.0, spread=0.0),
+        output=Side(shape=(count,), least=0.0, most=1.0),
+    )
+    given = stats("y", shape=(count,), numel=count, std=0.0)
+    measured = replace(found, comparisons=(alike,), targets=(given,))
+    assert [d.cause for d in diagnoses("GC213", measured)] == ["constant-target"] * told
+
+
+@pytest.mark.parametrize(("passed", "told"), [(0.007, True), (0.015, False)])
+def test_a_minimax_loss_is_flat_where_a_hundredth_of_its_gradient_passes(passed: float, told: bool) -> None:
+    """log(1 - p) of a sigmoid, of which the logits hear so much."""
+    ops = (
+        op("MeanBackward0", 1.0, (1, 1.0), module=-1),
+        op("LogBackward0", 1.0, (2, 1.0), module=-1),
+        op("RsubBackward1", 1.0, (3, 1.0), module=-1),
+        op("SigmoidBackward0", 1.0, (4, passed), module=1),
+        op("MmBackward0", passed, (5, passed), module=1),
+        op(LEAF, passed),
+    )
+    flat = Lens(op=3, kind="activation", saturated=1.0)
+    weight = parameter("net.weight", op=5, grad=passed, module=1)
+    found = measurement(*ops, **NET | {"parameters": [weight]}, terms=(Term(0, -0.01),), lenses=(flat,))
+    assert bool(diagnoses("GC215", found)) is told
