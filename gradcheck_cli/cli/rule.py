@@ -12,7 +12,7 @@ import typer
 from gradcheck_cli.cli.writing import emit
 from gradcheck_cli.errors import UsageError
 from gradcheck_cli.records.causes import CAUSES
-from gradcheck_cli.records.thresholds import TUNABLE, Thresholds
+from gradcheck_cli.records.thresholds import BOUNDS, Thresholds
 
 if TYPE_CHECKING:
     from gradcheck_cli.rules import AlarmRule, Rule
@@ -114,14 +114,17 @@ def in_brief(each: Rule | AlarmRule) -> str:
 
 
 def _thresholds(code: str) -> list[str]:
-    """The numbers of a rule that gradcheck.yaml can move, with their defaults."""
-    usual = Thresholds()
-    mine = [
-        f"  {name} = {getattr(usual, name):g}: {bounds.meaning}"
-        for name, bounds in TUNABLE.items()
-        if bounds.rule == code
-    ]
-    return ["", "Thresholds, which gradcheck.yaml can move:", *mine] if mine else []
+    """The numbers of a rule, with their defaults and sources: those that gradcheck.yaml can move, then the others."""
+    usual, lines = Thresholds(), list[str]()
+    for movable, title in (
+        (True, "Thresholds, which gradcheck.yaml can move:"),
+        (False, "Numbers that stay as they are:"),
+    ):
+        mine = {name: bounds for name, bounds in BOUNDS.items() if bounds.rule == code and bounds.movable is movable}
+        lines += ["", title] if mine else []
+        for name, bounds in mine.items():
+            lines += [f"  {name} = {getattr(usual, name):g}: {bounds.meaning}", *_REMEDY.wrap(bounds.source)]
+    return lines
 
 
 def _cause(cause: str) -> list[str]:
