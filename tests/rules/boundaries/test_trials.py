@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
+from torch import nn
 
-from gradcheck_cli.records.report import Trial
+from gradcheck_cli.records.choices import About, Decision, Severity
+from gradcheck_cli.records.report import Opinion, Trial
+from gradcheck_cli.trials import opinions
+from gradcheck_cli.trials.learning import Learning
 from gradcheck_cli.trials.opening import Opening
 from gradcheck_cli.trials.outcome import learned, measured_outcome, trained_outcome, trains_well
-from gradcheck_cli.trials.training import PLAIN
+from gradcheck_cli.trials.training import PLAIN, Recipe
 from tests.trials.test_outcome import SICK, number
 
 
@@ -53,3 +60,18 @@ def test_below_a_fiftieth_of_the_start_all_is_learned(left: float, outcome: str)
 @pytest.mark.parametrize(("share", "well"), [(0.77, True), (0.83, False)])
 def test_training_confirms_a_remedy_that_saves_a_fifth_of_the_loss(share: float, well: bool) -> None:
     assert trains_well(Trial(outcome="helps", loss_without=1.0, loss_with=share)) is well
+
+
+@pytest.mark.parametrize(("left", "decision"), [(0.993, Decision.CONFIRMED), (0.985, Decision.UNDECIDED)])
+def test_a_model_without_one_of_its_parts_is_stuck_where_training_gains_no_hundredth(
+    left: float, decision: Decision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def untreated(bench: Any, recipe: Recipe, start: tuple[float, float]) -> Learning:
+        return Learning(recipe=recipe, start=start, end=(left, 1.0), loss=left)
+
+    monkeypatch.setattr(opinions, "untreated", untreated)
+    monkeypatch.setattr(opinions, "chance", lambda bench, step: (1.0, 1.0))
+    decides = opinions.Opinions(MagicMock(recipes=PLAIN, model=nn.Identity()))
+    doubted = replace(SICK, cause="not-in-loss", opinion=Opinion(about=About.WHOLE, severity=Severity.WARNING))
+    found = decides.treated(decides.untreated(doubted), [])
+    assert found.opinion is not None and found.opinion.decision is decision
