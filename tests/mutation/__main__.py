@@ -1,5 +1,7 @@
 """`python -m tests.mutation [NAME...]`: moves every threshold by a factor of 3, and looks which tests notice.
 
+Those of a step (records/thresholds.py), or with `--alarms` those of a run (records/alarming.py).
+
 A number that can be moved without any test failing decides nothing that is known. A ratio is multiplied and divided by
 3, a share's odds are, and decades move by log10(3), half a decade: the factor of what is counted in them. Exits with 1
 where a number survives.
@@ -20,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from gradcheck_cli.records.alarming import Alarming
 from gradcheck_cli.records.thresholds import BOUNDS, Thresholds
 
 FACTOR = 3.0
@@ -31,19 +34,28 @@ TESTS = (
     "tests/timeline/test_opinions.py",
 )
 """Where a verdict is made: what is read, judged, and decided by trials and by a run."""
+TESTS_OF_A_RUN = (
+    *(
+        f"tests/watch/test_{name}.py"
+        for name in "alarms events jumps losses phases scaling standing statistics thrown".split()
+    ),
+    "tests/watch/loop/test_batches.py",
+    "tests/timeline",
+)
+"""Where alarms are raised and judged."""
 _USUAL = "not sweep and not slow and not unseen and not cuda"
 
 
 class Moved:
     """In the place of a threshold: notes who reads it, and reads as moved while `to` is set and it has its default."""
 
-    def __init__(self, name: str) -> None:
-        self.slot, self.default = Thresholds.__dict__[name], getattr(Thresholds(), name)
+    def __init__(self, table: type, name: str) -> None:
+        self.slot, self.default = table.__dict__[name], getattr(table(), name)
         self.to: float | None = None
         self.readers: dict[str, None] = {}
         self.reader = ""
 
-    def __get__(self, table: Thresholds | None, owner: type | None = None) -> Any:
+    def __get__(self, table: object | None, owner: type | None = None) -> Any:
         if table is None:
             return self
         if self.reader:
@@ -51,7 +63,7 @@ class Moved:
         value = self.slot.__get__(table, owner)
         return self.to if self.to is not None and value == self.default else value
 
-    def __set__(self, table: Thresholds, value: float) -> None:
+    def __set__(self, table: object, value: float) -> None:
         self.slot.__set__(table, value)
 
 
@@ -90,28 +102,30 @@ def run(files: Sequence[str], numbers: Sequence[Moved], only: Sequence[str] | No
     return watching
 
 
-def moves(name: str) -> tuple[float, float]:
-    """A threshold, moved down and up by the factor; a count by one at least."""
-    value, unit = getattr(Thresholds(), name), BOUNDS[name].unit
+def moves(name: str, value: float) -> tuple[float, float]:
+    """A threshold, moved down and up by the factor."""
+    unit = BOUNDS[name].unit if name in BOUNDS else "share" if 0 < value < 1 else ""
     if unit in ("share", "cosine"):  # by its odds, so that it stays one
-        return tuple(odds / (1 + odds) for odds in (value / (1 - value) / FACTOR, value / (1 - value) * FACTOR))
+        odds = value / (1 - value)
+        return odds / (odds + FACTOR), odds * FACTOR / (1 + odds * FACTOR)
     if unit.startswith("decades"):
         return value - math.log10(FACTOR), value + math.log10(FACTOR)
-    return value / FACTOR, value * FACTOR
+    whole = type(value) is int and name not in BOUNDS  # so many updates
+    return (round(value / FACTOR) if whole else value / FACTOR), value * FACTOR
 
 
-def killers(names: Sequence[str], tests: Sequence[str]) -> Iterator[tuple[str, float, str]]:
+def killers(table: type, names: Sequence[str], tests: Sequence[str]) -> Iterator[tuple[str, float, str]]:
     """For every number and move the first test that fails, the fastest first; "" where none does."""
-    numbers = {name: Moved(name) for name in names}
+    numbers = {name: Moved(table, name) for name in names}
     for name, moved in numbers.items():
-        setattr(Thresholds, name, moved)
+        setattr(table, name, moved)
     usual = run(tests, list(numbers.values()))
     if usual.failed or not usual.seconds:
         sys.exit(f"these tests do not pass as they are: {usual.failed or tests}")
     for name, number in numbers.items():
         readers = sorted(number.readers, key=usual.seconds.__getitem__)
         files = sorted({test.partition("::")[0] for test in readers})
-        for to in moves(name):
+        for to in moves(name, number.default):
             number.to = to
             failed = run(files, (), readers).failed if readers else []
             number.to = None
@@ -121,15 +135,18 @@ def killers(names: Sequence[str], tests: Sequence[str]) -> Iterator[tuple[str, f
 def main() -> int:
     """Print a line for every move."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
-    parser.add_argument("names", nargs="*", default=list(BOUNDS), metavar="NAME", help="thresholds; all by default")
-    parser.add_argument("--tests", nargs="+", default=TESTS, metavar="PATH", help="tests that may notice")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="thresholds; all by default")
+    parser.add_argument("--alarms", action="store_true", help="those of a run in place of those of a step")
+    parser.add_argument("--tests", nargs="+", metavar="PATH", help="tests that may notice")
     asked = parser.parse_args()
-    usual = asdict(Thresholds())
+    table: type = Alarming if asked.alarms else Thresholds
+    usual = asdict(table())
+    names, tests = asked.names or list(usual), asked.tests or (TESTS_OF_A_RUN if asked.alarms else TESTS)
     survived: list[str] = []
-    for name, to, test in killers(asked.names, asked.tests):
+    for name, to, test in killers(table, names, tests):
         print(f"{name:<27} {usual[name]:>9.4g} -> {to:<9.4g} {test or 'SURVIVED'}", flush=True)
         survived += [] if test else [name]
-    of = f"{len(asked.names)} thresholds, {len(survived)} of {2 * len(asked.names)} moves"
+    of = f"{len(names)} thresholds, {len(survived)} of {2 * len(names)} moves"
     print(f"{len(set(survived))} of {of} survive")
     return 1 if survived else 0
 
