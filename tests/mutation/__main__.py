@@ -37,7 +37,7 @@ TESTS = (
 TESTS_OF_A_RUN = (
     *(
         f"tests/watch/test_{name}.py"
-        for name in "alarms events jumps losses phases scaling standing statistics thrown".split()
+        for name in "alarms boundaries events jumps losses phases scaling standing statistics thrown".split()
     ),
     "tests/watch/loop/test_batches.py",
     "tests/timeline",
