@@ -23,38 +23,45 @@ class Alarming:
     """Sigmas above the median that are a spike. Healthy scripts reach 6.5 where layers are thawed, a recurrent net that
     blew up 11 and 18 (THEORY.md, section 7); higher ones of healthy runs come back, and are judged by that."""
     novel: float = 1.5
-    """How much higher than anything in the window, and than any spike the run came back from, a spike is."""
+    """How much higher than anything in the window, and than any spike the run came back from, a spike is: half as high
+    again, since of fifty values the greatest is often a bit above the last."""
     norm_sigma: float = 0.1
     """The least sigma of a gradient norm's logarithm: between two batches of one run it differs by 10 % at least."""
     loss_sigma: float = 4e-3
     """The least sigma of a loss, over its median: one step of bfloat16, in which some losses are computed (2^-8)."""
     noticed: float = 1e-3
-    """The least sigma over what has been learned since the start, below which a converged loss only rounds."""
+    """The least sigma over what has been learned since the start: a spike (8 of them) is then a hundredth of that, and
+    what a converged loss does below is no loss of what was learned."""
     explosion: float = 1e3
-    """Factor by which a loss or a gradient norm explodes where there are no statistics yet. Healthy first losses are
-    0.88 to 190 times that of no prediction (`loss_over_zeroed`): what lies beyond was not there at the start."""
+    """Factor by which a loss or a gradient norm explodes where there are no statistics yet. Healthy first losses are up
+    to 880 times that of no prediction (`loss_over_zeroed`): what lies beyond was not there at the start."""
     drift: float = 0.5
-    """Share of what was learned that a loss has lost when it is said to climb."""
+    """Share of what was learned that a loss has lost when it is said to climb: the larger part, as for `lost`."""
     # ------------------------------------------------------------ how it is judged
     level: int = 5
-    """Updates whose median loss is the level just before an alarm, and that which the run comes back to."""
+    """Updates whose median loss is the level just before an alarm, and that which the run comes back to: two outliers
+    do not move it."""
     back: float = 2.0
     """Sigmas above the level before within which the run is back: within the noise that it had."""
     patience: int = 25
-    """Updates after an alarm that a run is given at least to come back; their median is the level it stays at."""
+    """Updates after an alarm that a run is given at least to come back: half of a window. Their median is the level it
+    stays at."""
     recovery: int = 100
     """Updates that it is given at most, two windows. In between: as many as the run had taken before the alarm, since
     what was learned in n updates is learned again in n."""
     lost: float = 0.5
-    """Share of what was learned since the first updates that is lost in a run that stays bad."""
+    """Share of what was learned since the first updates that is lost in a run that stays bad: the larger part, since a
+    new phase of a curriculum or another rate costs some."""
     lost_in_a_burst: float = 0.1
     """The same, where the gradient norm burst with it: the first loss may be many times that of no prediction."""
     regained: float = 0.5
-    """Share of what an event cost that is learned again in a run that is on its way back."""
+    """Share of what an event cost that is learned again in a run that is on its way back: the larger part."""
     at_once: float = 0.5
-    """Share of the loss's rise that an event made itself, within its first 20 updates; else the loss climbed."""
+    """Share of the loss's rise that an event made itself, within its first 20 updates: the larger part; else the loss
+    climbed."""
     climbed: float = 100.0
-    """Factor of the largest loss of before by which a slow climb is more than the drift of a reward or a game."""
+    """Factor of the largest loss of before by which a slow climb is more than the drift of a reward or a game: a decade
+    in what is squared."""
     wiped_out: float = 2.0**23
     """Factor by which a loss has grown for several updates, from which nothing of before is left: it is below the
     rounding of float32."""
@@ -65,7 +72,7 @@ class Alarming:
     """Updates after which a run that learned nothing bears out what was only suspected: of 479 library models that
     train 23 are still at chance after 30, and slow is not ill (THEORY.md, sections 4a and 4d)."""
     samples: int = 3
-    """Sampled steps, an eighth of the run apart, that are taken together."""
+    """Sampled steps, an eighth of the run apart, that are taken together: the fewest that have a median."""
     at_chance: float = 0.95
     """Loss over Lm of the same batch (THEORY.md, section 4a) from which nothing is learned: half of the way to 0.9."""
     learned_well: float = 0.7
@@ -76,16 +83,17 @@ class Alarming:
     far_above: float = 10.0
     """The same, from which the loss is far worse than one answer, whatever moves its target."""
     moved_on: float = 0.9
-    """Loss over that of halfway through, below which a run makes progress."""
+    """Loss over that of halfway through, below which a run makes progress: a tenth of it, as for `learned`."""
     swings: float = 0.25
     """Share of updates that raise the loss of their own batch from which a run without progress swings: healthy ones
     mostly 0 to 0.15, runs about to blow up 0.25 and more (THEORY.md, section 7)."""
     swing_samples: int = 8
     """Sampled updates that such a share is taken over at least: of as many, two are seldom chance."""
     raises: float = 0.01
-    """Share of its loss by which an update has to raise it; less is rounding, or noise of the model's own."""
+    """Share of its loss by which an update has to raise it: less is rounding, or noise of the model's own."""
     descends: float = 0.8
-    """Share of updates that lower the loss of their own batch where the step is only too small."""
+    """Share of updates that lower the loss of their own batch where the step is only too small: of a step that is too
+    large, or next to no step (rounding), half of them do."""
     moved_in_all: float = 1e-2
     """What all updates together may have moved a layer by at most, of itself, where they are too small: of the hundred
     that there are at least each less than a tenth of the usual 1e-3 (THEORY.md, section 4)."""
@@ -101,7 +109,7 @@ class Alarming:
     few: float = 0.5
     """Share of dead units, or of saturated elements, that a layer has at most while it is well (GC403, GC206)."""
     nearly_all: float = 0.95
-    """The same, from which the layer is out of use."""
+    """The same, from which the layer is out of use: one in twenty is left (`dead_share`, `saturated_share`)."""
     # ------------------------------------------------------------ loss scales
     skips_in_a_row: int = 10
     """Skipped updates in a row that are told as a scale that collapses: a start at 2^24 needs 9 to reach PyTorch's
@@ -109,9 +117,10 @@ class Alarming:
     smallest_scale: float = 1.0
     """Loss scale below which scaling makes gradients smaller, so that half precision cannot hold them at all."""
     skips_for_good: int = 40
-    """Skipped updates in a row that bring the largest scale (2^24) under the smallest normal number of float16."""
+    """Skipped updates in a row that bring the largest scale, 2^24, under the smallest normal number of float16, 2^-14:
+    38 halve it so often."""
     settled: int = 10
-    """Updates in a row that were made, after which a scale has settled."""
+    """Updates in a row that were made, after which a scale has settled: as many as make a collapse."""
 
 
 ALARMING = Alarming()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
+from gradcheck_cli.records.thresholds import USUAL
 from gradcheck_cli.runtime.state import function_name
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.undropped import drops
@@ -22,10 +23,6 @@ _SQUASHERS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "tanh": lambda y: 1 - y * y,
 }
 """Functions that saturate: from what they put out to their slope over the largest that it can be."""
-_FLAT = 0.01
-"""Share of the largest slope below which an element is saturated, as for GC206."""
-_LEAST_ROWS = 16
-"""Rows on fewer of which a unit can be off for all by chance, as for GC403."""
 
 
 class Activity(TorchFunctionMode):
@@ -81,7 +78,7 @@ class Activity(TorchFunctionMode):
         self.drops = self.drops or drops(func, args, kwargs or {})
         name = function_name(func)
         if isinstance(result, Tensor) and result.is_floating_point() and result.numel():
-            if name in _RECTIFIERS and result.dim() > 1 and len(result) >= _LEAST_ROWS:
+            if name in _RECTIFIERS and result.dim() > 1 and len(result) >= USUAL.dead_samples:
                 self._worst(self.dead, off(result))
             elif name in _SQUASHERS:
                 self._worst(self.saturated, flat(result, _SQUASHERS[name]))
@@ -110,4 +107,4 @@ def off(values: Tensor) -> float:
 def flat(values: Tensor, slope: Callable[[Tensor], Tensor]) -> float:
     """Share of the elements with next to no slope."""
     with untouched(), torch.no_grad():
-        return float((slope(values.detach().float()) < _FLAT).float().mean())
+        return float((slope(values.detach().float()) < USUAL.flat_slope).float().mean())
