@@ -1,6 +1,7 @@
 """`python -m tests.mutation [NAME...]`: moves every threshold by a factor of 3, and looks which tests notice.
 
-Those of a step (records/thresholds.py), or with `--alarms` those of a run (records/alarming.py).
+Those of a step (records/thresholds.py), or with `--alarms` those of a run (records/alarming.py), or with `--loop` the
+constants by which what a loop does is known (watch/loop, timeline/slope.py).
 
 A number that can be moved without any test failing decides nothing that is known. A ratio is multiplied and divided by
 3, a share's odds are, and decades move by log10(3), half a decade: the factor of what is counted in them. Exits with 1
@@ -12,11 +13,12 @@ The tests run once to see which of them read which number, and then, for every m
 from __future__ import annotations
 
 import argparse
+import importlib
 import math
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +45,29 @@ TESTS_OF_A_RUN = (
     "tests/timeline",
 )
 """Where alarms are raised and judged."""
+TESTS_OF_A_LOOP = ("tests/watch/loop",)
 _USUAL = "not sweep and not slow and not unseen and not cuda"
+
+
+CONSTANTS = {
+    "batches": "_FEW _LONGER _COME_BACK _RECENT",
+    "holdings": "_FEWEST _MUCH _EDGE _UNIT",
+    "judging": "STILL REST NOTHING",
+    "labels": "_FEW _TURNS",
+    "signs": "ROW LONG_ROW BATCHES MANY",
+}
+"""By module of watch/loop, the constants that decide."""
 
 
 class Moved:
     """In the place of a threshold: notes who reads it, and reads as moved while `to` is set and it has its default."""
 
     def __init__(self, table: type, name: str) -> None:
-        self.slot, self.default = table.__dict__[name], getattr(table(), name)
+        self.name, self.slot, self.default = name, table.__dict__[name], getattr(table(), name)
         self.to: float | None = None
         self.readers: dict[str, None] = {}
         self.reader = ""
+        setattr(table, name, self)
 
     def __get__(self, table: object | None, owner: type | None = None) -> Any:
         if table is None:
@@ -67,10 +81,33 @@ class Moved:
         self.slot.__set__(table, value)
 
 
+class Constant:
+    """A constant of a module, and of those that import it: any test may read it."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.name, self._module, self._constant = f"{module}.{name}", module, name
+        self.default: float = getattr(importlib.import_module(f"gradcheck_cli.watch.loop.{module}"), name)
+        self.readers: dict[str, None] = {}
+        self.reader = ""
+
+    @property
+    def to(self) -> float | None:
+        """What it is moved to."""
+        return None
+
+    @to.setter
+    def to(self, value: float | None) -> None:
+        home, private = f"gradcheck_cli.watch.loop.{self._module}", self._constant.startswith("_")
+        for path, module in list(sys.modules.items()):
+            mine = path == home or (path.startswith("gradcheck_cli.watch.") and not private)
+            if mine and hasattr(module, self._constant):
+                setattr(module, self._constant, self.default if value is None else value)
+
+
 class Watching:
     """A pytest plugin that keeps to some tests, and notes those that fail and how long each took."""
 
-    def __init__(self, numbers: Sequence[Moved], only: Sequence[str] | None = None) -> None:
+    def __init__(self, numbers: Sequence[Moved | Constant], only: Sequence[str] | None = None) -> None:
         self.numbers, self.only = numbers, only
         self.failed: list[str] = []
         self.seconds: dict[str, float] = defaultdict(float)
@@ -94,7 +131,7 @@ class Watching:
             each.reader = ""
 
 
-def run(files: Sequence[str], numbers: Sequence[Moved], only: Sequence[str] | None = None) -> Watching:
+def run(files: Sequence[str], numbers: Sequence[Moved | Constant], only: Sequence[str] | None = None) -> Watching:
     """Run tests in this process, up to the first that fails."""
     watching = Watching(numbers, only)
     quiet = ["-x", "-o", "addopts=", "-m", _USUAL, "-p", "no:terminal", "-p", "no:cacheprovider", "-W", "ignore"]
@@ -114,22 +151,20 @@ def moves(name: str, value: float) -> tuple[float, float]:
     return (round(value / FACTOR) if whole else value / FACTOR), value * FACTOR
 
 
-def killers(table: type, names: Sequence[str], tests: Sequence[str]) -> Iterator[tuple[str, float, str]]:
+def killers(numbers: Sequence[Moved | Constant], tests: Sequence[str]) -> Iterator[tuple[str, float, float, str]]:
     """For every number and move the first test that fails, the fastest first; "" where none does."""
-    numbers = {name: Moved(table, name) for name in names}
-    for name, moved in numbers.items():
-        setattr(table, name, moved)
-    usual = run(tests, list(numbers.values()))
+    usual = run(tests, numbers)
     if usual.failed or not usual.seconds:
         sys.exit(f"these tests do not pass as they are: {usual.failed or tests}")
-    for name, number in numbers.items():
-        readers = sorted(number.readers, key=usual.seconds.__getitem__)
+    for number in numbers:
+        known = number.readers if isinstance(number, Moved) else usual.seconds
+        readers = sorted(known, key=usual.seconds.__getitem__)
         files = sorted({test.partition("::")[0] for test in readers})
-        for to in moves(name, number.default):
+        for to in moves(number.name, number.default):
             number.to = to
             failed = run(files, (), readers).failed if readers else []
             number.to = None
-            yield name, to, failed[0] if failed else ""
+            yield number.name, number.default, to, failed[0] if failed else ""
 
 
 def main() -> int:
@@ -137,16 +172,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="thresholds; all by default")
     parser.add_argument("--alarms", action="store_true", help="those of a run in place of those of a step")
+    parser.add_argument("--loop", action="store_true", help="those of a loop in place of those of a step")
     parser.add_argument("--tests", nargs="+", metavar="PATH", help="tests that may notice")
     asked = parser.parse_args()
-    table: type = Alarming if asked.alarms else Thresholds
-    usual = asdict(table())
-    names, tests = asked.names or list(usual), asked.tests or (TESTS_OF_A_RUN if asked.alarms else TESTS)
+    tests = TESTS_OF_A_RUN if asked.alarms else TESTS_OF_A_LOOP if asked.loop else TESTS
+    numbers: list[Moved | Constant]
+    if asked.loop:
+        numbers = [Constant(module, name) for module, names in CONSTANTS.items() for name in names.split()]
+    else:
+        table: type = Alarming if asked.alarms else Thresholds
+        numbers = [Moved(table, name) for name in asked.names or [each.name for each in fields(table)]]
     survived: list[str] = []
-    for name, to, test in killers(table, names, tests):
-        print(f"{name:<27} {usual[name]:>9.4g} -> {to:<9.4g} {test or 'SURVIVED'}", flush=True)
+    for name, usual, to, test in killers(numbers, asked.tests or tests):
+        print(f"{name:<27} {usual:>9.4g} -> {to:<9.4g} {test or 'SURVIVED'}", flush=True)
         survived += [] if test else [name]
-    of = f"{len(names)} thresholds, {len(survived)} of {2 * len(names)} moves"
+    of = f"{len(numbers)} thresholds, {len(survived)} of {2 * len(numbers)} moves"
     print(f"{len(set(survived))} of {of} survive")
     return 1 if survived else 0
 
