@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from pathlib import Path
 
 import gradcheck_cli
@@ -41,3 +42,19 @@ def test_every_test_module_that_mirrors_one_holds_a_test() -> None:
     mirrors = [mirror for module in modules_with_logic() for mirror in mirrors_of(module) if mirror.is_file()]
     empty = [mirror.name for mirror in mirrors if "def test_" not in mirror.read_text(encoding="utf-8")]
     assert mirrors and not empty, f"without a test: {empty}"
+
+
+SHARED_CLASSES = {
+    "Report": "the record of a report, and the public one that also shows itself: the same report",
+}
+"""Classes of one name in two modules, with the reason; nothing else may share a name."""
+
+
+def test_no_two_classes_share_a_name() -> None:
+    homes = defaultdict[str, list[str]](list)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                homes[node.name].append(path.relative_to(PACKAGE).as_posix())
+    shared = {name: places for name, places in homes.items() if len(places) > 1}
+    assert shared.keys() == SHARED_CLASSES.keys(), f"one name, several classes: {shared}"

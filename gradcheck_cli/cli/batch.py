@@ -14,7 +14,6 @@ import typer
 
 from gradcheck_cli.cli.options import (
     RUN,
-    Asked,
     BaselineFile,
     Color,
     ColorChoice,
@@ -22,6 +21,7 @@ from gradcheck_cli.cli.options import (
     DriftLimit,
     Format,
     MaxMemory,
+    OutputOptions,
     Outputs,
     Quiet,
     Redact,
@@ -103,7 +103,7 @@ def batch(
 
     A check that crashes, hangs or is killed is reported as failed, with its last output; the rest run.
     """
-    asked = Asked(
+    asked = OutputOptions(
         format=format,
         outputs=tuple(output or ()),
         verbose=verbose,
@@ -158,7 +158,7 @@ def _run(
     *,
     resume: bool,
     fail_fast: bool,
-    asked: Asked,
+    asked: OutputOptions,
 ) -> list[tuple[PlannedCheck, Report]]:
     """Every check with what it came to by itself, in the order of the plan; those after a failure may be missing."""
     from gradcheck_cli.suite.journal import journaled

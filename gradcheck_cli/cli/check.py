@@ -15,7 +15,6 @@ import typer
 from gradcheck_cli.cli.options import (
     REMEDIES,
     RUN,
-    Asked,
     BaselineFile,
     Color,
     ColorChoice,
@@ -27,6 +26,7 @@ from gradcheck_cli.cli.options import (
     LeastToFail,
     MaxMemory,
     NoConfig,
+    OutputOptions,
     Outputs,
     Quiet,
     Redact,
@@ -188,7 +188,7 @@ def check(
     """
     from gradcheck_cli.worker.launch import beginning
 
-    asked = Asked(
+    asked = OutputOptions(
         format=format,
         outputs=tuple(output or ()),
         verbose=verbose,
@@ -249,7 +249,7 @@ def check(
         finish(asked, model, work, quiet=silence, given=given)
 
 
-def _run(planned: PlannedCheck, in_process: bool, asked: Asked, silence: ExitStack) -> Report:
+def _run(planned: PlannedCheck, in_process: bool, asked: OutputOptions, silence: ExitStack) -> Report:
     """Make the check in a process of its own, or in this one where that is wanted or all that the system can do."""
     from gradcheck_cli import suite
     from gradcheck_cli.reports import load

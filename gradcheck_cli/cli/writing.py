@@ -136,9 +136,9 @@ def deliver(result: Result, outputs: Sequence[Output], format: str | None, style
 
 
 def _failed_to_write(result: Result, error: ReportError) -> Result:
-    from gradcheck_cli.reports.comparison import Comparison
+    from gradcheck_cli.reports.comparison import ReportComparison
 
-    if isinstance(result, Comparison):
+    if isinstance(result, ReportComparison):
         return result
     return replace(result, exit_code=error.exit_code, error=error.message)
 

@@ -16,7 +16,7 @@ LARGEST_FILE = 2**20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Document:
+class YamlDocument:
     """A file as plain data, and where its parts stand, as (line, column) from 1."""
 
     file: Path
@@ -46,7 +46,7 @@ class Document:
         return known
 
 
-def read_yaml(path: Path, shown: Path) -> Document:
+def read_yaml(path: Path, shown: Path) -> YamlDocument:
     """Read a file of YAML, which `shown` is what messages call.
 
     Raises:
@@ -59,7 +59,7 @@ def read_yaml(path: Path, shown: Path) -> Document:
         raise ConfigError(f"{shown}:{line}:{column}: {error}", hint=error.hint) from error
     if not parsed.values:
         raise ConfigError(f"{shown}:1:1: the file is empty", hint="`gradcheck init` writes one to start from.")
-    return Document(file=shown, data=parsed.data, values=parsed.values, keys=parsed.keys)
+    return YamlDocument(file=shown, data=parsed.data, values=parsed.values, keys=parsed.keys)
 
 
 def _bytes(path: Path, shown: Path) -> bytes:

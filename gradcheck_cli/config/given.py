@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gradcheck_cli.config.models import Verdict
+from gradcheck_cli.config.models import VerdictSettings
 from gradcheck_cli.config.plans import ignored
 from gradcheck_cli.errors import UsageError
 from gradcheck_cli.records.thresholds import Thresholds
@@ -24,7 +24,7 @@ def given(ignore: Mapping[str, Any], thresholds: Mapping[str, Mapping[str, float
         UsageError: One of them does not fit.
     """
     try:
-        verdict = Verdict.model_validate({"ignore": dict(ignore), "thresholds": dict(thresholds)})
+        verdict = VerdictSettings.model_validate({"ignore": dict(ignore), "thresholds": dict(thresholds)})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"] if part != "[key]")

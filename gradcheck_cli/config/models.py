@@ -167,7 +167,7 @@ class Matrix(_Model):
     set: Annotated[dict[Name, Several[JsonValue]], _NAMES_ONLY] = {}
 
 
-class Verdict(_Model):
+class VerdictSettings(_Model):
     """What is reported, and what fails."""
 
     select: Patterns | None = None
@@ -233,7 +233,7 @@ class Options(Limits):
     matrix: Matrix | None = None
 
 
-class Entry(Verdict):
+class SuiteEntry(VerdictSettings):
     """A check or a run of the suite."""
 
     name: Text | None = None
@@ -242,14 +242,14 @@ class Entry(Verdict):
     """Codes of findings that it must report, for what is ill on purpose; `failed` if it must not run."""
 
 
-class Check(Options, Entry):
+class Check(Options, SuiteEntry):
     """One model to check."""
 
     model: Text
     """file.py[:NAME] or package.module[:NAME]; files are looked for from this file's folder."""
 
 
-class Run(Limits, Entry):
+class Run(Limits, SuiteEntry):
     """One training script to run and watch, as `gradcheck run` does."""
 
     script: Text
@@ -263,7 +263,7 @@ class Run(Limits, Entry):
 Runs = Annotated[list[Run], BeforeValidator(_runs, json_schema_input_type=Run | list[Run])]
 
 
-class File(Verdict):
+class File(VerdictSettings):
     """gradcheck.yaml: models to check, and what is asked of them."""
 
     version: Annotated[Literal[1], BeforeValidator(_not_a_bool, json_schema_input_type=Literal[1])]

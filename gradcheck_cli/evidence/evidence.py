@@ -15,7 +15,7 @@ from gradcheck_cli.evidence.layers import layer_table
 from gradcheck_cli.evidence.ledger import account_for
 from gradcheck_cli.evidence.paths import Paths
 from gradcheck_cli.evidence.references import References
-from gradcheck_cli.evidence.terms import Terms
+from gradcheck_cli.evidence.terms import LossTerms
 from gradcheck_cli.evidence.traits import traits_of
 from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.blockage import Reason
@@ -55,7 +55,7 @@ class Evidence:
     blocking: Blocking
     layers: Mapping[int, Layer]
     references: References
-    terms: Terms
+    terms: LossTerms
     thresholds: Thresholds
     training: Training
     drift: Drift | None
@@ -261,7 +261,7 @@ def gather(
         blocking=Blocking(graph),
         layers=layer_table(graph, paths),
         references=References(graph),
-        terms=Terms(graph),
+        terms=LossTerms(graph),
         thresholds=thresholds,
         training=training,
         drift=drift,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gradcheck_cli.evidence.graph import OpGraph
-from gradcheck_cli.records.comparison import Comparison
+from gradcheck_cli.records.comparison import TargetComparison
 from gradcheck_cli.records.ops import DIFFERENCE_CALLS, DISTANCE_CALLS, MEANS_AND_SUMS, kind_of
 
 _DIFFERENCES = frozenset(("Abs", "Pow", "Mul"))
@@ -48,7 +48,7 @@ class References:
         return (output.rms or 0.0, target.rms or 0.0) if same else None
 
     @cached_property
-    def distances(self) -> tuple[Comparison, ...]:
+    def distances(self) -> tuple[TargetComparison, ...]:
         """The comparisons that measure a distance from each output to a target of its own."""
         return tuple(c for c in self.graph.measurement.comparisons if _measures(c))
 
@@ -91,7 +91,7 @@ class References:
         return max((lens.unexplained for lens in self.graph.measurement.lenses if lens.unexplained), default=None)
 
 
-def _measures(found: Comparison) -> bool:
+def _measures(found: TargetComparison) -> bool:
     """Whether it is a distance; the labels of a discriminator or a margin, one number for all, are written too."""
     same = found.output.count == found.target.count
     written = found.function in DIFFERENCE_CALLS and found.averaged and found.target.most > found.target.least

@@ -53,7 +53,7 @@ class Meeting:
 
 
 @dataclass(frozen=True, eq=False)
-class Terms:
+class LossTerms:
     """The terms of one measurement."""
 
     graph: OpGraph

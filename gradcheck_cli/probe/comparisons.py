@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck_cli.records.comparison import Comparison, Side
+from gradcheck_cli.records.comparison import Side, TargetComparison
 from gradcheck_cli.records.ops import (
     CLAMPING_CALLS,
     COMPARING_CALLS,
@@ -83,10 +83,10 @@ class Raw:
         """Whether more was compared than either side holds."""
         return math.prod(self.shape) > max(math.prod(self.output_shape), math.prod(self.target_shape))
 
-    def settled(self, numbers: list[float], op: int, source: SourceLine | None) -> Comparison:
+    def settled(self, numbers: list[float], op: int, source: SourceLine | None) -> TargetComparison:
         """It in plain numbers."""
         spread, whole = (numbers[4], bool(numbers[5])) if self.spread else (None, True)
-        return Comparison(
+        return TargetComparison(
             function=self.function,
             op=op,
             source=source,
@@ -165,7 +165,9 @@ class Comparisons:
         self.found.clear()
         self._followed.clear()
 
-    def settled(self, position: Mapping[Any, int], line: Callable[[Any], SourceLine | None]) -> tuple[Comparison, ...]:
+    def settled(
+        self, position: Mapping[Any, int], line: Callable[[Any], SourceLine | None]
+    ) -> tuple[TargetComparison, ...]:
         """All of them in plain numbers; `position` gives the index of a node, `line` the line of a place."""
         numbers = iter(settle([n for raw in self.found for n in (*raw.numbers, raw.clipped)]))
         return tuple(

@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.probe.functions import Application, recorded_applications, tested
 from gradcheck_cli.probe.heads import FEWEST, Weights, along_one_axis, distinguishability, heads
-from gradcheck_cli.probe.nulls import Answering, Product, Unanswerable, product_of
+from gradcheck_cli.probe.nulls import Answering, NullUnavailable, Product, product_of
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.records.enquiry import Agreement, AtChance, Distinct, Enquiry, FunctionTest, Questions
@@ -154,7 +154,7 @@ class _Enquirer:
         mode = Answering(calls, Weights(self.model), change)
         try:
             loss = float(self.forward(*saving, mode).loss.detach())
-        except Unanswerable as reason:
+        except NullUnavailable as reason:
             return str(reason)
         except GradcheckError:
             raise

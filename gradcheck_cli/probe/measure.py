@@ -83,7 +83,7 @@ class _Probe:
         self.tracer = Tracer(target.model, state)
         self.sources = SourceTable(target.root)
         self.figures: dict[int, GradientFigures] = {}
-        self.readings: dict[int, lenses.Reading] = {}
+        self.readings: dict[int, lenses.LensReading] = {}
         self.remarks: list[str] = []
         self.state = state
         self.graph: Graph | None = None

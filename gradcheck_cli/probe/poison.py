@@ -34,7 +34,7 @@ class Source:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Ledger:
+class TaintTracker:
     """The sources of every tensor that is not finite, and of what was asked of one, such as `isnan`.
 
     Tensors that share their memory share their sources, so views and writes in place need no care. What is written

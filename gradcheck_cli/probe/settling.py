@@ -55,7 +55,7 @@ class Observed:
     tracer: Tracer
     sources: SourceTable
     figures: Mapping[int, GradientFigures]
-    readings: Mapping[int, lenses.Reading]
+    readings: Mapping[int, lenses.LensReading]
     remarks: tuple[str, ...]
     seconds: Mapping[str, float]
     built: Mapping[str, tuple[str, int]]
@@ -210,7 +210,7 @@ def _lenses(seen: Observed) -> tuple[Lens, ...]:
     return tuple(lensed)
 
 
-def _off(reading: lenses.Reading, dead: float | None) -> tuple[int, ...]:
+def _off(reading: lenses.LensReading, dead: float | None) -> tuple[int, ...]:
     """Which units are off, where they are many."""
     many = reading.off is not None and (dead or 0.0) >= lenses.MANY
     return tuple(reading.off.nonzero().flatten().tolist()) if many and reading.off is not None else ()

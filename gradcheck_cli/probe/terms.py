@@ -19,7 +19,7 @@ _SCALING = PRODUCTS | DIVISIONS | MEANS_AND_SUMS | VIEW_LIKE | {"Neg"}
 """What may lie between the loss and the sum that it is a multiple of."""
 
 
-class Terms:
+class ScalarSums:
     """Every sum of scalars of one forward pass, by its node: its value, and what was added with its share."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ class Side:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
+class TargetComparison:
     """A loss function, or a difference or a product outside of all modules, of what is learned and what is given.
 
     Attributes:

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from gradcheck_cli.reports.comparison import (
     CheckComparison,
-    Comparison,
     Move,
+    ReportComparison,
     change_in_words,
     course_in_words,
     farthest,
@@ -27,12 +27,12 @@ from gradcheck_cli.reports.table import page
 _COLOR = {"new": "bold red", "fixed": "bold green", "still": "yellow"}
 
 
-def render_comparison(comparison: Comparison, style: Style) -> str:
+def render_comparison(comparison: ReportComparison, style: Style) -> str:
     """The comparison as text for a terminal of `style.width` columns (at least 20)."""
     return page(_parts(comparison, style), style)
 
 
-def _parts(comparison: Comparison, style: Style) -> Iterator[RenderableType]:
+def _parts(comparison: ReportComparison, style: Style) -> Iterator[RenderableType]:
     yield _text(f"{comparison.before} → {comparison.after}", style, "bold")
     yield ""
     shown_checks = [one for one in comparison.checks if style.verbose or one.changed]

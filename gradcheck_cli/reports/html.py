@@ -32,7 +32,7 @@ from gradcheck_cli.reports.runreport import at_a_glance, told_once
 from gradcheck_cli.reports.runwords import passed, run_facts, run_verdict, script_end, uses_in_words
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import (
-    Verdict,
+    CheckVerdict,
     duration,
     outcome,
     seconds_of,
@@ -45,12 +45,12 @@ from gradcheck_cli.reports.verdicts import (
 )
 
 _MARK = {
-    Verdict.FAILED: "✕",
-    Verdict.ILL: "✕",
-    Verdict.UNMET: "✕",
-    Verdict.ALLOWED: "–",
-    Verdict.UNKNOWN: "?",
-    Verdict.OK: "✓",
+    CheckVerdict.FAILED: "✕",
+    CheckVerdict.ILL: "✕",
+    CheckVerdict.UNMET: "✕",
+    CheckVerdict.ALLOWED: "–",
+    CheckVerdict.UNKNOWN: "?",
+    CheckVerdict.OK: "✓",
 }
 
 

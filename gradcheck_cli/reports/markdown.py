@@ -13,7 +13,7 @@ from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports.comparison import (
     CheckComparison,
-    Comparison,
+    ReportComparison,
     change_in_words,
     course_in_words,
     farthest,
@@ -29,7 +29,7 @@ from gradcheck_cli.reports.runwords import passed, run_facts, run_verdict, scrip
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.timelinetable import curve_lines
 from gradcheck_cli.reports.verdicts import (
-    Verdict,
+    CheckVerdict,
     duration,
     outcome,
     seconds_of,
@@ -44,12 +44,12 @@ _ESCAPES = str.maketrans({c: f"&#{ord(c)};" for c in "&<>|\\`"} | {c: f"\\{c}" f
 _CURVES = 80
 """Columns of the curves of a run."""
 _MARK = {
-    Verdict.FAILED: "❌",
-    Verdict.ILL: "❌",
-    Verdict.UNMET: "❌",
-    Verdict.ALLOWED: "➖",
-    Verdict.UNKNOWN: "❔",
-    Verdict.OK: "✅",
+    CheckVerdict.FAILED: "❌",
+    CheckVerdict.ILL: "❌",
+    CheckVerdict.UNMET: "❌",
+    CheckVerdict.ALLOWED: "➖",
+    CheckVerdict.UNKNOWN: "❔",
+    CheckVerdict.OK: "✅",
 }
 
 
@@ -73,7 +73,7 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     return "\n".join(lines)
 
 
-def render_comparison(comparison: Comparison, style: Style) -> str:
+def render_comparison(comparison: ReportComparison, style: Style) -> str:
     """What changed in each check, and the layers whose gradient moved."""
     title = f"## {code(comparison.before)} → {code(comparison.after)}"
     lines = [title, "", summary(comparison), ""]

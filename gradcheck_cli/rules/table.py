@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.judging import Reading
+from gradcheck_cli.records.judging import FindingNumber
 from gradcheck_cli.rules import (
     blocked,
     cancelling,
@@ -77,7 +77,7 @@ def _rule(
     severity: Severity,
     causes: str,
     check: Callable[[Evidence], Diagnoses],
-    reading: Callable[[Evidence, Sequence[str]], Reading | None] | None = None,
+    reading: Callable[[Evidence, Sequence[str]], FindingNumber | None] | None = None,
     *,
     triable: bool = False,
     silences: tuple[str, ...] = (),

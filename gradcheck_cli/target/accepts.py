@@ -33,7 +33,7 @@ class Accepts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
+class ForwardCall:
     """How to call the model on a batch, and the target that the loss compares with."""
 
     args: tuple[Any, ...] = ()
@@ -58,7 +58,7 @@ def accepts(model: nn.Module) -> Accepts:
     )
 
 
-def arrange(model: nn.Module, batch: Any, *, hand_over: bool) -> Call:
+def arrange(model: nn.Module, batch: Any, *, hand_over: bool) -> ForwardCall:
     """Lay out a batch for a model's forward.
 
     A tuple or list is (inputs, target), all but the last being inputs where there are more than two; a
@@ -86,7 +86,7 @@ def _unwrapped(model: nn.Module) -> nn.Module:
     return model
 
 
-def _arranged(takes: Accepts, batch: Any) -> Call:
+def _arranged(takes: Accepts, batch: Any) -> ForwardCall:
     if is_sequence(batch):
         return _from_sequence(takes, batch)
     if isinstance(batch, Mapping):
@@ -95,7 +95,7 @@ def _arranged(takes: Accepts, batch: Any) -> Call:
     return dataclasses.replace(_from_inputs(takes, batch), target=target)
 
 
-def _from_sequence(takes: Accepts, batch: Any) -> Call:
+def _from_sequence(takes: Accepts, batch: Any) -> ForwardCall:
     if len(batch) == 0:
         raise TargetError("the batch is an empty tuple or list", hint="A batch is (inputs, target).")
     if len(batch) == 1:
@@ -104,17 +104,17 @@ def _from_sequence(takes: Accepts, batch: Any) -> Call:
     # forward(source, target): the second element is an input as well.
     both = len(takes.required) == len(batch) == 2 and target is not None
     if both and not is_sequence(inputs) and not isinstance(inputs, Mapping):
-        return Call(args=(inputs, target), target=target)
+        return ForwardCall(args=(inputs, target), target=target)
     return dataclasses.replace(_from_inputs(takes, inputs), target=target)
 
 
-def _from_mapping(takes: Accepts, batch: Mapping[str, Any]) -> Call:
+def _from_mapping(takes: Accepts, batch: Mapping[str, Any]) -> ForwardCall:
     key = next((name for name in TARGET_NAMES if name in batch), None)
     target = batch[key] if key is not None else None
     if _wants_whole(takes, batch):
-        return Call(args=(batch,), target=target)
+        return ForwardCall(args=(batch,), target=target)
     kwargs = {name: item for name, item in batch.items() if name != key or takes.takes_keyword(name)}
-    return Call(kwargs=kwargs, target=target)
+    return ForwardCall(kwargs=kwargs, target=target)
 
 
 def _wants_whole(takes: Accepts, batch: Mapping[str, Any]) -> bool:
@@ -122,17 +122,17 @@ def _wants_whole(takes: Accepts, batch: Mapping[str, Any]) -> bool:
     return len(takes.required) == 1 and takes.required[0] not in batch and not takes.names & set(batch)
 
 
-def _from_inputs(takes: Accepts, inputs: Any) -> Call:
+def _from_inputs(takes: Accepts, inputs: Any) -> ForwardCall:
     if isinstance(inputs, Mapping):
         return dataclasses.replace(_from_mapping(takes, inputs), target=None)
     if is_sequence(inputs):
         # forward(images) with a list of images: more items than parameters, so it is one argument.
         one = len(inputs) > len(takes.positional) == 1 and not takes.any_positional
-        return Call(args=(inputs,) if one else tuple(inputs))
+        return ForwardCall(args=(inputs,) if one else tuple(inputs))
     if _has_fields(inputs) and takes.required and not _wants_object(takes, inputs):
         fields = {name: _field(inputs, name) for name in takes.positional}
-        return Call(kwargs={name: item for name, item in fields.items() if item is not None})
-    return Call(args=(inputs,))
+        return ForwardCall(kwargs={name: item for name, item in fields.items() if item is not None})
+    return ForwardCall(args=(inputs,))
 
 
 def _has_fields(value: Any) -> bool:

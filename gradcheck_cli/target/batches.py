@@ -36,7 +36,7 @@ _PAIRS = (
 )
 
 
-class Found(NamedTuple):
+class FoundBatches(NamedTuple):
     """Batches, and in words where they came from.
 
     `whole` is the list that they are the items of, where that may be one batch itself; None elsewhere. `named_one`
@@ -50,7 +50,7 @@ class Found(NamedTuple):
     samples: tuple[Samples, ...] = ()
 
 
-def load_batches(spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Module) -> Found:
+def load_batches(spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Module) -> FoundBatches:
     """Return the batches and where they came from.
 
     Raises:
@@ -59,19 +59,19 @@ def load_batches(spec: CheckSpec, imports: Imports, source: UserModule, model: n
         UserCodeError: The user's code raised while it made a batch.
     """
     if spec.inputs:
-        return Found(described_batches(spec, model), ", ".join(spec.inputs))
+        return FoundBatches(described_batches(spec, model), ", ".join(spec.inputs))
     found = _batches(spec, imports, source, model)
     if spec.target is None:
         return found
     target = target_tensor(spec)
     batches = [_with_target(batch, target) for batch in found.batches]
-    return Found(batches, f"{found.origin}, target {spec.target}", samples=found.samples)
+    return FoundBatches(batches, f"{found.origin}, target {spec.target}", samples=found.samples)
 
 
-def _batches(spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Module) -> Found:
+def _batches(spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Module) -> FoundBatches:
     if spec.batch is not None and is_data_file(spec.batch):
         batches, told = file_batches(spec, spec.batch, model)
-        return Found(batches, told, samples=file_samples(spec, spec.batch, len(batches)))
+        return FoundBatches(batches, told, samples=file_samples(spec, spec.batch, len(batches)))
     if spec.batch is not None:
         reference = parse_object(spec.batch, "--batch")
         holder = imports.get(reference) if reference.location else source
@@ -82,9 +82,9 @@ def _batches(spec: CheckSpec, imports: Imports, source: UserModule, model: nn.Mo
     return _discovered(source, spec.batches, model)
 
 
-def _taken(value: Any, count: int, label: str, name: str = "") -> Found:
+def _taken(value: Any, count: int, label: str, name: str = "") -> FoundBatches:
     found = read(value, count, label)
-    return Found(found.batches, label, found.whole, name in _ONE_BATCH, found.samples)
+    return FoundBatches(found.batches, label, found.whole, name in _ONE_BATCH, found.samples)
 
 
 def _lightning_loader(model: nn.Module) -> Any:
@@ -96,7 +96,7 @@ def _lightning_loader(model: nn.Module) -> Any:
         return model.train_dataloader()  # type: ignore[operator]
 
 
-def _discovered(source: UserModule, count: int, model: nn.Module) -> Found:
+def _discovered(source: UserModule, count: int, model: nn.Module) -> FoundBatches:
     for name in BATCH_NAMES:
         value = source.find(name)
         if _is_data(value):
@@ -104,7 +104,7 @@ def _discovered(source: UserModule, count: int, model: nn.Module) -> Found:
     for inputs, target in _PAIRS:
         pair = (source.find(inputs), source.find(target))
         if all(hasattr(value, "shape") for value in pair):
-            return Found([pair], f"`{inputs}`, `{target}` in {source.label}")
+            return FoundBatches([pair], f"`{inputs}`, `{target}` in {source.label}")
     raise TargetError(
         f"no batch is found in {source.label}",
         hint=f"Define batch() there, returning (inputs, target); or name one: --batch FILE; or draw one: "

@@ -15,7 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from gradcheck_cli.records.spec import Pass
 from gradcheck_cli.runtime.state import preserved, seed_everything
-from gradcheck_cli.target.batches import Found
+from gradcheck_cli.target.batches import FoundBatches
 from gradcheck_cli.target.explain import explain_forward_error
 from gradcheck_cli.target.forward import ModelForward, StepForward, training_step
 
@@ -23,7 +23,7 @@ _WHOLE, _ITEM = ", its list taken as one batch", ", an item of its list taken as
 
 
 def as_taken(
-    found: Found,
+    found: FoundBatches,
     model: nn.Module,
     forward: ModelForward | StepForward,
     seed: int,
@@ -81,7 +81,7 @@ def _is_lazy(model: nn.Module) -> bool:
     return any(is_lazy(parameter) for parameter in model.parameters())
 
 
-def _begins_whole(found: Found, model: nn.Module, forward: ModelForward | StepForward) -> bool:
+def _begins_whole(found: FoundBatches, model: nn.Module, forward: ModelForward | StepForward) -> bool:
     if not isinstance(forward, StepForward):
         return False  # a loss takes (output, target), as a tuple holds them
     step = getattr(model, "training_step", None) if forward.step is training_step else forward.step

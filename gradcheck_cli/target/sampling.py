@@ -32,7 +32,7 @@ def take(value: Any, count: int, label: str) -> list[Any]:
     return read(value, count, label).batches
 
 
-class Reading(NamedTuple):
+class ReadBatches(NamedTuple):
     """Batches that were read.
 
     `whole` is the list itself where it may be one batch as well as a list of them; `samples` says where those of each
@@ -44,7 +44,7 @@ class Reading(NamedTuple):
     samples: tuple[Samples, ...]
 
 
-def read(value: Any, count: int, label: str) -> Reading:
+def read(value: Any, count: int, label: str) -> ReadBatches:
     """As `take`, with what is known of them.
 
     Raises:
@@ -58,7 +58,7 @@ def read(value: Any, count: int, label: str) -> Reading:
         raise TargetError(f"{label} is empty: it gave no batch", hint=_empty_hint(value))
     size = _in_order(held)
     samples = tuple(Samples(kind="item", holder=label, first=i * size) for i in range(len(batches))) if size else ()
-    return Reading(batches, held if _is_list_of_batches(held) else None, samples)
+    return ReadBatches(batches, held if _is_list_of_batches(held) else None, samples)
 
 
 def _in_order(held: Any) -> int:

@@ -26,7 +26,7 @@ class NothingToActOn(NotTriable):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
+class TorchCall:
     """One call of a torch function inside the model.
 
     `op` is the index of the op that it made, among those of the measurement; `parameters` names the parameters
@@ -51,7 +51,7 @@ class Call:
         return self.place[1]
 
 
-def recorded_calls(step: Step, measurement: Measurement) -> tuple[Call, ...]:
+def recorded_calls(step: Step, measurement: Measurement) -> tuple[TorchCall, ...]:
     """The calls of one forward pass of a copy that made an op; none where the pass went another way than before.
 
     Raises:
@@ -86,11 +86,11 @@ class _Recorder:
             self._made.append((place, result.grad_fn, given, *_moments(found), shape, shapes == {result.shape}))
         return result
 
-    def calls(self, index_of: dict[int, int]) -> Iterator[Call]:
+    def calls(self, index_of: dict[int, int]) -> Iterator[TorchCall]:
         for place, node, given, mean, deviation, shape, same_shape in self._made:
             if id(node) in index_of:
                 tensors = [value for value in given if isinstance(value, Tensor)]
-                yield Call(
+                yield TorchCall(
                     place=place,
                     op=index_of[id(node)],
                     parameters=tuple(name for value in tensors if (name := self._name_of(value))),

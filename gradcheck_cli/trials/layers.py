@@ -24,7 +24,7 @@ from gradcheck_cli.records.ops import (
     VIEW_LIKE,
 )
 from gradcheck_cli.trials import edits
-from gradcheck_cli.trials.calls import Call, NotTriable
+from gradcheck_cli.trials.calls import NotTriable, TorchCall
 from gradcheck_cli.trials.edits import Place
 from gradcheck_cli.trials.situation import Edit, Plan, Situation, some
 
@@ -80,22 +80,22 @@ def drawn(situation: Situation, rectified: set[Place]) -> tuple[Edit, ...]:
     return (Edit(function=edits.initialise, arguments=arguments),)
 
 
-def _biases(call: Call, shapes: Mapping[str, tuple[int, ...]]) -> Iterable[str]:
+def _biases(call: TorchCall, shapes: Mapping[str, tuple[int, ...]]) -> Iterable[str]:
     """Biases that go in together with a weight, and those beside it in a module of its own."""
     beside = {name.rpartition(".")[0] + ".bias" for name in call.parameters if name.endswith(".weight")}
     return [n for n in {*call.parameters, *beside} if n in shapes and len(shapes[n]) == 1]
 
 
-def _fan_in(call: Call, shape: tuple[int, ...]) -> int:
+def _fan_in(call: TorchCall, shape: tuple[int, ...]) -> int:
     """Terms in each sum: x @ W has them along the first dimension of W, a layer along all but the first."""
     return shape[0] if call.name in MATMUL_CALLS else math.prod(shape[1:])
 
 
-def _following(situation: Situation) -> Mapping[int, Call]:
+def _following(situation: Situation) -> Mapping[int, TorchCall]:
     """The activation that reads what an op puts out, by the op, behind views, biases and normalisations at most."""
     acting = {c.op: c for c in situation.calls if c.name in ACTIVATION_CALLS}
     weighted = {c.op for c in situation.weighted()}
-    found: dict[int, Call] = {}
+    found: dict[int, TorchCall] = {}
     for start in weighted:
         index, senders = start, situation.evidence.graph.senders
         for _ in range(6):

@@ -28,7 +28,7 @@ STILL = 1e-3
 """Share of their size below which weights do not move; `LONGER` steps of Adam at 1e-3 move a weight of 1 by 0.1."""
 
 
-class Unanswerable(Exception):
+class OpeningUnknown(Exception):
     """Why training cannot tell whether a part opens."""
 
 
@@ -87,10 +87,10 @@ def opening(bench: Bench, finding: Finding, recipe: Recipe) -> Opening | None:
     part, peers = _modules(evidence, finding)
     paths = {evidence.layers[module].path for module in part}
     if not part or not peers:
-        raise Unanswerable(f"no layer {'beside it' if part else 'of it'} is trained")
+        raise OpeningUnknown(f"no layer {'beside it' if part else 'of it'} is trained")
     start = _behind(evidence, paths)
     if start <= OPEN:
-        raise Unanswerable("its gradient over its weights is like the others' from the start")
+        raise OpeningUnknown("its gradient over its weights is like the others' from the start")
     bench.budget.spend(bench.cost(recipe, LONGER) + 1)
     bench.rewind()
     step = bench.untreated(recipe)

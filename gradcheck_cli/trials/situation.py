@@ -12,7 +12,7 @@ from torch import nn
 from gradcheck_cli.records.ops import WEIGHTED_CALLS
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.trials import edits
-from gradcheck_cli.trials.calls import Call, NothingToActOn, NotTriable
+from gradcheck_cli.trials.calls import NothingToActOn, NotTriable, TorchCall
 from gradcheck_cli.trials.edits import Place
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Situation:
     batch: Any
     finding: Finding
     evidence: Evidence
-    calls: tuple[Call, ...]
+    calls: tuple[TorchCall, ...]
     seed: int
 
     @cached_property
@@ -79,27 +79,27 @@ class Situation:
         """The shapes of the parameters that are trained, by name; what is frozen is not to be changed."""
         return {name: tuple(p.shape) for name, p in self.model.named_parameters() if p.requires_grad}
 
-    def activations(self, names: Iterable[str]) -> list[Call]:
+    def activations(self, names: Iterable[str]) -> list[TorchCall]:
         """Calls of these activations between two weights, which are no gates."""
         names = frozenset(names)
         found = [c for c in self.calls if c.name in names and not self.evidence.graph.gates(c.op)]
         return [c for c in found if self.evidence.is_hidden(c.op)]
 
-    def weighted(self) -> list[Call]:
+    def weighted(self) -> list[TorchCall]:
         """Calls that multiply by a parameter of the model."""
         return [c for c in self.calls if c.name in WEIGHTED_CALLS and c.parameters]
 
-    def hidden(self) -> list[Call]:
+    def hidden(self) -> list[TorchCall]:
         """Weighted calls with another weight between them and the loss."""
         return [c for c in self.weighted() if self.evidence.is_hidden(c.op)]
 
-    def places(self, calls: Sequence[Call]) -> set[Place]:
+    def places(self, calls: Sequence[TorchCall]) -> set[Place]:
         """The places of `calls`, with None for a function whose every call in a module is among them."""
         chosen = {c.place for c in calls}
         left = {c.place[:2] for c in self.calls if c.place not in chosen}
         return {place if place[:2] in left else (*place[:2], None) for place in chosen}
 
-    def swap(self, calls: Sequence[Call], to: str) -> Edit:
+    def swap(self, calls: Sequence[TorchCall], to: str) -> Edit:
         """The edit that calls another activation in their place."""
         return Edit(function=edits.swap_activations, arguments={"places": self.places(calls), "to": to})
 

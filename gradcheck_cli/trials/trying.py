@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import Decision, Family, Severity
-from gradcheck_cli.records.judging import Diagnosed
+from gradcheck_cli.records.judging import JudgedStep
 from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.records.spec import CheckSpec, Step
 from gradcheck_cli.runtime.copies import NotIndependent
@@ -48,7 +48,7 @@ class Reporting:
 def try_remedies(
     step: Step,
     spec: CheckSpec,
-    diagnosed: Diagnosed[Evidence],
+    diagnosed: JudgedStep[Evidence],
     diagnose: Diagnose,
     chance: Chance,
     ill: Sequence[Finding],

@@ -6,7 +6,7 @@ from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.timeline import Vital, Why
 
 
-class Asked:
+class RequestedSteps:
     """Tells of every step whether it was asked for, and by what."""
 
     def __init__(self, options: RunOptions) -> None:

@@ -112,7 +112,7 @@ class Repeated:
     chance: float | None = None
 
 
-class Batches(Protocol):
+class NoveltyDetector(Protocol):
     """Who remembers what batches were made of."""
 
     def novel(self, backward: Backward, batch: Mapping[str, Tensor], rows: Sequence[int] | None) -> Apart | None:
@@ -134,7 +134,7 @@ class Diagnosing:
         chance: Chance,
         tape: Tape,
         accumulation: Accumulation,
-        batches: Batches,
+        batches: NoveltyDetector,
     ) -> None:
         self._batches = batches
         self._options, self._session, self._explain, self._chance = options, session, explain, chance

@@ -35,7 +35,7 @@ class Before:
     burst: float
 
 
-class Verdict(NamedTuple):
+class EventVerdict(NamedTuple):
     """What an event came to, as `Judged` tells it."""
 
     outcome: Outcome
@@ -43,7 +43,7 @@ class Verdict(NamedTuple):
     told: str
 
 
-class Event:
+class LossEvent:
     """One event, in constant memory.
 
     `raised` is None while it has not been raised: nothing about it is new, unless it stays.
@@ -69,7 +69,7 @@ class Event:
         self._norm_peak = 0.0
         self._norms_after: list[float] = []
         self._levels: list[tuple[int, float]] = []  # at ages that double
-        self._fixed: Verdict | None = None
+        self._fixed: EventVerdict | None = None
 
     def see(self, step: int, norm: float | None, recent: Sequence[float]) -> None:
         """The next update: its number, its gradient norm, and the last losses up to it."""
@@ -145,37 +145,39 @@ class Event:
         outcome, finding, told = self._verdict(recent, game=game)
         return Judged(raised=self.raised, last_step=self.last_step, outcome=outcome, finding=finding, told=told)
 
-    def _verdict(self, recent: Sequence[float], *, game: bool) -> Verdict:
+    def _verdict(self, recent: Sequence[float], *, game: bool) -> EventVerdict:
         if self.broken:
-            return Verdict(Outcome.CONFIRMED, True, f"at step {self.broken} something was not finite")
+            return EventVerdict(Outcome.CONFIRMED, True, f"at step {self.broken} something was not finite")
         before = self.before
         if before is None:
-            return Verdict(Outcome.OPEN, False, "the loss is not known, so nothing says what came of it")
+            return EventVerdict(Outcome.OPEN, False, "the loss is not known, so nothing says what came of it")
         if 0.0 < ALARMING.wiped_out * before.largest <= self._worst:
             told = f"the loss grew to {self._worst:.3g}: next to that nothing is left of what the weights were before"
-            return Verdict(Outcome.CONFIRMED, True, told)
+            return EventVerdict(Outcome.CONFIRMED, True, told)
         if self.recovered:
-            return Verdict(Outcome.RECOVERED, False, _came_back(self.recovered - self.step, before))
+            return EventVerdict(Outcome.RECOVERED, False, _came_back(self.recovered - self.step, before))
         return self._fixed or self._still_away(before, recent, game=game)
 
-    def _still_away(self, before: Before, recent: Sequence[float], *, game: bool) -> Verdict:
+    def _still_away(self, before: Before, recent: Sequence[float], *, game: bool) -> EventVerdict:
         if len(recent) == 0 or not self._levels:
             ended = f"the run ended {_updates(self.age - 1)} later"  # or what followed was not finite, and skipped
-            return Verdict(Outcome.OPEN, False, ended if self.age < 2 * ALARMING.level else "few losses followed it")
+            return EventVerdict(
+                Outcome.OPEN, False, ended if self.age < 2 * ALARMING.level else "few losses followed it"
+            )
         level = self._stays_at(recent)
         far = level >= ALARMING.climbed * before.largest
         seen = f"{_updates(self.age - 1)} later the loss is at {level:.3g}, from {before.level:.3g} before"
         if self._on_its_way(level, before):
-            return Verdict(Outcome.OPEN, far, f"{seen}; it was coming down")
+            return EventVerdict(Outcome.OPEN, far, f"{seen}; it was coming down")
         if self.age < self._patience(before):
-            return Verdict(Outcome.OPEN, far, f"{seen}; the run ended too early to tell")
+            return EventVerdict(Outcome.OPEN, far, f"{seen}; the run ended too early to tell")
         if level <= before.level + ALARMING.back * before.sigma:
-            return Verdict(Outcome.RECOVERED, False, f"{seen}: within its noise")
+            return EventVerdict(Outcome.RECOVERED, False, f"{seen}: within its noise")
         slow = self.slow or not self._at_once(level, before) or not self._hurts(before)
         share = ALARMING.lost_in_a_burst if self._burst(before) else ALARMING.lost
         if far or (_lost(level, before, share) and not game and not slow):
-            return Verdict(Outcome.CONFIRMED, True, seen)
-        return Verdict(Outcome.OPEN, False, f"{seen}; {_why_open(game=game, slow=slow)}")
+            return EventVerdict(Outcome.CONFIRMED, True, seen)
+        return EventVerdict(Outcome.OPEN, False, f"{seen}; {_why_open(game=game, slow=slow)}")
 
     @staticmethod
     def _patience(before: Before) -> int:

@@ -8,12 +8,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gradcheck_cli.watch.entries import Data, Entry, Named, Rebuilt
+from gradcheck_cli.watch.entries import Data, Named, Rebuilt, TapeEntry
 
 _FUNCTIONS = "torch.nn.functional"
 
 
-def names_of(tensors: Mapping[int, Tensor], entries: Sequence[Entry]) -> dict[str, Tensor]:
+def names_of(tensors: Mapping[int, Tensor], entries: Sequence[TapeEntry]) -> dict[str, Tensor]:
     """Tensors by their names, in their order.
 
     A tensor is called as a module's `forward` calls it that it was given to, by its key where that was in a mapping;
@@ -36,7 +36,7 @@ def names_of(tensors: Mapping[int, Tensor], entries: Sequence[Entry]) -> dict[st
     return named
 
 
-def _arguments(entry: Entry) -> Iterator[tuple[str, int]]:
+def _arguments(entry: TapeEntry) -> Iterator[tuple[str, int]]:
     """The names of what a call was given, each with the id of its tensor."""
     call = entry.call.forward if isinstance(entry.call, nn.Module) else entry.call
     if not isinstance(entry.call, nn.Module) and getattr(call, "__module__", "") != _FUNCTIONS:

@@ -31,7 +31,7 @@ def drawable(vital: Vital, name: str) -> float | None:
     return value if value is None else float(value)
 
 
-class Curve:
+class DownsampledSeries:
     """One series, as at most `POINTS` stretches of equally many values."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class Kept:
         self._between: list[Vital] = []
         self._last: deque[Vital] = deque()
         self._every = 1
-        self._curves: dict[tuple[int, str], Curve] = {}
+        self._curves: dict[tuple[int, str], DownsampledSeries] = {}
 
     def append(self, vital: Vital) -> None:
         """The next one."""
@@ -126,4 +126,4 @@ class Kept:
     def _draw(self, vital: Vital) -> None:
         for name in CURVES:
             if (value := drawable(vital, name)) is not None:
-                self._curves.setdefault((vital.optimizer, name), Curve()).append(vital.step, value)
+                self._curves.setdefault((vital.optimizer, name), DownsampledSeries()).append(vital.step, value)

@@ -10,7 +10,7 @@ from statistics import median
 from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Raised, Vital
-from gradcheck_cli.watch.events import Before, Event
+from gradcheck_cli.watch.events import Before, LossEvent
 from gradcheck_cli.watch.jumps import Jump, Jumps
 from gradcheck_cli.watch.statistics import RobustWindow
 
@@ -24,8 +24,8 @@ class Losses:
     """The series of one optimiser. Its statistics start anew with `Vital.phase`, and its events go on."""
 
     def __init__(self) -> None:
-        self._events: list[Event] = []
-        self._live: list[Event] = []
+        self._events: list[LossEvent] = []
+        self._live: list[LossEvent] = []
         self._phase: int | None = None
         self._begin(0)
 
@@ -114,7 +114,7 @@ class Losses:
 
     # -- opened
 
-    def _opened(self, step: int, loss: float | None, norm: float | None, jumped: Jump | None) -> Event | None:
+    def _opened(self, step: int, loss: float | None, norm: float | None, jumped: Jump | None) -> LossEvent | None:
         if not all(event.passed for event in self._live):
             return None
         if jumped is not None:  # what comes with this step is of its making
@@ -123,7 +123,7 @@ class Losses:
             return event
         return self._exploded(step, loss, norm) or self._spiked(step, loss, norm) or self._climbed(step)
 
-    def _exploded(self, step: int, loss: float | None, norm: float | None) -> Event | None:
+    def _exploded(self, step: int, loss: float | None, norm: float | None) -> LossEvent | None:
         """Too early for statistics: a loss or a gradient norm far beyond anything before."""
         if self._updates >= ALARMING.warm_up:
             return None
@@ -139,7 +139,7 @@ class Losses:
             return self._event(AlarmKind.DIVERGING, step, norm / self._first_norm, norm_limit=limit)
         return None
 
-    def _spiked(self, step: int, loss: float | None, norm: float | None) -> Event | None:
+    def _spiked(self, step: int, loss: float | None, norm: float | None) -> LossEvent | None:
         if loss is not None and len(self._losses) >= ALARMING.warm_up and loss > self._losses.greatest:
             height = self._losses.spike(loss, self._loss_sigma())
             if height:
@@ -150,7 +150,7 @@ class Losses:
                 return self._event(AlarmKind.GRAD_SPIKE, step, height)
         return None
 
-    def _climbed(self, step: int) -> Event | None:
+    def _climbed(self, step: int) -> LossEvent | None:
         """A slow climb: the level of the window against the lowest that it had."""
         if len(self._losses) < ALARMING.window:
             return None
@@ -167,12 +167,12 @@ class Losses:
             or level - lowest < ALARMING.drift * (self._start - lowest)
         ):
             return None
-        event = Event(AlarmKind.DIVERGING, step, self._before_at(lowest, sigma), slow=True)
+        event = LossEvent(AlarmKind.DIVERGING, step, self._before_at(lowest, sigma), slow=True)
         event.height = climbed
         return event
 
-    def _event(self, kind: AlarmKind, step: int, height: float, *, norm_limit: float | None = None) -> Event:
-        event = Event(kind, step, self._before(), norm_limit=norm_limit)
+    def _event(self, kind: AlarmKind, step: int, height: float, *, norm_limit: float | None = None) -> LossEvent:
+        event = LossEvent(kind, step, self._before(), norm_limit=norm_limit)
         event.height = height
         return event
 
@@ -203,7 +203,7 @@ class Losses:
         level = self._losses.median
         return max(ALARMING.loss_sigma * abs(level), ALARMING.noticed * abs(self._start - level))
 
-    def _admit(self, event: Event, *, game: bool) -> None:
+    def _admit(self, event: LossEvent, *, game: bool) -> None:
         self._events = [each for each in self._events if each.raised is not None or each in self._live]
         for each in self._live:
             each.followed(list(self._recent)[:-1], game=game)
@@ -215,7 +215,7 @@ class Losses:
 
     # -- raised
 
-    def _raise(self, event: Event, vital: Vital, loss: float | None, norm: float | None) -> Raised:
+    def _raise(self, event: LossEvent, vital: Vital, loss: float | None, norm: float | None) -> Raised:
         event.raised = Raised(
             kind=event.kind,
             step=vital.step,
@@ -226,7 +226,7 @@ class Losses:
         return event.raised
 
 
-def _message(event: Event, loss: float | None, norm: float | None) -> str:
+def _message(event: LossEvent, loss: float | None, norm: float | None) -> str:
     level = "" if event.before is None else f", from {event.before.level:.3g} before"
     if event.kind is AlarmKind.LOSS_SPIKE:
         return f"the loss jumped to {loss:.3g}{level}"
@@ -242,7 +242,7 @@ def _message(event: Event, loss: float | None, norm: float | None) -> str:
     return f"the loss grew to {loss:.3g}{level}"
 
 
-def _evidence(event: Event, loss: float | None, norm: float | None) -> dict[str, float | int | str]:
+def _evidence(event: LossEvent, loss: float | None, norm: float | None) -> dict[str, float | int | str]:
     values = {"loss": loss, "grad_norm": norm, "height": event.height, **(event.jump.values if event.jump else {})}
     if event.before is not None:
         values |= {"loss_before": event.before.level, "sigma_before": event.before.sigma}

@@ -51,7 +51,7 @@ class News:
         return next((vital for vital in reversed(self.vitals) if vital.optimizer == 0), None)
 
 
-class Reading:
+class SessionReader:
     """Reads the session in a folder.
 
     Args:
@@ -115,7 +115,7 @@ class Reading:
 
 def read(folder: str) -> tuple[Process, ...]:
     """What each process left in the session in a folder, by rank."""
-    return Reading(folder).processes()
+    return SessionReader(folder).processes()
 
 
 def _whose(path: Path) -> str:

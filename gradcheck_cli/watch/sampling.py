@@ -29,7 +29,7 @@ from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.byhand import HandUpdate
 from gradcheck_cli.watch.copies import Doubled, doubled, still
 from gradcheck_cli.watch.diagnosing import Chance, Seen
-from gradcheck_cli.watch.loop.batches import Batches, Blocks
+from gradcheck_cli.watch.loop.batches import BatchHistory, Blocks
 from gradcheck_cli.watch.quiet import hushed
 from gradcheck_cli.watch.replay import model_of, step_of
 from gradcheck_cli.watch.tape import Tape
@@ -80,7 +80,7 @@ class Sampling:
         batches: Knows how batches follow each other.
     """
 
-    def __init__(self, options: RunOptions, tape: Tape, chance: Chance, batches: Batches) -> None:
+    def __init__(self, options: RunOptions, tape: Tape, chance: Chance, batches: BatchHistory) -> None:
         self._batches = batches
         self._every, self._budget = options.every, _SHARE * options.budget / 100
         self._tape, self._chance = tape, chance

@@ -23,7 +23,7 @@ from gradcheck_cli.watch.thrown import Thrown
 _KEPT = 256  # samples at most
 
 
-class Reading(NamedTuple):
+class StallReason(NamedTuple):
     """What says why a run learns nothing: the alarm that it makes, its cause, and what is told of it."""
 
     kind: AlarmKind
@@ -142,39 +142,39 @@ class Standing:
         evidence: dict[str, float | int | str] = {"loss_over_chance": ratio, "updates": self._updates}
         return _with_reading(self._alarm(reading.kind, vital, where, evidence), reading)
 
-    def _reading(self, window: Sequence[Sample]) -> Reading:
+    def _reading(self, window: Sequence[Sample]) -> StallReason:
         """What says why the run stands where it does; a cause of "" where nothing does."""
         if (found := self._ordered() or self._far_off() or self._lifeless(window)) is not None:
             return found
         if self._learned:
-            return Reading(AlarmKind.COLLAPSE, "collapse", "")
+            return StallReason(AlarmKind.COLLAPSE, "collapse", "")
         swing = raised_share(window)
         if swing is not None and swing >= ALARMING.swings and against(window) >= ALARMING.far_above:
             told = f"{swing:.0%} of the sampled updates raise the loss of the batch that they were computed from"
-            return Reading(AlarmKind.SWINGING, "lr-too-high", told)
+            return StallReason(AlarmKind.SWINGING, "lr-too-high", told)
         if (moved := self._too_small(window)) is not None:
             told = f"an update moves the weights by {moved:.1e} of themselves at most"
-            return Reading(AlarmKind.STUCK, "lr-too-low", told)
+            return StallReason(AlarmKind.STUCK, "lr-too-low", told)
         if self._decayed(window[-1]):
             told = "the weight decay outweighs the gradient, and the weights have shrunk by half"
-            return Reading(AlarmKind.STUCK, "weight-decay", told)
-        return drowned(window) or Reading(AlarmKind.STUCK, "", "")
+            return StallReason(AlarmKind.STUCK, "weight-decay", told)
+        return drowned(window) or StallReason(AlarmKind.STUCK, "", "")
 
-    def _ordered(self) -> Reading | None:
-        return Reading(AlarmKind.STUCK, "unshuffled-batches", self.order) if self.order else None
+    def _ordered(self) -> StallReason | None:
+        return StallReason(AlarmKind.STUCK, "unshuffled-batches", self.order) if self.order else None
 
-    def _far_off(self) -> Reading | None:
-        return Reading(AlarmKind.STUCK, "lr-too-high", self._thrown.told) if self._thrown.told else None
+    def _far_off(self) -> StallReason | None:
+        return StallReason(AlarmKind.STUCK, "lr-too-high", self._thrown.told) if self._thrown.told else None
 
-    def _lifeless(self, window: Sequence[Sample]) -> Reading | None:
+    def _lifeless(self, window: Sequence[Sample]) -> StallReason | None:
         """A layer that has died, or saturated, since the first sample."""
         assert self._first is not None
         if grown := grown_in(self._first.dead, [each.dead for each in window]):
             told = f"{grown[1]:.0%} of `{grown[0]}`'s units are off, {grown[2]:.0%} at first"
-            return Reading(AlarmKind.DEAD_GROWING, "dead-relu", told)
+            return StallReason(AlarmKind.DEAD_GROWING, "dead-relu", told)
         if grown := grown_in(self._first.saturated, [each.saturated for each in window]):
             told = f"{grown[1]:.0%} of `{grown[0]}`'s elements are saturated, {grown[2]:.0%} at first"
-            return Reading(AlarmKind.SATURATING, "saturating-activation", told)
+            return StallReason(AlarmKind.SATURATING, "saturating-activation", told)
         return None
 
     def _alarm(self, kind: AlarmKind, vital: Vital, message: str, evidence: Mapping[str, float | int | str]) -> Raised:
@@ -294,7 +294,7 @@ FROZEN = "update-moves-nothing"
 NO_REASON = "nothing says why"
 
 
-def _with_reading(raised: Raised, reading: Reading) -> Raised:
+def _with_reading(raised: Raised, reading: StallReason) -> Raised:
     if not reading.cause:
         return raised
     message = "; ".join(filter(None, (raised.message, reading.told)))
@@ -314,7 +314,7 @@ def _ratios(window: Sequence[Sample]) -> Iterator[float]:
     return (ratio for each in window if (ratio := each.against_chance) is not None)
 
 
-def drowned(window: Sequence[Sample]) -> Reading | None:
+def drowned(window: Sequence[Sample]) -> StallReason | None:
     """What shows that dropout's noise is more than all that the model knows: at each sample it is at chance without it.
 
     The loss with dropout on is then above that of one answer by what the masks alone cost.
@@ -324,7 +324,7 @@ def drowned(window: Sequence[Sample]) -> Reading | None:
         return None
     on, off = median(on or 0.0 for on, _ in pairs), median(off for _, off in pairs)
     told = f"with dropout off it is {off:.3g} times: the masks cost more than knowing nothing does"
-    return Reading(AlarmKind.STUCK, "dropout-too-high", f"{told}, {on:.3g} times with them")
+    return StallReason(AlarmKind.STUCK, "dropout-too-high", f"{told}, {on:.3g} times with them")
 
 
 def in_blocks(sample: Sample) -> str:

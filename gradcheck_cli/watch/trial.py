@@ -8,17 +8,17 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gradcheck_cli.records.retrying import Change, Tried
+from gradcheck_cli.records.retrying import UpdateChange, UpdateVariant
 from gradcheck_cli.records.spec import Step
 from gradcheck_cli.runtime.passes import forward_pass
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.samples import rows_in, without
 from gradcheck_cli.watch.sampling import loss_of
 from gradcheck_cli.watch.updates import Attempt
-from gradcheck_cli.watch.updating import Start, holding, made
+from gradcheck_cli.watch.updating import UpdateStart, holding, made
 
 
-class Trial:
+class UpdateTrial:
     """An update that is made again.
 
     Args:
@@ -43,9 +43,9 @@ class Trial:
         self.witness = [others] if others is not None else steps
         self.passes = 0
 
-    def make(self, start: Start, tried: Tried) -> Tried:
+    def make(self, start: UpdateStart, tried: UpdateVariant) -> UpdateVariant:
         """One way to make the update, with what it comes to."""
-        if tried.change is Change.WITHOUT_ROWS:
+        if tried.change is UpdateChange.WITHOUT_ROWS:
             start = replace(start, gradients=self.gradients(start.values, self.witness))
         update = made(self.attempt, start, tried)
         return replace(tried, loss=self.loss(update.values, self.witness), size=update.size)

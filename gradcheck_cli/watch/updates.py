@@ -65,7 +65,7 @@ class Attempt:
         return any("exp_avg_sq" in state for state in self.optimizer.state.values())
 
 
-class Listener(Protocol):
+class UpdateListener(Protocol):
     """Whoever wants to know of updates."""
 
     def updating(self, attempt: Attempt) -> None:
@@ -88,7 +88,7 @@ class Updates:
         restored: How often each optimiser was given a state.
     """
 
-    def __init__(self, listener: Listener, is_ours: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, listener: UpdateListener, is_ours: Callable[[], bool] = lambda: True) -> None:
         self._listener, self._is_ours = listener, is_ours
         self._next = count()  # one that is gone leaves its number to nobody
         self._numbers: weakref.WeakKeyDictionary[Optimizer, list[int]] = weakref.WeakKeyDictionary()

@@ -15,7 +15,7 @@ from torch.amp.grad_scaler import OptState
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer, optimizer
 
-from gradcheck_cli.records.retrying import Change, Tried
+from gradcheck_cli.records.retrying import UpdateChange, UpdateVariant
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.sampling import moved, parts_of
 from gradcheck_cli.watch.updates import Attempt
@@ -26,7 +26,7 @@ _HOOKS = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class UpdateStart:
     """What an update starts from.
 
     Attributes:
@@ -41,7 +41,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class UpdateResult:
     """An update that was made: what each parameter then holds, by its id, and |dw|/|w|."""
 
     values: Mapping[int, Tensor]
@@ -81,12 +81,12 @@ def _is_plain(tensor: Tensor) -> bool:
     return type(tensor) in (Tensor, nn.Parameter) and tensor.layout is torch.strided
 
 
-def here(attempt: Attempt) -> Start:
+def here(attempt: Attempt) -> UpdateStart:
     """Where the run stands, before an update."""
     held = list(attempt.parameters())
     gradients = {id(p): p.grad.detach() for p in held if p.grad is not None}
     factor = _unscaling(attempt)
-    return Start(
+    return UpdateStart(
         values={id(p): p.detach() for p in held},
         gradients=gradients if factor == 1.0 else {key: gradient * factor for key, gradient in gradients.items()},
         state={id(p): attempt.optimizer.state[p] for p in held if p in attempt.optimizer.state},
@@ -101,7 +101,7 @@ def _unscaling(attempt: Attempt) -> float:
     return 1.0 / float(scaler.get_scale())
 
 
-def made(attempt: Attempt, start: Start, tried: Tried) -> Made:
+def made(attempt: Attempt, start: UpdateStart, tried: UpdateVariant) -> UpdateResult:
     """Make an update on copies, as the run would or changed.
 
     Args:
@@ -109,7 +109,7 @@ def made(attempt: Attempt, start: Start, tried: Tried) -> Made:
         start: Where from.
         tried: What is done otherwise; of `WITHOUT_ROWS` the gradients tell.
     """
-    copied, clones = _copied(attempt.optimizer, start, anew=tried.change is Change.ANEW)
+    copied, clones = _copied(attempt.optimizer, start, anew=tried.change is UpdateChange.ANEW)
     _changed(copied, list(clones.values()), tried)
     again = Attempt(copied, attempt.number, attempt.own_step, None)
     parts = parts_of(again)
@@ -118,10 +118,10 @@ def made(attempt: Attempt, start: Start, tried: Tried) -> Made:
         type(copied).step(copied)
     with torch.no_grad():
         size = moved(parts, before, again)[0]
-    return Made({key: clone.detach() for key, clone in clones.items()}, size)
+    return UpdateResult({key: clone.detach() for key, clone in clones.items()}, size)
 
 
-def _copied(original: Optimizer, start: Start, *, anew: bool) -> tuple[Optimizer, dict[int, Tensor]]:
+def _copied(original: Optimizer, start: UpdateStart, *, anew: bool) -> tuple[Optimizer, dict[int, Tensor]]:
     held = {id(p): p for group in original.param_groups for p in group["params"]}
     clones = {key: _clone(held[key], start) for key in start.values}
     memo: dict[int, Any] = {**clones}
@@ -139,7 +139,7 @@ def _copied(original: Optimizer, start: Start, *, anew: bool) -> tuple[Optimizer
     return copied, clones
 
 
-def _clone(own: Tensor, start: Start) -> Tensor:
+def _clone(own: Tensor, start: UpdateStart) -> Tensor:
     clone = start.values[id(own)].clone()
     clone = nn.Parameter(clone) if isinstance(own, nn.Parameter) else clone
     clone.__dict__.update(vars(own))
@@ -149,14 +149,14 @@ def _clone(own: Tensor, start: Start) -> Tensor:
     return clone
 
 
-def _changed(copied: Optimizer, parameters: Sequence[Tensor], tried: Tried) -> None:
+def _changed(copied: Optimizer, parameters: Sequence[Tensor], tried: UpdateVariant) -> None:
     amount = tried.amount
-    if tried.change is Change.CLIPPED and amount is not None:
+    if tried.change is UpdateChange.CLIPPED and amount is not None:
         clip_grad_norm_(parameters, amount)
     for group in copied.param_groups:
-        if tried.change in (Change.LOWER_RATE, Change.HIGHER_RATE):
+        if tried.change in (UpdateChange.LOWER_RATE, UpdateChange.HIGHER_RATE):
             group["lr"] = group["lr"] * amount
-        elif tried.change is Change.EPS:
+        elif tried.change is UpdateChange.EPS:
             group["eps"] = amount
 
 

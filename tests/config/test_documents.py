@@ -11,11 +11,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcheck_cli.config.documents import Document, read_yaml
+from gradcheck_cli.config.documents import YamlDocument, read_yaml
 from gradcheck_cli.errors import ConfigError
 
 
-def read(folder: Path, text: str) -> Document:
+def read(folder: Path, text: str) -> YamlDocument:
     path = folder / "x.yaml"
     path.write_text(text, encoding="utf-8", newline="")
     return read_yaml(path, Path("shown.yaml"))

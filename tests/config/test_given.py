@@ -8,7 +8,7 @@ import pytest
 
 from gradcheck_cli.config import given_policy
 from gradcheck_cli.errors import UsageError
-from gradcheck_cli.records.spec import Waiver
+from gradcheck_cli.records.spec import RuleWaiver
 from gradcheck_cli.records.thresholds import Thresholds
 
 
@@ -16,7 +16,7 @@ def test_whole_rules_waivers_and_numbers() -> None:
     ignore: dict[str, Any] = {"GC211": [], "GC201": {"layers": ["encoder.*"], "reason": "frozen soon"}}
     found = given_policy(ignore, {"GC206": {"saturated_share": 0.99}})
     assert found["ignore"] == ("GC211",)
-    assert found["waivers"] == (Waiver(rule="GC201", layers=("encoder.*",), reason="frozen soon"),)
+    assert found["waivers"] == (RuleWaiver(rule="GC201", layers=("encoder.*",), reason="frozen soon"),)
     assert found["thresholds"] == Thresholds(saturated_share=0.99)
 
 

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gradcheck_cli.probe import measure
-from gradcheck_cli.records.comparison import Comparison
+from gradcheck_cli.records.comparison import TargetComparison
 from gradcheck_cli.target import wrap_target
 
 X, Y = torch.arange(24.0).view(8, 3) / 10, torch.arange(8.0)
 
 
-def seen(step: Callable[..., Tensor], *layers: nn.Module) -> tuple[Comparison, ...]:
+def seen(step: Callable[..., Tensor], *layers: nn.Module) -> tuple[TargetComparison, ...]:
     """What a step on a layer of one unit, and what follows it, compares."""
     torch.manual_seed(0)
     target = wrap_target(nn.Sequential(nn.Linear(3, 1), *layers), (X, Y), step=step)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from gradcheck_cli.probe.poison import NOBODY, Ledger, Source, first, standing, suspects
+from gradcheck_cli.probe.poison import NOBODY, Source, TaintTracker, first, standing, suspects
 
 OP, LATER = Source(order=1), Source(order=2)
 WRITTEN = Source(order=0, weak=True)
@@ -15,7 +15,7 @@ DATA = Source(order=-1, kind="batch", name="batch.0", value="nan")
 
 
 def test_views_share_what_is_known_of_their_memory_and_copies_do_not():
-    ledger, tensor = Ledger(), torch.zeros(4, 2)
+    ledger, tensor = TaintTracker(), torch.zeros(4, 2)
     ledger.add(tensor[1], frozenset((OP,)))
     assert ledger.of(tensor.T) == {OP}
     assert ledger.of(tensor.clone()) == NOBODY
@@ -23,7 +23,7 @@ def test_views_share_what_is_known_of_their_memory_and_copies_do_not():
 
 
 def test_sources_of_one_memory_add_up_until_all_of_it_is_written_over():
-    ledger, tensor = Ledger(), torch.zeros(4)
+    ledger, tensor = TaintTracker(), torch.zeros(4)
     ledger.add(tensor, frozenset((OP,)))
     ledger.add(tensor, frozenset((LATER,)))
     ledger.forget(tensor[:2])
@@ -33,7 +33,7 @@ def test_sources_of_one_memory_add_up_until_all_of_it_is_written_over():
 
 
 def test_a_sparse_tensor_is_known_by_itself():
-    ledger, tensor = Ledger(), torch.eye(3).to_sparse()
+    ledger, tensor = TaintTracker(), torch.eye(3).to_sparse()
     ledger.add(tensor, frozenset((OP,)))
     assert ledger.of(tensor) == {OP}
 

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from gradcheck_cli.records.comparison import Comparison, Side
+from gradcheck_cli.records.comparison import Side, TargetComparison
 
 
-def comparison(output: tuple[int, ...], target: tuple[int, ...], shape: tuple[int, ...], **fields: Any) -> Comparison:
+def comparison(
+    output: tuple[int, ...], target: tuple[int, ...], shape: tuple[int, ...], **fields: Any
+) -> TargetComparison:
     """A difference of two sides that run from 0 to 1."""
     sides = {"output": Side(shape=output, least=0.0, most=1.0), "target": Side(shape=target, least=0.0, most=1.0)}
-    return Comparison(**({"function": "sub", "op": 0, "source": None, "shape": shape} | sides | fields))
+    return TargetComparison(**({"function": "sub", "op": 0, "source": None, "shape": shape} | sides | fields))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.report import Waived
 from gradcheck_cli.reports.verdicts import (
-    Verdict,
+    CheckVerdict,
     by_severity,
     duration,
     facts,
@@ -31,17 +31,17 @@ from tests.reports.examples import SUITES, failed, finding, healthy, layer, nan,
 @pytest.mark.parametrize(
     ("status", "code", "word"),
     [
-        (Status.HEALTHY, 0, Verdict.OK),
-        (Status.UNKNOWN, 0, Verdict.UNKNOWN),
-        (Status.ILL, 0, Verdict.ALLOWED),
-        (Status.FAILED, 0, Verdict.ALLOWED),
-        (Status.ILL, 1, Verdict.ILL),
-        (Status.FAILED, 2, Verdict.FAILED),
-        (Status.HEALTHY, 1, Verdict.UNMET),
-        (Status.UNKNOWN, 1, Verdict.UNMET),
+        (Status.HEALTHY, 0, CheckVerdict.OK),
+        (Status.UNKNOWN, 0, CheckVerdict.UNKNOWN),
+        (Status.ILL, 0, CheckVerdict.ALLOWED),
+        (Status.FAILED, 0, CheckVerdict.ALLOWED),
+        (Status.ILL, 1, CheckVerdict.ILL),
+        (Status.FAILED, 2, CheckVerdict.FAILED),
+        (Status.HEALTHY, 1, CheckVerdict.UNMET),
+        (Status.UNKNOWN, 1, CheckVerdict.UNMET),
     ],
 )
-def test_the_verdict_is_told_by_the_status_and_the_exit_code(status: Status, code: int, word: Verdict) -> None:
+def test_the_verdict_is_told_by_the_status_and_the_exit_code(status: Status, code: int, word: CheckVerdict) -> None:
     assert verdict(report(status=status, exit_code=code)) is word
 
 

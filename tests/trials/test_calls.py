@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gradcheck_cli.pipeline import diagnose
 from gradcheck_cli.records.spec import Step
-from gradcheck_cli.trials.calls import Call, NotTriable, recorded_calls
+from gradcheck_cli.trials.calls import NotTriable, TorchCall, recorded_calls
 from tests.trials.situations import step_of
 
 X, Y = torch.tensor([[1.0, 2.0], [3.0, 6.0]]), torch.zeros(2, 2)
@@ -31,7 +31,7 @@ class Net(nn.Module):
         return 0.5 * x
 
 
-def recorded(step: Step) -> list[tuple[Call, str]]:
+def recorded(step: Step) -> list[tuple[TorchCall, str]]:
     """Calls, with the stem of the op that each made."""
     graph = diagnose(step).evidence.graph
     return [(call, graph.stem(call.op)) for call in recorded_calls(step, graph.measurement)]

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gradcheck_cli.trials.opening import Opening, Unanswerable, opening
+from gradcheck_cli.trials.opening import Opening, OpeningUnknown, opening
 from gradcheck_cli.trials.training import PLAIN
 from tests.trials.situations import bench_of, finding, step_of
 
@@ -106,7 +106,7 @@ def test_what_comes_nearer_by_two_decades_is_on_its_way(behind: float, opening: 
 )
 def test_where_training_cannot_tell_nothing_is_trained(layers: tuple[str, ...], gate: float, why: str) -> None:
     bench = bench_of(step_of(Gated(gate, learns=False), BATCH), passes=0, keeps=True)
-    with pytest.raises(Unanswerable, match=why):
+    with pytest.raises(OpeningUnknown, match=why):
         opening(bench, finding(layers=layers), PLAIN[0])
 
 

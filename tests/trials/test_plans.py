@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from gradcheck_cli.remedies import ROWS, Tried
+from gradcheck_cli.remedies import ROWS, TrialKind
 from gradcheck_cli.trials.calls import NotTriable
 from gradcheck_cli.trials.habits import HABITS
 from gradcheck_cli.trials.plans import PLANS, plan
@@ -26,7 +26,7 @@ def test_another_precision_edits_nothing(small: Situation, remedy: str, precisio
     assert plan(remedy, small) == Plan(precision=precision)
 
 
-@pytest.mark.parametrize("remedy", [name for name, row in ROWS.items() if row.tried is Tried.BY_HAND])
+@pytest.mark.parametrize("remedy", [name for name, row in ROWS.items() if row.tried is TrialKind.BY_HAND])
 def test_what_only_the_user_can_choose_is_not_planned(small: Situation, remedy: str) -> None:
     with pytest.raises(NotTriable, match="only you can choose"):
         plan(remedy, small)

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.timeline import Vital, Why
-from gradcheck_cli.watch.asked import Asked
+from gradcheck_cli.watch.asked import RequestedSteps
 
 
-def asked(**options: object) -> Asked:
-    return Asked(RunOptions(command=("train.py",), **options))  # type: ignore[arg-type]
+def asked(**options: object) -> RequestedSteps:
+    return RequestedSteps(RunOptions(command=("train.py",), **options))  # type: ignore[arg-type]
 
 
 def at(step: int, optimizer: int = 0, own: int | None = None) -> Vital:

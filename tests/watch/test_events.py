@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import pytest
 
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised
-from gradcheck_cli.watch.events import Before, Event
+from gradcheck_cli.watch.events import Before, LossEvent
 
 BEFORE = Before(updates=40, level=1.0, sigma=0.05, start=3.0, largest=3.0, norm=1.0, burst=3.0)
 RAISED = Raised(kind=AlarmKind.LOSS_SPIKE, step=41, optimizer=0, message="", evidence={})
 
 
-def event(before: Before | None = BEFORE, *, slow: bool = False) -> Event:
-    made = Event(AlarmKind.LOSS_SPIKE, 41, before, slow=slow)
+def event(before: Before | None = BEFORE, *, slow: bool = False) -> LossEvent:
+    made = LossEvent(AlarmKind.LOSS_SPIKE, 41, before, slow=slow)
     made.raised = RAISED
     return made
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck_cli.records.timeline import Point, Vital
-from gradcheck_cli.watch.kept import FIRST, LAST, MOST, POINTS, Curve, Kept, point_of
+from gradcheck_cli.watch.kept import FIRST, LAST, MOST, POINTS, DownsampledSeries, Kept, point_of
 
 
 def kept(count: int, optimizers: int = 1) -> Kept:
@@ -51,7 +51,7 @@ def test_a_spike_of_one_step_survives_in_the_curve() -> None:
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=3000))
 def test_the_extremes_of_any_series_are_in_its_curve(values: list[float]) -> None:
-    curve = Curve()
+    curve = DownsampledSeries()
     for step, value in enumerate(values, start=1):
         curve.append(step, value)
     points = curve.points()
@@ -61,7 +61,7 @@ def test_the_extremes_of_any_series_are_in_its_curve(values: list[float]) -> Non
 
 
 def test_what_is_not_finite_survives_in_a_curve() -> None:
-    curve = Curve()
+    curve = DownsampledSeries()
     for step in range(1, 10_001):
         curve.append(step, math.nan if step == 500 else math.inf if step == 9000 else 1.0)
     assert sum(math.isnan(point.mean) and point.min == point.max == 1.0 for point in curve.points()) == 1

@@ -12,7 +12,7 @@ from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital
 from gradcheck_cli.timeline.events import rejudged
 from gradcheck_cli.watch import session as writing
-from gradcheck_cli.watch.reading import Reading, read
+from gradcheck_cli.watch.reading import SessionReader, read
 from gradcheck_cli.watch.session import Session
 
 
@@ -21,12 +21,12 @@ def raise_at(session: Session, step: int) -> None:
     session.say("raised", raised=alarm, optimizer_step=step, replay=Replay.IMPOSSIBLE, reason="")
 
 
-def steps(reading: Reading) -> list[int]:
+def steps(reading: SessionReader) -> list[int]:
     return [entry.raised.step for entry in reading.news().raised]
 
 
 def test_each_alarm_is_news_once(tmp_path: Path) -> None:
-    session, reading = Session(str(tmp_path)), Reading(str(tmp_path))
+    session, reading = Session(str(tmp_path)), SessionReader(str(tmp_path))
     assert steps(reading) == []
     raise_at(session, 3)
     session.say("note", text="nothing")
@@ -42,7 +42,7 @@ def test_a_line_that_is_not_finished_is_news_later(tmp_path: Path) -> None:
     raise_at(Session(str(tmp_path)), 3)
     (path,) = tmp_path.glob("*.jsonl")
     whole = path.read_bytes()
-    reading = Reading(str(tmp_path))
+    reading = SessionReader(str(tmp_path))
     path.write_bytes(whole[:-5])
     assert steps(reading) == []
     path.write_bytes(whole)
@@ -53,12 +53,12 @@ def test_what_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "1-a.jsonl"
     path.write_bytes(b'["raised",{"no":1}]\n["raised",\n\xff\n')
     (tmp_path / "2-b.jsonl").mkdir()
-    assert steps(Reading(str(tmp_path))) == []
-    assert steps(Reading(str(tmp_path / "gone"))) == []
+    assert steps(SessionReader(str(tmp_path))) == []
+    assert steps(SessionReader(str(tmp_path / "gone"))) == []
 
 
 def test_a_step_that_may_be_told_once_more_is_left_out_while_the_run_goes_on(tmp_path: Path) -> None:
-    session, reading = Session(str(tmp_path)), Reading(str(tmp_path))
+    session, reading = Session(str(tmp_path)), SessionReader(str(tmp_path))
     for vital in (Vital(step=1, loss=1.0), Vital(step=2, loss=1.0)):
         session.vital(vital)
     session.flush()
@@ -75,7 +75,7 @@ def test_the_files_of_a_process_follow_each_other_and_are_deleted_when_read(
 ) -> None:
     monkeypatch.setattr(writing, "PART", 1000)
     monkeypatch.setattr(writing, "_WAIT", 0.0)
-    session, reading = Session(str(tmp_path)), Reading(str(tmp_path))
+    session, reading = Session(str(tmp_path)), SessionReader(str(tmp_path))
     for step in range(1, 400):
         session.vital(Vital(step=step, loss=1.0 / step))
         if step == 200:
@@ -103,7 +103,7 @@ def test_a_long_session_is_judged_by_all_of_it_though_not_all_is_kept(tmp_path: 
 
 
 def test_what_was_read_is_news_once(tmp_path: Path) -> None:
-    session, reading = Session(str(tmp_path)), Reading(str(tmp_path))
+    session, reading = Session(str(tmp_path)), SessionReader(str(tmp_path))
     session.vital(Vital(step=1, loss=2.0))
     session.sample(Sample(step=1, update=0.5))
     session.vital(Vital(step=2, optimizer=1, loss=math.nan))
@@ -117,7 +117,7 @@ def test_what_was_read_is_news_once(tmp_path: Path) -> None:
 
 
 def test_the_curves_are_those_of_the_lowest_rank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reading = Reading(str(tmp_path))
+    reading = SessionReader(str(tmp_path))
     for rank, loss in ((1, 11.0), (0, 10.0), (0, 99.0)):
         monkeypatch.setenv("RANK", str(rank))
         session = Session(str(tmp_path))
@@ -130,13 +130,13 @@ def test_the_curves_are_those_of_the_lowest_rank(tmp_path: Path, monkeypatch: py
     raise_at(session, 7)
     news = reading.news()
     assert [entry.raised.step for entry in news.raised] == [7] and list(news.vitals) == []
-    fresh = Reading(str(tmp_path)).news()
+    fresh = SessionReader(str(tmp_path)).news()
     assert {vital.loss for vital in fresh.vitals} <= {10.0, 99.0, 98.0}
     assert len(fresh.raised) == 4
 
 
 def test_no_news_is_lost_where_the_processes_are_asked_for_in_between(tmp_path: Path) -> None:
-    session, reading = Session(str(tmp_path)), Reading(str(tmp_path))
+    session, reading = Session(str(tmp_path)), SessionReader(str(tmp_path))
     session.vital(Vital(step=1, loss=2.0))
     raise_at(session, 1)
     assert len(reading.processes(over=False)) == 1

@@ -7,19 +7,19 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from gradcheck_cli.records.retrying import Change, Tried
-from gradcheck_cli.watch.trial import Trial
+from gradcheck_cli.records.retrying import UpdateChange, UpdateVariant
+from gradcheck_cli.watch.trial import UpdateTrial
 from gradcheck_cli.watch.updates import Attempt
 from gradcheck_cli.watch.updating import here
 from tests.watch.test_diagnosing import line, mean_square, step_of
 
 
-def trial(*targets: list[float], rows: tuple[int, ...] = (), weight: float = 3.0) -> tuple[Trial, nn.Parameter]:
+def trial(*targets: list[float], rows: tuple[int, ...] = (), weight: float = 3.0) -> tuple[UpdateTrial, nn.Parameter]:
     """L = mean (w x - y)^2 at x = 1 for each list of y, under SGD of rate 0.1."""
     model = line(weight)
     steps = [step_of(model, mean_square, torch.ones(len(y), 1), torch.tensor(y).unsqueeze(1)) for y in targets]
     (parameter,) = model.parameters()
-    return Trial(Attempt(SGD([parameter], lr=0.1), 0, 1, None), steps, rows), parameter
+    return UpdateTrial(Attempt(SGD([parameter], lr=0.1), 0, 1, None), steps, rows), parameter
 
 
 def at(parameter: nn.Parameter, value: float) -> dict[int, Tensor]:
@@ -42,9 +42,9 @@ def test_the_other_rows_are_what_an_update_is_judged_by() -> None:
     assert found.rows == (1,) and found.loss(None, found.witness) == 2.0
     parameter.grad = torch.full((1, 1), -600.0)
     start = here(found.attempt)
-    as_run = found.make(start, Tried(change=Change.AS_RUN))
+    as_run = found.make(start, UpdateVariant(change=UpdateChange.AS_RUN))
     assert as_run.loss == pytest.approx((60.0**2 + 62.0**2) / 2)
-    alone = found.make(start, Tried(change=Change.WITHOUT_ROWS))
+    alone = found.make(start, UpdateVariant(change=UpdateChange.WITHOUT_ROWS))
     assert alone.loss == pytest.approx((0.2**2 + 1.8**2) / 2, rel=1e-5) and alone.size == pytest.approx(0.2 / 3)
 
 
@@ -60,5 +60,7 @@ def test_a_batch_that_cannot_be_taken_costs_nothing_that_is_known() -> None:
     def broken(model: nn.Module, x: Tensor) -> Tensor:
         raise ValueError
 
-    found = Trial(Attempt(SGD(model.parameters(), lr=0.1), 0, 1, None), [step_of(model, broken, torch.ones(2, 1))], ())
+    found = UpdateTrial(
+        Attempt(SGD(model.parameters(), lr=0.1), 0, 1, None), [step_of(model, broken, torch.ones(2, 1))], ()
+    )
     assert found.loss(None, found.steps) is None

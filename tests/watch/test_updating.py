@@ -26,11 +26,11 @@ from torch.optim import (
 )
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from gradcheck_cli.records.retrying import Change, Tried
+from gradcheck_cli.records.retrying import UpdateChange, UpdateVariant
 from gradcheck_cli.watch.updates import Attempt
-from gradcheck_cli.watch.updating import Start, here, holding, made, why_not
+from gradcheck_cli.watch.updating import UpdateStart, here, holding, made, why_not
 
-AS_RUN = Tried(change=Change.AS_RUN)
+AS_RUN = UpdateVariant(change=UpdateChange.AS_RUN)
 MAKERS: dict[str, Callable[[Any], Optimizer]] = {
     "sgd": lambda p: SGD(p, lr=0.1),
     "momentum": lambda p: SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
@@ -103,12 +103,12 @@ def one(lr: float = 0.5, **options: Any) -> Attempt:
     ("tried", "expected"),
     [
         (AS_RUN, [0.0, 0.0]),
-        (Tried(change=Change.LOWER_RATE, amount=0.1), [2.7, 3.6]),
-        (Tried(change=Change.HIGHER_RATE, amount=2.0), [-3.0, -4.0]),
-        (Tried(change=Change.CLIPPED, amount=1.0), [2.7, 3.6]),
+        (UpdateVariant(change=UpdateChange.LOWER_RATE, amount=0.1), [2.7, 3.6]),
+        (UpdateVariant(change=UpdateChange.HIGHER_RATE, amount=2.0), [-3.0, -4.0]),
+        (UpdateVariant(change=UpdateChange.CLIPPED, amount=1.0), [2.7, 3.6]),
     ],
 )
-def test_changes_of_a_plain_step(tried: Tried, expected: list[float]) -> None:
+def test_changes_of_a_plain_step(tried: UpdateVariant, expected: list[float]) -> None:
     attempt = one()
     (weight,) = attempt.parameters()
     update = made(attempt, here(attempt), tried)
@@ -126,12 +126,14 @@ def test_a_larger_eps_and_a_state_that_is_begun_anew() -> None:
     weight.grad = torch.tensor([[2.0]])
     attempt = Attempt(optimizer, 0, 5001, None)
 
-    def step(tried: Tried) -> float:
+    def step(tried: UpdateVariant) -> float:
         return 1.0 - float(made(attempt, here(attempt), tried).values[id(weight)])
 
     assert step(AS_RUN) == pytest.approx(0.01 * 0.1 / 0.001**0.5, rel=1e-2)
-    assert step(Tried(change=Change.ANEW)) == pytest.approx(0.01, rel=1e-4)
-    assert step(Tried(change=Change.EPS, amount=2.0)) == pytest.approx(0.01 * 0.2 / (2 * 0.001**0.5 + 2.0), rel=1e-2)
+    assert step(UpdateVariant(change=UpdateChange.ANEW)) == pytest.approx(0.01, rel=1e-4)
+    assert step(UpdateVariant(change=UpdateChange.EPS, amount=2.0)) == pytest.approx(
+        0.01 * 0.2 / (2 * 0.001**0.5 + 2.0), rel=1e-2
+    )
 
 
 def test_no_hook_and_no_scheduler_hears_of_it() -> None:
@@ -230,5 +232,5 @@ def test_why_an_update_is_not_made_on_a_copy(maker: Callable[[], Attempt | None]
 def test_from_other_values() -> None:
     attempt = one()
     (weight,) = attempt.parameters()
-    start = Start({id(weight): torch.tensor([[1.0, 1.0]])}, {id(weight): torch.tensor([[2.0, 0.0]])}, {})
+    start = UpdateStart({id(weight): torch.tensor([[1.0, 1.0]])}, {id(weight): torch.tensor([[2.0, 0.0]])}, {})
     assert made(attempt, start, AS_RUN).values[id(weight)].tolist() == [[0.0, 1.0]]

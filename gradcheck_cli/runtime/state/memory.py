@@ -23,7 +23,7 @@ COPIED = 16 * 2**20
 one. Any machine has that much to spare, and it costs a few milliseconds."""
 
 
-class Stretch:
+class KeptBits:
     """The bits of one tensor as they were, in one form or the other."""
 
     def __init__(self, label: Found, found: Bits) -> None:
@@ -53,8 +53,8 @@ class Memory:
     def __init__(self, found: Iterable[Found], always: Iterable[Found] = ()) -> None:
         """`always` is copied whatever its size: a batch, beside which the activations of a pass are larger still."""
         self._opaque: list[tuple[Found, int]] = []
-        self._stretches: dict[Any, Stretch] = {}
-        self._large: dict[int, list[Stretch]] = {}
+        self._stretches: dict[Any, KeptBits] = {}
+        self._large: dict[int, list[KeptBits]] = {}
         for label in always:
             self._add(label)
         for stretch in self._stretches.values():
@@ -70,7 +70,7 @@ class Memory:
             self._opaque.append((label, value._version))
         for bits in found or ():
             if bits.nbytes:
-                self._stretches.setdefault(bits.key, Stretch(label, bits))
+                self._stretches.setdefault(bits.key, KeptBits(label, bits))
 
     def _choose(self) -> None:
         left = COPIED

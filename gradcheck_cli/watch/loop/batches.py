@@ -52,7 +52,7 @@ _RECENT = 5
 Key = tuple[Place | None, int]
 
 
-class Mark(NamedTuple):
+class TensorMark(NamedTuple):
     """One tensor of a batch: `ends` are the least and the greatest of its values, or of its rows' peaks, (2,)."""
 
     shape: tuple[int, ...]
@@ -63,7 +63,7 @@ class Mark(NamedTuple):
 class _Batch:
     """One backward pass: its tensors, the sums of its targets, (2, columns) or (bins,), and its loss."""
 
-    marks: dict[Key, Mark]
+    marks: dict[Key, TensorMark]
     target: Tensor | None
     loss: Tensor | None = None
 
@@ -80,7 +80,7 @@ class Blocks(NamedTuple):
     swing: float
 
 
-class Batches:
+class BatchHistory:
     """Fed with each backward pass, before it runs and after.
 
     All batches are marked at first; later on so many in a row as are remembered, whenever what that takes has become a
@@ -165,19 +165,19 @@ def _keyed(backward: Backward) -> Iterator[tuple[Key, Data]]:
                 yield (entry.place, place), data
 
 
-def mark_of(tensor: Tensor) -> Mark:
+def mark_of(tensor: Tensor) -> TensorMark:
     """What is remembered of a tensor."""
     shape = tuple(tensor.shape)
     odd = tensor.layout is not torch.strided or tensor.is_complex() or tensor.dtype is torch.bool
     if odd or not 0 < tensor.numel() <= _MOST:
-        return Mark(shape, None)
+        return TensorMark(shape, None)
     values = tensor.detach()
     if values.is_floating_point():
         values = values.flatten(1).abs().amax(1) if values.dim() > 1 else values.abs()  # a norm takes ten times as long
-    return Mark(shape, torch.stack(torch.aminmax(values)).double())
+    return TensorMark(shape, torch.stack(torch.aminmax(values)).double())
 
 
-def _novel(name: str, tensor: Tensor, before: Sequence[Mark], rows: Sequence[int] | None) -> Apart | None:
+def _novel(name: str, tensor: Tensor, before: Sequence[TensorMark], rows: Sequence[int] | None) -> Apart | None:
     longest = [max(sizes) for sizes in zip(*(each.shape[1:] for each in before), strict=False)]
     for size, most in zip(tensor.shape[1:], longest, strict=False):
         if size >= _LONGER * most > 0:

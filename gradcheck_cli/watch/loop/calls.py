@@ -56,7 +56,7 @@ class Rated:
     line: Line | None = None
 
 
-class Calls:
+class LoopCalls:
     """Notes them.
 
     Args:

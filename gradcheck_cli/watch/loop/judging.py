@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck_cli.watch.loop.facts import Facts, Found
+from gradcheck_cli.watch.loop.facts import Facts, LoopFault
 from gradcheck_cli.watch.loop.signs import BY_HOLDING, BY_ROW, NOT_IN_A_ROW, NOT_ONE_OPTIMIZERS, Shown, shown
 
 STILL = 10
@@ -28,7 +28,7 @@ class Loop:
         self._rates: dict[int, Rates] = {}
         self._still: dict[int, Still] = {}
 
-    def see(self, facts: Facts) -> tuple[Found, ...]:
+    def see(self, facts: Facts) -> tuple[LoopFault, ...]:
         """Take in an update; what it raises is mostly nothing, and each fault once for an optimiser."""
         found = []
         for each in (*self._in_a_row(facts), *_of_holding(facts), *self._over_time(facts)):
@@ -46,7 +46,7 @@ class Loop:
         """Updates were passed over: what held before is not in a row with what comes."""
         self._rows = {key: row for key, row in self._rows.items() if key[0] in NOT_IN_A_ROW}
 
-    def _in_a_row(self, facts: Facts) -> Iterator[Found]:
+    def _in_a_row(self, facts: Facts) -> Iterator[LoopFault]:
         for code, times, shows in BY_ROW:
             key = code, -1 if code in NOT_ONE_OPTIMIZERS else facts.optimizer
             sign = shows(facts)
@@ -59,7 +59,7 @@ class Loop:
             if count + 1 == times:
                 yield _found(code, sign, since)
 
-    def _over_time(self, facts: Facts) -> Iterator[Found]:
+    def _over_time(self, facts: Facts) -> Iterator[LoopFault]:
         rates = self._rates.setdefault(facts.optimizer, Rates())
         if (sign := rates.see(facts)) is not None:
             yield _found("GC672", sign, rates.since)
@@ -140,12 +140,12 @@ class Still:
         )
 
 
-def _of_holding(facts: Facts) -> Iterator[Found]:
+def _of_holding(facts: Facts) -> Iterator[LoopFault]:
     if facts.holding is not None:
         for code, holds in BY_HOLDING:
             if (sign := holds(facts, facts.holding)) is not None:
                 yield _found(code, sign, facts.step)
 
 
-def _found(code: str, sign: Shown, since: int) -> Found:
-    return Found(code=code, message=sign.message, line=sign.line, evidence=sign.evidence, since=since)
+def _found(code: str, sign: Shown, since: int) -> LoopFault:
+    return LoopFault(code=code, message=sign.message, line=sign.line, evidence=sign.evidence, since=since)

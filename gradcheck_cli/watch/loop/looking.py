@@ -21,12 +21,12 @@ from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.diagnosing import Seen
 from gradcheck_cli.watch.entries import data_of
 from gradcheck_cli.watch.loop.attention import Attention
-from gradcheck_cli.watch.loop.batches import Batches
-from gradcheck_cli.watch.loop.calls import Calls, Clip, Line, random_state
+from gradcheck_cli.watch.loop.batches import BatchHistory
+from gradcheck_cli.watch.loop.calls import Clip, Line, LoopCalls, random_state
 from gradcheck_cli.watch.loop.drawn import Drawn
 from gradcheck_cli.watch.loop.facts import Facts, Holding
 from gradcheck_cli.watch.loop.gradients import Gradients
-from gradcheck_cli.watch.loop.holdings import Asked, Holdings
+from gradcheck_cli.watch.loop.holdings import BackwardProbe, Holdings
 from gradcheck_cli.watch.loop.idle import Idle
 from gradcheck_cli.watch.loop.labels import Labels
 from gradcheck_cli.watch.loop.modes import Modes
@@ -91,13 +91,13 @@ class Looking:
         accumulation: Accumulation,
         is_ours: Callable[[], bool],
         guarded: AbstractContextManager[None],
-        asked: Asked,
-        batches: Batches,
+        asked: BackwardProbe,
+        batches: BatchHistory,
     ) -> None:
         self._tape, self._updates, self._accumulation = tape, updates, accumulation
         self._batches = batches
         self._guarded = guarded
-        self.calls = Calls(is_ours, guarded)
+        self.calls = LoopCalls(is_ours, guarded)
         self._attention = Attention()
         self._kind: tuple[Any, ...] = ()
         self._asked = False  # whether the facts of the update that is being made were

@@ -13,7 +13,7 @@ from torch.nn.modules.loss import _Loss
 
 from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.diagnosing import reflected
-from gradcheck_cli.watch.entries import Data, Entry, data_of, parts_of
+from gradcheck_cli.watch.entries import Data, TapeEntry, data_of, parts_of
 
 _LOSSES = (
     F.cross_entropy,
@@ -29,7 +29,7 @@ _LOSSES = (
 """Losses of an output and a target."""
 
 
-class Asked(Protocol):
+class LossProbe(Protocol):
     """Who takes backward passes again."""
 
     def ignores(self, backward: Backward, targets: list[Data]) -> bool:
@@ -39,7 +39,7 @@ class Asked(Protocol):
         """Whether the loss is above 0, and exactly 0 where this parameter is 0."""
 
 
-def ignored_targets(backward: Backward, asked: Asked) -> Entry | None:
+def ignored_targets(backward: Backward, asked: LossProbe) -> TapeEntry | None:
     """The first loss whose target changes nothing, where that is so of all targets together."""
     losses = [(entry, target) for entry in backward.entries for target in targets_of(entry)]
     losses = [(e, t) for e, t in losses if not torch.equal(reflected(t.tensor), t.tensor)]
@@ -48,14 +48,14 @@ def ignored_targets(backward: Backward, asked: Asked) -> Entry | None:
     return losses[0][0]
 
 
-def targets_of(entry: Entry) -> Iterator[Data]:
+def targets_of(entry: TapeEntry) -> Iterator[Data]:
     """The target of a loss, where it came from outside; nothing of any other call."""
     if entry.call in _LOSSES or isinstance(entry.call, _Loss):
         given = [*entry.args[1:2], *([entry.kwargs["target"]] if "target" in entry.kwargs else [])]
         yield from (each for each in given if isinstance(each, Data) and each.tensor.numel() > 1)
 
 
-def matches_itself(backward: Backward, asked: Asked) -> Entry | None:
+def matches_itself(backward: Backward, asked: LossProbe) -> TapeEntry | None:
     """The last call of a loss that holds outputs of one model against each other, and is 0 where all are alike.
 
     Nothing else enters it: no data, and no output that is cut from the graph.
@@ -70,7 +70,7 @@ def matches_itself(backward: Backward, asked: Asked) -> Entry | None:
     return beside[0] if len(weights) == 1 and asked.needs_nothing(backward, weights[0]) else None
 
 
-def _takes_more(entry: Entry) -> bool:
+def _takes_more(entry: TapeEntry) -> bool:
     """Whether a call is given data, or what is not part of a graph."""
     cut = any(not slot.learns for slot in entry.needs)
     return cut or any(True for _ in data_of(entry)) or any(isinstance(p, nn.Parameter) for p in parts_of(entry.args))

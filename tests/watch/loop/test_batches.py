@@ -11,16 +11,16 @@ from torch.nn import functional as F
 
 from gradcheck_cli.records.apart import Apart, Kind
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.entries import Data, Entry
+from gradcheck_cli.watch.entries import Data, TapeEntry
 from gradcheck_cli.watch.loop import batches as module
-from gradcheck_cli.watch.loop.batches import KEPT, Batches, Blocks
+from gradcheck_cli.watch.loop.batches import KEPT, BatchHistory, Blocks
 
 MODEL = nn.Linear(4, 1)
 
 
 def passed(x: Tensor, y: Tensor, loss: float = 1.0) -> tuple[Backward, dict[str, Tensor]]:
     """A backward pass for a batch, as the tape has it."""
-    model, last = Entry(), Entry()
+    model, last = TapeEntry(), TapeEntry()
     model.call, model.args, model.place = MODEL, [Data(x)], (passed.__code__, 1)
     last.call = F.cross_entropy if not y.is_floating_point() else F.mse_loss
     last.args, last.place = [None, Data(y)], (passed.__code__, 2)
@@ -29,7 +29,7 @@ def passed(x: Tensor, y: Tensor, loss: float = 1.0) -> tuple[Backward, dict[str,
     return backward, {"x": x, "target": y}
 
 
-def fed(batches: Batches, x: Tensor, y: Tensor, loss: float = 1.0) -> tuple[Backward, dict[str, Tensor]]:
+def fed(batches: BatchHistory, x: Tensor, y: Tensor, loss: float = 1.0) -> tuple[Backward, dict[str, Tensor]]:
     backward, batch = passed(x, y, loss)
     batches.began(backward)
     batches.ended(backward)
@@ -38,7 +38,7 @@ def fed(batches: Batches, x: Tensor, y: Tensor, loss: float = 1.0) -> tuple[Back
 
 def drawn(target: Callable[[int], Tensor], loss: Callable[[int], float], count: int = 80) -> Blocks | None:
     torch.manual_seed(0)
-    batches = Batches()
+    batches = BatchHistory()
     for n in range(count):
         fed(batches, torch.randn(16, 4), target(n), loss(n))
     return batches.blocks()
@@ -84,9 +84,9 @@ def test_too_few_batches_or_rows_tell_nothing() -> None:
     assert drawn(lambda n: torch.randn(1, 1), lambda n: 1.0) is None
 
 
-def before(x: Callable[[], Tensor], y: Callable[[], Tensor], count: int = 40) -> Batches:
+def before(x: Callable[[], Tensor], y: Callable[[], Tensor], count: int = 40) -> BatchHistory:
     torch.manual_seed(0)
-    batches = Batches()
+    batches = BatchHistory()
     for _ in range(count):
         fed(batches, x(), y())
     return batches
@@ -169,7 +169,7 @@ def test_later_batches_are_marked_in_runs_where_that_takes_a_small_share_of_the_
         return clock[0]
 
     monkeypatch.setattr(module, "perf_counter", now)
-    batches = Batches()
+    batches = BatchHistory()
     marked: list[bool] = []
 
     def feed(count: int) -> None:

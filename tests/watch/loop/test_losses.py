@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.entries import Data, Entry
+from gradcheck_cli.watch.entries import Data, TapeEntry
 from gradcheck_cli.watch.loop.losses import ignored_targets, matches_itself
 
 
@@ -28,13 +28,13 @@ class Answers:
         return self.answer
 
 
-def call(function: object, *args: object, of: Sequence[Tensor] = ()) -> Entry:
-    entry = Entry()
+def call(function: object, *args: object, of: Sequence[Tensor] = ()) -> TapeEntry:
+    entry = TapeEntry()
     entry.call, entry.args, entry.parameters, entry.place = function, list(args), list(of), None
     return entry
 
 
-def passed(*entries: Entry) -> Backward:
+def passed(*entries: TapeEntry) -> Backward:
     backward = Backward("backward", None, None)
     backward.entries = list(entries)
     return backward
@@ -58,7 +58,7 @@ def test_targets_that_are_all_the_same_tell_nothing() -> None:
 ENCODER = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
 
 
-def encoded() -> Entry:
+def encoded() -> TapeEntry:
     return call(ENCODER, Data(torch.ones(4, 3)), of=list(ENCODER.parameters()))
 
 
