@@ -21,7 +21,7 @@ from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.spec import CheckSpec, Step, Target
 from gradcheck_cli.records.thresholds import Thresholds
-from gradcheck_cli.records.training import Training
+from gradcheck_cli.records.trainingsettings import Training
 from gradcheck_cli.records.traits import traits_of_family
 from gradcheck_cli.records.verdict import exit_code, gravest_first, status_of, with_status
 from gradcheck_cli.remedies import carried_into, ladders_for, remedies_for, without_softmax

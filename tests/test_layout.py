@@ -58,3 +58,32 @@ def test_no_two_classes_share_a_name() -> None:
                 homes[node.name].append(path.relative_to(PACKAGE).as_posix())
     shared = {name: places for name, places in homes.items() if len(places) > 1}
     assert shared.keys() == SHARED_CLASSES.keys(), f"one name, several classes: {shared}"
+
+
+SHARED_MODULES = {
+    "alarms": "the alarms of a run, raised in watch, and their rows in rules",
+    "copies": "units that are copies of each other, sampled in watch, judged in rules",
+    "drift": "how far gradients may drift, and the rule on it",
+    "loop": "faults of the loop: their rules and their remedies",
+    "lossscale": "the scale of a GradScaler, taken out of a loss in target, followed over a run in watch",
+    "opinions": "the second opinion, by training in trials and by the run in timeline",
+    "precision": "what a low precision loses, measured and judged",
+    "retrying": "updates that are made again: made in watch, recorded, told in timeline",
+    "rows": "rows of a batch that stand out, found in runtime, told in rules",
+    "rule": "what a rule is, and the command that shows one",
+    "run": "what a run was asked to do, and the command",
+    "series": "a gradient through time, as it is recorded and as it is gathered",
+    "session": "the session of a run, written in watch, read as records",
+    "terms": "the terms of a loss: watched, gathered, judged",
+    "traits": "traits of a model, recorded and read from a measurement",
+}
+"""Modules of one name in several packages: one subject, seen from each of these."""
+
+
+def test_modules_of_one_name_have_one_subject() -> None:
+    homes = defaultdict[str, list[str]](list)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.name != "__init__.py":
+            homes[path.stem].append(path.relative_to(PACKAGE).as_posix())
+    shared = {name: places for name, places in homes.items() if len(places) > 1}
+    assert shared.keys() == SHARED_MODULES.keys(), f"one name, several modules: {shared}"

@@ -18,7 +18,7 @@ from gradcheck_cli.reports.glyphs import count_of, shown
 if TYPE_CHECKING:
     from gradcheck_cli.records.session import RaisedEntry
     from gradcheck_cli.records.timeline import Vital
-    from gradcheck_cli.watch.reading import News
+    from gradcheck_cli.watch.sessionreader import News
 
 MOST = 10
 """Alarms that are told while a script runs."""

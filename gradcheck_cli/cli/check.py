@@ -296,7 +296,7 @@ def _against_baseline(planned: PlannedCheck, update: bool, run: Callable[[Planne
     """Run a check and tell what is new, known and fixed; its name in the baseline is MODEL as it was given."""
     if not (planned.baseline or planned.drift or update):
         return run(planned)
-    from gradcheck_cli.suite.known import load_known
+    from gradcheck_cli.suite.runbaselines import load_known
 
     known = load_known([planned], update=update)
     report = run(known.held(planned))

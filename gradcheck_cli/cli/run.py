@@ -52,7 +52,7 @@ from gradcheck_cli.reports import FORMATS, render
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.timeline import Timeline
-    from gradcheck_cli.watch.reading import News
+    from gradcheck_cli.watch.sessionreader import News
 
 _COST = "Cost"
 _COMMAND = "SCRIPT [ARGS]..."

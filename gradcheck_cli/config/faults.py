@@ -7,8 +7,8 @@ from typing import Any, NoReturn, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from gradcheck_cli.config.documents import YamlDocument
-from gradcheck_cli.config.models import Check, File, Options, Run
+from gradcheck_cli.config.yamldocuments import YamlDocument
+from gradcheck_cli.config.yamlmodels import Check, File, Options, Run
 from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.yamltext import Address
 

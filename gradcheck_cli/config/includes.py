@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gradcheck_cli.config.documents import YamlDocument, read_yaml
 from gradcheck_cli.config.faults import validated
-from gradcheck_cli.config.models import Check, File, VerdictSettings
 from gradcheck_cli.config.plans import planned, planned_run
+from gradcheck_cli.config.yamldocuments import YamlDocument, read_yaml
+from gradcheck_cli.config.yamlmodels import Check, File, VerdictSettings
 from gradcheck_cli.errors import ConfigError
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.yamltext import Address

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gradcheck_cli.config.models import Check, File, Matrix, Options, Run, SuiteEntry, VerdictSettings
+from gradcheck_cli.config.yamlmodels import Check, File, Matrix, Options, Run, SuiteEntry, VerdictSettings
 from gradcheck_cli.opening import working_folder
 from gradcheck_cli.records.choices import FailOn
 from gradcheck_cli.records.run import RunOptions

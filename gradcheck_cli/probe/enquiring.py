@@ -23,7 +23,7 @@ from gradcheck_cli.records.enquiry import Agreement, AtChance, Distinct, Enquiry
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.ops import PRODUCT_CALLS
 from gradcheck_cli.records.spec import Pass, Step
-from gradcheck_cli.runtime.graph import Graph
+from gradcheck_cli.runtime.autogradgraph import Graph
 from gradcheck_cli.runtime.passes import LOW, Unsaved, forward_pass, hangs_from_a_graph
 from gradcheck_cli.runtime.state import State, WriteWatch, function_name, preserved
 from gradcheck_cli.runtime.tensors import untouched

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gradcheck_cli.probe.comparisons import is_plain
+from gradcheck_cli.probe.targetcomparisons import is_plain
 from gradcheck_cli.records.ops import DIVISIONS, MEANS_AND_SUMS, PRODUCTS, SUBTRACTING_CALLS, VIEW_LIKE, stem
 from gradcheck_cli.records.term import Term
 from gradcheck_cli.runtime.norms import Scalar, settle

@@ -23,7 +23,7 @@ from torch._C._autograd import _get_sequence_nr
 from torch.nn.modules import module as module_hooks
 from torch.overrides import TorchFunctionMode
 
-from gradcheck_cli.probe.comparisons import Comparisons
+from gradcheck_cli.probe.targetcomparisons import Comparisons
 from gradcheck_cli.probe.terms import ScalarSums
 from gradcheck_cli.probe.unfused import unfused
 from gradcheck_cli.records.ops import (

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gradcheck_cli.records.comparison import TargetComparison
 from gradcheck_cli.records.ops import stem
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import Samples
+from gradcheck_cli.records.targetcomparison import TargetComparison
 from gradcheck_cli.records.term import Term
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.alarmlimits import ALARMING
 
 OVERSIZE = 10.0
 """Factor of the run's usual |dw|/|w| from which an update is too large: a decade."""

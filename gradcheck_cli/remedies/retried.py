@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.report import Remedy, Trial
 from gradcheck_cli.records.retrying import HALF, Retried, UpdateChange, UpdateVariant
 from gradcheck_cli.remedies.catalogue import ROWS

@@ -9,7 +9,7 @@ from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.rules.alarms import ALARMS
 from gradcheck_cli.rules.loop import LOOP
 from gradcheck_cli.rules.rule import AlarmRule, Rule
-from gradcheck_cli.rules.table import RULES
+from gradcheck_cli.rules.ruletable import RULES
 
 EVERY_RULE: tuple[Rule | AlarmRule, ...] = (*RULES, *ALARMS, *LOOP)
 """The rules of a step and the alarms of a run: all that can be selected, ignored and explained."""

@@ -12,13 +12,13 @@ from gradcheck_cli.records.blockage import Reason
 from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.group import Group
 from gradcheck_cli.records.ops import PRODUCTS
-from gradcheck_cli.rules.blaming import UNKNOWN, Blame, blamed, taken_in_words
+from gradcheck_cli.rules.accountwords import largest_loss, tally, weights
+from gradcheck_cli.rules.attribution import UNKNOWN, Blame, blamed, taken_in_words
 from gradcheck_cli.rules.collapsed import collapse_in_words
 from gradcheck_cli.rules.inputs import column_in_words
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.saturated import saturated_cause
 from gradcheck_cli.rules.shares import shares_of
-from gradcheck_cli.rules.tally import largest_loss, tally, weights
 from gradcheck_cli.rules.wording import named, number, times, verb
 
 if TYPE_CHECKING:

@@ -21,10 +21,19 @@ from gradcheck_cli.records.ops import (
 )
 from gradcheck_cli.records.report import Share
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.rules.blaming import SCALE_OF_THE_LOSS, UNKNOWN, WEIGHTS, Blame, Factor, is_true, largest, sorted_out
+from gradcheck_cli.rules.accountwords import tally
+from gradcheck_cli.rules.attribution import (
+    SCALE_OF_THE_LOSS,
+    UNKNOWN,
+    WEIGHTS,
+    Blame,
+    Factor,
+    is_true,
+    largest,
+    sorted_out,
+)
 from gradcheck_cli.rules.inputs import column_in_words
 from gradcheck_cli.rules.shares import shares_of
-from gradcheck_cli.rules.tally import tally
 from gradcheck_cli.rules.wording import number, times
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import About, Severity
-from gradcheck_cli.records.comparison import TargetComparison
 from gradcheck_cli.records.measurement import Measurement, TensorStats
 from gradcheck_cli.records.ops import CLASS_CALLS, NORMALIZATIONS
+from gradcheck_cli.records.targetcomparison import TargetComparison
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import number
 

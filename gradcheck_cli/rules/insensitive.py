@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.ops import BOUNDED
 from gradcheck_cli.records.report import Share
-from gradcheck_cli.rules.blaming import UNKNOWN, blamed, taken_in_words
+from gradcheck_cli.rules.accountwords import tally
+from gradcheck_cli.rules.attribution import UNKNOWN, blamed, taken_in_words
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.saturated import saturated_cause
 from gradcheck_cli.rules.shares import shares_of
-from gradcheck_cli.rules.tally import tally
 from gradcheck_cli.rules.wording import named, number, percent, times, verb
 
 if TYPE_CHECKING:

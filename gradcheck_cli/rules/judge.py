@@ -12,7 +12,7 @@ from gradcheck_cli.records.report import Finding, Opinion
 from gradcheck_cli.records.verdict import gravest_first, with_status
 from gradcheck_cli.rules.choosing import chosen
 from gradcheck_cli.rules.rule import Diagnosis, Rule
-from gradcheck_cli.rules.table import BY_CODE, RULES
+from gradcheck_cli.rules.ruletable import BY_CODE, RULES
 from gradcheck_cli.rules.waivers import waive
 
 if TYPE_CHECKING:

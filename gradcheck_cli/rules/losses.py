@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import About, Severity
-from gradcheck_cli.records.comparison import TargetComparison
 from gradcheck_cli.records.ops import (
     DIFFERENCE_CALLS,
     DISTANCE_CALLS,
@@ -17,6 +16,7 @@ from gradcheck_cli.records.ops import (
     kind_of,
     plain_op,
 )
+from gradcheck_cli.records.targetcomparison import TargetComparison
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.wording import named, number, percent, verb
 

@@ -7,9 +7,9 @@ import re
 from gradcheck_cli.errors import UsageError
 from gradcheck_cli.names import did_you_mean, listing
 from gradcheck_cli.records.spec import CheckSpec
-from gradcheck_cli.target.references import check_file, is_data_file, parse_model, parse_object
-from gradcheck_cli.target.settings import parse_settings
-from gradcheck_cli.target.tensorspec import parse_tensor
+from gradcheck_cli.target.code.references import check_file, is_data_file, parse_model, parse_object
+from gradcheck_cli.target.code.settings import parse_settings
+from gradcheck_cli.target.data.tensorspec import parse_tensor
 
 # Each dtype with the nn.Module method that casts floating tensors and leaves complex ones alone.
 _INDEX = re.compile(r"\d{1,4}", re.ASCII)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TypeAlias
 
-from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.choices import Family
 from gradcheck_cli.records.session import Process, RaisedEntry
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Replay
 from gradcheck_cli.rules import SLOW, stands
+from gradcheck_cli.timeline.notlearning import with_reason
 from gradcheck_cli.timeline.opinions import LEAST_TAIL
-from gradcheck_cli.timeline.slow import with_reason
 from gradcheck_cli.watch.alarms import Alarms
 
 Judge: TypeAlias = Callable[[Process], tuple[Judged, ...]]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.choices import About, Decision, FailOn, Family, Severity
 from gradcheck_cli.records.report import Finding, Layer, Opinion, Report

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gradcheck_cli import __version__
-from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.apart import Apart
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.choices import Family, Status
@@ -21,8 +21,9 @@ from gradcheck_cli.records.verdict import gravest_first
 from gradcheck_cli.remedies import remedies_for
 from gradcheck_cli.rules import SLOW, alarm_finding, because, chosen, explaining, standing_out, waive
 from gradcheck_cli.timeline.events import AlarmEvent, of_one_job
-from gradcheck_cli.timeline.grown import grown
-from gradcheck_cli.timeline.leading import leader
+from gradcheck_cli.timeline.firstmover import leader
+from gradcheck_cli.timeline.grownweights import grown
+from gradcheck_cli.timeline.notlearning import reading_of
 from gradcheck_cli.timeline.opinions import (
     RunLearning,
     confirmed,
@@ -34,7 +35,6 @@ from gradcheck_cli.timeline.opinions import (
     with_findings,
 )
 from gradcheck_cli.timeline.retrying import in_words, retried_at, treated
-from gradcheck_cli.timeline.slow import reading_of
 
 BLOWN_UP = (AlarmKind.NONFINITE, AlarmKind.DIVERGING)
 """What a run that begins too steeply ends in."""

@@ -12,10 +12,10 @@ from gradcheck_cli.records.choices import Optimizer
 from gradcheck_cli.records.judging import JudgedStep
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.spec import Step
-from gradcheck_cli.runtime.copies import independent_copy
+from gradcheck_cli.runtime.modelcopy import independent_copy
 from gradcheck_cli.trials.budget import Budget
-from gradcheck_cli.trials.calls import TorchCall
-from gradcheck_cli.trials.situation import Situation
+from gradcheck_cli.trials.planning import PlanningContext
+from gradcheck_cli.trials.torchcalls import TorchCall
 from gradcheck_cli.trials.training import LONGER, PLAIN, STEPS, Recipe, train
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ class Bench:
         self.budget.charge(found.evidence.enquiry.passes)
         return found
 
-    def situation(self, finding: Finding) -> Situation:
+    def situation(self, finding: Finding) -> PlanningContext:
         """What is known when remedies for a finding are planned."""
-        return Situation(
+        return PlanningContext(
             model=self.model,
             batch=self.step.batch,
             finding=finding,

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from gradcheck_cli.records.choices import About, Decision
 from gradcheck_cli.records.report import Finding, Remedy
-from gradcheck_cli.runtime.copies import independent_copy
+from gradcheck_cli.runtime.modelcopy import independent_copy
 from gradcheck_cli.trials.bench import Bench
 from gradcheck_cli.trials.budget import LATE, OutOfBudget
 from gradcheck_cli.trials.learning import CopyLearning, Treatment, chance, treated, untreated
-from gradcheck_cli.trials.opening import Opening, OpeningUnknown, opening
 from gradcheck_cli.trials.outcome import gain
+from gradcheck_cli.trials.participation import Opening, OpeningUnknown, opening
 from gradcheck_cli.trials.training import LONGER, Recipe
 
 STUCK = 0.01

@@ -9,26 +9,26 @@ from torch import nn
 
 from gradcheck_cli.records.ops import SQUASHING_CALLS
 from gradcheck_cli.trials import edits
-from gradcheck_cli.trials.calls import NotTriable
-from gradcheck_cli.trials.situation import Edit, Plan, Situation, some
+from gradcheck_cli.trials.planning import Edit, Plan, PlanningContext, some
+from gradcheck_cli.trials.torchcalls import NotTriable
 
 
-def _recurrent(situation: Situation, kinds: tuple[type[nn.Module], ...]) -> list[str]:
+def _recurrent(situation: PlanningContext, kinds: tuple[type[nn.Module], ...]) -> list[str]:
     layers = situation.finding.layers
     found = [path for path, module in situation.model.named_modules() if isinstance(module, kinds)]
     return [path for path in found if path in layers] or ([] if layers and found == [""] else found)
 
 
-def _memory(situation: Situation) -> float:
+def _memory(situation: PlanningContext) -> float:
     """ln T, with which a sigmoid gate keeps 1/e over T steps (Tallec and Ollivier, 2018)."""
     steps = max((series.steps for series in situation.evidence.paths.ledger.series), default=0)
     return round(math.log(max(steps, 2.72)), 2)
 
 
-def gated(cell: str) -> Callable[[Situation], Plan]:
+def gated(cell: str) -> Callable[[PlanningContext], Plan]:
     """What plans an LSTM or a GRU in the place of every plain RNN that is to blame."""
 
-    def make(situation: Situation) -> Plan:
+    def make(situation: PlanningContext) -> Plan:
         kinds = (nn.RNN,) if cell == "lstm" else (nn.RNN, nn.RNNCell)
         paths = some(_recurrent(situation, kinds), "only an nn.RNN can be replaced, and this is none", NotTriable)
         arguments = {"cell": cell, "bias": _memory(situation), "seed": situation.seed}
@@ -39,7 +39,7 @@ def gated(cell: str) -> Callable[[Situation], Plan]:
     return make
 
 
-def forget_bias(situation: Situation) -> Plan:
+def forget_bias(situation: PlanningContext) -> Plan:
     """Gates that remember: of torch's own cells by their bias, of written ones by what goes into them."""
     kinds = (nn.LSTM, nn.GRU, nn.LSTMCell, nn.GRUCell)
     paths = _recurrent(situation, kinds)
@@ -51,7 +51,7 @@ def forget_bias(situation: Situation) -> Plan:
     return Plan(edits=(Edit(function=edits.open_gates, arguments={"biases": biases}),))
 
 
-def _opened_by_hand(situation: Situation) -> Plan:
+def _opened_by_hand(situation: PlanningContext) -> Plan:
     """Gates that are written out: what goes into the closed ones is shifted to where a bias would put it."""
     gates = [c for c in situation.calls if c.name in ("sigmoid", "sigmoid_") and c.mean < -2]
     gates = [c for c in gates if situation.evidence.graph.gates(c.op)]
@@ -60,7 +60,7 @@ def _opened_by_hand(situation: Situation) -> Plan:
     return Plan(edits=(Edit(function=edits.shift_arguments, arguments={"shifts": shifts}),))
 
 
-def orthogonal(situation: Situation) -> Plan:
+def orthogonal(situation: PlanningContext) -> Plan:
     """Orthogonal recurrent weights; a sigmoid between them, whose slope is 1/4 at best, becomes a tanh."""
     arguments = {"names": _carrying(situation), "seed": situation.seed}
     edit = Edit(function=edits.orthogonalise, arguments=arguments)
@@ -73,7 +73,7 @@ def orthogonal(situation: Situation) -> Plan:
 _NO_SQUARE = "no square recurrent weight was found"
 
 
-def identity_recurrence(situation: Situation) -> Plan:
+def identity_recurrence(situation: PlanningContext) -> Plan:
     """ReLU and an identity for the recurrent weight: the IRNN of Le, Jaitly and Hinton (2015)."""
     names = [n for n in _carrying(situation) if len(set(situation.model.get_parameter(n).shape)) == 1]
     calls = situation.activations(SQUASHING_CALLS)
@@ -85,7 +85,7 @@ def identity_recurrence(situation: Situation) -> Plan:
     return Plan(edits=(situation.swap(calls, "relu"), edit))
 
 
-def _carrying(situation: Situation) -> tuple[str, ...]:
+def _carrying(situation: PlanningContext) -> tuple[str, ...]:
     """The recurrent weights: used at many steps, and square or a stack of squares."""
     measured = situation.evidence.measurement.parameters
     names = {n for s in situation.evidence.paths.ledger.series for n in measured[s.parameter].names[:1]}

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from gradcheck_cli.records.ops import EXPONENTIAL_CALLS, SOFTMAX_CALLS, SQUASHING_CALLS, SUM_CALLS
 from gradcheck_cli.trials import edits
-from gradcheck_cli.trials.calls import NothingToActOn, NotTriable
-from gradcheck_cli.trials.layers import drawn
-from gradcheck_cli.trials.situation import Edit, Plan, Situation, some
+from gradcheck_cli.trials.layerplans import drawn
+from gradcheck_cli.trials.planning import Edit, Plan, PlanningContext, some
+from gradcheck_cli.trials.torchcalls import NothingToActOn, NotTriable
 
 
-def scale_logits(situation: Situation) -> Plan:
+def scale_logits(situation: PlanningContext) -> Plan:
     """What goes into a saturated softmax, output or kernel scaled to a size of 1."""
     names = _SCALED.get(situation.finding.cause, SOFTMAX_CALLS | SQUASHING_CALLS)
     sizes = {
@@ -37,21 +37,21 @@ _SCALED = {"softmax-saturation": frozenset(("softmax",)), "exp-underflow": EXPON
 """By cause, the functions whose arguments are too large, where it is not any that saturates."""
 
 
-def mean_aggregation(situation: Situation) -> Plan:
+def mean_aggregation(situation: PlanningContext) -> Plan:
     """Means in place of sums over elements, neighbours or terms."""
     sums = [c for c in situation.calls if c.name in SUM_CALLS and not c.parameters and c.tensors >= 1]
     calls = some(sums, "no sum is taken inside the model's modules", NotTriable)
     return Plan(edits=(Edit(function=edits.average, arguments={"places": situation.places(calls)}),))
 
 
-def input_normalization(situation: Situation) -> Plan:
+def input_normalization(situation: PlanningContext) -> Plan:
     """Inputs standardised by feature."""
     floating = [s for s in situation.evidence.measurement.inputs if s.is_floating]
     some(floating, "the batch holds no floating input")
     return Plan(edits=(Edit(function=edits.standardise_inputs),))
 
 
-def target_normalization(situation: Situation) -> Plan:
+def target_normalization(situation: PlanningContext) -> Plan:
     """The targets standardised; an output that is saturated since it could not reach them is drawn anew as well."""
     compared = situation.evidence.references.compared
     if compared is None:
@@ -62,7 +62,7 @@ def target_normalization(situation: Situation) -> Plan:
     return Plan(edits=drawn(situation, set()) if situation.finding.cause == "saturated-output" else (), targets=key)
 
 
-def loss_scaling(situation: Situation) -> Plan:
+def loss_scaling(situation: PlanningContext) -> Plan:
     """The loss scaled as the finding recommends."""
     scale = situation.finding.evidence.get("loss_scale")
     if not isinstance(scale, (int, float)):

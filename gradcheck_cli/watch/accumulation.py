@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import version_of
-from gradcheck_cli.watch.memory import Inputs, inputs_of, is_much
+from gradcheck_cli.watch.inputmemory import Inputs, inputs_of, is_much
 
 _MOST = 512
 """Backward passes that are kept for one update."""

@@ -30,8 +30,8 @@ from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Data
+from gradcheck_cli.watch.isolation import unheard, without_modes
 from gradcheck_cli.watch.proof import verify
-from gradcheck_cli.watch.quiet import unheard, without_modes
 from gradcheck_cli.watch.replay import line_of, step_of
 from gradcheck_cli.watch.samples import bad_rows, rows_in, without
 from gradcheck_cli.watch.session import Session

@@ -34,9 +34,9 @@ from gradcheck_cli.watch.entries import (
     flat,
     parts_of,
 )
-from gradcheck_cli.watch.given import names_of
+from gradcheck_cli.watch.inputnames import names_of
 from gradcheck_cli.watch.naming import Model, Roots
-from gradcheck_cli.watch.reach import Reached
+from gradcheck_cli.watch.reachability import Reached
 
 
 class NotRepeatable(Exception):

@@ -16,20 +16,20 @@ from statistics import median, quantiles
 import torch
 from torch import Tensor
 
-from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.retrying import HALF, WANTED, Held, Retried, UpdateChange, UpdateVariant
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital
 from gradcheck_cli.watch.accumulation import is_averaged
+from gradcheck_cli.watch.attempts import Attempt
+from gradcheck_cli.watch.copyupdate import UpdateStart, here, why_not
 from gradcheck_cli.watch.diagnosing import Diagnosing, Repeated, Seen
 from gradcheck_cli.watch.replay import step_of
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.snapshots import Snapshot, Snapshots
 from gradcheck_cli.watch.tape import Tape
-from gradcheck_cli.watch.trial import UpdateTrial
-from gradcheck_cli.watch.updates import Attempt
-from gradcheck_cli.watch.updating import UpdateStart, here, why_not
+from gradcheck_cli.watch.updatetrial import UpdateTrial
 
 _KINDS = frozenset(
     (

@@ -10,8 +10,8 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from gradcheck_cli.watch.updates import Attempt
-from gradcheck_cli.watch.updating import UpdateStart
+from gradcheck_cli.watch.attempts import Attempt
+from gradcheck_cli.watch.copyupdate import UpdateStart
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,11 @@ from gradcheck_cli.watch.entries import (
     memory_of,
     version_of,
 )
+from gradcheck_cli.watch.isolation import unseen
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.places import Places
-from gradcheck_cli.watch.quiet import unseen
-from gradcheck_cli.watch.states import Watch, autocast_now, torch_states
-from gradcheck_cli.watch.traces import trimmed
+from gradcheck_cli.watch.sideeffects import SideEffectWatch, autocast_now, torch_states
+from gradcheck_cli.watch.tracebacks import trimmed
 
 _RANDOM = frozenset(
     "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout native_dropout rrelu "
@@ -142,7 +142,7 @@ class Tape:
         self._whose: threading.Thread | None = None
         self._trains = self._blind = False
         self._slots: dict[int, Slot] = {}
-        self._watches: dict[int, Watch] = {}
+        self._watches: dict[int, SideEffectWatch] = {}
         self._used: set[int] = set()
         self._used_before: set[int] = set()
         self._kept: list[weakref.ref[Backward]] = []
@@ -319,11 +319,11 @@ class Tape:
             self._failed(error)
         return result
 
-    def _watched(self, module: nn.Module) -> Watch:
+    def _watched(self, module: nn.Module) -> SideEffectWatch:
         """A module that is called for the first time."""
         self._watches = {key: watch for key, watch in self._watches.items() if watch.module() is not None}
         self.naming.seen(module, sys._getframe(3))
-        watch = self._watches[id(module)] = Watch(module)
+        watch = self._watches[id(module)] = SideEffectWatch(module)
         return watch
 
     def one(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from gradcheck_cli.records.timeline import Use
+from gradcheck_cli.watch.attempts import Attempt
 from gradcheck_cli.watch.diagnosing import Seen
 from gradcheck_cli.watch.entries import TapeEntry, data_of
 from gradcheck_cli.watch.loop.calls import Clip
-from gradcheck_cli.watch.loop.looking import Brief
-from gradcheck_cli.watch.updates import Attempt
+from gradcheck_cli.watch.loop.factgathering import Brief
 
 
 @dataclass(slots=True)

@@ -16,8 +16,8 @@ from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports.runreport import run_report
 from gradcheck_cli.timeline import assembled
-from gradcheck_cli.watch.reading import News, SessionReader
 from gradcheck_cli.watch.session import write_options
+from gradcheck_cli.watch.sessionreader import News, SessionReader
 from gradcheck_cli.worker.script import environment, run_script
 
 _SAVED_EVERY = 30.0

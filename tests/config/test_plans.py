@@ -12,7 +12,7 @@ from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.spec import CheckSpec, RuleWaiver
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.thresholds import Thresholds
-from gradcheck_cli.target.settings import parse_settings
+from gradcheck_cli.target.code.settings import parse_settings
 
 
 @pytest.fixture

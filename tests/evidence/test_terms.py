@@ -12,7 +12,7 @@ from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.term import Term
 from tests.measurements import LEAF, measurement, op, parameter
-from tests.records.test_comparison import comparison
+from tests.records.test_targetcomparison import comparison
 
 LINES = (SourceLine(file="net.py", line=7, code="a"), SourceLine(file="net.py", line=8, code="b"))
 

@@ -9,8 +9,8 @@ import pytest
 from gradcheck_cli.records.causes import CAUSES
 from gradcheck_cli.records.traits import Trait
 from gradcheck_cli.remedies import BY_CAUSE, ROWS, TrialKind, remedies_for
-from gradcheck_cli.trials.habits import HABITS
-from gradcheck_cli.trials.plans import PLANS
+from gradcheck_cli.trials.recipes import HABITS
+from gradcheck_cli.trials.remedyplans import PLANS
 
 EVERYTHING = frozenset(Trait)
 REMEDIES = [row.remedy for row in ROWS.values()]

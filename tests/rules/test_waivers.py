@@ -11,7 +11,7 @@ from gradcheck_cli.records.judging import Verdict
 from gradcheck_cli.records.report import Finding, Waived
 from gradcheck_cli.records.spec import RuleWaiver
 from gradcheck_cli.records.thresholds import Thresholds
-from gradcheck_cli.records.training import Training
+from gradcheck_cli.records.trainingsettings import Training
 from gradcheck_cli.rules.waivers import waive
 from tests import measurements
 from tests.rules.test_judge import chain

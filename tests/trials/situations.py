@@ -14,8 +14,8 @@ from gradcheck_cli.records.spec import Step
 from gradcheck_cli.target import wrap_target
 from gradcheck_cli.trials.bench import Bench
 from gradcheck_cli.trials.budget import Budget
-from gradcheck_cli.trials.calls import recorded_calls
-from gradcheck_cli.trials.situation import Situation
+from gradcheck_cli.trials.planning import PlanningContext
+from gradcheck_cli.trials.torchcalls import recorded_calls
 
 PLAIN: dict[str, Any] = {
     "code": "GC201",
@@ -64,6 +64,6 @@ def bench_of(
     )
 
 
-def situation(model: nn.Module, batch: Any, loss: Any = "mse_loss", **fields: Any) -> Situation:
+def situation(model: nn.Module, batch: Any, loss: Any = "mse_loss", **fields: Any) -> PlanningContext:
     """What is known of a model when remedies for such a finding are planned."""
     return bench_of(step_of(model, batch, loss)).situation(finding(**fields))

@@ -12,10 +12,10 @@ from torch import nn
 
 from gradcheck_cli.probe import chance as answers
 from gradcheck_cli.remedies import ROWS
-from gradcheck_cli.trials.editing import confirmed, edited
+from gradcheck_cli.trials.edittrials import confirmed, edited
 from gradcheck_cli.trials.learning import CopyLearning, chance, treated, untreated
-from gradcheck_cli.trials.practising import practised
 from gradcheck_cli.trials.training import LONGER, PLAIN, train
+from gradcheck_cli.trials.trainingtrials import practised
 from tests.trials.situations import bench_of, finding, step_of
 
 X = torch.randn(32, 8, generator=torch.Generator().manual_seed(0))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli.trials import edits, recurrent
-from gradcheck_cli.trials.calls import NotTriable
+from gradcheck_cli.trials.torchcalls import NotTriable
 from tests.trials.situations import situation
 
 STEPS = 12

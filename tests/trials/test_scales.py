@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gradcheck_cli.trials import edits, scales
-from gradcheck_cli.trials.calls import NotTriable
+from gradcheck_cli.trials.torchcalls import NotTriable
 from tests.trials.situations import situation
 
 X = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))

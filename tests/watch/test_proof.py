@@ -13,7 +13,7 @@ from gradcheck_cli.records.timeline import Replay
 from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Data, TapeEntry, data_of
 from gradcheck_cli.watch.proof import Replayed, difference, verify
-from gradcheck_cli.watch.states import TORCH
+from gradcheck_cli.watch.sideeffects import TORCH
 from tests.watch.running import Verifier, watched
 
 

@@ -19,8 +19,8 @@ from gradcheck_cli.records.session import Cost, LayerSample, RaisedEntry, Sample
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import AlarmKind, Diagnosed, Raised, Replay, Vital, Why
 from gradcheck_cli.watch import session
-from gradcheck_cli.watch.reading import read
 from gradcheck_cli.watch.session import Session, read_options, write_options
+from gradcheck_cli.watch.sessionreader import read
 from tests.reports.examples import vanishing
 
 RAISED = Raised(kind=AlarmKind.NONFINITE, step=2, optimizer=0, message="loss is NaN", evidence={"loss": math.inf})

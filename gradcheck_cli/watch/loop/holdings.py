@@ -16,8 +16,8 @@ from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import TapeEntry
 from gradcheck_cli.watch.loop.facts import Holding
-from gradcheck_cli.watch.loop.losses import LossProbe, ignored_targets, matches_itself
-from gradcheck_cli.watch.loop.moving import is_held, parts_of_one
+from gradcheck_cli.watch.loop.losstargets import LossProbe, ignored_targets, matches_itself
+from gradcheck_cli.watch.loop.movement import is_held, parts_of_one
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.replay import line_of, model_of
 

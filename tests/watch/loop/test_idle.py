@@ -6,11 +6,11 @@ import torch
 from torch import nn
 from torch.optim import SGD
 
+from gradcheck_cli.watch.attempts import Updates
 from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import TapeEntry
 from gradcheck_cli.watch.loop.idle import Idle
 from gradcheck_cli.watch.loop.signs import ROW
-from gradcheck_cli.watch.updates import Updates
 
 
 class _Known(Updates):
