@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.reports.glyphs import count_of, shown
+from gradcheck_cli.reports.glyphs import shown
+from gradcheck_cli.words import count_of
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.session import RaisedEntry

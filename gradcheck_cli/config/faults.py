@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from gradcheck_cli.config.yamldocuments import YamlDocument
 from gradcheck_cli.config.yamlmodels import Check, File, Options, Run
-from gradcheck_cli.names import did_you_mean
+from gradcheck_cli.words import did_you_mean
 from gradcheck_cli.yamltext import Address
 
 _WORDS = {

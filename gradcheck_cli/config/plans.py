@@ -19,6 +19,7 @@ from gradcheck_cli.records.size import parse_size
 from gradcheck_cli.records.spec import CheckSpec, RuleWaiver
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.thresholds import Thresholds
+from gradcheck_cli.suffixes import INPUTS, suffix_of
 from gradcheck_cli.yamltext import json_in_yaml
 
 _PLAIN = (
@@ -169,7 +170,7 @@ def from_folder(text: str, folder: Path) -> str:
     location, colon, name = text.rpartition(":")
     if not (colon and location and name.replace(".", "_").isidentifier()):
         location, colon, name = text, "", ""
-    if not ("/" in location or "\\" in location or Path(location).suffix.lower() in _FILES):
+    if not ("/" in location or "\\" in location or suffix_of(location) in INPUTS):
         return text
     return f"{_below(location, folder)}{colon}{name}"
 
@@ -178,6 +179,3 @@ def _below(location: str, folder: Path) -> str:
     path = Path(os.path.normpath(folder / location))
     here = working_folder()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-_FILES = (".py", ".pt", ".pth", ".ckpt", ".bin", ".npy", ".npz", ".safetensors", ".csv")

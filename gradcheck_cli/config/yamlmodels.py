@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
 from gradcheck_cli.records.size import parse_limit
 from gradcheck_cli.records.thresholds import TUNABLE
 from gradcheck_cli.rules import EVERY_RULE, fits_a_rule, no_such_rule
+from gradcheck_cli.words import did_you_mean
 
 FAILED = "failed"
 """What `expect` calls a check that cannot be made."""

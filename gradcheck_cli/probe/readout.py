@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from gradcheck_cli.names import listing
 from gradcheck_cli.probe import lenses
 from gradcheck_cli.probe.parameters import GradientFigures
 from gradcheck_cli.probe.sources import SourceTable
@@ -38,6 +37,7 @@ from gradcheck_cli.records.term import Term
 from gradcheck_cli.runtime import tensors
 from gradcheck_cli.runtime.autogradgraph import Graph
 from gradcheck_cli.runtime.norms import Scalar, settle
+from gradcheck_cli.words import listing
 
 
 @dataclass(frozen=True, kw_only=True)

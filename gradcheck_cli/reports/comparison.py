@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gradcheck_cli.names import listing
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.suite import SuiteReport
-from gradcheck_cli.reports.glyphs import count_of
 from gradcheck_cli.reports.runwords import series_label
 from gradcheck_cli.reports.verdicts import serious, verdict
+from gradcheck_cli.words import count_of, listing
 
 FAR = 0.5
 """Decades from which on a layer's move is shown without --verbose: a factor of three."""

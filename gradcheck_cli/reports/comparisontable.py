@@ -20,9 +20,10 @@ from gradcheck_cli.reports.comparison import (
     summary,
     verdict_change,
 )
-from gradcheck_cli.reports.glyphs import count_of, number, shown
+from gradcheck_cli.reports.glyphs import figure, shown
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.table import page
+from gradcheck_cli.words import count_of
 
 _COLOR = {"new": "bold red", "fixed": "bold green", "still": "yellow"}
 
@@ -72,7 +73,7 @@ def _moves(moves: Sequence[Move], style: Style) -> Table:
     for title in ("before", "after", "moved"):
         table.add_column(title, no_wrap=True, justify="right")
     for move in moves:
-        cells = (number(move.before, ".1f"), number(move.after, ".1f"), moved_in_words(move))
+        cells = (figure(move.before, ".1f"), figure(move.after, ".1f"), moved_in_words(move))
         table.add_row(_text(move.layer, style), *(_text(cell, style) for cell in cells))
     return table
 

@@ -17,7 +17,7 @@ from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports.charts import ledger_chart, profile_chart, series_charts, trial_bars
-from gradcheck_cli.reports.glyphs import number, shown
+from gradcheck_cli.reports.glyphs import figure, shown
 from gradcheck_cli.reports.heatmap import heat_map
 from gradcheck_cli.reports.plain import (
     numbers_in_words,
@@ -123,7 +123,7 @@ def _template(name: str) -> Template:
         opinion_in_words=opinion_in_words,
         suspicions_in_words=suspicions_in_words,
         share_in_words=share_in_words,
-        number=number,
+        figure=figure,
         lines=_lines,
         worded=_worded,
     )

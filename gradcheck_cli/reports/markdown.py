@@ -22,7 +22,7 @@ from gradcheck_cli.reports.comparison import (
     verdict_change,
 )
 from gradcheck_cli.reports.folding import Fold, rows
-from gradcheck_cli.reports.glyphs import count_of, number, shown
+from gradcheck_cli.reports.glyphs import figure, shown
 from gradcheck_cli.reports.plain import level, opinion_in_words, share_in_words, suspicions_in_words, trial_in_words
 from gradcheck_cli.reports.runreport import told_once
 from gradcheck_cli.reports.runwords import passed, run_facts, run_verdict, script_end, uses_in_words
@@ -39,6 +39,7 @@ from gradcheck_cli.reports.verdicts import (
     waived_in_words,
     worst_in_words,
 )
+from gradcheck_cli.words import count_of
 
 _ESCAPES = str.maketrans({c: f"&#{ord(c)};" for c in "&<>|\\`"} | {c: f"\\{c}" for c in "*_[]~"})
 _CURVES = 80
@@ -89,7 +90,7 @@ def _changes(check: CheckComparison, style: Style) -> Iterator[str]:
     lines += [f"- {text(course_in_words(course))}" for course in check.courses]
     yield from [*lines, ""] if lines else []
     if moves := check.moves if style.verbose else farthest(check):
-        cells = [(code(m.layer), number(m.before, ".1f"), number(m.after, ".1f"), moved_in_words(m)) for m in moves]
+        cells = [(code(m.layer), figure(m.before, ".1f"), figure(m.after, ".1f"), moved_in_words(m)) for m in moves]
         yield from [*table(("layer", "before", "after", "moved"), cells), ""]
 
 
@@ -212,6 +213,6 @@ def _row(row: Layer | Fold) -> tuple[str, ...]:
         span = "" if row.lowest is None or row.highest is None else f"{row.lowest:.1f} .. {row.highest:.1f}"
         return (f"… {count_of(row.count, 'layer')} …", "", "", span, kinds)
     bad = row.nan_count or row.inf_count or (row.decades is not None and not math.isfinite(row.decades))
-    norm = ("nan" if row.nan_count else "inf") if bad else number(row.grad_norm)
-    decades = number(row.decades, ".1f")
-    return (code(row.path or row.kind), norm, number(row.relative_gradient), decades, text(row.status))
+    norm = ("nan" if row.nan_count else "inf") if bad else figure(row.grad_norm)
+    decades = figure(row.decades, ".1f")
+    return (code(row.path or row.kind), norm, figure(row.relative_gradient), decades, text(row.status))

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import Enum
 
-from gradcheck_cli.names import listing
 from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.report import Finding, Report, Waived
 from gradcheck_cli.records.suite import SuiteReport
-from gradcheck_cli.reports.glyphs import count_of
+from gradcheck_cli.words import count_of, listing
 
 _RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 

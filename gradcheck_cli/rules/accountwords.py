@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.group import of_kind
 from gradcheck_cli.records.ops import kind_of, plain_op
-from gradcheck_cli.rules.wording import counted, joined, number
+from gradcheck_cli.words import counted, joined, number
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

@@ -28,7 +28,7 @@ from gradcheck_cli.records.ops import (
     kind_of,
 )
 from gradcheck_cli.rules.accountwords import slope_words
-from gradcheck_cli.rules.wording import counted, joined, number
+from gradcheck_cli.words import counted, joined, number
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

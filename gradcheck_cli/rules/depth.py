@@ -19,7 +19,7 @@ from gradcheck_cli.rules.inputs import column_in_words
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.saturated import saturated_cause
 from gradcheck_cli.rules.shares import shares_of
-from gradcheck_cli.rules.wording import named, number, times, verb
+from gradcheck_cli.words import named, number, times, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

@@ -34,7 +34,7 @@ from gradcheck_cli.rules.attribution import (
 )
 from gradcheck_cli.rules.inputs import column_in_words
 from gradcheck_cli.rules.shares import shares_of
-from gradcheck_cli.rules.wording import number, times
+from gradcheck_cli.words import number, times
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

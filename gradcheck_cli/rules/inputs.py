@@ -10,7 +10,7 @@ from gradcheck_cli.records.measurement import Measurement, TensorStats
 from gradcheck_cli.records.ops import CLASS_CALLS, NORMALIZATIONS
 from gradcheck_cli.records.targetcomparison import TargetComparison
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import number
+from gradcheck_cli.words import number
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

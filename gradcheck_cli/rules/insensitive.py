@@ -14,7 +14,7 @@ from gradcheck_cli.rules.attribution import UNKNOWN, blamed, taken_in_words
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.saturated import saturated_cause
 from gradcheck_cli.rules.shares import shares_of
-from gradcheck_cli.rules.wording import named, number, percent, times, verb
+from gradcheck_cli.words import named, number, percent, times, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

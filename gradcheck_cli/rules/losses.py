@@ -18,7 +18,7 @@ from gradcheck_cli.records.ops import (
 )
 from gradcheck_cli.records.targetcomparison import TargetComparison
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named, number, percent, verb
+from gradcheck_cli.words import named, number, percent, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

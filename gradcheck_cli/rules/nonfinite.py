@@ -12,7 +12,7 @@ from gradcheck_cli.records.measurement import NonfiniteInput, Origin, ParameterM
 from gradcheck_cli.records.ops import LOGARITHMS, WRITERS, plain_op
 from gradcheck_cli.rules.origins import backward_cause, calls_logdet, forward_cause, is_logdet, values_of
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named, number
+from gradcheck_cli.words import named, number
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

@@ -14,6 +14,7 @@ from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.timeline import Raised
 from gradcheck_cli.watch.statistics import RobustWindow
+from gradcheck_cli.words import count_of
 
 _Course: TypeAlias = Sequence[tuple[int, float]]
 """Steps and the values there."""
@@ -34,7 +35,7 @@ class Leader(NamedTuple):
     @property
     def told(self) -> str:
         """In a sentence."""
-        steps = "1 step" if self.lead == 1 else f"{self.lead} steps"
+        steps = count_of(self.lead, "step")
         return f"`{self.layer or 'the model'}` moved first: {self.what} left its course {steps} before the loss"
 
 

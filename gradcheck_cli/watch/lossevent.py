@@ -10,6 +10,7 @@ from typing import NamedTuple
 from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised
 from gradcheck_cli.watch.jumps import Jump
+from gradcheck_cli.words import count_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,13 +161,14 @@ class LossEvent:
 
     def _still_away(self, before: Before, recent: Sequence[float], *, game: bool) -> EventVerdict:
         if len(recent) == 0 or not self._levels:
-            ended = f"the run ended {_updates(self.age - 1)} later"  # or what followed was not finite, and skipped
+            # Or what followed was not finite, and skipped.
+            ended = f"the run ended {count_of(self.age - 1, 'update')} later"
             return EventVerdict(
                 Outcome.OPEN, False, ended if self.age < 2 * ALARMING.level else "few losses followed it"
             )
         level = self._stays_at(recent)
         far = level >= ALARMING.climbed * before.largest
-        seen = f"{_updates(self.age - 1)} later the loss is at {level:.3g}, from {before.level:.3g} before"
+        seen = f"{count_of(self.age - 1, 'update')} later the loss is at {level:.3g}, from {before.level:.3g} before"
         if self._on_its_way(level, before):
             return EventVerdict(Outcome.OPEN, far, f"{seen}; it was coming down")
         if self.age < self._patience(before):
@@ -221,10 +223,6 @@ def _lost(level: float, before: Before, share: float) -> bool:
     """Whether that share of what was learned is lost, beyond the noise."""
     lost = level - before.level
     return lost > ALARMING.back * before.sigma and lost >= share * (before.start - before.level)
-
-
-def _updates(count: int) -> str:
-    return "1 update" if count == 1 else f"{count} updates"
 
 
 def _came_back(steps: int, before: Before) -> str:

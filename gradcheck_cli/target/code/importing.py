@@ -16,10 +16,10 @@ from types import ModuleType
 from typing import Any
 
 from gradcheck_cli.errors import TargetError
-from gradcheck_cli.names import did_you_mean, listing
 from gradcheck_cli.target.code.locating import located, start
 from gradcheck_cli.target.code.references import Reference
 from gradcheck_cli.target.code.usercode import user_code
+from gradcheck_cli.words import did_you_mean, listing
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from torch.nn.modules.loss import _Loss
 from torch.nn.parameter import is_lazy
 
 from gradcheck_cli.errors import ProbeError, TargetError, UsageError
-from gradcheck_cli.names import listing
 from gradcheck_cli.target.code.importing import UserModule
 from gradcheck_cli.target.code.references import USUAL_NAMES
 from gradcheck_cli.target.code.signatures import check_settings, required, takes
 from gradcheck_cli.target.code.usercode import user_code
 from gradcheck_cli.target.loss.lossfunction import LOSS_NAMES, STEP_NAMES
+from gradcheck_cli.words import listing
 
 MOST_PARTS = 1_000_000
 """Parameters, buffers or modules that a model can have: the largest language models have some ten thousands."""

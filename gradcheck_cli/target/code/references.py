@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradcheck_cli.errors import TargetError, UsageError
-from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.opening import Unreadable, look
+from gradcheck_cli.suffixes import CODE, DATA, PYTHON, WEIGHTS, suffix_of
 from gradcheck_cli.target.code.locating import located
+from gradcheck_cli.words import did_you_mean
 
 USUAL_NAMES = ("model", "build_model", "make_model", "get_model", "create_model", "net")
 """What people call a model, or the function that builds it."""
-DATA_SUFFIXES = (".pt", ".pth", ".npy", ".npz", ".safetensors", ".csv")
-WEIGHT_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -71,7 +70,7 @@ def parse_object(text: str, option: str) -> Reference:
 
 def is_data_file(text: str) -> bool:
     """Whether an option's value names a data file rather than Python or a spec."""
-    return Path(text).suffix.lower() in DATA_SUFFIXES
+    return suffix_of(text) in DATA
 
 
 def check_file(path: str, option: str) -> None:
@@ -96,13 +95,13 @@ def check_file(path: str, option: str) -> None:
 
 def _check_python_file(path: str, option: str) -> None:
     check_file(path, option)
-    suffix = Path(path).suffix.lower()
-    if suffix in WEIGHT_SUFFIXES:
+    suffix = suffix_of(path)
+    if suffix in WEIGHTS:
         raise UsageError(
             f"{option} `{path}` holds weights, not code",
             hint=f"Write: gradcheck check FILE.py --weights {path}",
         )
-    if suffix != ".py":
+    if suffix != PYTHON:
         raise UsageError(
             f"{option} `{path}` is not a Python file",
             hint="Put the code that builds the model into a .py file and name that.",
@@ -121,7 +120,7 @@ def _looks_like_file(location: str) -> bool:
     return (
         "/" in location
         or "\\" in location
-        or Path(location).suffix.lower() in (".py", ".ipynb", *WEIGHT_SUFFIXES)
+        or suffix_of(location) in (*CODE, *WEIGHTS)
         or (bool(location) and _exists(location) and not _is_package(location))
     )
 

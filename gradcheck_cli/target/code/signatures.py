@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gradcheck_cli.errors import TargetError, UsageError
-from gradcheck_cli.names import did_you_mean, listing
+from gradcheck_cli.words import did_you_mean, listing
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:

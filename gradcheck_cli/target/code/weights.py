@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from gradcheck_cli.errors import TargetError
-from gradcheck_cli.names import listing
+from gradcheck_cli.suffixes import SAFETENSORS, suffix_of
 from gradcheck_cli.target.data.storage import read_pt, read_safetensors
+from gradcheck_cli.words import listing
 
 # What checkpoints keep the state_dict under, and what wrappers put before its names.
 _KEYS = ("state_dict", "model_state_dict", "model")
@@ -24,7 +24,7 @@ def load_weights(model: nn.Module, path: str, *, trust_pickle: bool) -> None:
     Raises:
         TargetError: The file cannot be read, holds no state_dict, or does not fit the model.
     """
-    is_safe = Path(path).suffix.lower() == ".safetensors"
+    is_safe = suffix_of(path) == SAFETENSORS
     stored = read_safetensors(path) if is_safe else read_pt(path, trust_pickle=trust_pickle)
     state = _state_dict(stored, path)
     _add_tied(model, state)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from gradcheck_cli.errors import TargetError, UsageError
-from gradcheck_cli.names import listing
 from gradcheck_cli.records.spec import CheckSpec, Samples
+from gradcheck_cli.suffixes import CSV, NPY, PICKLES, SAFETENSORS, suffix_of
 from gradcheck_cli.target.code.accepts import TARGET_NAMES, Accepts, accepts
 from gradcheck_cli.target.code.references import is_data_file
 from gradcheck_cli.target.code.usercode import user_code
@@ -19,6 +18,7 @@ from gradcheck_cli.target.data.batching import take
 from gradcheck_cli.target.data.csvfile import columns, read_csv
 from gradcheck_cli.target.data.storage import read_npy, read_npz, read_pt, read_safetensors
 from gradcheck_cli.target.data.tensorspec import FLOATS, INTEGERS, TensorSpec, parse_tensor
+from gradcheck_cli.words import listing
 
 _INPUT_KEYS = ("x", "inputs", "input", "images", "image", "features", "data", "x_train")
 _TARGET_KEYS = (*TARGET_NAMES, "y_train")
@@ -33,16 +33,16 @@ def file_batches(spec: CheckSpec, path: str, model: nn.Module) -> tuple[list[Any
         UsageError: There is no such target column.
         TargetError: The file cannot be read or holds nothing usable.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix in (".pt", ".pth"):
+    suffix = suffix_of(path)
+    if suffix in PICKLES:
         stored = read_pt(path, trust_pickle=spec.trust_pickle)
         return take(stored, spec.batches, path), path
-    if suffix == ".csv":
+    if suffix == CSV:
         inputs, target = read_csv(path, spec.target_column)
         return _rows(inputs if target is None else (inputs, target), spec.batches, path)
-    if suffix == ".npy":
+    if suffix == NPY:
         return _rows(read_npy(path, trust_pickle=spec.trust_pickle), spec.batches, path)
-    named = read_safetensors(path) if suffix == ".safetensors" else read_npz(path, trust_pickle=spec.trust_pickle)
+    named = read_safetensors(path) if suffix == SAFETENSORS else read_npz(path, trust_pickle=spec.trust_pickle)
     batch, unused = _by_name(named, path, model)
     batches, told = _rows(batch, spec.batches, path)
     return batches, f"{told} (not used: {listing(unused)})" if unused else told
@@ -55,7 +55,7 @@ def file_samples(spec: CheckSpec, path: str, count: int) -> tuple[Samples, ...]:
         UsageError: There is no such target column.
         TargetError: The file cannot be read.
     """
-    if Path(path).suffix.lower() != ".csv":
+    if suffix_of(path) != CSV:
         return ()
     names = columns(path, spec.target_column)
     first = 2 if names else 1
@@ -108,10 +108,10 @@ def _tensor(text: str, option: str, spec: CheckSpec) -> tuple[str, Any]:
         parsed = parse_tensor(text, option)
         with user_code(f"drawing {option} {text}"):
             return parsed.name, draw(parsed)
-    suffix = Path(text).suffix.lower()
-    if suffix == ".npy":
+    suffix = suffix_of(text)
+    if suffix == NPY:
         return "", read_npy(text, trust_pickle=spec.trust_pickle)
-    if suffix in (".pt", ".pth"):
+    if suffix in PICKLES:
         return "", read_pt(text, trust_pickle=spec.trust_pickle)
     raise UsageError(f"{option} takes one tensor: a .npy or .pt file", hint=f"For {text} write --batch {text}.")
 

@@ -13,10 +13,10 @@ from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, SequentialSampler, default_collate
 
 from gradcheck_cli.errors import TargetError
-from gradcheck_cli.names import listing
 from gradcheck_cli.records.spec import Samples
 from gradcheck_cli.target.code.signatures import required
 from gradcheck_cli.target.code.usercode import user_code
+from gradcheck_cli.words import listing
 
 # Samples of a dataset that make a batch: torch's most usual batch size.
 DATASET_BATCH = 32

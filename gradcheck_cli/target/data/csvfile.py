@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from gradcheck_cli.errors import TargetError, UsageError
-from gradcheck_cli.names import did_you_mean, listing
 from gradcheck_cli.opening import Unreadable, text_of
 from gradcheck_cli.target.code.locating import located
+from gradcheck_cli.words import did_you_mean, listing
 
 _LARGEST = 2**29
 """Bytes of text, of which all is held at once."""

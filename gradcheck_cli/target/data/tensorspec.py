@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from gradcheck_cli.errors import UsageError
-from gradcheck_cli.names import did_you_mean
+from gradcheck_cli.words import did_you_mean
 
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 COMPLEX = ("complex64", "complex128")

@@ -12,9 +12,9 @@ from torch.nn import functional
 from torch.nn.modules.loss import _Loss
 
 from gradcheck_cli.errors import ProbeError, UsageError
-from gradcheck_cli.names import did_you_mean, listing
 from gradcheck_cli.target.code.importing import UserModule
 from gradcheck_cli.target.code.signatures import takes
+from gradcheck_cli.words import did_you_mean, listing
 
 LOSS_NAMES = ("loss", "loss_fn", "criterion")
 STEP_NAMES = ("compute_loss", "training_step", "step")

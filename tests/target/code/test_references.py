@@ -5,9 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck_cli.errors import TargetError, UsageError
+from gradcheck_cli.suffixes import DATA, WEIGHTS
 from gradcheck_cli.target.code.references import (
-    DATA_SUFFIXES,
-    WEIGHT_SUFFIXES,
     Reference,
     check_file,
     is_data_file,
@@ -23,7 +22,7 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "pkg").mkdir()
     for name in ("m.py", "sub/net.py", "pkg/__init__.py", "notes.txt", "notebook.ipynb", "OTHER.PY"):
         (tmp_path / name).write_text("")
-    for suffix in WEIGHT_SUFFIXES:
+    for suffix in WEIGHTS:
         (tmp_path / f"w{suffix}").write_text("")
 
 
@@ -60,7 +59,7 @@ def test_a_model_is_a_file_or_a_module_and_maybe_a_name(text, found):
         ("sub", TargetError, "`sub` is a folder", ""),
         ("notes.txt", UsageError, "is not a Python file", "into a .py file"),
         ("notebook.ipynb", UsageError, "is not a Python file", ""),
-        *((f"w{s}", UsageError, "holds weights, not code", f"--weights w{s}") for s in WEIGHT_SUFFIXES),
+        *((f"w{s}", UsageError, "holds weights, not code", f"--weights w{s}") for s in WEIGHTS),
         ("a-b", UsageError, "neither a Python file nor a module", "package.module:NAME"),
         ("", UsageError, "neither a Python file nor a module", ""),
         ("1x", UsageError, "neither a Python file nor a module", ""),
@@ -119,7 +118,7 @@ def test_a_module_and_its_name_are_split_at_the_colon(module, name):
     assert (found.location, found.name, found.is_file) == (f"unlikely_{module}", name, False)
 
 
-@pytest.mark.parametrize("suffix", DATA_SUFFIXES)
+@pytest.mark.parametrize("suffix", DATA)
 def test_data_files_are_known_by_their_ending_in_any_case(suffix):
     assert is_data_file(f"folder/x{suffix}") and is_data_file(f"x{suffix.upper()}")
     assert not is_data_file(f"{suffix.lstrip('.')}:x")

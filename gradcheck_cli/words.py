@@ -1,9 +1,10 @@
-"""How messages say things: layers by name, numbers, factors and shares. One convention for every rule."""
+"""How texts say things: names, counts, numbers, factors and shares, and what was probably meant. One convention."""
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def named(layers: Sequence[str], what: str = "layers") -> str:
@@ -24,6 +25,11 @@ def verb(things: Sequence[object], one: str, many: str) -> str:
 def counted(count: int, noun: str, nouns: str = "") -> str:
     """`1 weight`, `12 weights`; `nouns` is a plural that an s does not make."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {nouns or f'{noun}s'}"
+
+
+def count_of(count: int, noun: str) -> str:
+    """`1 layer`, `2048 layers`: as reports count, in plain digits."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def joined(parts: Sequence[str]) -> str:
@@ -53,3 +59,22 @@ def percent(share: float, digits: int = 0) -> str:
     """A share in percent: `96 %`; below what the digits can show, `under 1 %`."""
     smallest = 10.0**-digits
     return f"under {smallest:g} %" if 0 < 100 * share < smallest / 2 else f"{100 * share:.{digits}f} %"
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """Return "; did you mean `x`?" for the closest candidate, or ""."""
+    by_plain = {_plain(candidate): candidate for candidate in candidates}
+    close = difflib.get_close_matches(_plain(name), by_plain, n=1, cutoff=0.6)
+    return f"; did you mean `{by_plain[close[0]]}`?" if close else ""
+
+
+def listing(names: Sequence[str], limit: int = 6) -> str:
+    """Return "`a`, `b` and 3 more"."""
+    shown = ", ".join(f"`{name}`" for name in names[:limit])
+    more = len(names) - limit
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _plain(name: str) -> str:
+    # Case and underscores are what people get wrong: CrossEntropy for cross_entropy.
+    return name.lower().replace("_", "").replace("-", "")

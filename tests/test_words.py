@@ -1,4 +1,4 @@
-"""Names, numbers and factors as messages say them."""
+"""Names, counts, numbers and factors as texts say them, and what was probably meant."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck_cli.rules.wording import counted, joined, named, number, percent, times
+from gradcheck_cli.words import count_of, counted, did_you_mean, joined, listing, named, number, percent, times, verb
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,22 @@ def test_shares(share: float, digits: int, told: str) -> None:
 def test_lists_and_counts() -> None:
     assert [joined(("a", "b", "c")[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
     assert [counted(n, "weight") for n in (1, 2, 1200)] == ["1 weight", "2 weights", "1,200 weights"]
+    assert [count_of(n, "layer") for n in (0, 1, 1200)] == ["0 layers", "1 layer", "1200 layers"]
+    assert [verb(things, "is", "are") for things in (("a",), ("a", "b"))] == ["is", "are"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("CrossEntropy", "; did you mean `cross_entropy`?"),
+        ("mse-loss", "; did you mean `mse_loss`?"),
+        ("zzz", ""),
+    ],
+)
+def test_did_you_mean(name: str, told: str) -> None:
+    assert did_you_mean(name, ("cross_entropy", "mse_loss")) == told
+
+
+def test_a_listing_is_short() -> None:
+    assert listing(["a", "b"]) == "`a`, `b`"
+    assert listing(list("abcd"), limit=2) == "`a`, `b` and 2 more"
