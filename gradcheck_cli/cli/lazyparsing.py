@@ -18,13 +18,14 @@ class _LazyConverter:
         """The value itself if it is absent, a default or wanted as text; else what Typer makes of it."""
         if value is None:
             return () if param.multiple else None
-        if value == param.default or param.type_descriptor.annotation in (str, list[str]):
+        of_one_type = type(value) is type(param.default)  # text may equal a default that is an Enum, and is none
+        if (of_one_type and value == param.default) or param.type_descriptor.annotation in (str, list[str]):
             return value
         param._runtime_param = None
         return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
 
 
-def _spare(parameters: list[Any]) -> list[Any]:
+def _with_lazy_converters(parameters: list[Any]) -> list[Any]:
     for parameter in parameters:
         if getattr(parameter, "_runtime_param", parameter) is None:
             parameter._runtime_param = _LazyConverter()
@@ -36,7 +37,7 @@ class LazyCommand(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The parameters with `--help`."""
-        return _spare(super().get_params(ctx))
+        return _with_lazy_converters(super().get_params(ctx))
 
 
 class LazyGroup(TyperGroup):
@@ -44,4 +45,4 @@ class LazyGroup(TyperGroup):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The parameters with `--help`."""
-        return _spare(super().get_params(ctx))
+        return _with_lazy_converters(super().get_params(ctx))

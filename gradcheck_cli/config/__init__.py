@@ -51,9 +51,9 @@ def given_policy(ignore: Mapping[str, Any], thresholds: Mapping[str, Mapping[str
     Raises:
         UsageError: One of them does not fit.
     """
-    from gradcheck_cli.config.callersettings import given
+    from gradcheck_cli.config.callersettings import caller_settings
 
-    return given(ignore, thresholds)
+    return caller_settings(ignore, thresholds)
 
 
 def find_config(start: Path) -> Path | None:

@@ -13,7 +13,7 @@ from gradcheck_cli.errors import UsageError
 from gradcheck_cli.records.thresholds import Thresholds
 
 
-def given(ignore: Mapping[str, Any], thresholds: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+def caller_settings(ignore: Mapping[str, Any], thresholds: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
     """The fields ignore, waivers and thresholds of a CheckSpec.
 
     Args:

@@ -33,12 +33,12 @@ from gradcheck_cli.reports.runwords import passed, run_facts, run_verdict, scrip
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import (
     CheckVerdict,
+    counts_in_words,
     duration,
     outcome,
     seconds_of,
     serious,
     severity_in_words,
-    tally,
     verdict,
     waived_in_words,
     worst_in_words,
@@ -111,7 +111,7 @@ def _template(name: str) -> Template:
         waived_in_words=waived_in_words,
         seconds_of=seconds_of,
         duration=duration,
-        tally=tally,
+        counts_in_words=counts_in_words,
         serious=serious,
         severity_in_words=severity_in_words,
         profile_chart=profile_chart,

@@ -30,11 +30,11 @@ from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.timelinetable import curve_lines
 from gradcheck_cli.reports.verdicts import (
     CheckVerdict,
+    counts_in_words,
     duration,
     outcome,
     seconds_of,
     serious,
-    tally,
     verdict,
     waived_in_words,
     worst_in_words,
@@ -61,7 +61,7 @@ def render_report(report: Report, style: Style) -> str:
 
 def render_suite(suite: SuiteReport, style: Style) -> str:
     """A table with one row a check, then the failing checks in full."""
-    outcome = f"{tally(suite)} · {duration(suite.seconds)} · exit {suite.exit_code}"
+    outcome = f"{counts_in_words(suite)} · {duration(suite.seconds)} · exit {suite.exit_code}"
     lines = [f"## {'❌' if suite.exit_code else '✅'} {code(suite.name)}", "", outcome, ""]
     if suite.checks:
         cells = [(_verdict(one), code(one.name), text(worst_in_words(one)), _seconds(one)) for one in suite.checks]

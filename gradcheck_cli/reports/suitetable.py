@@ -18,7 +18,15 @@ from gradcheck_cli.reports.findings import finding_block
 from gradcheck_cli.reports.glyphs import clipped, shown
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.table import page, page_width
-from gradcheck_cli.reports.verdicts import CheckVerdict, duration, seconds_of, serious, tally, verdict, worst_in_words
+from gradcheck_cli.reports.verdicts import (
+    CheckVerdict,
+    counts_in_words,
+    duration,
+    seconds_of,
+    serious,
+    verdict,
+    worst_in_words,
+)
 
 COLOR = {
     CheckVerdict.FAILED: "bold red",
@@ -54,7 +62,7 @@ def _parts(suite: SuiteReport, style: Style, width: int) -> Iterator[RenderableT
     if suite.error:
         yield _text(suite.error, style)
         yield ""
-    facts = f"{tally(suite)} · {duration(suite.seconds)} · exit {suite.exit_code}"
+    facts = f"{counts_in_words(suite)} · {duration(suite.seconds)} · exit {suite.exit_code}"
     yield _text(facts, style, "bold red" if suite.exit_code else "bold green")
 
 

@@ -74,7 +74,7 @@ def seconds_of(report: Report) -> float | None:
     return report.seconds.get("total")
 
 
-def tally(suite: SuiteReport) -> str:
+def counts_in_words(suite: SuiteReport) -> str:
     """`30 checks: 1 failed, 2 ill, 27 ok`."""
     counts = Counter(verdict(report) for report in suite.checks)
     kinds = ", ".join(f"{counts[kind]} {kind.value}" for kind in CheckVerdict if counts[kind])

@@ -24,7 +24,7 @@ _KIND_WORDS = {
 }
 
 
-def tally(evidence: Evidence, account: Account, layer: str) -> str:
+def account_in_words(evidence: Evidence, account: Account, layer: str) -> str:
     """What became of a gradient of 1 on its way from the loss to a layer, in decades, by kind of factor.
 
     The parts that are told are rounded so that they add up to the whole that is told: "the gradient loses 8.4 decades

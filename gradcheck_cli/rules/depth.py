@@ -12,7 +12,7 @@ from gradcheck_cli.records.blockage import Reason
 from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.group import Group
 from gradcheck_cli.records.ops import PRODUCTS
-from gradcheck_cli.rules.accountwords import largest_loss, tally, weights
+from gradcheck_cli.rules.accountwords import account_in_words, largest_loss, weights
 from gradcheck_cli.rules.attribution import UNKNOWN, Blame, blamed, taken_in_words
 from gradcheck_cli.rules.collapsed import collapse_in_words
 from gradcheck_cli.rules.inputs import column_in_words
@@ -90,7 +90,7 @@ def _behind(evidence: Evidence, slow: Sequence[int]) -> Diagnoses:
         cause=blame.cause,
         message=f"{named(names)} {verb(names, 'learns', 'learn')} up to {times(-behind)} slower than the typical "
         f"layer: {told}",
-        why=tally(evidence, account, evidence.graph.path_of(worst)) + collapse_in_words(evidence),
+        why=account_in_words(evidence, account, evidence.graph.path_of(worst)) + collapse_in_words(evidence),
         op=_first_blamed(evidence, blame),
         source=None if blame.factors else evidence.layers[worst].source,
         shares=shares_of(evidence, groups),

@@ -80,7 +80,7 @@ class Bench:
         self.budget.charge(found.evidence.enquiry.passes)
         return found
 
-    def situation(self, finding: Finding) -> PlanningContext:
+    def context(self, finding: Finding) -> PlanningContext:
         """What is known when remedies for a finding are planned."""
         return PlanningContext(
             model=self.model,

@@ -57,7 +57,7 @@ def edited(bench: Bench, finding: Finding, remedy: Remedy) -> EditTrial:
         OutOfBudget: No pass is left.
         RaisedByUser: The user's code raised on the edited copy.
     """
-    made = plan(remedy.id, bench.situation(finding))
+    made = plan(remedy.id, bench.context(finding))
     bench.budget.spend(1)
     step = _under(bench, made)
     again = bench.again(step)

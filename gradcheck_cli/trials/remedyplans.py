@@ -34,7 +34,7 @@ from gradcheck_cli.trials.scales import (
 from gradcheck_cli.trials.torchcalls import NotTriable
 
 
-def plan(remedy: str, situation: PlanningContext) -> Plan:
+def plan(remedy: str, context: PlanningContext) -> Plan:
     """The edits that try a remedy.
 
     Raises:
@@ -43,7 +43,7 @@ def plan(remedy: str, situation: PlanningContext) -> Plan:
     make = PLANS.get(remedy)
     if make is None:
         raise NotTriable("it changes your code in a way that only you can choose")
-    return make(situation)
+    return make(context)
 
 
 PLANS: Mapping[str, Callable[[PlanningContext], Plan]] = {
@@ -73,7 +73,7 @@ PLANS: Mapping[str, Callable[[PlanningContext], Plan]] = {
     "input-normalization": input_normalization,
     "target-normalization": target_normalization,
     "loss-scaling": loss_scaling,
-    "bf16": lambda situation: Plan(precision="bfloat16"),
-    "fp32": lambda situation: Plan(precision="float32"),
+    "bf16": lambda context: Plan(precision="bfloat16"),
+    "fp32": lambda context: Plan(precision="float32"),
 }
 """By remedy, what plans it."""

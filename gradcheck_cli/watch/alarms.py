@@ -32,7 +32,7 @@ class Alarms:
     def __init__(self) -> None:
         self._losses: dict[int, LossMonitor] = {}
         self._scaling: dict[int, Scaling] = {}
-        self._standing: dict[int, StallDetector] = {}
+        self._stalls: dict[int, StallDetector] = {}
         self._copied = CopyAlarm()
         self._known: list[Raised] = []
         self._broken: list[tuple[Raised, int]] = []  # with the last step of each
@@ -62,20 +62,20 @@ class Alarms:
     def sampled(self, sample: Sample) -> None:
         """What was read of the last update, where that was a sampled one; it is heard at the next."""
         self._copied.sampled(sample)
-        self._standing.setdefault(sample.optimizer, StallDetector()).sampled(sample)
+        self._stalls.setdefault(sample.optimizer, StallDetector()).sampled(sample)
         if sample.optimizer in self._losses:
             self._losses[sample.optimizer].sampled(sample)
 
     def _unless_learning(self, vital: Vital, losses: LossMonitor) -> tuple[Raised, ...]:
         """A run that does not learn, where nothing else went wrong in it."""
-        standing = self._standing.get(vital.optimizer)
-        if standing is None:
-            standing = self._standing[vital.optimizer] = StallDetector()
-        found = standing.see(vital)
+        detector = self._stalls.get(vital.optimizer)
+        if detector is None:
+            detector = self._stalls[vital.optimizer] = StallDetector()
+        found = detector.see(vital)
         if found is None:
             return ()
         if self._game or self._broken or any(map(_stands, losses.judged(game=self._game))):
-            standing.withdraw()
+            detector.withdraw()
             return ()
         return (found,)
 
@@ -100,17 +100,17 @@ class Alarms:
             judged += scaling.judged()
         judged += self._copied.judged()
         told = any(map(_stands, judged))
-        for standing in self._standing.values():
-            judged += standing.judged(game=self._game, told=told)
+        for detector in self._stalls.values():
+            judged += detector.judged(game=self._game, told=told)
         settled = map(_overtaken(judged), judged)
         return tuple(sorted(map(self._of_the_order, settled), key=lambda each: each.raised.step))
 
     def _of_the_order(self, judged: Judged) -> Judged:
         """A swing or a jump of the loss where batches come in blocks: it is the data's, not the learning rate's."""
-        standing, raised = self._standing.get(judged.raised.optimizer), judged.raised
-        if raised.kind not in _OF_THE_LOSS or standing is None or not standing.order:
+        detector, raised = self._stalls.get(judged.raised.optimizer), judged.raised
+        if raised.kind not in _OF_THE_LOSS or detector is None or not detector.order:
             return judged
-        told = f"{judged.told}; {standing.order}"
+        told = f"{judged.told}; {detector.order}"
         return replace(judged, told=told, raised=replace(raised, evidence={**raised.evidence, "cause": IN_BLOCKS}))
 
     def _note_game(self, vital: Vital) -> None:

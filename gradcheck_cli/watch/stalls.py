@@ -140,7 +140,7 @@ class StallDetector:
         if reading.kind is AlarmKind.COLLAPSE:
             where = f"what was learned is lost: {where}"
         evidence: dict[str, float | int | str] = {"loss_over_chance": ratio, "updates": self._updates}
-        return _with_reading(self._alarm(reading.kind, vital, where, evidence), reading)
+        return _with_reason(self._alarm(reading.kind, vital, where, evidence), reading)
 
     def _reading(self, window: Sequence[Sample]) -> StallReason:
         """What says why the run stands where it does; a cause of "" where nothing does."""
@@ -236,7 +236,7 @@ class StallDetector:
         raised = self._raised
         window = self._window()
         if raised.kind is AlarmKind.STUCK and not raised.evidence.get("cause") and window:
-            raised = _with_reading(raised, self._reading(window))  # what was not known when it was raised
+            raised = _with_reason(raised, self._reading(window))  # what was not known when it was raised
         outcome, why = self._outcome(raised, window, game=game)
         if told and outcome is Outcome.CONFIRMED:
             outcome, why = Outcome.OPEN, f"{why}; another alarm of this run tells of it"
@@ -294,7 +294,7 @@ FROZEN = "update-moves-nothing"
 NO_REASON = "nothing says why"
 
 
-def _with_reading(raised: Raised, reading: StallReason) -> Raised:
+def _with_reason(raised: Raised, reading: StallReason) -> Raised:
     if not reading.cause:
         return raised
     message = "; ".join(filter(None, (raised.message, reading.told)))

@@ -57,6 +57,7 @@ def taken(*arguments: str) -> object:
         ((), (3, None, "train", [], [], False)),
         (("--count", "7"), (7, None, "train", [], [], False)),
         (("--count", "3"), (3, None, "train", [], [], False)),
+        (("--mode", "train"), (3, None, "train", [], [], False)),
         (("--rate", "1e-3"), (3, 1e-3, "train", [], [], False)),
         (("--mode", "eval"), (3, None, "eval", [], [], False)),
         (("--name", "a", "--name", "b"), (3, None, "train", ["a", "b"], [], False)),

@@ -14,13 +14,13 @@ from gradcheck_cli.records.report import Waived
 from gradcheck_cli.reports.verdicts import (
     CheckVerdict,
     by_severity,
+    counts_in_words,
     duration,
     facts,
     outcome,
     seconds_of,
     serious,
     severity_in_words,
-    tally,
     verdict,
     waived_in_words,
     worst_in_words,
@@ -119,15 +119,15 @@ def test_a_duration_has_a_unit_that_suits_it(seconds: float, words: str) -> None
 
 
 def test_a_suite_is_counted_by_its_verdicts_from_the_gravest() -> None:
-    assert tally(SUITES["mixed"]()) == "7 checks: 1 failed, 2 ill, 1 unmet, 1 allowed, 1 unknown, 1 ok"
-    assert tally(SUITES["well"]()) == "3 checks: 1 unknown, 2 ok"
-    assert tally(suite_of(healthy())) == "1 check: 1 ok"
-    assert tally(suite_of()) == "no check"
+    assert counts_in_words(SUITES["mixed"]()) == "7 checks: 1 failed, 2 ill, 1 unmet, 1 allowed, 1 unknown, 1 ok"
+    assert counts_in_words(SUITES["well"]()) == "3 checks: 1 unknown, 2 ok"
+    assert counts_in_words(suite_of(healthy())) == "1 check: 1 ok"
+    assert counts_in_words(suite_of()) == "no check"
 
 
 @given(counts=st.lists(st.sampled_from([healthy, vanishing, failed, unknown]), max_size=6))
 def test_the_counts_add_up(counts: list) -> None:
-    words = tally(suite_of(*(make() for make in counts)))
+    words = counts_in_words(suite_of(*(make() for make in counts)))
     numbers = [int(word) for word in words.replace(",", "").split() if word.isdigit()]
     assert sum(numbers[1:]) == len(counts)
     assert not counts or numbers[0] == len(counts)

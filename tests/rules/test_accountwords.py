@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gradcheck_cli.evidence import gather
 from gradcheck_cli.records.measurement import Measurement
-from gradcheck_cli.rules.accountwords import _tenths, largest_loss, slopes, tally, weights
+from gradcheck_cli.rules.accountwords import _tenths, account_in_words, largest_loss, slopes, weights
 from tests.measurements import LEAF, measurement, op, parameter
 from tests.rules.chains import deep
 
@@ -24,7 +24,7 @@ def path(*steps: tuple[str, float]) -> Measurement:
 
 def told(found: Measurement) -> str:
     evidence = gather(found)
-    return tally(evidence, evidence.paths.accounts[0], "net")
+    return account_in_words(evidence, evidence.paths.accounts[0], "net")
 
 
 def sums(words: str) -> tuple[float, float]:
@@ -58,7 +58,7 @@ def test_steps_of_a_recurrent_module_are_told_as_such_and_what_is_of_one_kind_el
     found = deep(*[("TanhBackward0", 0.1), ("MmBackward0", 0.1)] * 3, ("AddmmBackward0", 1.0))
     cell = replace(found, modules=(*found.modules[:2], replace(found.modules[2], kind="RNN")))
     evidence = gather(cell)
-    words = tally(evidence, evidence.paths.accounts[0], "body")
+    words = account_in_words(evidence, evidence.paths.accounts[0], "body")
     assert words.endswith("between the loss and `body`: 6.0 in 1 step of `body` and 1.0 in mse_loss")
 
 

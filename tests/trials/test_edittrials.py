@@ -17,7 +17,7 @@ from gradcheck_cli.trials.edittrials import EditTrial, confirmed, edited
 from gradcheck_cli.trials.planning import Edit, Plan
 from gradcheck_cli.trials.torchcalls import NotTriable
 from gradcheck_cli.trials.training import LONGER, STEPS
-from tests.trials.situations import bench_of, step_of
+from tests.trials.contexts import bench_of, step_of
 
 
 def deep_sigmoid(depth: int = 10) -> nn.Module:

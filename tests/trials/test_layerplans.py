@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gradcheck_cli.trials import edits, layerplans
 from gradcheck_cli.trials.planning import Plan
 from gradcheck_cli.trials.torchcalls import NothingToActOn, NotTriable
-from tests.trials.situations import situation
+from tests.trials.contexts import context
 
 X = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
 BATCH = X, torch.zeros(8, 4)
@@ -37,7 +37,7 @@ def functions(plan: Plan) -> list[Any]:
 
 @pytest.mark.parametrize("make", [layerplans.relu, layerplans.gelu])
 def test_squashing_activations_are_swapped_and_weights_drawn_for_what_comes_in_their_place(make: Any) -> None:
-    swap, drawn = make(situation(squashed(), BATCH)).edits
+    swap, drawn = make(context(squashed(), BATCH)).edits
     assert (swap.arguments["to"], swap.arguments["places"]) == (
         make.__name__,
         {("1", "sigmoid", None), ("3", "tanh", None)},
@@ -49,7 +49,7 @@ def test_squashing_activations_are_swapped_and_weights_drawn_for_what_comes_in_t
 @pytest.mark.parametrize(("make", "act"), [(layerplans.relu, nn.ReLU()), (layerplans.gelu, nn.GELU())])
 def test_without_an_activation_to_swap_there_is_nothing_to_try(make: Any, act: nn.Module) -> None:
     with pytest.raises(NotTriable, match="no such activation"):
-        make(situation(stack(nn.Linear(4, 4), act, nn.Linear(4, 4), nn.Sigmoid()), BATCH))
+        make(context(stack(nn.Linear(4, 4), act, nn.Linear(4, 4), nn.Sigmoid()), BATCH))
 
 
 def test_leaky_relu_takes_the_place_of_what_rectifies() -> None:
@@ -57,18 +57,18 @@ def test_leaky_relu_takes_the_place_of_what_rectifies() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return super().forward(x).clamp(min=0)
 
-    (swap,) = layerplans.leaky_relu(situation(stack(Clamped(4, 4), nn.ReLU(), nn.Linear(4, 4)), BATCH)).edits
+    (swap,) = layerplans.leaky_relu(context(stack(Clamped(4, 4), nn.ReLU(), nn.Linear(4, 4)), BATCH)).edits
     assert swap.arguments == {"places": {("0", "clamp", None), ("1", "relu", None)}, "to": "leaky_relu"}
     with pytest.raises(NotTriable, match="no ReLU"):
-        layerplans.leaky_relu(situation(squashed(), BATCH))
+        layerplans.leaky_relu(context(squashed(), BATCH))
 
 
 def test_softplus_takes_the_place_of_the_last_relu_alone() -> None:
     model = stack(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU())
-    (swap,) = layerplans.softplus(situation(model, BATCH)).edits
+    (swap,) = layerplans.softplus(context(model, BATCH)).edits
     assert swap.arguments == {"places": {("3", "relu", None)}, "to": "softplus"}
     with pytest.raises(NothingToActOn, match="between the last layer and the loss"):
-        layerplans.softplus(situation(stack(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4)), BATCH))
+        layerplans.softplus(context(stack(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4)), BATCH))
 
 
 # --------------------------------------------------------------------------- initialisation
@@ -113,7 +113,7 @@ class Raw(nn.Module):
 def test_weights_are_drawn_by_fan_in_for_the_activation_that_follows(
     model: nn.Module, batch: Any, deviations: dict[str, float], zeroed: tuple[str, ...]
 ) -> None:
-    (edit,) = layerplans.init(situation(model, batch)).edits
+    (edit,) = layerplans.init(context(model, batch)).edits
     assert edit.function is edits.initialise
     assert edit.arguments["deviations"] == pytest.approx(deviations, rel=1e-3)
     assert (edit.arguments["zeroed"], edit.arguments["seed"]) == (zeroed, 0)
@@ -122,7 +122,7 @@ def test_weights_are_drawn_by_fan_in_for_the_activation_that_follows(
 def test_frozen_weights_are_not_drawn() -> None:
     model = squashed()
     model[0].requires_grad_(False)
-    (edit,) = layerplans.init(situation(model, BATCH)).edits
+    (edit,) = layerplans.init(context(model, BATCH)).edits
     assert set(edit.arguments["deviations"]) == {"2.weight", "4.weight"}
     assert edit.arguments["zeroed"] == ("2.bias", "4.bias")
 
@@ -130,26 +130,26 @@ def test_frozen_weights_are_not_drawn() -> None:
 def test_biases_that_are_far_from_zero_are_set_to_it() -> None:
     model = stack(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
     nn.init.constant_(model[0].bias, -50.0)
-    (edit,) = layerplans.bias_init(situation(model, BATCH)).edits
+    (edit,) = layerplans.bias_init(context(model, BATCH)).edits
     assert edit.arguments == {"deviations": {}, "zeroed": ("0.bias",)}
     nn.init.zeros_(model[0].bias)
     with pytest.raises(NotTriable, match="no bias is larger than 1"):
-        layerplans.bias_init(situation(model, BATCH))
+        layerplans.bias_init(context(model, BATCH))
 
 
 # --------------------------------------------------------------------------- structure
 
 
 def test_every_layer_but_the_last_is_normalised() -> None:
-    (edit,) = layerplans.normalization(situation(squashed(), BATCH)).edits
+    (edit,) = layerplans.normalization(context(squashed(), BATCH)).edits
     assert edit.function is edits.normalise
     assert edit.arguments == {"places": {("0", "linear", None), ("2", "linear", None)}}
     with pytest.raises(NotTriable, match="lies before another"):
-        layerplans.normalization(situation(stack(nn.Linear(4, 4)), BATCH))
+        layerplans.normalization(context(stack(nn.Linear(4, 4)), BATCH))
 
 
 def test_identity_paths_lead_around_each_hidden_layer_and_its_activation() -> None:
-    (edit,) = layerplans.residual(situation(squashed(), BATCH)).edits
+    (edit,) = layerplans.residual(context(squashed(), BATCH)).edits
     assert edit.arguments == {
         "layers": {("0", "linear", None), ("2", "linear", None)},
         "activations": {("1", "sigmoid", None), ("3", "tanh", None)},
@@ -173,7 +173,7 @@ class Branches(nn.Module):
 
 
 def test_branches_are_scaled_by_their_number() -> None:
-    (edit,) = layerplans.residual_scaling(situation(Branches(), BATCH, cause="residual-growth")).edits
+    (edit,) = layerplans.residual_scaling(context(Branches(), BATCH, cause="residual-growth")).edits
     assert edit.function is edits.scale_branches
     ((path, name, call),) = edit.arguments["places"]
     assert (path, call) == ("", None) and "add" in name
@@ -181,12 +181,12 @@ def test_branches_are_scaled_by_their_number() -> None:
 
 
 def test_a_small_factor_is_left_out() -> None:
-    (edit,) = layerplans.residual_scaling(situation(Branches(1e-6), BATCH, cause="residual-scale")).edits
+    (edit,) = layerplans.residual_scaling(context(Branches(1e-6), BATCH, cause="residual-scale")).edits
     assert edit.function is edits.unscale
     with pytest.raises(NotTriable, match="no small constant factor"):
-        layerplans.residual_scaling(situation(Branches(0.5), BATCH, cause="residual-scale"))
+        layerplans.residual_scaling(context(Branches(0.5), BATCH, cause="residual-scale"))
     with pytest.raises(NotTriable, match="no sum of branches"):
-        layerplans.residual_scaling(situation(squashed(), BATCH, cause="residual-growth"))
+        layerplans.residual_scaling(context(squashed(), BATCH, cause="residual-growth"))
 
 
 # --------------------------------------------------------------------------- softmaxes and norms to leave out
@@ -194,7 +194,7 @@ def test_a_small_factor_is_left_out() -> None:
 
 def test_the_softmax_next_to_the_loss_is_left_out_and_the_one_inside_is_not() -> None:
     model = stack(nn.Linear(4, 4), nn.Softmax(-1), nn.Linear(4, 4), nn.Softmax(-1))
-    found = situation(model, CLASSES, "cross_entropy", cause="double-softmax", op="SoftmaxBackward0")
+    found = context(model, CLASSES, "cross_entropy", cause="double-softmax", op="SoftmaxBackward0")
     (edit,) = layerplans.remove_softmax(found).edits
     assert (edit.function, edit.arguments) == (edits.skip, {"places": {("3", "softmax", None)}})
 
@@ -202,24 +202,24 @@ def test_the_softmax_next_to_the_loss_is_left_out_and_the_one_inside_is_not() ->
 def test_a_softmax_over_one_logit_becomes_a_sigmoid() -> None:
     model = stack(nn.Linear(4, 1), nn.Softmax(-1))
     batch = X, torch.zeros(8, 1)
-    found = situation(model, batch, cause="single-element-softmax", op="SoftmaxBackward0")
+    found = context(model, batch, cause="single-element-softmax", op="SoftmaxBackward0")
     (edit,) = layerplans.remove_softmax(found).edits
     assert edit.arguments == {"places": {("1", "softmax", None)}, "to": "sigmoid"}
     with pytest.raises(NotTriable, match="outside the model's modules"):
-        layerplans.remove_softmax(situation(squashed(), batch=BATCH, op="SoftmaxBackward0"))
+        layerplans.remove_softmax(context(squashed(), batch=BATCH, op="SoftmaxBackward0"))
 
 
 def test_a_softmax_over_one_element_runs_over_the_last_dimension_that_holds_more() -> None:
     model = stack(nn.Linear(4, 6), nn.Unflatten(1, (6, 1)), nn.Softmax(-1), nn.Flatten())
-    (edit,) = layerplans.softmax_dim(situation(model, (X, torch.zeros(8, 6)))).edits
+    (edit,) = layerplans.softmax_dim(context(model, (X, torch.zeros(8, 6)))).edits
     assert (edit.function, edit.arguments["dim"]) == (edits.softmax_over, 1)
     with pytest.raises(NotTriable, match="holds more than one element"):
-        layerplans.softmax_dim(situation(stack(nn.Linear(4, 1), nn.Softmax(-1)), (X, torch.zeros(8, 1))))
+        layerplans.softmax_dim(context(stack(nn.Linear(4, 1), nn.Softmax(-1)), (X, torch.zeros(8, 1))))
 
 
 def test_only_a_normalisation_over_one_element_is_left_out() -> None:
     model = stack(nn.Linear(4, 4), nn.LayerNorm(4), nn.Linear(4, 1), nn.LayerNorm(1))
-    (edit,) = layerplans.remove_norm(situation(model, (X, torch.zeros(8, 1)))).edits
+    (edit,) = layerplans.remove_norm(context(model, (X, torch.zeros(8, 1)))).edits
     assert edit.arguments == {"places": {("3", "layer_norm", None)}}
     with pytest.raises(NotTriable, match="outside the model's modules"):
-        layerplans.remove_norm(situation(stack(nn.Linear(4, 4), nn.LayerNorm(4)), BATCH))
+        layerplans.remove_norm(context(stack(nn.Linear(4, 4), nn.LayerNorm(4)), BATCH))

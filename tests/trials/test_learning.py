@@ -16,7 +16,7 @@ from gradcheck_cli.trials.edittrials import confirmed, edited
 from gradcheck_cli.trials.learning import CopyLearning, chance, treated, untreated
 from gradcheck_cli.trials.training import LONGER, PLAIN, train
 from gradcheck_cli.trials.trainingtrials import practised
-from tests.trials.situations import bench_of, finding, step_of
+from tests.trials.contexts import bench_of, finding, step_of
 
 X = torch.randn(32, 8, generator=torch.Generator().manual_seed(0))
 BATCH = X, X[:, :4].argmax(1)

@@ -24,7 +24,7 @@ from gradcheck_cli.trials import budget, edittrials
 from gradcheck_cli.trials.budget import Budget, OutOfBudget
 from gradcheck_cli.trials.opinions import Opinions, decided
 from tests.corpus import CASES
-from tests.trials.situations import bench_of, finding, step_of
+from tests.trials.contexts import bench_of, finding, step_of
 
 BY_NAME = {case.name: case for case in CASES}
 JUDGE = importlib.import_module("gradcheck_cli.rules.judge")

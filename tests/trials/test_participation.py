@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gradcheck_cli.trials.participation import Opening, OpeningUnknown, opening
 from gradcheck_cli.trials.training import PLAIN
-from tests.trials.situations import bench_of, finding, step_of
+from tests.trials.contexts import bench_of, finding, step_of
 
 X = torch.randn(32, 8, generator=torch.Generator().manual_seed(0))
 BATCH = X, X.sin()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from gradcheck_cli.trials import edits
 from gradcheck_cli.trials.planning import Edit, PlanningContext, some
 from gradcheck_cli.trials.torchcalls import NotTriable
-from tests.trials.situations import situation
+from tests.trials.contexts import context
 
 BATCH = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), torch.zeros(4, 3)
 
@@ -33,7 +33,7 @@ class Net(nn.Module):
 
 @pytest.fixture(scope="module")
 def net() -> PlanningContext:
-    return situation(Net(), BATCH)
+    return context(Net(), BATCH)
 
 
 def test_only_what_is_trained_is_free_to_be_changed(net: PlanningContext) -> None:

@@ -14,7 +14,7 @@ from gradcheck_cli.records.choices import Optimizer
 from gradcheck_cli.trials.recipes import HABITS, HORIZON, THRESHOLDS, RecipeSet
 from gradcheck_cli.trials.training import STEPS, Recipe
 from tests.measurements import measurement, parameter
-from tests.trials.situations import finding
+from tests.trials.contexts import finding
 
 BASE = Recipe(optimizer=Optimizer.SGD, lr=0.01)
 

@@ -11,14 +11,14 @@ from gradcheck_cli.trials.planning import Plan, PlanningContext
 from gradcheck_cli.trials.recipes import HABITS
 from gradcheck_cli.trials.remedyplans import PLANS, plan
 from gradcheck_cli.trials.torchcalls import NotTriable
-from tests.trials.situations import situation
+from tests.trials.contexts import context
 
 
 @pytest.fixture(scope="module")
 def small() -> PlanningContext:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3))
-    return situation(model, (torch.randn(4, 3), torch.zeros(4, 3)))
+    return context(model, (torch.randn(4, 3), torch.zeros(4, 3)))
 
 
 @pytest.mark.parametrize(("remedy", "precision"), [("bf16", "bfloat16"), ("fp32", "float32")])

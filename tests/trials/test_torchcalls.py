@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from gradcheck_cli.pipeline import diagnose
 from gradcheck_cli.records.spec import Step
 from gradcheck_cli.trials.torchcalls import NotTriable, TorchCall, recorded_calls
-from tests.trials.situations import step_of
+from tests.trials.contexts import step_of
 
 X, Y = torch.tensor([[1.0, 2.0], [3.0, 6.0]]), torch.zeros(2, 2)
 

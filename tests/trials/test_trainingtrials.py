@@ -12,7 +12,7 @@ from gradcheck_cli.records.choices import Optimizer
 from gradcheck_cli.remedies import ROWS
 from gradcheck_cli.trials.training import STEPS, Recipe, train
 from gradcheck_cli.trials.trainingtrials import practised
-from tests.trials.situations import bench_of, finding, step_of
+from tests.trials.contexts import bench_of, finding, step_of
 
 X = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
 BATCH = X, X.sum(1, keepdim=True)

@@ -245,10 +245,10 @@ def test_an_interrupt_keeps_the_diagnosis(monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_interrupt_keeps_the_trials_that_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = edittrials.plan
 
-    def interrupted(remedy: str, situation: object) -> object:
+    def interrupted(remedy: str, context: object) -> object:
         if remedy == "init":
             raise KeyboardInterrupt
-        return plan(remedy, situation)
+        return plan(remedy, context)
 
     monkeypatch.setattr(edittrials, "plan", interrupted)
     report = treated_anew("deep_sigmoid_mlp")

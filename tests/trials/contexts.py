@@ -64,6 +64,6 @@ def bench_of(
     )
 
 
-def situation(model: nn.Module, batch: Any, loss: Any = "mse_loss", **fields: Any) -> PlanningContext:
+def context(model: nn.Module, batch: Any, loss: Any = "mse_loss", **fields: Any) -> PlanningContext:
     """What is known of a model when remedies for such a finding are planned."""
-    return bench_of(step_of(model, batch, loss)).situation(finding(**fields))
+    return bench_of(step_of(model, batch, loss)).context(finding(**fields))
