@@ -24,7 +24,7 @@ from gradcheck_cli.records.enquiry import Questions
 from gradcheck_cli.records.ops import SQUASHING
 from gradcheck_cli.records.spec import Step
 from gradcheck_cli.records.thresholds import BOUNDS, Thresholds
-from gradcheck_cli.records.training import Training
+from gradcheck_cli.records.trainingsettings import Training
 from gradcheck_cli.rules import BY_CODE
 from gradcheck_cli.rules.throughtime import total_decades
 from gradcheck_cli.target import wrap_target

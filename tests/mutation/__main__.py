@@ -1,7 +1,7 @@
 """`python -m tests.mutation [NAME...]`: moves every threshold by a factor of 3, and looks which tests notice.
 
-Those of a step (records/thresholds.py), or with `--alarms` those of a run (records/alarming.py), or with `--loop` the
-constants by which what a loop does is known (watch/loop, timeline/slope.py).
+Those of a step (records/thresholds.py); or with `--alarms` those of a run (records/alarmlimits.py), or with `--loop`
+the constants by which the faults of a loop are known (watch/loop).
 
 A number that can be moved without any test failing decides nothing that is known. A ratio is multiplied and divided by
 3, a share's odds are, and decades move by log10(3), half a decade: the factor of what is counted in them. Exits with 1
@@ -24,24 +24,22 @@ from typing import Any
 
 import pytest
 
-from gradcheck_cli.records.alarming import Alarming
+from gradcheck_cli.records.alarmlimits import Alarming
 from gradcheck_cli.records.thresholds import BOUNDS, Thresholds
 
 FACTOR = 3.0
 ROOT = Path(__file__).parents[2]
 TESTS = (
     "tests/rules",
-    *(f"tests/probe/test_{name}.py" for name in ("comparisons", "lenses", "parameters")),
-    *(f"tests/trials/test_{name}.py" for name in ("opening", "opinions", "outcome")),
+    *(f"tests/probe/test_{name}.py" for name in ("lenses", "parameters", "targetcomparisons")),
+    *(f"tests/trials/test_{name}.py" for name in ("opinions", "outcome", "participation")),
     "tests/timeline/test_opinions.py",
 )
 """Where a verdict is made: what is read, judged, and decided by trials and by a run."""
+OF_A_RUN = "alarms boundaries displacement jumps lossevent lossmonitor lossscale phases stalls statistics".split()
 TESTS_OF_A_RUN = (
-    *(
-        f"tests/watch/test_{name}.py"
-        for name in "alarms boundaries events jumps losses phases scaling standing statistics thrown".split()
-    ),
-    "tests/watch/loop/test_batches.py",
+    *(f"tests/watch/test_{name}.py" for name in OF_A_RUN),
+    "tests/watch/loop/test_batchhistory.py",
     "tests/timeline",
 )
 """Where alarms are raised and judged."""
@@ -50,9 +48,9 @@ _USUAL = "not sweep and not slow and not unseen and not cuda"
 
 
 CONSTANTS = {
-    "batches": "_FEW _LONGER _COME_BACK _RECENT",
+    "batchhistory": "_FEW _LONGER _COME_BACK _RECENT",
     "holdings": "_FEWEST _MUCH _EDGE _UNIT",
-    "judging": "STILL REST NOTHING",
+    "loopfaults": "STILL REST NOTHING",
     "labels": "_FEW _TURNS",
     "signs": "ROW LONG_ROW BATCHES MANY",
 }

@@ -122,7 +122,7 @@ def name_of(assigned: ast.stmt) -> str:
 
 @pytest.mark.parametrize("package", ["watch", "timeline"])
 def test_a_number_of_a_run_says_what_it_is_for(package: str) -> None:
-    """What raises and judges alarms is in records/alarming.py, each with its reason."""
+    """What raises and judges alarms is in records/alarmlimits.py, each with its reason."""
     silent = [
         f"{path.name}: {name_of(each)}"
         for path, each, tree in written(package)

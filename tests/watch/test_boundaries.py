@@ -11,13 +11,13 @@ import pytest
 
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Outcome, Vital
-from gradcheck_cli.watch.scaling import Scaling
-from gradcheck_cli.watch.standing import grown_in, raised_share
+from gradcheck_cli.watch.lossscale import Scaling
+from gradcheck_cli.watch.stalls import grown_in, raised_share
 from tests.watch.standing_runs import Stood, constant, fed
-from tests.watch.test_events import judged
-from tests.watch.test_losses import raised
-from tests.watch.test_standing import in_order
-from tests.watch.test_thrown import run as weights_of
+from tests.watch.test_displacement import run as weights_of
+from tests.watch.test_lossevent import judged
+from tests.watch.test_lossmonitor import raised
+from tests.watch.test_stalls import in_order
 
 # --------------------------------------------------------------------------- raised
 

@@ -9,9 +9,9 @@ import pytest
 
 from gradcheck_cli.evidence import gather
 from gradcheck_cli.records.choices import About, Severity
+from gradcheck_cli.records.firstupdates import Moved, Stepped
 from gradcheck_cli.records.measurement import Edge, Measurement, Rounding
-from gradcheck_cli.records.stepped import Moved, Stepped
-from gradcheck_cli.records.training import Training
+from gradcheck_cli.records.trainingsettings import Training
 from gradcheck_cli.rules import steps_wanted
 from tests.measurements import LEAF, measurement, op, parameter
 from tests.rules.chains import chain, diagnoses, only

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from gradcheck_cli.records.comparison import Side
 from gradcheck_cli.records.measurement import Lens, Measurement
 from gradcheck_cli.records.ops import LEAF
+from gradcheck_cli.records.targetcomparison import Side
 from gradcheck_cli.records.term import Term
 from tests.measurements import measurement, module, op, parameter, stats
-from tests.records.test_comparison import comparison
+from tests.records.test_targetcomparison import comparison
 from tests.rules.chains import chain, diagnoses
 
 NET: dict[str, Any] = {

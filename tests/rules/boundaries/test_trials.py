@@ -13,9 +13,9 @@ from torch import nn
 from gradcheck_cli.records.choices import About, Decision, Severity
 from gradcheck_cli.records.report import Opinion, Trial
 from gradcheck_cli.trials import opinions
-from gradcheck_cli.trials.learning import Learning
-from gradcheck_cli.trials.opening import Opening
+from gradcheck_cli.trials.learning import CopyLearning
 from gradcheck_cli.trials.outcome import learned, measured_outcome, trained_outcome, trains_well
+from gradcheck_cli.trials.participation import Opening
 from gradcheck_cli.trials.training import PLAIN, Recipe
 from tests.trials.test_outcome import SICK, number
 
@@ -66,8 +66,8 @@ def test_training_confirms_a_remedy_that_saves_a_fifth_of_the_loss(share: float,
 def test_a_model_without_one_of_its_parts_is_stuck_where_training_gains_no_hundredth(
     left: float, decision: Decision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def untreated(bench: Any, recipe: Recipe, start: tuple[float, float]) -> Learning:
-        return Learning(recipe=recipe, start=start, end=(left, 1.0), loss=left)
+    def untreated(bench: Any, recipe: Recipe, start: tuple[float, float]) -> CopyLearning:
+        return CopyLearning(recipe=recipe, start=start, end=(left, 1.0), loss=left)
 
     monkeypatch.setattr(opinions, "untreated", untreated)
     monkeypatch.setattr(opinions, "chance", lambda bench, step: (1.0, 1.0))
