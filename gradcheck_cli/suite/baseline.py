@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gradcheck_cli.errors import ConfigError
-from gradcheck_cli.names import listing
 from gradcheck_cli.opening import LARGEST_DOCUMENT, Unreadable, text_of
 from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.codec import WrongShape, decode, encode, strict_json
@@ -26,6 +25,7 @@ from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.verdict import exit_code
 from gradcheck_cli.rules import EVERY_RULE, chosen
+from gradcheck_cli.words import listing
 
 SCHEMA = "gradcheck-baseline/1"
 _NAMES = {rule.code: rule.name for rule in EVERY_RULE}

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from gradcheck_cli import records
 from gradcheck_cli.records.codec import WrongShape, decode, encode, strict_json
-from gradcheck_cli.records.judging import Diagnosed
+from gradcheck_cli.records.judging import JudgedStep
 from gradcheck_cli.records.measurement import Edge, Op
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.spec import CheckSpec, Pass, Step, Target
 
-LIVE = {Diagnosed, Pass, Step, Target}
+LIVE = {JudgedStep, Pass, Step, Target}
 """Records that hold the user's model, which no document can."""
 
 
