@@ -118,7 +118,7 @@ def test_numbers_that_json_does_not_have_are_words(value: float) -> None:
 
 
 def test_what_is_nested_too_deeply_is_told_without_words_of_pythons() -> None:
-    with pytest.raises(ValueError, match="^it is nested too deeply$"):
+    with pytest.raises(ValueError, match="nested too deeply"):
         strict_json("[" * 200_000)
 
 
