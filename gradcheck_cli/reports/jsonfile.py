@@ -72,7 +72,7 @@ def _loaded(path: str | Path) -> object:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise ReportError(f"{path}: truncated or corrupt JSON at {place}: {error.msg}", hint=AGAIN) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ReportError(f"{path}: not a JSON report: {error}", hint=AGAIN) from error
     return data
 

@@ -68,7 +68,7 @@ def read_baseline(path: str, *, missing_ok: bool = False) -> Baseline:
         if error.missing:
             raise ConfigError(f"{path}: there is no such baseline", hint="--update-baseline writes it.") from error
         raise ConfigError(f"{path} {error}", hint="Name a file that --update-baseline wrote.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         hint = "Remove it and write it again with --update-baseline."
         raise ConfigError(f"{path}: not a baseline: {error}", hint=hint) from error
     return found

@@ -117,6 +117,11 @@ def test_numbers_that_json_does_not_have_are_words(value: float) -> None:
     assert same(decode(float, encode(value)), value)
 
 
+def test_what_is_nested_too_deeply_is_told_without_words_of_pythons() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        strict_json("[" * 200_000)
+
+
 @pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"loss": -Infinity}'])
 def test_other_spellings_of_them_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not JSON"):
