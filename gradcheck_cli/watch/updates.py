@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
-from itertools import count
+from itertools import chain, count
 from types import FrameType
 from typing import Any, Protocol
 
@@ -49,7 +49,10 @@ class Attempt:
 
     def parameters(self) -> Iterator[Tensor]:
         """What the optimiser holds."""
-        return (p for group in self.optimizer.param_groups for p in group["params"])
+        groups = self.optimizer.param_groups
+        if len(groups) == 1:  # as nearly all have
+            return iter(groups[0]["params"])
+        return chain.from_iterable([group["params"] for group in groups])
 
     def groups(self) -> list[dict[str, Any]]:
         """Its parameters with what they are updated by, as the optimiser groups them."""
