@@ -605,8 +605,8 @@ class Tape:
 
     # -- backward passes
 
-    def backward(self, run: Callable[[], Any], made: Callable[[], Backward]) -> Any:
-        """Run a backward pass: what it was is told before and after."""
+    def backward(self, run: Callable[[], Any], *given: Any) -> Any:
+        """Run a backward pass that is `given` as `started` wants it: what it was is told before and after."""
         ours = self.is_ours(trains=True)
         if ours and self.depth:
             return run()
@@ -621,8 +621,10 @@ class Tape:
         self.depth += 1
         try:
             try:
+                begun = perf_counter()
                 with unseen():
-                    backward = made()
+                    backward = self.started(*given)
+                self.seconds += perf_counter() - begun
                 self.listener.began(backward)
             except Exception as error:
                 self._failed(error)
@@ -646,8 +648,10 @@ class Tape:
         finally:
             try:
                 self.listener.ended(backward, raised)
+                begun = perf_counter()
                 if self.enabled:
                     self._ended(backward)
+                self.seconds += perf_counter() - begun
             except Exception as error:
                 self._failed(error)
             finally:
@@ -737,7 +741,7 @@ class Tape:
     def _spent(self, backward: Backward) -> set[Entry]:
         """The calls, among those that something alive comes from, whose graph this backward pass has freed."""
         alive = {slot.entry for slot in self._slots.values() if slot.learns}
-        alive.update([entry for *_, ref in self._calls if (entry := ref()) is not None])
+        alive.update([entry for call in self._calls if (entry := call[2]()) is not None])
         spent: set[Entry] = set()
         seen: set[Entry] = set()
         stack = list(backward.roots)

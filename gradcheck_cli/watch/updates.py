@@ -110,12 +110,12 @@ class Updates:
     @property
     def count(self) -> int:
         """How many of them there are."""
-        return len(self._known)
+        return len(self._known.data)  # its own length is a function of Python's
 
     @property
     def all_step(self) -> bool:
         """Whether each of them was asked for an update."""
-        return len(self._numbers) == len(self._known)
+        return len(self._numbers.data) == len(self._known.data)
 
     def has_stepped(self, optimizer: Optimizer) -> bool:
         """Whether it was asked for an update yet."""
@@ -206,12 +206,11 @@ class Updates:
 
     def _begin(self, optimizer: Optimizer, scaler: GradScaler | None, *, closure: bool = False) -> Attempt:
         self.seen = True
-        self._known.setdefault(optimizer, None)
-        if optimizer not in self._numbers:
-            self._numbers[optimizer] = [next(self._next), 0]
-        entry = self._numbers[optimizer]
+        entry = self._numbers.get(optimizer)
+        if entry is None:
+            entry = self._numbers[optimizer] = [next(self._next), 0]
         entry[1] += 1
-        made_at = self._known[optimizer]
+        made_at = self._known.setdefault(optimizer, None)
         attempt = self.inside = Attempt(optimizer, entry[0], entry[1], scaler, closure, made_at, users_line())
         self._listener.updating(attempt)
         return attempt

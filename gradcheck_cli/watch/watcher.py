@@ -233,9 +233,7 @@ class Watcher:
         """An update is about to be made."""
         with self._guard:
             if self._running is None and not attempt.closure:  # else judged when the backward pass has ended
-                if self._thrift.every > 1 and self._is_as_usual(attempt):
-                    self._glance(attempt)
-                else:
+                if self._thrift.every == 1 or not self._glance(attempt):
                     self._judge(attempt)
                     self._sampling.before(self._steps, attempt, self._group.seen, self._elapsed())
                     self._look(attempt)
@@ -261,27 +259,26 @@ class Watcher:
 
     # -- one step
 
-    def _is_as_usual(self, attempt: Attempt) -> bool:
-        """Whether an update need not be read whole: it can raise nothing, and nobody waits for it."""
-        if self._thrift.is_due(attempt.own_step) or self._group.judged or attempt.scaler is not None:
+    def _glance(self, attempt: Attempt) -> bool:
+        """Whether a look at its numbers was enough for an update: it can raise nothing, and nobody waits for it."""
+        seen, number = self._group.seen, attempt.number
+        if self._thrift.is_due(attempt.own_step) or self._group.judged or not seen or attempt.scaler is not None:
             return False
-        return (
-            self._thrift.is_usual(attempt.number, self._loss(), self._norm(attempt))
-            and all([each.finite for each in self._group.seen])  # noqa: C419 - every step
-            and not self._looking.is_close(attempt)
-            and not self._asked.wants(self._steps + 1, attempt.number, attempt.own_step)
-        )
-
-    def _glance(self, attempt: Attempt) -> None:
-        """Count an update that is as usual."""
+        loss, norm = self._loss(), self._norm(attempt)
+        if (
+            not self._thrift.is_usual(number, loss, norm)
+            or self._looking.attention.close
+            or self._asked.wants(self._steps + 1, number, attempt.own_step)
+        ):
+            return False
         self._steps += 1
         self._thrift.glanced += 1
         self._group.judged = True
-        passes = len(self._group.seen)
-        self._uses.glanced(attempt, passes)
-        self._retrying.glanced(self._steps, attempt, passes)
-        self._unread = attempt.number, attempt.own_step, self._loss(), self._norm(attempt)
+        self._uses.glanced(attempt, len(seen))
+        self._retrying.glanced(self._steps, attempt, len(seen))
+        self._unread = number, attempt.own_step, loss, norm
         self._count()
+        return True
 
     def _count(self) -> None:
         """Now and then, say what watching costs."""
@@ -345,8 +342,6 @@ class Watcher:
 
     def _held(self) -> list[Tensor]:
         """What the optimisers hold, each once."""
-        if self._updates.count == 0:
-            return []
         lists = [group["params"] for optimizer in self._updates.optimizers() for group in optimizer.param_groups]
         return lists[0] if len(lists) == 1 else list({id(p): p for each in lists for p in each}.values())
 
