@@ -26,29 +26,29 @@ from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital, Wh
 from gradcheck_cli.watch import taps
 from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.alarms import Alarms
-from gradcheck_cli.watch.asked import Asked
+from gradcheck_cli.watch.attempts import Attempt, Updates
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.byhand import ByHand, HandUpdate
-from gradcheck_cli.watch.capturing import Capturing
+from gradcheck_cli.watch.cudagraphs import Capturing
 from gradcheck_cli.watch.diagnosing import Chance, Diagnosing, Explain, Seen
 from gradcheck_cli.watch.ending import listen
-from gradcheck_cli.watch.layers import Layers
-from gradcheck_cli.watch.loop.batches import Batches
-from gradcheck_cli.watch.loop.facts import Facts, Found
-from gradcheck_cli.watch.loop.judging import Loop
-from gradcheck_cli.watch.loop.looking import Looking
+from gradcheck_cli.watch.isolation import without_modes
+from gradcheck_cli.watch.layergradients import Layers
+from gradcheck_cli.watch.loop.batchhistory import BatchHistory
+from gradcheck_cli.watch.loop.factgathering import FactGatherer
+from gradcheck_cli.watch.loop.facts import Facts, LoopFault
+from gradcheck_cli.watch.loop.loopfaults import LoopFaults
+from gradcheck_cli.watch.manualupdates import ByHand, HandUpdate
 from gradcheck_cli.watch.phases import Phases
-from gradcheck_cli.watch.quiet import without_modes
+from gradcheck_cli.watch.readbudget import ReadBudget
+from gradcheck_cli.watch.requested import RequestedSteps
 from gradcheck_cli.watch.retrying import Retrying
 from gradcheck_cli.watch.sampling import Sampling
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Tape
-from gradcheck_cli.watch.traces import deeper
-from gradcheck_cli.watch.thrift import Thrift
-from gradcheck_cli.watch.updates import Attempt, Updates
+from gradcheck_cli.watch.tracebacks import deeper
 from gradcheck_cli.watch.uses import Uses
 from gradcheck_cli.watch.vitals import Norms, readings
-from gradcheck_cli.watch.warned import retelling
+from gradcheck_cli.watch.warninglines import retelling
 
 _COST_EVERY, _COST_AFTER = 50, 5.0
 """Steps, and seconds, between two words on what watching costs."""
@@ -126,16 +126,16 @@ class Watcher:
         self._guard = _Guard(self)
         self._tape = Tape(self)
         self._updates = Updates(self, self._is_ours)
-        self._alarms, self._phases, self._asked = Alarms(), Phases(), Asked(options)
+        self._alarms, self._phases, self._asked = Alarms(), Phases(), RequestedSteps(options)
         self._layers = Layers(self._tape.naming)
         self._accumulation = Accumulation()
-        self._loop = Loop()
+        self._loop = LoopFaults()
         self._uses = Uses()
-        batches = Batches()
+        batches = BatchHistory()
         self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation, batches)
         self._retrying = Retrying(options, session, self._tape, self._diagnosing)
         self._sampling = Sampling(options, self._tape, chance, batches)
-        self._looking = Looking(
+        self._looking = FactGatherer(
             self._tape,
             self._updates,
             self._accumulation,
@@ -156,7 +156,7 @@ class Watcher:
         self._usual: dict[tuple[int, str], float] = {}
         self._busy, self._began, self._process = 0.0, 0.0, os.getpid()
         self._told_at: float | None = None
-        self._thrift = Thrift(options.budget)
+        self._budget = ReadBudget(options.budget)
         self._unread: tuple[int, int, float | None, float | None] | None = None  # the last update, if glanced at
 
     def install(self) -> None:
@@ -232,11 +232,11 @@ class Watcher:
     def updating(self, attempt: Attempt) -> None:
         """An update is about to be made."""
         with self._guard:
-            if self._running is None and not attempt.closure:  # else judged when the backward pass has ended
-                if self._thrift.every == 1 or not self._glance(attempt):
-                    self._judge(attempt)
-                    self._sampling.before(self._steps, attempt, self._group.seen, self._elapsed())
-                    self._look(attempt)
+            ends_here = self._running is None and not attempt.closure  # else judged when the backward pass has ended
+            if ends_here and (self._budget.every == 1 or not self._glance(attempt)):
+                self._judge(attempt)
+                self._sampling.before(self._steps, attempt, self._group.seen, self._elapsed())
+                self._look(attempt)
             self._tape.close()
 
     def updated(self, attempt: Attempt) -> None:
@@ -262,17 +262,17 @@ class Watcher:
     def _glance(self, attempt: Attempt) -> bool:
         """Whether a look at its numbers was enough for an update: it can raise nothing, and nobody waits for it."""
         seen, number = self._group.seen, attempt.number
-        if self._thrift.is_due(attempt.own_step) or self._group.judged or not seen or attempt.scaler is not None:
+        if self._budget.is_due(attempt.own_step) or self._group.judged or not seen or attempt.scaler is not None:
             return False
         loss, norm = self._loss(), self._norm(attempt)
         if (
-            not self._thrift.is_usual(number, loss, norm)
-            or self._looking.attention.close
+            not self._budget.is_usual(number, loss, norm)
+            or self._looking.inspection.close
             or self._asked.wants(self._steps + 1, number, attempt.own_step)
         ):
             return False
         self._steps += 1
-        self._thrift.glanced += 1
+        self._budget.glanced += 1
         self._group.judged = True
         self._uses.glanced(attempt, len(seen))
         self._retrying.glanced(self._steps, attempt, len(seen))
@@ -285,7 +285,7 @@ class Watcher:
         if self._steps % _COST_EVERY:
             return
         total = self._elapsed()
-        self._thrift.account(self._steps, self._watching(), total - self._diagnosing.seconds)
+        self._budget.account(self._steps, self._watching(), total - self._diagnosing.seconds)
         if self._told_at is None or total - self._told_at >= _COST_AFTER:
             self._tell_cost()
             self._tell_of_threads()
@@ -375,7 +375,7 @@ class Watcher:
             self._session.layers(self._steps, found)
         self._unread = None
         if attempt is not None:
-            self._thrift.learn(attempt.number, self._alarms.usual(attempt.number))
+            self._budget.learn(attempt.number, self._alarms.usual(attempt.number))
         self._count()
 
     def _look(self, attempt: Attempt) -> None:
@@ -552,7 +552,7 @@ class Watcher:
             watching=self._watching(),
             total=total,
             diagnoses=self._diagnosing.seconds,
-            glanced=self._thrift.glanced,
+            glanced=self._budget.glanced,
         )
         self._session.say("uses", optimizers=self._uses.told(), evaluations=self._tape.evaluations)
 
@@ -563,6 +563,6 @@ class Watcher:
         self._session.say("aside", text=f"{type(error).__name__}: {error}"[:500], trace=trace)
 
 
-def _raised(fault: Found, step: int, optimizer: int) -> Raised:
+def _raised(fault: LoopFault, step: int, optimizer: int) -> Raised:
     evidence = {"code": fault.code, "since": fault.since, **fault.evidence}
     return Raised(kind=AlarmKind.LOOP, step=step, optimizer=optimizer, message=fault.message, evidence=evidence)
