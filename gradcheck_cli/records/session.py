@@ -140,12 +140,14 @@ class Cost:
         watching: Spent in the watcher, without the diagnoses.
         total: Since the first step began, all included.
         diagnoses: Spent in diagnoses.
+        glanced: Updates of which no more was read than that they were finite and as usual, to keep to the budget.
     """
 
     steps: int
     watching: float
     total: float
     diagnoses: float = 0.0
+    glanced: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

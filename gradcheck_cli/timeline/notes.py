@@ -95,6 +95,11 @@ def _of_the_cost(main: Process, options: RunOptions) -> Iterator[str]:
             f"watching took {percent:.0f} % of a step of {1000 * own / cost.steps:.2g} ms, more than --budget "
             f"{options.budget:g}: what is read at every step takes that, and what is sampled kept to half of the budget"
         )
+    if cost.glanced:
+        yield (
+            f"to keep to --budget {options.budget:g}, {cost.glanced:,} of {cost.steps:,} updates were glanced at: they "
+            "were finite, with a loss and a gradient norm within those before, and no more was read of them"
+        )
 
 
 def _unkept(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:

@@ -39,7 +39,8 @@ def still_falling(vitals: Sequence[Vital]) -> float | None:
     noise = ALARMING.back * OF_A_MEDIAN * max(map(_sigma, blocks)) * math.sqrt(2 / size)
     if any(before - after <= noise for before, after in pairwise(levels)):
         return None
-    share = 1 - (levels[-1] / levels[-2]) ** (_PER / size)
+    steps = size * max((tail[-1].step - tail[0].step) / (len(tail) - 1), 1)  # some are not told
+    share = 1 - (levels[-1] / levels[-2]) ** (_PER / steps)
     learned = median(losses[: ALARMING.level]) - levels[-1]
     return share if share >= _LEAST and share * levels[-1] >= _LEAST * learned else None
 

@@ -192,14 +192,11 @@ def _marks_of(parameters: list[Tensor]) -> dict[int, tuple[int, int]]:
 
 def is_averaged(backward: Backward) -> bool:
     """Whether its gradients become an average over processes, so that none of them can compute them alone."""
-    if not any([_averages(entry.call) for entry in backward.entries]):  # noqa: C419 - every step
+    kinds = [entry.call for entry in backward.entries if type(entry.call).__name__ == "DistributedDataParallel"]
+    if not kinds or not isinstance(kinds[0], nn.Module):
         return False
     known = torch.distributed.is_available() and torch.distributed.is_initialized()
     return known and torch.distributed.get_world_size() > 1
-
-
-def _averages(call: Any) -> bool:
-    return type(call).__name__ == "DistributedDataParallel" and isinstance(call, nn.Module)
 
 
 def listening(parameters: list[Tensor], arrived: dict[int, Tensor]) -> list[Any]:

@@ -66,6 +66,11 @@ class Alarms:
         if sample.optimizer in self._losses:
             self._losses[sample.optimizer].sampled(sample)
 
+    def usual(self, optimizer: int) -> tuple[float, float] | None:
+        """The loss and the gradient norm of an optimiser up to which nothing is raised; None where that may be."""
+        losses = self._losses.get(optimizer)
+        return None if losses is None or optimizer in self._scaling else losses.usual
+
     def _unless_learning(self, vital: Vital, losses: LossMonitor) -> tuple[Raised, ...]:
         """A run that does not learn, where nothing else went wrong in it."""
         detector = self._stalls.get(vital.optimizer)

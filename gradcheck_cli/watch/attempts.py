@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
-from itertools import count
+from itertools import chain, count
 from types import FrameType
 from typing import Any, Protocol
 
@@ -49,7 +49,10 @@ class Attempt:
 
     def parameters(self) -> Iterator[Tensor]:
         """What the optimiser holds."""
-        return (p for group in self.optimizer.param_groups for p in group["params"])
+        groups = self.optimizer.param_groups
+        if len(groups) == 1:  # as nearly all have
+            return iter(groups[0]["params"])
+        return chain.from_iterable([group["params"] for group in groups])
 
     def groups(self) -> list[dict[str, Any]]:
         """Its parameters with what they are updated by, as the optimiser groups them."""
@@ -203,12 +206,11 @@ class Updates:
 
     def _begin(self, optimizer: Optimizer, scaler: GradScaler | None, *, closure: bool = False) -> Attempt:
         self.seen = True
-        self._known.setdefault(optimizer, None)
-        if optimizer not in self._numbers:
-            self._numbers[optimizer] = [next(self._next), 0]
-        entry = self._numbers[optimizer]
+        entry = self._numbers.get(optimizer)
+        if entry is None:
+            entry = self._numbers[optimizer] = [next(self._next), 0]
         entry[1] += 1
-        made_at = self._known[optimizer]
+        made_at = self._known.setdefault(optimizer, None)
         attempt = self.inside = Attempt(optimizer, entry[0], entry[1], scaler, closure, made_at, users_line())
         self._listener.updating(attempt)
         return attempt

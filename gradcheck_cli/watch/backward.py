@@ -53,8 +53,11 @@ class Backward:
     @once
     def parameters(self) -> list[Tensor]:
         """The tensors that learn and take part, each once: those of the modules called and those used by themselves."""
+        learning = [entry for entry in self.entries if entry.parameters or entry.leaves]
+        if len(learning) == 1 and not learning[0].leaves:  # each step pays for it
+            return [parameter for parameter in learning[0].parameters if parameter.requires_grad]
         found: dict[int, Tensor] = {}
-        for entry in self.entries:
+        for entry in learning:
             for parameter in (*entry.parameters, *entry.leaves):
                 if parameter.requires_grad:
                     found[id(parameter)] = parameter

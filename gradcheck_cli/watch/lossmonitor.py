@@ -74,6 +74,14 @@ class LossMonitor:
         """What was read at the last update, if it was a sampled one; it is heard at the next."""
         self._jumped = self._jumps.see(sample)
 
+    @property
+    def usual(self) -> tuple[float, float] | None:
+        """The loss and the gradient norm up to which nothing is raised; None while each update may be of weight."""
+        full = len(self._losses) >= ALARMING.window and len(self._norms) >= ALARMING.window
+        if self._live or self._jumped is not None or not full:
+            return None
+        return self._losses.greatest, math.exp(self._norms.greatest)
+
     def _take_loss(self, loss: float) -> None:
         if not self._recent:
             self._first_loss = abs(loss)

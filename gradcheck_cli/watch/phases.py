@@ -31,3 +31,7 @@ class Phases:
         phase += int(what != was or jumped)
         self._seen[optimizer] = (what, rates, phase)
         return phase
+
+    def now(self, optimizer: int) -> int:
+        """The phase of its last step that was asked for."""
+        return self._seen[optimizer][2]

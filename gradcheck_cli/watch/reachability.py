@@ -29,7 +29,7 @@ _LARGEST = 10_000
 _DEEPEST = 3
 """Functions of the user's that call each other."""
 _CONTAINERS = (list, dict, set, deque)
-_STATES = (Tensor, np.ndarray, torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
+_STATES = (Tensor, np.ndarray, torch.Generator, random.Random)
 
 
 class Reached:
@@ -87,7 +87,7 @@ class Reached:
             self.state += [value.queue, Names(vars(value), ("unfinished_tasks",))]
         elif name and _is_spent(value):
             self.drawn = self.drawn or _told(name, value)
-        elif isinstance(value, _STATES) or (not isinstance(value, (type, nn.Module)) and _is_users(type(value))):
+        elif isinstance(value, _STATES) or _is_numpys(value) or (not isinstance(value, (type, nn.Module)) and _is_users(type(value))):
             self.state.append(value)
         elif isinstance(value, type):
             self._kind(value)
@@ -121,6 +121,13 @@ def _methods(kind: type) -> tuple[FunctionType, ...]:
 def _names_of(kind: type) -> frozenset[str]:
     """The names that the functions of a class use."""
     return frozenset(name for method in _methods(kind) for name in _used(method.__code__))
+
+
+def _is_numpys(value: Any) -> bool:
+    """Whether it is a generator of numpy's: torch does not import that part, which takes long, and a script may not."""
+    if "numpy.random" not in sys.modules:
+        return False
+    return isinstance(value, (np.random.Generator, np.random.RandomState))
 
 
 def _is_users(kind: type) -> bool:

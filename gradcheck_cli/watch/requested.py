@@ -19,9 +19,13 @@ class RequestedSteps:
         """What asks for this step; None where nothing does."""
         if vital.step == self._last:
             return Why.STEPS
-        if vital.step in self._steps or (vital.optimizer, vital.optimizer_step) in self._of_optimizers:
+        if self.wants(vital.step, vital.optimizer, vital.optimizer_step):
             return Why.AT
         return Why.FIRST if self._first and vital.step == 1 else None
+
+    def wants(self, step: int, optimizer: int, own_step: int) -> bool:
+        """Whether a step is to be diagnosed, or is the last."""
+        return step == self._last or step in self._steps or (optimizer, own_step) in self._of_optimizers
 
     def is_over(self, vital: Vital) -> bool:
         """Whether this is the last step that is to be made."""

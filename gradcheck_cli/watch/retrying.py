@@ -84,6 +84,12 @@ class Retrying:
         if attempt is not None and not attempt.closure:
             self._snapshots.see(vital.step, attempt, finite=vital.finite)
 
+    def glanced(self, step: int, attempt: Attempt, passes: int) -> None:
+        """A step was finite and as usual, and no more was read of it."""
+        self._made += 2 * passes
+        self._finite = step
+        self._snapshots.see(step, attempt, finite=True)
+
     def sampled(self, sample: Sample) -> None:
         """The size of an update was read."""
         if sample.update is not None and math.isfinite(sample.update):

@@ -45,8 +45,8 @@ _LIGHT, _MOST_LIGHT = 8, 100
 """Every so many updates it is read how far one moves the weights, without a pass; after so many, half as often."""
 _LOOKED = 64
 """Every so many updates it is looked for units that are copies, and at each whole sample."""
-_MOST_ELEMENTS = 2**22
-"""Elements of the parameters that are copied to see how far an update moves them, 16 MiB of float32."""
+_MOST_ELEMENTS = 2**20
+"""Elements of the parameters that are copied to see how far an update moves them, 4 MiB of float32."""
 Update = Attempt | HandUpdate
 """An update, whoever makes it."""
 
@@ -255,11 +255,12 @@ def _plain(parameter: Tensor) -> bool:
 def moved(
     parts: Sequence[Part], before: Sequence[Tensor], attempt: Update
 ) -> tuple[float | None, float | None, float | None]:
-    """|dw| / |w| at most, RMS of dw / lr for optimisers that normalise, and |w|."""
+    """|dw| / |w| at most, RMS of dw / lr for optimisers that normalise, and |w|; `before` is written over."""
     if not parts:
         return None, None, None
-    moved = _norms(torch._foreach_sub([part.values for part in parts], list(before)))
     weights = _norms(before)
+    torch._foreach_sub_(list(before), [part.values for part in parts])  # in their place: there is no need of them
+    moved = _norms(before)
     ratios = [(m / w, part.matrix) for m, w, part in zip(moved, weights, parts, strict=True) if w > 0]
     large = [ratio for ratio, matrix in ratios if matrix] or [ratio for ratio, _ in ratios]
     rates = attempt.rates()

@@ -69,6 +69,8 @@ def _alike(one: Any, other: Any) -> bool:
     if isinstance(one, Tensor):
         return isinstance(other, Tensor) and torch.equal(one, other)
     if isinstance(one, tuple):
+        if set(map(type, one)) == {int}:  # python's generator has 625 of them
+            return bool(one == other)
         return isinstance(other, tuple) and len(one) == len(other) and all(map(_alike, one, other))
     if hasattr(one, "tobytes"):
         return hasattr(other, "tobytes") and one.tobytes() == other.tobytes()

@@ -48,7 +48,7 @@ class StallDetector:
 
     def _begin(self, phase: int) -> None:
         self._phase = phase
-        self._updates = 0
+        self._updates = self._last_update = 0
         self._still = 0  # first updates in a row whose gradient is exactly 0
         self._positive = True
         self._recent: deque[float] = deque(maxlen=ALARMING.patience)
@@ -81,7 +81,8 @@ class StallDetector:
         self._last_step = vital.step
         if vital.skipped:
             return None
-        self._updates += 1
+        self._updates += max(vital.optimizer_step - self._last_update, 1) if self._updates else 1  # some are not told
+        self._last_update = vital.optimizer_step
         self._take(vital)
         self._thrown.see(vital)
         if self._raised is not None:

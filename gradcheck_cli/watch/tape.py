@@ -8,8 +8,9 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import isfinite
+from time import perf_counter  # as it is now: a script may put its own clock in its place
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -66,6 +67,16 @@ _MOST_SLOTS = 20_000
 """Tensors alive that calls have made, after which those without a graph are taken for data."""
 
 
+class FunctionTraits(NamedTuple):
+    """What is known of a torch function by its plain name."""
+
+    name: str
+    draws: bool
+    aliases: bool
+    risky: bool
+    reads: bool
+
+
 class TapeListener(Protocol):
     """Who is told of backward passes, and of an error of ours."""
 
@@ -119,6 +130,7 @@ class Tape:
     Attributes:
         heard: The modules that are called, and whether gradients were enabled, while somebody wants to know; None else.
         evaluations: Calls, without gradients, of modules that are trained.
+        seconds: What taking calls down took so far; the listener counts its own.
         alone: Held while gradients are read that another thread might write to; its first backward pass waits for it.
         shared: Whether another thread makes backward passes: then gradients may be read of those parameters alone that
             this one's reach, since torch frees and sets the others' without a lock.
@@ -135,6 +147,7 @@ class Tape:
         self.alone = threading.Lock()
         self.shared = False
         self.evaluations = 0
+        self.seconds = 0.0
         self.window = 0
         self._number = 0
         self.depth = 0
@@ -153,6 +166,7 @@ class Tape:
         self._mode = _Mode(self)
         self._taker = Taker(self._slots, self._outside, self._unknown)
         self._places = Places()
+        self._traits: dict[Any, FunctionTraits] = {}
         self._interrupted: tuple[int, TapeEntry] | None = None
         self._looked: Tensor | None = None
 
@@ -284,6 +298,7 @@ class Tape:
         """An outermost call of a module."""
         self._looked = None
         self.listener.forward()
+        started = perf_counter()
         try:
             with unseen():
                 watch = self._watches.get(id(module))
@@ -296,6 +311,7 @@ class Tape:
             self._failed(error)
             return original(module, *args, **kwargs)
         was = self._suspended()
+        self.seconds += perf_counter() - started
         try:
             result = original(module, *args, **kwargs)
         except BaseException as error:
@@ -304,6 +320,7 @@ class Tape:
             raise
         finally:
             self._resumed(was)
+        started = perf_counter()
         try:
             with unseen():
                 entry.random, entry.buffers = watch.after(states, kept, versions)
@@ -317,6 +334,7 @@ class Tape:
                 self.open()
         except Exception as error:
             self._failed(error)
+        self.seconds += perf_counter() - started
         return result
 
     def _watched(self, module: nn.Module) -> SideEffectWatch:
@@ -373,14 +391,15 @@ class Tape:
         """A torch function, as the mode sees it; `hiding` keeps what is ours from the script's classes of tensors."""
         if self.busy or not self.enabled or self.depth:
             return func(*args, **kwargs)
+        started = perf_counter()
+        kind = self._traits.get(func) or self._traits_of(func)
         try:
             with hiding():
-                name = function_name(func)
-                target = written(name, args, kwargs)
+                target = written(kind.name, args, kwargs)
                 if target is not None:
                     self._before_write(target)
                 entry = self._entry(func, args, kwargs)
-                if name.rstrip("_") in _RANDOM and entry.needs:
+                if kind.draws and entry.needs:
                     entry.random = torch_states()
                 before: Mapping[int, Data] = _NOTHING
                 if target is not None and entry.grad and (entry.needs or entry.leaves):
@@ -388,15 +407,25 @@ class Tape:
         except Exception as error:
             self._failed(error)
             return func(*args, **kwargs)
+        self.seconds += perf_counter() - started
         result = func(*args, **kwargs)
+        started = perf_counter()
         try:
             with hiding():
-                self._keep(entry, result, target, name in _ALIASING, before, risky=target is None and name in _RISKY)
-                if name in _READING and entry.needs and not (type(result) is float and isfinite(result)):
+                self._keep(entry, result, target, kind.aliases, before, risky=target is None and kind.risky)
+                if kind.reads and entry.needs and not (type(result) is float and isfinite(result)):
                     self._look(entry)
         except Exception as error:
             self._failed(error)
+        self.seconds += perf_counter() - started
         return result
+
+    def _traits_of(self, func: Callable[..., Any]) -> FunctionTraits:
+        name = function_name(func)
+        return self._traits.setdefault(
+            func,
+            FunctionTraits(name, name.rstrip("_") in _RANDOM, name in _ALIASING, name in _RISKY, name in _READING),
+        )
 
     def _suspended(self) -> bool:
         """Nothing is taped until `_resumed`; whether the mode was there and could be taken off."""
@@ -578,8 +607,8 @@ class Tape:
 
     # -- backward passes
 
-    def backward(self, run: Callable[[], Any], made: Callable[[], Backward]) -> Any:
-        """Run a backward pass: what it was is told before and after."""
+    def backward(self, run: Callable[[], Any], *given: Any) -> Any:
+        """Run a backward pass that is `given` as `started` wants it: what it was is told before and after."""
         ours = self.is_ours(trains=True)
         if ours and self.depth:
             return run()
@@ -594,8 +623,10 @@ class Tape:
         self.depth += 1
         try:
             try:
+                begun = perf_counter()
                 with unseen():
-                    backward = made()
+                    backward = self.started(*given)
+                self.seconds += perf_counter() - begun
                 self.listener.began(backward)
             except Exception as error:
                 self._failed(error)
@@ -619,8 +650,10 @@ class Tape:
         finally:
             try:
                 self.listener.ended(backward, raised)
+                begun = perf_counter()
                 if self.enabled:
                     self._ended(backward)
+                self.seconds += perf_counter() - begun
             except Exception as error:
                 self._failed(error)
             finally:
@@ -710,7 +743,7 @@ class Tape:
     def _spent(self, backward: Backward) -> set[TapeEntry]:
         """The calls, among those that something alive comes from, whose graph this backward pass has freed."""
         alive = {slot.entry for slot in self._slots.values() if slot.learns}
-        alive.update([entry for *_, ref in self._calls if (entry := ref()) is not None])
+        alive.update([entry for call in self._calls if (entry := call[2]()) is not None])
         spent: set[TapeEntry] = set()
         seen: set[TapeEntry] = set()
         stack = list(backward.roots)

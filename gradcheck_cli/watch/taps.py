@@ -89,19 +89,21 @@ def _backward_passes(tape: Tape) -> tuple[Undo, ...]:
             create_graph: bool = False,
             inputs: Any = None,
         ) -> Any:
-            if is_compiling() or tape.depth:
-                return original(self, gradient, retain_graph, create_graph, inputs=inputs)
-            inputs = _many(inputs)
+            try:
+                if is_compiling() or tape.depth:
+                    return original(self, gradient, retain_graph, create_graph, inputs=inputs)
+                inputs = _many(inputs)
 
-            def run() -> None:
-                original(self, gradient, retain_graph, create_graph, inputs=inputs)
+                def run() -> None:
+                    original(self, gradient, retain_graph, create_graph, inputs=inputs)
 
-            keep = create_graph if retain_graph is None else retain_graph
-            return tape.backward(
-                run, lambda: tape.started("backward", self, gradient, bool(keep), create_graph, inputs)
-            )
+                keep = create_graph if retain_graph is None else retain_graph
+                return tape.backward(run, "backward", self, gradient, bool(keep), create_graph, inputs)
+            except BaseException as error:
+                trimmed(error)
+                raise
 
-        return hidden(backward)
+        return backward
 
     def of_autograd(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -113,20 +115,22 @@ def _backward_passes(tape: Tape) -> tuple[Undo, ...]:
             grad_variables: Any = None,
             inputs: Any = None,
         ) -> Any:
-            if is_compiling() or tape.depth:
-                return original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
-            tensors, grad_tensors, inputs = _many(tensors), _many(grad_tensors), _many(inputs)
+            try:
+                if is_compiling() or tape.depth:
+                    return original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
+                tensors, grad_tensors, inputs = _many(tensors), _many(grad_tensors), _many(inputs)
 
-            def run() -> None:
-                original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
+                def run() -> None:
+                    original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
 
-            given = grad_tensors if grad_tensors is not None else grad_variables
-            keep = create_graph if retain_graph is None else retain_graph
-            return tape.backward(
-                run, lambda: tape.started("backward", tensors, given, bool(keep), create_graph, inputs)
-            )
+                given = grad_tensors if grad_tensors is not None else grad_variables
+                keep = create_graph if retain_graph is None else retain_graph
+                return tape.backward(run, "backward", tensors, given, bool(keep), create_graph, inputs)
+            except BaseException as error:
+                trimmed(error)
+                raise
 
-        return hidden(backward)
+        return backward
 
     return put(torch.Tensor, "backward", of_tensor), put(torch.autograd, "backward", of_autograd)
 
@@ -155,7 +159,7 @@ def _gradients(tape: Tape) -> Undo:
                     return run()
                 return tape.single(original, outputs, inputs, grad_outputs, retain_graph, True, *args, **kwargs)
             keep = create_graph if retain_graph is None else retain_graph
-            return tape.backward(run, lambda: tape.started("grad", outputs, grad_outputs, bool(keep), False, inputs))
+            return tape.backward(run, "grad", outputs, grad_outputs, bool(keep), False, inputs)
 
         return hidden(tapped)
 

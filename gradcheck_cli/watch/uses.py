@@ -17,11 +17,15 @@ from gradcheck_cli.watch.loop.factgathering import Brief
 
 @dataclass(slots=True)
 class _Counts:
-    """What is counted at every update of an optimiser, beside what its first one showed."""
+    """What is counted at every update of an optimiser, beside what its first one showed.
+
+    Whether gradients were clipped is known of those updates that are read whole: it is told for all by their share.
+    """
 
     first: Use
     rate: float | None
     updates: int = 0
+    read: int = 0
     rates: int = 0
     passes: int = 0
     clipped: int = 0
@@ -36,7 +40,7 @@ class _Counts:
             last_rate=self.rate,
             rates=self.first.rates + self.rates,
             passes=self.passes,
-            clipped=self.clipped,
+            clipped=round(self.clipped * self.updates / max(self.read, 1)),
             clip_limit=self.limit,
             skipped=self.skipped,
         )
@@ -55,6 +59,7 @@ class Uses:
             entries = [entry for each in seen for entry in each.backward.entries]
             counts = self._counts[attempt.number] = _Counts(_begun(brief, attempt, entries), brief.rate)
         counts.updates += 1
+        counts.read += 1
         counts.rates += brief.rate != counts.rate
         counts.rate = brief.rate
         counts.passes += len(seen)
@@ -62,6 +67,15 @@ class Uses:
         if brief.clip is not None and brief.clip.limit is not None:
             counts.limit = brief.clip.limit
         counts.skipped += brief.skipped
+
+    def glanced(self, attempt: Attempt, passes: int) -> None:
+        """The next one, of which no more is known than its learning rate and how many passes it is made of."""
+        counts = self._counts[attempt.number]
+        rate = max(attempt.rates(), default=None)
+        counts.updates += 1
+        counts.rates += rate != counts.rate
+        counts.rate = rate
+        counts.passes += passes
 
     def told(self) -> list[Use]:
         """All of them, in the order of their first updates."""

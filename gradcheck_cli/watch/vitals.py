@@ -13,6 +13,10 @@ from gradcheck_cli.runtime.norms import norm, settle
 from gradcheck_cli.runtime.tensors import local, untouched
 from gradcheck_cli.watch.once import once
 
+_WITHIN_FLOAT = frozenset((torch.float16, torch.bfloat16, torch.float32))
+_OWN = frozenset((torch.float32, torch.float64))
+"""Kinds whose norm is taken as they are."""
+
 
 @dataclass(frozen=True)
 class Norms:
@@ -48,6 +52,26 @@ class Norms:
         return Norms((), self.values, self.ids)
 
 
+def readings(loss: Tensor | None, parameters: Sequence[Tensor]) -> tuple[float | None, Norms]:
+    """A loss as a number, and the norms of the gradients that these parameters have now; one transfer per device.
+
+    A GPU is waited for once, when the norms have been asked for as well. Nothing is read later than that: the update
+    comes next, and the step could not be repeated after it.
+
+    Args:
+        loss: None where there is none.
+        parameters: As `gradient_norms` takes them.
+
+    Returns:
+        The loss, None for what is no single real number; and the norms.
+    """
+    if loss is None or not _waits(loss):
+        return (None if loss is None else number(loss)), gradient_norms(parameters)
+    with untouched():
+        held, values = _read(parameters, [loss.detach().reshape(())])
+    return values.pop(), Norms(tuple(held), tuple(values), tuple(map(id, held)))
+
+
 def gradient_norms(parameters: Sequence[Tensor]) -> Norms:
     """The norms of the gradients that these parameters have now, in float32 or better; one transfer per device.
 
@@ -55,37 +79,56 @@ def gradient_norms(parameters: Sequence[Tensor]) -> Norms:
     which a process has only a part (DTensor) are left out: their norm is not to be had without the other processes.
     """
     with untouched():
-        pairs = [
-            (p, g)
-            for p in parameters
-            if (g := p.grad) is not None and (type(g) is Tensor or not hasattr(g, "device_mesh"))
-        ]
-        held, grads = [p for p, _ in pairs], [g for _, g in pairs]
-        plain = all([g.layout is torch.strided and not g.is_complex() for g in grads])  # noqa: C419 - every step
-        if held and plain:
-            try:
-                values = _together(grads)
-            except (RuntimeError, NotImplementedError):  # a kind of tensor that the fused kernel does not know
-                plain = False
-        if not held or not plain:
-            values = settle([norm(g) for g in grads])
-        if not math.isfinite(sum(values)):
-            values = [v if math.isfinite(v) else settle([norm(g)])[0] for v, g in zip(values, grads, strict=True)]
+        held, values = _read(parameters, [])
         return Norms(tuple(held), tuple(values), tuple(map(id, held)))
 
 
-def _together(gradients: list[Tensor]) -> list[float]:
-    kinds = {(g.device, g.dtype) for g in gradients}
+def _waits(loss: Tensor) -> bool:
+    """Whether a loss is on a device that has to be waited for, and one number that can be read with the norms."""
+    return type(loss) is Tensor and not loss.is_cpu and loss.numel() == 1 and loss.dtype in _WITHIN_FLOAT
+
+
+def _read(parameters: Sequence[Tensor], beside: list[Tensor]) -> tuple[list[Tensor], list[float]]:
+    """The parameters that have a gradient, and its norms; after these the numbers beside them."""
+    held, gradients = [], []
+    for parameter in parameters:
+        gradient = parameter.grad
+        if gradient is not None and (type(gradient) is Tensor or not hasattr(gradient, "device_mesh")):
+            held.append(parameter)
+            gradients.append(gradient)
+    kinds = {(g.dtype, g.layout, g.device) for g in gradients}
+    plain = bool(kinds) and all([layout is torch.strided and not dtype.is_complex for dtype, layout, _ in kinds])  # noqa: C419
+    try:
+        values = _together(gradients, kinds, beside) if plain else None
+    except (RuntimeError, NotImplementedError):  # a kind of tensor that the fused kernel does not know
+        values = None
+    if values is None:
+        values = settle([*map(norm, gradients), *beside])
+    if not math.isfinite(sum(values)):
+        for place, gradient in enumerate(gradients):
+            if not math.isfinite(values[place]):
+                values[place] = settle([norm(gradient)])[0]
+    return held, values
+
+
+def _together(
+    gradients: list[Tensor], kinds: set[tuple[torch.dtype, torch.layout, torch.device]], beside: list[Tensor]
+) -> list[float]:
     if len(kinds) > 1:
-        double = any(dtype is torch.float64 for _, dtype in kinds)
-        return settle(list(torch._foreach_norm(gradients, 2, dtype=torch.float64 if double else torch.float32)))
-    device, dtype = kinds.pop()
-    wide = None if dtype in (torch.float32, torch.float64) else torch.float32
-    norms = torch._foreach_norm(gradients, 2, dtype=wide)
+        double = any(dtype is torch.float64 for dtype, _, _ in kinds)
+        wide = torch.float64 if double else torch.float32
+        return settle([*torch._foreach_norm(gradients, 2, dtype=wide), *beside])
+    ((dtype, _, device),) = kinds
+    norms = torch._foreach_norm(gradients, 2, dtype=None if dtype in _OWN else torch.float32)
     if device.type == "cpu":
-        return [each.item() for each in norms]
-    values: list[float] = torch.stack(list(norms)).tolist()
-    return values
+        return [each.item() for each in (*norms, *beside)]
+    return in_one_transfer([*norms, *(each.to(norms[0].dtype) for each in beside)])
+
+
+def in_one_transfer(numbers: list[Tensor]) -> list[float]:
+    """Scalars of one kind, on one device, as numbers."""
+    found: list[float] = torch.stack(numbers).tolist()
+    return found
 
 
 def number(value: Tensor) -> float | None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from time import perf_counter  # as it is now: a script may put its own clock in its place
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gradcheck_cli.records.run import RunOptions
@@ -30,7 +31,7 @@ from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.cudagraphs import Capturing
 from gradcheck_cli.watch.diagnosing import Chance, Diagnosing, Explain, Seen
 from gradcheck_cli.watch.ending import listen
-from gradcheck_cli.watch.isolation import has_modes, without_modes
+from gradcheck_cli.watch.isolation import without_modes
 from gradcheck_cli.watch.layergradients import Layers
 from gradcheck_cli.watch.loop.batchhistory import BatchHistory
 from gradcheck_cli.watch.loop.factgathering import FactGatherer
@@ -38,6 +39,7 @@ from gradcheck_cli.watch.loop.facts import Facts, LoopFault
 from gradcheck_cli.watch.loop.loopfaults import LoopFaults
 from gradcheck_cli.watch.manualupdates import ByHand, HandUpdate
 from gradcheck_cli.watch.phases import Phases
+from gradcheck_cli.watch.readbudget import ReadBudget
 from gradcheck_cli.watch.requested import RequestedSteps
 from gradcheck_cli.watch.retrying import Retrying
 from gradcheck_cli.watch.sampling import Sampling
@@ -45,7 +47,7 @@ from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.tracebacks import deeper
 from gradcheck_cli.watch.uses import Uses
-from gradcheck_cli.watch.vitals import Norms, gradient_norms, number
+from gradcheck_cli.watch.vitals import Norms, readings
 from gradcheck_cli.watch.warninglines import retelling
 
 _COST_EVERY, _COST_AFTER = 50, 5.0
@@ -54,6 +56,7 @@ _JUDGE_EVERY = 10
 """Steps after which alarms that were raised are judged again, where one that stands ends the script."""
 _PATIENCE = 2
 """Times that the script is asked to end before it is ended."""
+_functions, _dispatches = torch._C._len_torch_function_stack, torch._C._len_torch_dispatch_stack
 
 
 @dataclass(slots=True)
@@ -85,7 +88,7 @@ class _Guard:
 
     def __enter__(self) -> None:
         started, modes = perf_counter(), None
-        if has_modes():
+        if _functions() or _dispatches():
             modes = without_modes()
             try:
                 modes.__enter__()
@@ -153,6 +156,8 @@ class Watcher:
         self._usual: dict[tuple[int, str], float] = {}
         self._busy, self._began, self._process = 0.0, 0.0, os.getpid()
         self._told_at: float | None = None
+        self._budget = ReadBudget(options.budget)
+        self._unread: tuple[int, int, float | None, float | None] | None = None  # the last update, if glanced at
 
     def install(self) -> None:
         """Begin to watch."""
@@ -227,7 +232,8 @@ class Watcher:
     def updating(self, attempt: Attempt) -> None:
         """An update is about to be made."""
         with self._guard:
-            if self._running is None and not attempt.closure:  # else judged when the backward pass has ended
+            ends_here = self._running is None and not attempt.closure  # else judged when the backward pass has ended
+            if ends_here and (self._budget.every == 1 or not self._glance(attempt)):
                 self._judge(attempt)
                 self._sampling.before(self._steps, attempt, self._group.seen, self._elapsed())
                 self._look(attempt)
@@ -253,6 +259,37 @@ class Watcher:
 
     # -- one step
 
+    def _glance(self, attempt: Attempt) -> bool:
+        """Whether a look at its numbers was enough for an update: it can raise nothing, and nobody waits for it."""
+        seen, number = self._group.seen, attempt.number
+        if self._budget.is_due(attempt.own_step) or self._group.judged or not seen or attempt.scaler is not None:
+            return False
+        loss, norm = self._loss(), self._norm(attempt)
+        if (
+            not self._budget.is_usual(number, loss, norm)
+            or self._looking.inspection.close
+            or self._asked.wants(self._steps + 1, number, attempt.own_step)
+        ):
+            return False
+        self._steps += 1
+        self._budget.glanced += 1
+        self._group.judged = True
+        self._uses.glanced(attempt, len(seen))
+        self._retrying.glanced(self._steps, attempt, len(seen))
+        self._unread = number, attempt.own_step, loss, norm
+        self._count()
+        return True
+
+    def _count(self) -> None:
+        """Now and then, say what watching costs."""
+        if self._steps % _COST_EVERY:
+            return
+        total = self._elapsed()
+        self._budget.account(self._steps, self._watching(), total - self._diagnosing.seconds)
+        if self._told_at is None or total - self._told_at >= _COST_AFTER:
+            self._tell_cost()
+            self._tell_of_threads()
+
     def _moved(self) -> None:
         """Parameters have moved, and no optimiser was seen to step: by hand, or by a step that is compiled whole."""
         writes = self._accumulation.writes()
@@ -268,10 +305,9 @@ class Watcher:
 
     def _read(self, backward: Backward) -> None:
         value, scale = self._loss_of(backward)
-        loss = None if value is None else number(value)
         held = self._held()
         with self._tape.alone:
-            norms = gradient_norms(self._reached(backward) if self._tape.shared else held or backward.parameters)
+            loss, norms = readings(value, self._reached(backward) if self._tape.shared else held or backward.parameters)
         seen = Seen(backward, loss, norms, scale)
         self._group.seen.append(seen)
         if not seen.finite and self._accumulation.guilty is None:
@@ -306,8 +342,6 @@ class Watcher:
 
     def _held(self) -> list[Tensor]:
         """What the optimisers hold, each once."""
-        if self._updates.count == 0:
-            return []
         lists = [group["params"] for optimizer in self._updates.optimizers() for group in optimizer.param_groups]
         return lists[0] if len(lists) == 1 else list({id(p): p for each in lists for p in each}.values())
 
@@ -339,9 +373,10 @@ class Watcher:
             self._stop = "alarm"
         if self._group.seen and (found := self._layers.due(self._steps, self._group.seen[-1])):
             self._session.layers(self._steps, found)
-        if self._steps % _COST_EVERY == 0 and (self._told_at is None or self._elapsed() - self._told_at >= _COST_AFTER):
-            self._tell_cost()
-            self._tell_of_threads()
+        self._unread = None
+        if attempt is not None:
+            self._budget.learn(attempt.number, self._alarms.usual(attempt.number))
+        self._count()
 
     def _look(self, attempt: Attempt) -> None:
         """Hear what the calls show of an update, and tell it."""
@@ -377,9 +412,9 @@ class Watcher:
 
     def _vital(self, attempt: Attempt | None) -> Vital:
         seen = self._group.seen
-        losses = [each.loss for each in seen if each.loss is not None]
-        norm = self._norm(attempt)
-        finite = all(map(math.isfinite, losses)) and (norm is None or math.isfinite(norm))
+        loss, norm = self._loss(), self._norm(attempt)
+        finite = all([each.loss is None or math.isfinite(each.loss) for each in seen])  # noqa: C419 - every step
+        finite = finite and (norm is None or math.isfinite(norm))
         scaler = attempt.scaler if attempt else None
         number = attempt.number if attempt else 0
         kind = (seen[-1].backward.place, len(seen[-1].norms.values)) if seen else None
@@ -387,13 +422,18 @@ class Watcher:
             step=self._steps,
             optimizer=number,
             optimizer_step=attempt.own_step if attempt else self._steps,
-            loss=sum(losses) / len(losses) if losses else None,
+            loss=loss,
             grad_norm=norm,
             finite=finite,
             scale=float(scaler.get_scale()) if scaler is not None else None,
             skipped=scaler is not None and not finite,
             phase=self._phases.of(number, kind, attempt.rates() if attempt else ()),
         )
+
+    def _loss(self) -> float | None:
+        """Mean of the losses that an update is made of."""
+        losses = [each.loss for each in self._group.seen if each.loss is not None]
+        return sum(losses) / len(losses) if losses else None
 
     def _norm(self, attempt: Attempt | None) -> float | None:
         """Norm of the gradients that an update uses, without a loss scale."""
@@ -459,6 +499,7 @@ class Watcher:
                 self._tell_idle()
         if not self._steps:
             return
+        self._tell_unread()
         self._tell_of_threads()
         if not (self._aside or self._explained or self._stop):
             started = perf_counter()
@@ -466,6 +507,22 @@ class Watcher:
                 self._explain_the_end(None, failed=False)
             self._busy += perf_counter() - started
         self._tell_cost()
+
+    def _tell_unread(self) -> None:
+        """The last update is told of, though it was only glanced at: it says how far the run has come."""
+        if self._unread is not None:
+            number, own_step, loss, norm = self._unread
+            phase = self._phases.now(number)
+            self._session.vital(
+                Vital(
+                    step=self._steps,
+                    optimizer=number,
+                    optimizer_step=own_step,
+                    loss=loss,
+                    grad_norm=norm,
+                    phase=phase,
+                )
+            )
 
     def _tell_of_threads(self) -> None:
         if self._tape.shared:
@@ -480,6 +537,10 @@ class Watcher:
             self._alarms.know(raised)
             self._diagnosing.known(raised, self._steps, fault.line, None)
 
+    def _watching(self) -> float:
+        """Seconds that watching took, without diagnoses."""
+        return self._busy + self._tape.seconds - self._diagnosing.seconds
+
     def _elapsed(self) -> float:
         return perf_counter() - self._began
 
@@ -488,9 +549,10 @@ class Watcher:
         self._session.say(
             "cost",
             steps=self._steps,
-            watching=self._busy - self._diagnosing.seconds,
+            watching=self._watching(),
             total=total,
             diagnoses=self._diagnosing.seconds,
+            glanced=self._budget.glanced,
         )
         self._session.say("uses", optimizers=self._uses.told(), evaluations=self._tape.evaluations)
 

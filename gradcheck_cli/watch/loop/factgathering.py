@@ -98,7 +98,7 @@ class FactGatherer:
         self._batches = batches
         self._guarded = guarded
         self.calls = LoopCalls(is_ours, guarded)
-        self._attention = InspectionSchedule()
+        self.inspection = InspectionSchedule()
         self._kind: tuple[Any, ...] = ()
         self._asked = False  # whether the facts of the update that is being made were
         self._gradients = Gradients(accumulation)
@@ -123,7 +123,7 @@ class FactGatherer:
     def began(self, backward: Backward) -> None:
         """A backward pass is about to run, and the accumulation has been told."""
         self.calls.passes += 1
-        if self._attention.close:
+        if self.inspection.close:
             self._gradients.began(backward)
         self._labels.began(backward)
         self._batches.began(backward)
@@ -137,7 +137,7 @@ class FactGatherer:
         self.calls.order += 1
         self.idle.ended(backward)
         self._batches.ended(backward)
-        if not self._attention.close or self._gradients.ended(backward):
+        if not self.inspection.close or self._gradients.ended(backward):
             self._reached_at = self.calls.order
             self._attached = self.calls.passes
 
@@ -177,7 +177,7 @@ class FactGatherer:
     def is_close(self, attempt: Attempt) -> bool:
         """Whether the facts of this update are wanted: those of an optimiser's first one are."""
         own = self._own.get(attempt.optimizer)
-        return self._attention.close or own is None or own.moving.may_be_over(list(attempt.parameters()))
+        return self.inspection.close or own is None or own.moving.may_be_over(list(attempt.parameters()))
 
     def facts(self, attempt: Attempt, seen: Sequence[Seen], step: int) -> Facts:
         """What is known of an update that is about to be made; or that has been, where the backward pass runs inside.
@@ -299,7 +299,7 @@ class FactGatherer:
         calls.unscaled.discard(id(attempt.optimizer))
         self._began_from = None
         own.passes, own.order, own.scaled = calls.passes, calls.order, self._scaled
-        begins = self._attention.see(self._kind)
+        begins = self.inspection.see(self._kind)
         if begins:
             self._gradients = Gradients(self._accumulation)
         return begins
@@ -307,7 +307,7 @@ class FactGatherer:
     def _taken(self, attempt: Attempt, own: _Own) -> None:
         self._asked = False
         held = list(attempt.parameters())
-        if self._attention.close:
+        if self.inspection.close:
             with untouched():
                 self._gradients.updated(attempt.number, held)
         if not attempt.closure:

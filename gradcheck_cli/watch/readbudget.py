@@ -1,0 +1,64 @@
+"""Which updates are read whole, where to read all of them costs more than the budget.
+
+The others are glanced at: their loss and gradient norm are read, exactly as ever, and the tape holds the step. Where
+both are finite and within what the run has had of late, no alarm can be raised by them, and no more is made of them.
+"""
+
+from __future__ import annotations
+
+import math
+
+LEAST = 0.15e-3
+"""Seconds a step that watching may take whatever a step takes."""
+_SPARED = 5.0
+"""Seconds of watching before that: nobody waits for them, and most of what goes wrong in a run goes wrong early."""
+_MOST = 16
+"""Updates of which one at least is read whole: as many as a light sample waits for."""
+_APART = 1.0
+"""Seconds between two looks at what watching costs."""
+
+
+class ReadBudget:
+    """Says of every update whether a glance will do; fed with what watching costs.
+
+    Args:
+        budget: Percent of a step's own time that watching may take, where that is more than `LEAST`.
+
+    Attributes:
+        every: One update of so many is read whole.
+        glanced: Updates that were not.
+    """
+
+    def __init__(self, budget: float) -> None:
+        self._share = budget / 100
+        self.every = 1
+        self.glanced = 0
+        self._usual: dict[int, tuple[float, float] | None] = {}
+        self._steps, self._watching, self._total = 0, 0.0, 0.0
+
+    def account(self, steps: int, watching: float, total: float) -> None:
+        """Take in the updates so far, the seconds that watching took, and those that went by, without diagnoses."""
+        if watching < _SPARED or total - self._total < _APART or steps == self._steps:
+            return
+        taken, own = watching - self._watching, total - self._total - (watching - self._watching)
+        allowed = max(self._share * own, LEAST * (steps - self._steps))
+        self._steps, self._watching, self._total = steps, watching, total
+        if taken > allowed:
+            self.every = min(2 * self.every, _MOST)
+        elif 2 * taken < allowed:
+            self.every = max(self.every // 2, 1)
+
+    def learn(self, optimizer: int, usual: tuple[float, float] | None) -> None:
+        """An update was read whole: the loss and gradient norm that raise nothing; None while every one is wanted."""
+        self._usual[optimizer] = usual
+
+    def is_due(self, own_step: int) -> bool:
+        """Whether an update is one of those that are read whole."""
+        return own_step % self.every == 0
+
+    def is_usual(self, optimizer: int, loss: float | None, norm: float | None) -> bool:
+        """Whether neither is beyond what the run has had of late; NaN and Inf are."""
+        usual = self._usual.get(optimizer)
+        if usual is None or loss is None or norm is None:
+            return False
+        return -math.inf < loss <= usual[0] and norm <= usual[1]
