@@ -87,10 +87,11 @@ def _of_the_end(main: Process) -> Iterator[str]:
 def _of_the_cost(main: Process, options: RunOptions) -> Iterator[str]:
     """Watching that took more than its budget: what is read at every step has no room in a very short one."""
     cost = main.cost
-    if cost is None or cost.watching < _WORTH_TELLING:
+    if cost is None:
         return
     own = cost.total - cost.watching - cost.diagnoses
-    if own > 0 and (percent := 100 * cost.watching / own) > options.budget:
+    percent = 100 * cost.watching / own if own > 0 else 0.0
+    if cost.watching >= _WORTH_TELLING and percent > options.budget:
         yield (
             f"watching took {percent:.0f} % of a step of {1000 * own / cost.steps:.2g} ms, more than --budget "
             f"{options.budget:g}: what is read at every step takes that, and what is sampled kept to half of the budget"

@@ -61,7 +61,7 @@ def verify(tape: Tape, accumulation: Accumulation, norms: Norms = Norms((), ()))
             text = (str(error).strip().splitlines() or [""])[0]
             return Replayed(Replay.IMPOSSIBLE, f"taken again, it raised {type(error).__name__}: {text}")
     if found.outcome is not Replay.EXACT and proof.moved():
-        tape.copying = True
+        tape.live.copying = True
         return Replayed(found.outcome, f"an input or the loss was written into after it was used; {found.why}")
     return found
 

@@ -87,7 +87,11 @@ class Reached:
             self.state += [value.queue, Names(vars(value), ("unfinished_tasks",))]
         elif name and _is_spent(value):
             self.drawn = self.drawn or _told(name, value)
-        elif isinstance(value, _STATES) or _is_numpys(value) or (not isinstance(value, (type, nn.Module)) and _is_users(type(value))):
+        elif (
+            isinstance(value, _STATES)
+            or _is_numpys(value)
+            or (not isinstance(value, (type, nn.Module)) and _is_users(type(value)))
+        ):
             self.state.append(value)
         elif isinstance(value, type):
             self._kind(value)

@@ -10,7 +10,7 @@ import math
 
 LEAST = 0.15e-3
 """Seconds a step that watching may take whatever a step takes."""
-_SPARED = 5.0
+SPARED = 5.0
 """Seconds of watching before that: nobody waits for them, and most of what goes wrong in a run goes wrong early."""
 _MOST = 16
 """Updates of which one at least is read whole: as many as a light sample waits for."""
@@ -38,7 +38,7 @@ class ReadBudget:
 
     def account(self, steps: int, watching: float, total: float) -> None:
         """Take in the updates so far, the seconds that watching took, and those that went by, without diagnoses."""
-        if watching < _SPARED or total - self._total < _APART or steps == self._steps:
+        if watching < SPARED or total - self._total < _APART or steps == self._steps:
             return
         taken, own = watching - self._watching, total - self._total - (watching - self._watching)
         allowed = max(self._share * own, LEAST * (steps - self._steps))

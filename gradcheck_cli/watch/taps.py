@@ -115,22 +115,18 @@ def _backward_passes(tape: Tape) -> tuple[Undo, ...]:
             grad_variables: Any = None,
             inputs: Any = None,
         ) -> Any:
-            try:
-                if is_compiling() or tape.depth:
-                    return original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
-                tensors, grad_tensors, inputs = _many(tensors), _many(grad_tensors), _many(inputs)
+            if is_compiling() or tape.depth:
+                return original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
+            tensors, grad_tensors, inputs = _many(tensors), _many(grad_tensors), _many(inputs)
 
-                def run() -> None:
-                    original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
+            def run() -> None:
+                original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
 
-                given = grad_tensors if grad_tensors is not None else grad_variables
-                keep = create_graph if retain_graph is None else retain_graph
-                return tape.backward(run, "backward", tensors, given, bool(keep), create_graph, inputs)
-            except BaseException as error:
-                trimmed(error)
-                raise
+            given = grad_tensors if grad_tensors is not None else grad_variables
+            keep = create_graph if retain_graph is None else retain_graph
+            return tape.backward(run, "backward", tensors, given, bool(keep), create_graph, inputs)
 
-        return backward
+        return hidden(backward)  # two frames of ours: a warning of a hook's that points two further up meets one
 
     return put(torch.Tensor, "backward", of_tensor), put(torch.autograd, "backward", of_autograd)
 

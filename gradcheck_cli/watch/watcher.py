@@ -12,12 +12,9 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from time import perf_counter  # as it is now: a script may put its own clock in its place
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from gradcheck_cli.records.run import RunOptions
@@ -28,9 +25,11 @@ from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.alarms import Alarms
 from gradcheck_cli.watch.attempts import Attempt, Updates
 from gradcheck_cli.watch.backward import Backward
+from gradcheck_cli.watch.costlog import CostLog
 from gradcheck_cli.watch.cudagraphs import Capturing
 from gradcheck_cli.watch.diagnosing import Chance, Diagnosing, Explain, Seen
 from gradcheck_cli.watch.ending import listen
+from gradcheck_cli.watch.errorshield import ErrorShield
 from gradcheck_cli.watch.isolation import without_modes
 from gradcheck_cli.watch.layergradients import Layers
 from gradcheck_cli.watch.loop.batchhistory import BatchHistory
@@ -46,69 +45,16 @@ from gradcheck_cli.watch.sampling import Sampling
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.tracebacks import deeper
+from gradcheck_cli.watch.updategroup import UpdateGroup
 from gradcheck_cli.watch.uses import Uses
+from gradcheck_cli.watch.usuallevels import UsualLevels
 from gradcheck_cli.watch.vitals import Norms, readings
 from gradcheck_cli.watch.warninglines import retelling
 
-_COST_EVERY, _COST_AFTER = 50, 5.0
-"""Steps, and seconds, between two words on what watching costs."""
 _JUDGE_EVERY = 10
 """Steps after which alarms that were raised are judged again, where one that stands ends the script."""
 _PATIENCE = 2
 """Times that the script is asked to end before it is ended."""
-_functions, _dispatches = torch._C._len_torch_function_stack, torch._C._len_torch_dispatch_stack
-
-
-@dataclass(slots=True)
-class _Group:
-    """The backward passes since the update before: what one update is made of."""
-
-    seen: list[Seen] = field(default_factory=list)
-    judged: bool = False
-    closed: bool = False
-
-    def keep(self, backwards: Sequence[Backward]) -> None:
-        """Of the passes before, these alone are kept whole."""
-        self.seen = [each if each.backward in backwards or each.backward.why else each.emptied() for each in self.seen]
-
-    def close(self) -> None:
-        """An update was made of it: the next backward pass begins another, and nothing of this one is held."""
-        self.closed = True
-        self.seen = [each.let_go() for each in self.seen]
-
-
-class _Guard:
-    """Inside, nothing that goes wrong reaches the script; written out because every step enters it many times."""
-
-    __slots__ = ("_entered", "_watcher")
-
-    def __init__(self, watcher: Watcher) -> None:
-        self._watcher = watcher
-        self._entered: list[tuple[float, AbstractContextManager[None] | None]] = []
-
-    def __enter__(self) -> None:
-        started, modes = perf_counter(), None
-        if _functions() or _dispatches():
-            modes = without_modes()
-            try:
-                modes.__enter__()
-            except Exception as error:
-                modes = None
-                self._watcher._step_aside(error)
-        self._entered.append((started, modes))
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool:
-        started, modes = self._entered.pop()
-        if modes is not None:
-            try:
-                modes.__exit__(None, None, None)
-            except Exception as another:
-                error = error or another
-        if error is not None:
-            self._watcher._step_aside(error)
-        if not self._entered:
-            self._watcher._busy += perf_counter() - started
-        return error is not None and not isinstance(error, KeyboardInterrupt)
 
 
 class Watcher:
@@ -123,7 +69,7 @@ class Watcher:
 
     def __init__(self, options: RunOptions, session: Session, explain: Explain, chance: Chance) -> None:
         self._options, self._session = options, session
-        self._guard = _Guard(self)
+        self._guard = ErrorShield(self._step_aside)
         self._tape = Tape(self)
         self._updates = Updates(self, self._is_ours)
         self._alarms, self._phases, self._asked = Alarms(), Phases(), RequestedSteps(options)
@@ -145,7 +91,7 @@ class Watcher:
             batches,
         )
         self._capturing = Capturing(self._tape, lambda text: self._session.say("note", text=text))
-        self._group = _Group()
+        self._group = UpdateGroup()
         self._running: Backward | None = None
         self._by_hand = ByHand()
         self._consumed = self._raised = self._aside = self._explained = False
@@ -153,10 +99,10 @@ class Watcher:
         self._undo: list[Callable[[], None]] = []
         self._steps, self._stops = 0, 0
         self._stop: str | None = None
-        self._usual: dict[tuple[int, str], float] = {}
-        self._busy, self._began, self._process = 0.0, 0.0, os.getpid()
-        self._told_at: float | None = None
+        self._levels = UsualLevels()
+        self._process = os.getpid()
         self._budget = ReadBudget(options.budget)
+        self._cost = CostLog(session, self._budget, (self._guard, self._tape), self._diagnosing)
         self._unread: tuple[int, int, float | None, float | None] | None = None  # the last update, if glanced at
 
     def install(self) -> None:
@@ -190,7 +136,7 @@ class Watcher:
         if self._stop is not None:
             self._end_the_script()
         if self._group.closed:
-            self._group = _Group()
+            self._group = UpdateGroup()
         self._looking.forward()
 
     def began(self, backward: Backward) -> None:
@@ -202,7 +148,7 @@ class Watcher:
             if not self._updates.seen and self._by_hand.moved(backward.parameters):
                 self._moved()
             if self._group.closed:
-                self._group = _Group()
+                self._group = UpdateGroup()
             self._accumulation.began(backward)
             if self._accumulation.let_go:
                 self._group.keep(self._accumulation.backwards)
@@ -235,7 +181,7 @@ class Watcher:
             ends_here = self._running is None and not attempt.closure  # else judged when the backward pass has ended
             if ends_here and (self._budget.every == 1 or not self._glance(attempt)):
                 self._judge(attempt)
-                self._sampling.before(self._steps, attempt, self._group.seen, self._elapsed())
+                self._sampling.before(self._steps, attempt, self._group.seen, self._cost.elapsed)
                 self._look(attempt)
             self._tape.close()
 
@@ -264,7 +210,7 @@ class Watcher:
         seen, number = self._group.seen, attempt.number
         if self._budget.is_due(attempt.own_step) or self._group.judged or not seen or attempt.scaler is not None:
             return False
-        loss, norm = self._loss(), self._norm(attempt)
+        loss, norm = self._group.loss(), self._norm(attempt)
         if (
             not self._budget.is_usual(number, loss, norm)
             or self._looking.inspection.close
@@ -282,11 +228,7 @@ class Watcher:
 
     def _count(self) -> None:
         """Now and then, say what watching costs."""
-        if self._steps % _COST_EVERY:
-            return
-        total = self._elapsed()
-        self._budget.account(self._steps, self._watching(), total - self._diagnosing.seconds)
-        if self._told_at is None or total - self._told_at >= _COST_AFTER:
+        if self._cost.is_due(self._steps):
             self._tell_cost()
             self._tell_of_threads()
 
@@ -322,7 +264,7 @@ class Watcher:
             self._judge(attempt)
             if unseen and attempt is None:
                 update = HandUpdate(self._steps, backward.parameters)
-                self._sampling.before(self._steps, update, self._group.seen, self._elapsed())
+                self._sampling.before(self._steps, update, self._group.seen, self._cost.elapsed)
             if self._consumed:
                 self._group.close()
             self._consumed = False
@@ -352,21 +294,21 @@ class Watcher:
         """
         self._steps += not again
         self._group.judged = True
-        self._began = self._began or perf_counter()
+        self._cost.begin()
         vital = self._vital(attempt)
         self._session.vital(vital)
         raised = self._alarms.see(vital)
         why = None if again else self._asked.why(vital)
         made_at = attempt.made_at if attempt else None
         for alarm in raised:
-            came = self._diagnosing.alarm(alarm, vital, self._group.seen, self._before(alarm, vital), made_at)
+            came = self._diagnosing.alarm(alarm, vital, self._group.seen, self._levels.before(alarm), made_at)
             self._retrying.alarm(alarm, vital, self._group.seen, came, attempt)
         if why is not None:
             asked = self._diagnosing.asked(why, vital, self._group.seen)
             if why is not Why.FIRST and not raised:
                 self._retrying.asked(vital, self._group.seen, asked, attempt)
         self._retrying.seen(vital, attempt, len(self._group.seen))
-        self._remember(vital)
+        self._levels.take(vital)
         if self._asked.is_over(vital):
             self._stop = "steps"
         elif self._options.stop_on_alarm and self._is_confirmed(raised):
@@ -412,7 +354,7 @@ class Watcher:
 
     def _vital(self, attempt: Attempt | None) -> Vital:
         seen = self._group.seen
-        loss, norm = self._loss(), self._norm(attempt)
+        loss, norm = self._group.loss(), self._norm(attempt)
         finite = all([each.loss is None or math.isfinite(each.loss) for each in seen])  # noqa: C419 - every step
         finite = finite and (norm is None or math.isfinite(norm))
         scaler = attempt.scaler if attempt else None
@@ -430,11 +372,6 @@ class Watcher:
             phase=self._phases.of(number, kind, attempt.rates() if attempt else ()),
         )
 
-    def _loss(self) -> float | None:
-        """Mean of the losses that an update is made of."""
-        losses = [each.loss for each in self._group.seen if each.loss is not None]
-        return sum(losses) / len(losses) if losses else None
-
     def _norm(self, attempt: Attempt | None) -> float | None:
         """Norm of the gradients that an update uses, without a loss scale."""
         if not self._group.seen:
@@ -443,16 +380,6 @@ class Watcher:
         part = attempt is not None and self._updates.count > 1
         norm = last.norms.over(attempt.parameters()) if part and attempt else last.norms.whole()
         return None if norm is None else norm / (last.scale or 1.0)
-
-    def _before(self, alarm: Raised, vital: Vital) -> float | None:
-        """What the number of an alarm was at the steps before it: a mean with a memory of some ten steps."""
-        return self._usual.get((vital.optimizer, "grad" if alarm.kind is AlarmKind.GRAD_SPIKE else "loss"))
-
-    def _remember(self, vital: Vital) -> None:
-        for name, value in (("grad", vital.grad_norm), ("loss", vital.loss)):
-            if value is not None and math.isfinite(value):
-                was = self._usual.get((vital.optimizer, name), value)
-                self._usual[vital.optimizer, name] = was + 0.1 * (value - was)
 
     # -- the end, and what goes wrong
 
@@ -485,7 +412,7 @@ class Watcher:
         self._accumulation.alone(backward)
         if backward.raised is None or self._diagnosing.blames_a_value(seen):
             self._explained = True
-            self._group = _Group([seen])
+            self._group = UpdateGroup([seen])
             if not failed:
                 self._session.say("left", after=self._steps)
             self._judge(None)
@@ -505,7 +432,7 @@ class Watcher:
             started = perf_counter()
             with suppress(Exception), without_modes():  # there may be little left to work with
                 self._explain_the_end(None, failed=False)
-            self._busy += perf_counter() - started
+            self._guard.seconds += perf_counter() - started
         self._tell_cost()
 
     def _tell_unread(self) -> None:
@@ -537,23 +464,8 @@ class Watcher:
             self._alarms.know(raised)
             self._diagnosing.known(raised, self._steps, fault.line, None)
 
-    def _watching(self) -> float:
-        """Seconds that watching took, without diagnoses."""
-        return self._busy + self._tape.seconds - self._diagnosing.seconds
-
-    def _elapsed(self) -> float:
-        return perf_counter() - self._began
-
     def _tell_cost(self) -> None:
-        total = self._told_at = self._elapsed()
-        self._session.say(
-            "cost",
-            steps=self._steps,
-            watching=self._watching(),
-            total=total,
-            diagnoses=self._diagnosing.seconds,
-            glanced=self._budget.glanced,
-        )
+        self._cost.tell(self._steps)
         self._session.say("uses", optimizers=self._uses.told(), evaluations=self._tape.evaluations)
 
     def _step_aside(self, error: BaseException) -> None:

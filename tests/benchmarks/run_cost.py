@@ -3,7 +3,9 @@
 Run `python -m tests.benchmarks.run_cost [--only MODEL] [--rounds N]`. A step alone and one under the watcher run in one
 process and in turns, A B A B, in blocks, so that a busy machine slows both alike; what is told is the median over the
 blocks. The first steps, in which everything is seen for the first time and step 1 would be diagnosed, are not timed;
-samples are, as the budget has them. The last columns say what a step may cost: 5 % or 0.15 ms, whichever is more.
+samples are, as the budget has them. The last column says what a step may cost: 5 % or 0.15 ms, whichever is more. The
+one before is what is added once five seconds were watched, where the watcher keeps to its budget: most updates of
+short steps are then only glanced at.
 Under DDP there are two ranks on gloo, each with a core of its own if there are two; the row is rank 0's.
 Memory is the peak RSS of ten steps in a process of its own, start-up the CPU time of all processes of a command.
 
@@ -31,6 +33,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from gradcheck_cli.watch import readbudget
 from tests.benchmarks.loops import MODELS, Step, script
 from tests.benchmarks.watching import peaks, started_watcher, under
 
@@ -38,6 +41,8 @@ VARIANTS: dict[str, dict[str, Any]] = {"plain": {}, "AMP": {"amp": True}, "4 mic
 DDP = "DDP, 2 ranks"
 WARM, BLOCK, LEAST = 3.0, 0.2, 30
 """Seconds alone that warm a script up, those of a timed block, and steps of the first at least."""
+_SHORT = 0.01
+"""Seconds of a step below which reading every update whole may cost more than that."""
 PERCENT, LEAST_MS = 5.0, 0.15
 """What a step may cost: the larger of the two."""
 SCRIPTS = {
@@ -71,13 +76,15 @@ def main() -> None:
 
 
 def _times(name: str, rounds: int) -> Table:
-    table = Table(name, "alone ms", "watched ms", "ratio", "added ms", "at most", title="CPU time of a step")
+    columns = "alone ms", "watched ms", "ratio", "added ms", "later ms", "at most"
+    table = Table(name, *columns, title="CPU time of a step")
     for variant in (*VARIANTS, *([DDP] if name == "cnn" else [])):
-        alone, watched = _in_children(name, variant, rounds)
+        alone, watched, later = _in_children(name, variant, rounds)
         bare, added = 1e3 * median(alone), 1e3 * median(b - a for a, b in zip(alone, watched, strict=True))
+        saved = 1e3 * median(later) if later else added
         most = max(PERCENT / 100 * bare, LEAST_MS)
-        row = (f"{bare:.3f}", f"{1e3 * median(watched):.3f}", f"{1 + added / bare:.3f}", f"{added:.3f}")
-        table.add_row(variant, *row, f"{most:.3f}{'' if added <= most else ' over'}")
+        row = (f"{bare:.3f}", f"{1e3 * median(watched):.3f}", f"{1 + added / bare:.3f}", f"{added:.3f}", f"{saved:.3f}")
+        table.add_row(variant, *row, f"{most:.3f}{'' if saved <= most else ' over'}")
     return table
 
 
@@ -115,8 +122,12 @@ def _seconds(command: tuple[str, ...], compiled: str) -> float:
 # -- in children
 
 
-def _in_children(name: str, variant: str, rounds: int) -> tuple[list[float], list[float]]:
-    """CPU seconds a step, of blocks alone and under a watcher; of rank 0 where there are two."""
+Measured = tuple[list[float], list[float], list[float]]
+"""CPU seconds a step, of blocks alone and under a watcher; and what is added later, where that was asked for."""
+
+
+def _in_children(name: str, variant: str, rounds: int) -> Measured:
+    """What was measured of rank 0, where there are two."""
     command = (sys.executable, "-m", "tests.benchmarks.run_cost", "--child", name, variant, "--rounds", str(rounds))
     with tempfile.TemporaryDirectory() as folder:
         places = {"STORE": str(Path(folder, "store")), "WORLD_SIZE": "2"} if variant == DDP else {}
@@ -129,11 +140,11 @@ def _in_children(name: str, variant: str, rounds: int) -> tuple[list[float], lis
         told = [rank.communicate()[0] for rank in ranks]
     if any(rank.returncode for rank in ranks):
         raise SystemExit(f"{name}, {variant}: a process that was measured has failed")
-    alone, watched = json.loads(told[0].splitlines()[-1])
-    return alone, watched
+    alone, watched, later = json.loads(told[0].splitlines()[-1])
+    return alone, watched, later
 
 
-def _measured(name: str, variant: str, rounds: int) -> tuple[list[float], list[float]]:
+def _measured(name: str, variant: str, rounds: int) -> Measured:
     if variant == DDP:
         import torch.distributed as dist
 
@@ -155,11 +166,10 @@ def _agreed(count: int) -> int:
     return int(told)
 
 
-def _paired(
-    made: Callable[[], Step], rounds: int, agreed: Callable[[int], int] = lambda count: count
-) -> tuple[list[float], list[float]]:
+def _paired(made: Callable[[], Step], rounds: int, agreed: Callable[[int], int] | None = None) -> Measured:
+    several, agreed = agreed is not None, agreed or int
     alone, watched, watcher = made(), made(), started_watcher()
-    found: tuple[list[float], list[float]] = [], []
+    found: Measured = [], [], []
     _run(alone, 5)
     step = _run(alone, 5)
     warm, count = agreed(max(LEAST, round(WARM / step))), agreed(max(2, round(BLOCK / step)))
@@ -168,6 +178,12 @@ def _paired(
     for _ in range(rounds):
         found[0].append(_run(alone, count))
         under(watcher, lambda: found[1].append(_run(watched, count)))
+    if not several and step < _SHORT:
+        readbudget.SPARED = 0.0  # as if the first seconds of watching were over
+        for _ in range(rounds):
+            bare = _run(alone, count)
+            under(watcher, lambda bare=bare: found[2].append(_run(watched, count) - bare))
+        del found[2][: rounds // 2]  # the budget is kept step by step
     return found
 
 

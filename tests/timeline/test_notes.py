@@ -91,3 +91,9 @@ def test_a_long_run_whose_watching_took_more_than_its_budget_says_so() -> None:
     assert notes(process(cost=dear), options=replace(OPTIONS, budget=40.0)) == ()
     assert notes(process(cost=Cost(steps=100, watching=2.5, total=10.0))) == (), "too little to want back"
     assert notes(process(cost=Cost(steps=100_000, watching=25.0, total=1000.0))) == ()
+
+
+def test_updates_that_were_only_glanced_at_are_told() -> None:
+    (told,) = notes(process(cost=Cost(steps=100_000, watching=15.0, total=1000.0, glanced=60_000)))
+    assert told.startswith("to keep to --budget 5, 60,000 of 100,000 updates were glanced at: they were finite, ")
+    assert notes(process(cost=Cost(steps=100, watching=5.0, total=9000.0))) == ()

@@ -15,8 +15,8 @@ from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.records.timeline import Replay
 from gradcheck_cli.watch.entries import TapeEntry, data_of
+from gradcheck_cli.watch.livetensors import LiveTensors
 from gradcheck_cli.watch.places import Places
-from gradcheck_cli.watch.tape import Tape
 from tests.watch.running import Verifier, watched
 
 
@@ -110,8 +110,8 @@ def test_sixteen_micro_batches_keep_their_data_and_nothing_else(verifier: Verifi
 def test_a_memory_of_what_an_agent_did_is_data_after_a_while(
     verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gradcheck_cli.watch.tape._MOST_SLOTS", 10)
-    verifier.tape._most_slots = 10
+    monkeypatch.setattr("gradcheck_cli.watch.livetensors._MOST_SLOTS", 10)
+    verifier.tape.live._most_slots = 10
     net = net_of()
     memory = [net(torch.randn(1, 8)).detach() for _ in range(60)]
     assert entries_alive() < 50
@@ -269,7 +269,7 @@ def test_an_error_of_ours_switches_the_tape_off_and_the_script_goes_on(monkeypat
     def broken(*args: Any) -> Any:
         raise ValueError("ours")
 
-    for owner, name in ((Places, "here"), (Tape, "_keep"), (Tape, "_slot")):
+    for owner, name in ((Places, "here"), (LiveTensors, "keep"), (LiveTensors, "slot")):
         verifier, net = Verifier(1), net_of()
         with monkeypatch.context() as patched, watched(verifier):
             patched.setattr(owner, name, broken)

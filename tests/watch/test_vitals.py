@@ -13,7 +13,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 from torch.overrides import TorchFunctionMode
 
-from gradcheck_cli.watch.vitals import Norms, gradient_norms, number
+from gradcheck_cli.watch.vitals import Norms, _read, gradient_norms, in_one_transfer, number, readings
 
 
 def learning(gradient: Tensor | None, like: Tensor | None = None) -> Tensor:
@@ -142,3 +142,18 @@ def test_of_a_tensor_that_is_spread_over_processes_only_what_all_have_is_read() 
         assert number(distribute_tensor(torch.tensor(25.0), mesh, [Replicate()])) == 25.0
     finally:
         distributed.destroy_process_group()
+
+
+def test_loss_and_norms_are_read_together() -> None:
+    weight = learning(torch.tensor([3.0, 4.0]))
+    assert readings(torch.tensor(2.5), [weight]) == (2.5, gradient_norms([weight]))
+    assert readings(None, [weight]) == (None, gradient_norms([weight]))
+    assert readings(torch.tensor([1.0, 2.0]), [weight])[0] is None
+
+
+def test_what_waits_for_a_device_comes_in_one_transfer_with_the_numbers_beside() -> None:
+    """As it is done on a GPU: the kernel's results and the loss, stacked."""
+    assert in_one_transfer([torch.tensor(5.0), torch.tensor(2.5)]) == [5.0, 2.5]
+    odd = learning(torch.full((4,), 2.0, dtype=torch.float64))
+    held, values = _read([learning(torch.tensor([3.0, 4.0])), odd], [torch.tensor(0.5, dtype=torch.bfloat16)])
+    assert len(held) == 2 and values == [5.0, 4.0, 0.5]

@@ -580,3 +580,27 @@ def test_a_fault_of_the_loop_is_told_with_its_line_and_ends_the_script_where_tha
     assert (entry.raised.kind, entry.raised.step, entry.raised.evidence["code"]) == (AlarmKind.LOOP, 4, "GC650")
     assert entry.source is not None and entry.source.code == "model(X).sum().backward()"
     assert watched.process.stopped == Stopped(step=4, why="alarm")
+
+
+def test_updates_that_are_glanced_at_lose_nothing_that_is_wrong(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, bad = torch.nn.Linear(2, 1), 402
+    with watching(tmp_path, budget=0.0, first=False) as watched:
+        budget = watched.watcher._budget
+        budget.every, budget.account = 8, lambda *spent: None  # type: ignore[method-assign]
+        optimizer = SGD(model.parameters(), lr=1e-3)
+        for step in range(1, 405):
+            x = torch.randn(8, 2) if step != bad else torch.full((8, 2), math.nan)
+            optimizer.zero_grad()
+            model(x).square().mean().backward()
+            optimizer.step()
+        watched.watcher._ending()
+    process = watched.process
+    (raised,) = [each for each in process.raised if each.raised.kind is AlarmKind.NONFINITE]
+    assert raised.raised.step == bad and bad % 8 and raised.replay is Replay.EXACT
+    assert process.cost is not None and process.cost.steps == 404
+    assert len(process.vitals) + process.cost.glanced >= 404 > 404 - process.cost.glanced > 100
+    assert process.vitals[-1].step == 404, "how far it came is told all the same"
+    assert {each.step for each in process.vitals if each.step > 200} >= {208, 216, 224, bad}
+    (use,) = process.uses
+    assert (use.updates, use.passes, use.rates) == (404, 404, 0)
