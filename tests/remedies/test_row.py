@@ -80,5 +80,5 @@ def test_a_trait_that_there_is_none_of_is_a_mistake() -> None:
 
 def test_the_line_to_paste_is_the_one_for_the_model() -> None:
     made = conditional(codes={"softmax|residual": "b", "binary": "c"})
-    codes = [made.worded(frozenset(traits)).code for traits in ((), (Trait.RESIDUAL, Trait.BINARY), (Trait.BINARY,))]
+    codes = [made.worded("", frozenset(traits)).code for traits in ((), (Trait.RESIDUAL, Trait.BINARY), (Trait.BINARY,))]
     assert codes == ["a", "b", "c"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.watch.loop.order import ByClass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,8 +97,10 @@ class Facts:
         labels: How many labels there were so far, while all that count are of one class; 0 where they are not.
         label: That class.
         ignored: Labels that the loss leaves out.
-        blocks: Batches so far where each holds one class, and the classes come in blocks; 0 where they do not.
+        by_class: The batches so far, where their classes come one after the other.
         labelled: Where the loss is called that they are given to.
+        by_hand: Whether no optimiser made the update.
+        loads: Whether a loader of several batches was begun so far.
         holding: Looked at once, when it has stepped a few times.
     """
 
@@ -147,8 +150,10 @@ class Facts:
     labels: int = 0
     label: int = 0
     ignored: int = 0
-    blocks: int = 0
+    by_class: ByClass = ByClass()
     labelled: SourceLine | None = None
+    by_hand: bool = False
+    loads: bool = False
     holding: Holding | None = None
 
 

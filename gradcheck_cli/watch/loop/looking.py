@@ -31,7 +31,8 @@ from gradcheck_cli.watch.loop.idle import Idle
 from gradcheck_cli.watch.loop.labels import Labels
 from gradcheck_cli.watch.loop.modes import Modes
 from gradcheck_cli.watch.loop.moving import Moving
-from gradcheck_cli.watch.loop.signs import BATCHES, MANY, ROW
+from gradcheck_cli.watch.loop.origin import target_made_at
+from gradcheck_cli.watch.loop.signs import MANY, ROW, comes_by_class
 from gradcheck_cli.watch.replay import line_of
 from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.updates import Attempt, Updates
@@ -169,7 +170,7 @@ class Looking:
             bool(calls.restarts),
             calls.seeded is None,
             given is not None and given.seen >= MANY,
-            self._labels.blocks >= BATCHES,
+            comes_by_class(self._labels.order.by_class),
         )
         skipped = attempt.scaler is not None and bool(seen) and not seen[-1].finite
         return Brief(max(attempt.rates(), default=None), skipped, clip)
@@ -255,8 +256,9 @@ class Looking:
             labels=given.seen if given else 0,
             label=given.label if given else 0,
             ignored=given.ignored if given else 0,
-            blocks=self._labels.blocks,
-            labelled=line_of(self._labels.place),
+            by_class=self._labels.order.by_class,
+            labelled=self._labelled(),
+            loads=calls.loads,
             holding=self._holding(attempt, held, backwards),
         )
 
@@ -273,6 +275,7 @@ class Looking:
             facts = Facts(
                 step=step,
                 own_step=step,
+                by_hand=True,
                 backward=line_of(last.place),
                 passes=len(seen),
                 leftover=gradients.leftover(last.parameters),
@@ -313,6 +316,11 @@ class Looking:
         if not attempt.closure:
             own.moving.updated(held)
         self._last = weakref.ref(attempt.optimizer), attempt.made_at, frozenset(map(id, held))
+
+    def _labelled(self) -> SourceLine | None:
+        """Where labels come from: what makes the batches, where these hold one class each, else the loss."""
+        line = line_of(self._labels.order.place)
+        return (line and comes_by_class(self._labels.order.by_class) and target_made_at(line)) or line
 
     def _by_hand(self, clipped: Clip | None) -> bool:
         """Whether gradients were written into since the last backward pass by anything but clipping."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.watch.loop.facts import Facts, Holding
+from gradcheck_cli.watch.loop.order import ByClass
 
 ROW = 3
 """Updates in a row after which what is done at each of them is how the loop is written, and no accident."""
@@ -39,6 +40,7 @@ def never_cleared(facts: Facts) -> Shown | None:
     return shown(
         f"backward() adds to the gradients of the update before, of {_counted(facts.leftover)}: nothing clears them",
         facts.backward,
+        **({"updates": "by hand"} if facts.by_hand else {}),
         parameters=facts.leftover,
     )
 
@@ -211,14 +213,31 @@ def one_class(facts: Facts) -> Shown | None:
     )
 
 
+def comes_by_class(by_class: ByClass) -> bool:
+    """Whether batches hold one class each, one after the other; or nearly so, and the loss jumps where one begins."""
+    pure = by_class.pure == by_class.batches
+    return by_class.batches >= BATCHES and (pure or ROW <= by_class.rises > by_class.changes / 2)
+
+
 def in_blocks(facts: Facts) -> Shown | None:
     """Batches of one class each, one class after the other."""
-    if facts.blocks < BATCHES:
+    by_class = facts.by_class
+    if not comes_by_class(by_class):
         return None
+    told = f"each of the {by_class.batches} batches so far holds one class, and the classes come one after the other"
+    if by_class.pure < by_class.batches:
+        told = (
+            f"{by_class.pure} of the {by_class.batches} batches so far hold one class, the classes come one after the "
+            f"other, and the loss jumped above that of the first batch at {by_class.rises} of {by_class.changes} changes"
+        )
     return shown(
-        f"each of the {facts.blocks} batches so far holds one class, and the classes come one after the other",
+        told,
         facts.labelled,
-        batches=facts.blocks,
+        **({} if facts.loads else {"batches_cut": "by hand"}),
+        batches=by_class.batches,
+        of_one_class=by_class.pure,
+        changes=by_class.changes,
+        share_between_batches=by_class.share,
     )
 
 
