@@ -262,6 +262,7 @@ class Watcher:
                 self._judge(None)
             sample = self._sampling.after()
             self._keep(sample if len(self._group.seen) == 1 else None)  # else the update has more to go down
+            self._uses.moved(self._group.seen)
             self._hear(self._looking.by_hand(self._group.seen, self._steps, writes), None)
         self._group.close()
         self._by_hand.found = True

@@ -15,7 +15,8 @@ class Holding:
     Attributes:
         held: Parameters of the optimiser that require a gradient.
         reached: Those of them that received one so far.
-        cut: Those that never did although the loss depends on them, and that are as they were initialised.
+        cut: Those that never did although the loss depends on them, and that are as they were initialised; where none
+            ever did, those whose modules are called with gradients at every update.
         aside: Those that never did since the loss does not depend on them, although their modules are called with
             gradients at every update, and that are as they were initialised; empty where they are few of all.
         aside_share: Their share of the elements that the optimiser holds.
@@ -63,6 +64,7 @@ class Facts:
         leftover: How many of its parameters still hold the gradient of its last update beneath the new one.
         mixed: How many of them hold gradients of two losses between which another optimiser has stepped.
         empty: Whether none of its parameters has a gradient.
+        replaced: Where none has, how many parameters of their shapes are trained instead that no optimiser holds.
         cleared: The call that cleared all of its gradients after the last backward pass.
         again: Whether all that it is about to use was used by an update before, with no backward pass in between.
         rival: Whether that was another optimiser's.
@@ -120,6 +122,7 @@ class Facts:
     leftover: int = 0
     mixed: int = 0
     empty: bool = False
+    replaced: int = 0
     cleared: SourceLine | None = None
     again: bool = False
     rival: bool = False

@@ -120,6 +120,8 @@ class Holdings:
             aside = [p for p in idle if used.get(id(p)) and id(p) not in known and self._has_not_moved(p)]
             share = sum(p.numel() for p in aside) / max(sum(p.numel() for p in held.values()), 1)
             told = share >= _MUCH and any(map(is_fresh, aside))
+            if told and len(idle) == len(held):  # it is the loss of another optimiser that they enter, if any
+                cut, aside, told = [*cut, *aside], [], False
             copies = [parts_of_one(p) for key, p in held.items() if key in reached]
             free = {key: p for key, p in free.items() if not self._is_copy(p, copies)}
             shapes = Counter(tuple(p.shape) for p in idle)

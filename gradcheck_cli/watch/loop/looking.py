@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import re
 import weakref
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -171,6 +172,7 @@ class Looking:
             calls.seeded is None,
             given is not None and given.seen >= MANY,
             comes_by_class(self._labels.order.by_class),
+            all(p.grad is None for p in attempt.parameters()),
         )
         skipped = attempt.scaler is not None and bool(seen) and not seen[-1].finite
         return Brief(max(attempt.rates(), default=None), skipped, clip)
@@ -224,6 +226,7 @@ class Looking:
             leftover=gradients.leftover(held),
             mixed=gradients.mixed(held),
             empty=empty,
+            replaced=self._replaced(held, backwards) if empty and passes and not reaching else 0,
             cleared=self._cleared(attempt, held, empty=empty)
             if reaching and not attempt.closure
             else None,  # that is over
@@ -316,6 +319,13 @@ class Looking:
         if not attempt.closure:
             own.moving.updated(held)
         self._last = weakref.ref(attempt.optimizer), attempt.made_at, frozenset(map(id, held))
+
+    def _replaced(self, held: Sequence[Tensor], backwards: Sequence[Backward]) -> int:
+        """How many parameters of an optimiser have a twin in their place, which is trained and belongs to none."""
+        everyones = {id(p) for each in self._updates.optimizers() for g in each.param_groups for p in g["params"]}
+        reached = {id(p): p for backward in backwards for p in backward.parameters}
+        free = Counter(tuple(p.shape) for key, p in reached.items() if key not in everyones)
+        return (free & Counter(tuple(p.shape) for p in held)).total()
 
     def _labelled(self) -> SourceLine | None:
         """Where labels come from: what makes the batches, where these hold one class each, else the loss."""

@@ -241,6 +241,18 @@ def in_blocks(facts: Facts) -> Shown | None:
     )
 
 
+def replaced(facts: Facts) -> Shown | None:
+    """None of the optimiser's parameters gets a gradient any more, and others of their shapes do, which none holds."""
+    if not facts.replaced or facts.own_step <= ROW:  # at first the graph tells more
+        return None
+    return shown(
+        f"no parameter of the optimiser gets a gradient any more: the model now uses {facts.replaced} others of the "
+        "same shapes, which no optimiser holds",
+        facts.made,
+        twins=facts.replaced,
+    )
+
+
 def remade(facts: Facts) -> Shown | None:
     """A new optimiser for every update."""
     if not facts.remade or not facts.remembers or facts.own_step > 1:
@@ -275,6 +287,7 @@ BY_ROW: tuple[tuple[str, int, Shows], ...] = (
     ("GC665", LONG_ROW, weights_reset),
     ("GC666", LONG_ROW, remade),
     ("GC667", ROW, schedules_another),
+    ("GC668", ROW, replaced),
     ("GC674", ROW, of_another_loss),
     ("GC676", ROW, starts_over),
     ("GC678", LONG_ROW, one_class),
@@ -314,7 +327,7 @@ def without_optimizer(facts: Facts, holding: Holding) -> Shown | None:
 
 def without_gradient(facts: Facts, holding: Holding) -> Shown | None:
     """Parameters of the optimiser whose modules are called never get a gradient."""
-    if not holding.cut or not holding.reached:
+    if not holding.cut or facts.detached:  # then no loss leads anywhere
         return None
     return shown(
         f"{_counted(len(holding.cut))} of the optimiser are used and never get a gradient: {_named(holding.cut)}",
