@@ -444,8 +444,7 @@ REMEDIES = (
         "x = torch.nan_to_num(x)  # or drop the rows: x[x.isfinite().all(-1)]",
         unless="inside the model, where it hides the next fault",
         source="PyTorch docs, torch.nan_to_num: https://docs.pytorch.org/docs/stable/generated/torch.nan_to_num.html",
-        causes="log-negative:3 zero-variance:3 ctc-infeasible:2 nan-input:1 "
-        "inf-input:1 nan-parameter:4 inf-buffer:3",
+        causes="log-negative:3 zero-variance:3 ctc-infeasible:2 nan-input:1 inf-input:1 nan-parameter:4 inf-buffer:3",
     ),
     remedy(
         "input-check",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.watch.loop.order import ByClass
+from gradcheck_cli.watch.loop.order import NO_ORDER, ByClass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,7 +153,7 @@ class Facts:
     labels: int = 0
     label: int = 0
     ignored: int = 0
-    by_class: ByClass = ByClass()
+    by_class: ByClass = NO_ORDER
     labelled: SourceLine | None = None
     by_hand: bool = False
     loads: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -41,6 +41,10 @@ class ByClass(NamedTuple):
     share: float = 0.0
 
 
+NO_ORDER = ByClass()
+"""What is known where classes do not come one after the other."""
+
+
 class Order:
     """Fed with the labels and the loss of each batch, for as long as their classes may come one after the other.
 
@@ -53,7 +57,7 @@ class Order:
         self.over = False
         self.place: Place | None = None
         self._batches = self._pure = self._changes = self._rises = self._watched = 0
-        self._total: Counter[int] = Counter()
+        self._total: defaultdict[int, float] = defaultdict(float)
         self._squares = 0.0
         self._most: int | None = None
         self._first: Tensor | None = None
@@ -94,9 +98,9 @@ class Order:
     def by_class(self) -> ByClass:
         """The batches so far; none where their classes do not come one after the other."""
         if self.over or not 0 < _TURNS * self._changes <= self._batches:
-            return ByClass()
+            return NO_ORDER
         middle = sum((total / self._batches) ** 2 for total in self._total.values())
         share = (self._squares / self._batches - middle) / (1 - middle)
         if share < ALARMING.in_blocks:
-            return ByClass()
+            return NO_ORDER
         return ByClass(self._batches, self._pure, self._changes, self._rises, share)

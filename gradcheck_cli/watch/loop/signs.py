@@ -228,7 +228,7 @@ def in_blocks(facts: Facts) -> Shown | None:
     if by_class.pure < by_class.batches:
         told = (
             f"{by_class.pure} of the {by_class.batches} batches so far hold one class, the classes come one after the "
-            f"other, and the loss jumped above that of the first batch at {by_class.rises} of {by_class.changes} changes"
+            f"other, and the loss jumped above the first batch's at {by_class.rises} of {by_class.changes} changes"
         )
     return shown(
         told,
