@@ -43,6 +43,7 @@ REMEDIES = (
         source=f"{_OPTIM}; {_AMP}",
         causes="call-order:1 clip-before-unscale:1 no-clipping:2",
         instead={
+            "GC641": _ONCE,
             "GC661": {
                 "title": "put the model back into train mode",
                 "detail": "eval() stays until train() is called: call it after each evaluation, or at the begin of "

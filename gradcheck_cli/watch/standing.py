@@ -144,7 +144,8 @@ class Standing:
 
     def _reading(self, window: Sequence[Sample]) -> Reading:
         """What says why the run stands where it does; a cause of "" where nothing does."""
-        if (found := self._ordered() or self._far_off() or self._lifeless(window)) is not None:
+        found = self._ordered() or self._undone(window[-1]) or self._far_off() or self._lifeless(window)
+        if found is not None:
             return found
         if self._learned:
             return Reading(AlarmKind.COLLAPSE, "collapse", "")
@@ -162,6 +163,13 @@ class Standing:
 
     def _ordered(self) -> Reading | None:
         return Reading(AlarmKind.STUCK, "unshuffled-batches", self.order) if self.order else None
+
+    def _undone(self, now: Sample) -> Reading | None:
+        """Something else moves the weights back, over and over."""
+        if now.taken_back < ALARMING.samples:
+            return None
+        told = f"{now.taken_back} times something but the optimiser took back more than half of what its updates did"
+        return Reading(AlarmKind.STUCK, "call-order", told)
 
     def _far_off(self) -> Reading | None:
         return Reading(AlarmKind.STUCK, "lr-too-high", self._thrown.told) if self._thrown.told else None

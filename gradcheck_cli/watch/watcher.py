@@ -131,7 +131,6 @@ class Watcher:
         batches = Batches()
         self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation, batches)
         self._retrying = Retrying(options, session, self._tape, self._diagnosing)
-        self._sampling = Sampling(options, self._tape, chance, batches)
         self._looking = Looking(
             self._tape,
             self._updates,
@@ -141,6 +140,7 @@ class Watcher:
             self._diagnosing,
             batches,
         )
+        self._sampling = Sampling(options, self._tape, chance, batches, self._looking.taken_back)
         self._capturing = Capturing(self._tape, lambda text: self._session.say("note", text=text))
         self._group = _Group()
         self._running: Backward | None = None

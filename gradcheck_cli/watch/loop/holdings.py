@@ -108,7 +108,7 @@ class Holdings:
         held = {id(p): p for p in parameters if p.requires_grad}
         of_any = {id(p): p for p in everyones}
         model = model_of(backwards, self._naming).module
-        names = {id(p): name for name, p in model.named_parameters()}
+        names = dict(self._names_in(heard)) | {id(p): name for name, p in model.named_parameters()}
         hidden = {id(p) for p in in_plain_containers(model)}
         used = {id(p): grad for module, grad in heard.items() for p in module.parameters(recurse=False)}
         with untouched():
@@ -139,6 +139,16 @@ class Holdings:
                 matched_itself=_line_of(matches_itself(backwards[-1], self._asked)),
                 frozen_top=self._frozen_top(backwards, reached & held.keys(), names),
             )
+
+    def _names_in(self, heard: Iterable[nn.Module]) -> Iterator[tuple[int, str]]:
+        """The paths of parameters by the variables of their models, for what takes no part in a backward pass.
+
+        A model comes after its layers, so that the longest path is the last.
+        """
+        for module in sorted(heard, key=lambda each: sum(1 for _ in each.modules())):
+            root, variable = self._naming.root_of(module)
+            inside = ((f"{variable}.{name}" if variable else name, p) for name, p in root.named_parameters())
+            yield from ((id(p), name) for name, p in inside)
 
     def _free(self, of_any: Mapping[int, Tensor]) -> Iterator[tuple[int, Tensor]]:
         """What is reached, belongs to no optimiser, and has not moved since."""

@@ -34,6 +34,7 @@ from gradcheck_cli.watch.loop.modes import Modes
 from gradcheck_cli.watch.loop.moving import Moving
 from gradcheck_cli.watch.loop.origin import target_made_at
 from gradcheck_cli.watch.loop.signs import MANY, ROW, comes_by_class
+from gradcheck_cli.watch.loop.undone import Undone
 from gradcheck_cli.watch.replay import line_of
 from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.updates import Attempt, Updates
@@ -57,6 +58,7 @@ class _Own:
     seed: Any = None
     restored: int = 0
     moving: Moving = field(default_factory=Moving)
+    undone: Undone = field(default_factory=Undone)
 
 
 class Brief(NamedTuple):
@@ -151,6 +153,8 @@ class Looking:
             seen: The backward passes that it is made of.
         """
         own, calls = self._own.get(attempt.optimizer), self.calls
+        if own is not None and not attempt.closure:
+            own.undone.updating()
         before = own.passes if own is not None else 0
         clips = [clip for clip in calls.clips if clip.passes > before] if calls.clips else []
         mine = (c for c in reversed(clips) if any(id(p) in c.parameters for p in attempt.parameters()))
@@ -293,6 +297,11 @@ class Looking:
         self.calls.updated()
         return facts
 
+    def taken_back(self, optimizer: Optimizer) -> int:
+        """How often something else took back more than half of what an optimiser's updates had done."""
+        own = self._own.get(optimizer)
+        return own.undone.times if own is not None else 0
+
     def updated(self, attempt: Attempt) -> bool:
         """The update has been made; whether the steps are looked at closely from the next one on."""
         calls = self.calls
@@ -301,6 +310,8 @@ class Looking:
             self.idle.stepping(attempt.optimizer)
         if self._asked:
             self._taken(attempt, own)
+        if not attempt.closure:
+            own.undone.updated(attempt.parameters())
         calls.updated()
         calls.unscaled.discard(id(attempt.optimizer))
         self._began_from = None

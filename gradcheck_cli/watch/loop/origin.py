@@ -16,6 +16,8 @@ _Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
 def target_made_at(line: SourceLine) -> SourceLine | None:
     """Where the names that a loss is given as its target were last bound above its line, in the same function.
 
+    A loop over a loader leads on to the line that makes the loader, where that stands in the same file.
+
     Args:
         line: The line that calls the loss.
 
@@ -27,9 +29,13 @@ def target_made_at(line: SourceLine) -> SourceLine | None:
     except SyntaxError:  # a notebook's cell
         return None
     scope = _scope_of(tree, line.line)
-    names = {name for call in _calls(scope, line.line) for name in _names(call)}
-    made = [at for at, bound in _bindings(scope) if at <= line.line and bound & names]
-    return SourceLine(file=line.file, line=max(made)) if made else None
+    names = {name for call in _calls(scope, line.line) for name in _names(_target(call))}
+    made = [node for node, bound in _bindings(scope) if node.lineno <= line.line and bound & names]
+    if not made:
+        return None
+    last = max(made, key=lambda node: node.lineno)
+    loaders = [node.lineno for node in _loaders(tree, last)] if isinstance(last, ast.For) else []
+    return SourceLine(file=line.file, line=max(loaders, default=last.lineno))
 
 
 def _scope_of(tree: ast.Module, line: int) -> _Scope:
@@ -51,16 +57,29 @@ def _target(call: ast.Call) -> ast.expr | None:
     return named or (call.args[1] if len(call.args) > 1 else None)
 
 
-def _names(call: ast.Call) -> Iterator[str]:
-    target = _target(call)
-    for node in ast.walk(target) if target is not None else ():
+def _names(expression: ast.expr | None) -> Iterator[str]:
+    for node in ast.walk(expression) if expression is not None else ():
         if isinstance(node, ast.Name):
             yield node.id
 
 
-def _bindings(scope: _Scope) -> Iterator[tuple[int, set[str]]]:
-    """The lines at which names are bound, by a loop or an assignment, and which."""
+def _bindings(scope: _Scope) -> Iterator[tuple[ast.For | ast.Assign, set[str]]]:
+    """What binds names, a loop or an assignment, and which."""
     for node in ast.walk(scope):
         if isinstance(node, ast.For | ast.Assign):
             targets = [node.target] if isinstance(node, ast.For) else node.targets
-            yield node.lineno, {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+            yield node, {name for target in targets for name in _names(target)}
+
+
+def _loaders(tree: ast.Module, loop: ast.For) -> Iterator[ast.Assign]:
+    """The assignments above a loop that make a loader which it goes over."""
+    over = set(_names(loop.iter))
+    for node, bound in _bindings(tree):
+        if isinstance(node, ast.Assign) and node.lineno < loop.lineno and bound & over and _is_loader(node.value):
+            yield node
+
+
+def _is_loader(made: ast.expr) -> bool:
+    called = made.func if isinstance(made, ast.Call) else None
+    name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+    return name == "DataLoader"

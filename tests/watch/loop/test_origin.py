@@ -14,6 +14,7 @@ from gradcheck_cli.watch.loop.origin import target_made_at
     ("script", "at", "made"),
     [
         ("for x, y in loader:\n    out = net(x)\n    loss = loss_fn(out, y)\n", 3, 1),
+        ("loader = data.DataLoader(a)\nfor x, y in tqdm(loader):\n    f(net(x), y)\n", 3, 1),
         ("for i, (x, y) in enumerate(loader):\n    loss = loss_fn(net(x), target=y)\n", 2, 1),
         ("for s in range(9):\n    x, y = a[s:s+1], b[s:s+1]\n    loss = loss_fn(net(x), y)\n", 3, 2),
         ("for s in range(9):\n    rows = slice(s, s + 1)\n    loss = loss_fn(net(a[rows]), b[rows])\n", 3, 2),
