@@ -299,7 +299,7 @@ class Standing:
 
 FROZEN = "update-moves-nothing"
 """The cause of a run whose gradients are exactly 0, where its steps name none."""
-NO_REASON = "nothing says why"
+NO_REASON = "nothing says why: a task that takes longer looks like this, and so do labels of other inputs"
 
 
 def _with_reading(raised: Raised, reading: Reading) -> Raised:

@@ -1575,6 +1575,37 @@ def inside_a_wrapper_in_eval_mode(steps: int) -> None:
     _wrapped(steps, nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Linear(16, 1)))
 
 
+class Hiding(nn.Module):
+    """Keeps its model from `modules()`, so that `train` does not come through."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        object.__setattr__(self, "hidden", model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.hidden(x)
+        return output
+
+
+def _hidden(steps: int, *, trains: bool) -> None:
+    model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Linear(16, 1)).train(trains)
+    whole, optimizer = Hiding(model).train(), SGD(model.parameters(), lr=0.01)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(whole, x, y).backward()
+        optimizer.step()
+
+
+@ill("GC661")
+def hidden_in_eval_mode(steps: int) -> None:
+    _hidden(steps, trains=False)
+
+
+@well
+def hidden_in_train_mode(steps: int) -> None:
+    _hidden(steps, trains=True)
+
+
 @well
 def inside_a_wrapper_with_statistics(steps: int) -> None:
     model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Linear(16, 1))
