@@ -7,9 +7,18 @@ from gradcheck_cli.records.traits import Traits
 from gradcheck_cli.remedies.catalogue import BY_CAUSE, ROWS
 from gradcheck_cli.remedies.guards import carried_into, ladders_for, without_softmax
 from gradcheck_cli.remedies.retried import with_trials
-from gradcheck_cli.remedies.row import Tried
+from gradcheck_cli.remedies.row import TrialKind
 
-__all__ = ["BY_CAUSE", "ROWS", "Tried", "carried_into", "ladders_for", "remedies_for", "with_trials", "without_softmax"]
+__all__ = [
+    "BY_CAUSE",
+    "ROWS",
+    "TrialKind",
+    "carried_into",
+    "ladders_for",
+    "remedies_for",
+    "with_trials",
+    "without_softmax",
+]
 
 
 def remedies_for(cause: str, traits: Traits | None = None, code: str = "") -> tuple[Remedy, ...]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from gradcheck_cli.records.timeline import Use
+from gradcheck_cli.watch.attempts import Attempt
 from gradcheck_cli.watch.diagnosing import Seen
-from gradcheck_cli.watch.entries import Entry, data_of
+from gradcheck_cli.watch.entries import TapeEntry, data_of
 from gradcheck_cli.watch.loop.calls import Clip
-from gradcheck_cli.watch.loop.looking import Brief
-from gradcheck_cli.watch.updates import Attempt
+from gradcheck_cli.watch.loop.factgathering import Brief
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ def _is_shortened(clip: Clip, attempt: Attempt, seen: Sequence[Seen]) -> bool:
     return norm is None or not norm <= seen[-1].scale * clip.limit
 
 
-def _begun(use: Use, entries: Sequence[Entry]) -> Use:
+def _begun(use: Use, entries: Sequence[TapeEntry]) -> Use:
     """What the first update shows, beside what is known of the optimiser."""
     parts = {id(p): p for entry in entries if isinstance(entry.call, nn.Module) for p in entry.call.parameters()}
     frozen = sum(p.numel() for p in parts.values() if not p.requires_grad)
@@ -110,10 +110,10 @@ def _begun(use: Use, entries: Sequence[Entry]) -> Use:
     )
 
 
-def _low(entry: Entry) -> Iterator[str]:
+def _low(entry: TapeEntry) -> Iterator[str]:
     devices = entry.autocast[0] if entry.autocast is not None else ()
     return (str(dtype).removeprefix("torch.") for _, enabled, dtype in devices if enabled)
 
 
-def _given(entry: Entry) -> Iterator[Tensor]:
+def _given(entry: TapeEntry) -> Iterator[Tensor]:
     return (data.tensor for data in data_of(entry) if data.tensor.dim())

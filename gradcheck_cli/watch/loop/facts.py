@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.watch.loop.order import NO_ORDER, ByClass
+from gradcheck_cli.watch.loop.classorder import NO_ORDER, ByClass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,7 +161,7 @@ class Facts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class LoopFault:
     """A fault of the loop.
 
     Attributes:

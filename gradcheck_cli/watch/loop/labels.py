@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.entries import Data, Entry
+from gradcheck_cli.watch.entries import Data, TapeEntry
+from gradcheck_cli.watch.loop.classorder import ClassOrder
 from gradcheck_cli.watch.loop.holdings import nodes_below
-from gradcheck_cli.watch.loop.losses import targets_of
-from gradcheck_cli.watch.loop.order import Order
+from gradcheck_cli.watch.loop.losstargets import targets_of
 
 _FUNCTIONS = (F.cross_entropy, F.nll_loss)
 _MODULES = (nn.CrossEntropyLoss, nn.NLLLoss)
@@ -49,7 +49,7 @@ class Labels:
 
     def __init__(self) -> None:
         self.given: Given | None = None
-        self.order = Order()
+        self.order = ClassOrder()
         self._over = self._is_known = False
 
     def began(self, backward: Backward) -> None:
@@ -80,7 +80,7 @@ class Labels:
         self.given = Given(held[0], seen, ignored + labels.numel() - kept.numel())
 
 
-def _over_classes(backward: Backward) -> Iterator[tuple[Entry, Tensor, int]]:
+def _over_classes(backward: Backward) -> Iterator[tuple[TapeEntry, Tensor, int]]:
     """The losses over classes: the call, its labels, and the label that is left out."""
     for entry in backward.entries:
         module = isinstance(entry.call, _MODULES)
@@ -94,7 +94,7 @@ def _over_classes(backward: Backward) -> Iterator[tuple[Entry, Tensor, int]]:
             yield entry, labels.tensor, ignore
 
 
-def _of_two(backward: Backward) -> Iterator[tuple[Entry, Tensor]]:
+def _of_two(backward: Backward) -> Iterator[tuple[TapeEntry, Tensor]]:
     """The losses of yes and no, one answer a row: the call, and its targets, where each is 0 or 1."""
     for entry in backward.entries:
         if entry.call in _OF_TWO or isinstance(entry.call, _OF_TWO[2:]):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli.runtime.tensors import untouched
-from gradcheck_cli.watch.loop.moving import parts_of_one
+from gradcheck_cli.watch.loop.movement import parts_of_one
 
 _MORE_THAN_HALF = 0.499
 """What is left of a way of which more than half is taken back; a copy that meets its model halfway takes just half."""

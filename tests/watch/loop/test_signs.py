@@ -8,8 +8,8 @@ import pytest
 
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.watch.loop import signs
+from gradcheck_cli.watch.loop.classorder import ByClass
 from gradcheck_cli.watch.loop.facts import Facts, Holding
-from gradcheck_cli.watch.loop.order import ByClass
 
 LINE = SourceLine(file="train.py", line=7)
 USUAL = Facts(step=5, own_step=5, made=LINE, stepped=LINE, backward=LINE, norm=1.0, rate=0.1)
