@@ -88,6 +88,7 @@ class Sample:
         swing: Correlation of the loss with how far a batch's targets lie from those just before it, likewise.
         copies: Share of units that are copies of others, by layer, where it is half or more; None where that was not
             looked at.
+        taken_back: How often so far something but the optimiser took back more than half of what updates had done.
     """
 
     step: int
@@ -107,6 +108,7 @@ class Sample:
     blocks: float | None = None
     swing: float | None = None
     copies: Mapping[str, float] | None = None
+    taken_back: int = 0
 
     @property
     def descent(self) -> float | None:

@@ -209,7 +209,7 @@ class Use:
 
     Attributes:
         optimizer: Its number in order of its first update, from 0.
-        kind: The name of its class.
+        kind: The name of its class; that there is none where updates are made by hand.
         updates: Those attempted so far.
         first_rate: Its highest learning rate at the first of them, and `last_rate` at the last.
         rates: How often that has changed.

@@ -33,6 +33,8 @@ class Trait(Enum):
     VANISHING = "the gradient of the finding vanishes"
     SCALED = "a GradScaler scales its loss"
     UPDATED = "what fails is the update, not the gradient"
+    MOVED_BY_HAND = "its parameters are moved by hand, without an optimiser"
+    CUT_BY_HAND = "its batches are cut from tensors by hand, without a loader"
 
 
 Traits: TypeAlias = frozenset[Trait]

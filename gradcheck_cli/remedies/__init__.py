@@ -21,12 +21,14 @@ __all__ = [
 ]
 
 
-def remedies_for(cause: str, traits: Traits | None = None) -> tuple[Remedy, ...]:
+def remedies_for(cause: str, traits: Traits | None = None, code: str = "") -> tuple[Remedy, ...]:
     """The remedies that serve a cause, first things first; none for a note.
 
     Args:
         cause: One of the causes of the rules.
         traits: What the model has: what cannot apply to it is left out. All are given where that is not known.
+        code: That of the rule which found it, where remedies are worded for rules of their own.
     """
     rows = [ROWS[remedy.id] for remedy in BY_CAUSE.get(cause, ())]
-    return tuple(row.worded(traits or frozenset()) for row in rows if traits is None or row.applies(cause, traits))
+    kept = [row for row in rows if traits is None or row.applies(cause, traits)]
+    return tuple(row.worded(cause, traits or frozenset(), code) for row in kept)

@@ -7,6 +7,14 @@ from gradcheck_cli.remedies.row import remedy
 _OPTIM = "PyTorch docs, torch.optim: https://docs.pytorch.org/docs/stable/optim.html"
 _AMP = "PyTorch docs, automatic mixed precision examples: https://docs.pytorch.org/docs/stable/notes/amp_examples.html"
 _AUTOGRAD = "PyTorch docs, autograd mechanics: https://docs.pytorch.org/docs/stable/notes/autograd.html"
+_ONCE = {
+    "title": "load, copy or initialise weights once, before the loop",
+    "detail": "What is put into the model in the loop takes the place of what was learned. An average is copied in for "
+    "an evaluation, and the own weights are put back after it.",
+    "code": "kept = copy.deepcopy(model.state_dict()); ...; model.load_state_dict(kept)",
+    "unless": "where each round is to begin anew: make its optimiser anew as well",
+    "source": _OPTIM,
+}
 
 REMEDIES = (
     remedy(
@@ -17,6 +25,13 @@ REMEDIES = (
         unless="between the backward passes whose gradients one update is to have",
         source=_OPTIM,
         causes="missing-zero-grad:1",
+        variants={
+            "moved-by-hand": {
+                "code": "model.zero_grad()  # or, for each parameter p that you move: p.grad = None",
+                "unless": "between the backward passes whose gradients one update is to have, or where .grad is kept "
+                "and scaled on purpose, as a momentum is",
+            }
+        },
     ),
     remedy(
         "call-order",
@@ -27,6 +42,27 @@ REMEDIES = (
         unless="where gradients are put together by hand: then say so in the loop",
         source=f"{_OPTIM}; {_AMP}",
         causes="call-order:1 clip-before-unscale:1 no-clipping:2",
+        instead={
+            "GC641": _ONCE,
+            "GC661": {
+                "title": "put the model back into train mode",
+                "detail": "eval() stays until train() is called: call it after each evaluation, or at the begin of "
+                "each epoch.",
+                "code": "model.train()",
+                "unless": "where batch norms are to keep their statistics on purpose: then put these alone into eval "
+                "mode",
+                "source": _AUTOGRAD,
+            },
+            "GC665": _ONCE,
+            "GC666": {
+                "title": "make the optimiser once, before the loop",
+                "detail": "Momentum and averages are kept in it; a new one begins from nothing.",
+                "code": "optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)  # before the loop",
+                "unless": "at the begin of a stage, where forgetting is meant",
+                "source": _OPTIM,
+            },
+            "GC676": _ONCE,
+        },
     ),
     remedy(
         "add-to-optimizer",

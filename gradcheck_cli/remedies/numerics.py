@@ -358,11 +358,33 @@ REMEDIES = (
         "shuffle",
         "shuffle the samples",
         "A batch of one class, or of one sample again and again, pulls every output to one answer.",
-        "DataLoader(data, batch_size=64, shuffle=True)",
+        "DataLoader(data, batch_size=batch_size, shuffle=True)",
         unless="where the order carries information, as in a stream",
         source="Bottou 2012, Stochastic Gradient Descent Tricks; PyTorch docs, torch.utils.data: "
         "https://docs.pytorch.org/docs/stable/data.html",
         causes="unshuffled-batches:1",
+        variants={
+            "cut-by-hand": {
+                "detail": "A batch of one class pulls every output to it. Inputs and targets go into one new order, "
+                "drawn before each epoch.",
+                "code": "order = torch.randperm(len(x)); x, y = x[order], y[order]  # before each epoch",
+            },
+        },
+        instead={
+            "GC663": {
+                "title": "begin the loader once an epoch",
+                "detail": "iter(loader) starts from the first batch again; a loop over the loader, or one iterator "
+                "that is kept, goes on to the next.",
+                "code": "for x, y in loader:  # in place of next(iter(loader))",
+                "unless": "where one batch is learned by heart on purpose: take it once, before the loop",
+            },
+            "GC664": {
+                "title": "set the seed once, before the loop",
+                "detail": "A seed that is set at every step draws the same batch and the same masks each time.",
+                "code": "torch.manual_seed(0)  # before the loop",
+                "unless": "where a step is to be repeated on purpose",
+            },
+        },
     ),
     remedy(
         "reduction-fix",
@@ -402,7 +424,18 @@ REMEDIES = (
         unless="where they are amounts: then a regression loss fits",
         source="PyTorch docs, torch.nn.BCEWithLogitsLoss: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html",
-        causes="label-range:1",
+        causes="label-range:1 constant-target:1",
+        instead={
+            "constant-target": {
+                "title": "see how the labels are made",
+                "detail": "Labels that are cut to whole numbers, read from the wrong column or filled in for all are "
+                "alike; so are those of real classes whose number is the loss's ignore_index.",
+                "code": "print(target.unique(return_counts=True))",
+                "unless": "where one class is all there is: then a loss that tells it from others has nothing to learn",
+                "source": "PyTorch docs, torch.unique: "
+                "https://docs.pytorch.org/docs/stable/generated/torch.unique.html",
+            }
+        },
     ),
     remedy(
         "data-cleaning",
@@ -411,8 +444,7 @@ REMEDIES = (
         "x = torch.nan_to_num(x)  # or drop the rows: x[x.isfinite().all(-1)]",
         unless="inside the model, where it hides the next fault",
         source="PyTorch docs, torch.nan_to_num: https://docs.pytorch.org/docs/stable/generated/torch.nan_to_num.html",
-        causes="constant-target:1 unshuffled-batches:2 log-negative:3 zero-variance:3 ctc-infeasible:2 nan-input:1 "
-        "inf-input:1 nan-parameter:4 inf-buffer:3",
+        causes="log-negative:3 zero-variance:3 ctc-infeasible:2 nan-input:1 inf-input:1 nan-parameter:4 inf-buffer:3",
     ),
     remedy(
         "input-check",

@@ -42,8 +42,8 @@ class Condition:
 class RemedyRow:
     """One remedy: its words, the causes that it serves, each with its place among their remedies, and its trial.
 
-    `conditions` have to be met for it to be shown; `codes` holds the line to paste where a model has a trait, and
-    `variants` the remedy in other words where it acts on something else.
+    `conditions` have to be met for it to be shown; `codes` holds the line to paste where a model has a trait,
+    `variants` the remedy in other words where it acts on something else, and `instead` those for one cause or rule.
     """
 
     remedy: Remedy
@@ -52,13 +52,16 @@ class RemedyRow:
     conditions: tuple[Condition, ...] = ()
     codes: Mapping[Trait, str] = field(default_factory=dict)
     variants: Mapping[Trait, Remedy] = field(default_factory=dict)
+    instead: Mapping[str, Remedy] = field(default_factory=dict)
 
     def applies(self, cause: str, traits: Traits) -> bool:
         """Whether it can do anything for a model with these traits."""
         return all(condition.met(cause, traits) for condition in self.conditions)
 
-    def worded(self, traits: Traits) -> Remedy:
-        """The remedy in the words, and with the line, that fit such a model."""
+    def worded(self, cause: str, traits: Traits, code: str = "") -> Remedy:
+        """The remedy in the words, and with the line, that fit such a model, ill from this cause by this rule."""
+        if (other := self.instead.get(code) or self.instead.get(cause)) is not None:
+            return other
         for trait, variant in self.variants.items():
             if trait in traits:
                 return variant
@@ -80,6 +83,7 @@ def remedy(
     never: str = "",
     codes: Mapping[str, str] | None = None,
     variants: Mapping[str, Mapping[str, Any]] | None = None,
+    instead: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> RemedyRow:
     """One row.
 
@@ -97,6 +101,7 @@ def remedy(
         never: What it must not have, written alike.
         codes: By trait, the line to paste where the model has it; the first that fits.
         variants: By trait, the fields of the remedy that read otherwise where the model has it; the first that fits.
+        instead: By the code of a rule, or by cause, the fields that read otherwise there, whatever the model has.
 
     Raises:
         KeyError: There is no such trait.
@@ -111,6 +116,7 @@ def remedy(
         conditions=(*_conditions(needs, wanted=True), *_conditions(never, wanted=False)),
         codes={trait: line for words, line in (codes or {}).items() for trait in named(words)},
         variants=dict(others),
+        instead={name: replace(made, **words) for name, words in (instead or {}).items()},
     )
 
 

@@ -156,7 +156,7 @@ ALARMS = (
         "GC641",
         AlarmKind.STUCK,
         Severity.ERROR,
-        "stuck lr-too-low lr-too-high weight-decay update-moves-nothing unshuffled-batches dropout-too-high",
+        "stuck lr-too-low lr-too-high weight-decay update-moves-nothing unshuffled-batches dropout-too-high call-order",
         _NO_LEARNING,
         """After many updates the loss is still that of one answer for every sample, or higher.
 
@@ -165,7 +165,8 @@ ALARMS = (
         finding only where something says why: a fault in the step that is repeated, gradients that are exactly 0, a
         step so small that all updates together hardly move a layer, first steps so large that the weights are ten
         times what they were and the loss where it began, a weight decay that outweighs the gradient, batches that
-        come in blocks, dropout whose masks alone cost more than knowing nothing does. Where
+        come in blocks, weights that something but the optimiser moves back again and again, as an average that is put
+        into the model and stays there, dropout whose masks alone cost more than knowing nothing does. Where
         the same batch is answered well with dropout off, the run has learned, and the noise of dropout hides it.
         """,
     ),
@@ -267,7 +268,9 @@ SLOW = frozenset(
 """Alarms of a run that does not learn, or has lost what it learned."""
 
 
-_READ = frozenset(("lr-too-high", "dropout-too-high", "weight-decay", "unshuffled-batches", "symmetric-init"))
+_READ = frozenset(
+    ("lr-too-high", "dropout-too-high", "weight-decay", "unshuffled-batches", "symmetric-init", "call-order")
+)
 """Causes that are read off the run itself, of which what a later step shows is a consequence."""
 
 

@@ -227,8 +227,8 @@ LOOP = (
         "stale-optimizer",
         """The optimiser holds parameters that the model no longer uses.
 
-        The model, or a layer of it, was copied, loaded or replaced after the optimiser was made: what is computed
-        with belongs to none, and what the optimiser holds is never reached.
+        The model, or a layer of it, was copied, replaced or loaded by assignment after the optimiser was made, or in
+        the middle of the run: what is computed with belongs to none, and what the optimiser holds is not reached.
         """,
     ),
     _fault(

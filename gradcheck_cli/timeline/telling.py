@@ -16,7 +16,7 @@ from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process, RaisedEntry, Without
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Replay, Vital, Why
-from gradcheck_cli.records.traits import Trait
+from gradcheck_cli.records.traits import Trait, Traits
 from gradcheck_cli.records.verdict import gravest_first
 from gradcheck_cli.remedies import remedies_for
 from gradcheck_cli.rules import SLOW, alarm_finding, because, chosen, explaining, standing_out, waive
@@ -270,10 +270,18 @@ def _with_remedies(own: Finding, explained: Sequence[Finding], kind: AlarmKind) 
         return own  # nothing that is borrowed from other ops
     if explained:
         return replace(own, remedies=explained[0].remedies)
-    traits = frozenset((Trait.SCALED,)) if kind in _SCALED else frozenset[Trait]()
-    if own.evidence.get("dtype") in ("bfloat16", "float16"):
-        traits = frozenset((Trait.LOW_WEIGHTS,))
-    return replace(own, remedies=remedies_for(own.cause, traits))
+    return replace(own, remedies=remedies_for(own.cause, _traits(own, kind), own.code))
+
+
+def _traits(own: Finding, kind: AlarmKind) -> Traits:
+    """What is known of the run that remedies act on."""
+    known = {
+        Trait.SCALED: kind in _SCALED,
+        Trait.LOW_WEIGHTS: own.evidence.get("dtype") in ("bfloat16", "float16"),
+        Trait.MOVED_BY_HAND: own.evidence.get("updates") == "by hand",
+        Trait.CUT_BY_HAND: own.evidence.get("batches_cut") == "by hand",
+    }
+    return frozenset(trait for trait, holds in known.items() if holds)
 
 
 def _report(event: AlarmEvent, own: Finding, others: Sequence[Finding], options: RunOptions) -> Report:

@@ -7,7 +7,7 @@ it. The step is repeated without gradients and with its own random state, and no
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from time import perf_counter  # as it is now: a script may put its own clock in its place
@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from gradcheck_cli.records.enquiry import AtChance
 from gradcheck_cli.records.run import RunOptions
@@ -78,10 +79,18 @@ class Sampling:
         tape: The tape of the run; it is quiet while a step is repeated.
         chance: Measures Lm of a step.
         batches: Knows how batches follow each other.
+        taken_back: How often something else took back most of what an optimiser's updates had done.
     """
 
-    def __init__(self, options: RunOptions, tape: Tape, chance: Chance, batches: BatchHistory) -> None:
-        self._batches = batches
+    def __init__(
+        self,
+        options: RunOptions,
+        tape: Tape,
+        chance: Chance,
+        batches: BatchHistory,
+        taken_back: Callable[[Optimizer], int],
+    ) -> None:
+        self._batches, self._taken_back = batches, taken_back
         self._every, self._budget = options.every, _SHARE * options.budget / 100
         self._tape, self._chance = tape, chance
         self._next: dict[int, int] = {}
@@ -173,6 +182,7 @@ class Sampling:
             blocks=begun.blocks.share if begun.blocks else None,
             swing=begun.blocks.swing if begun.blocks else None,
             copies=copies,
+            taken_back=self._taken_back(begun.attempt.optimizer) if isinstance(begun.attempt, Attempt) else 0,
         )
 
     def _named(self, found: Sequence[Doubled], backward: Backward) -> dict[str, float]:

@@ -145,7 +145,8 @@ class StallDetector:
 
     def _reading(self, window: Sequence[Sample]) -> StallReason:
         """What says why the run stands where it does; a cause of "" where nothing does."""
-        if (found := self._ordered() or self._far_off() or self._lifeless(window)) is not None:
+        found = self._ordered() or self._undone(window[-1]) or self._far_off() or self._lifeless(window)
+        if found is not None:
             return found
         if self._learned:
             return StallReason(AlarmKind.COLLAPSE, "collapse", "")
@@ -163,6 +164,13 @@ class StallDetector:
 
     def _ordered(self) -> StallReason | None:
         return StallReason(AlarmKind.STUCK, "unshuffled-batches", self.order) if self.order else None
+
+    def _undone(self, now: Sample) -> StallReason | None:
+        """Something else moves the weights back, over and over."""
+        if now.taken_back < ALARMING.samples:
+            return None
+        told = f"{now.taken_back} times something but the optimiser took back more than half of what its updates did"
+        return StallReason(AlarmKind.STUCK, "call-order", told)
 
     def _far_off(self) -> StallReason | None:
         return StallReason(AlarmKind.STUCK, "lr-too-high", self._thrown.told) if self._thrown.told else None
@@ -292,7 +300,7 @@ class StallDetector:
 
 FROZEN = "update-moves-nothing"
 """The cause of a run whose gradients are exactly 0, where its steps name none."""
-NO_REASON = "nothing says why"
+NO_REASON = "nothing says why: a task that takes longer looks like this, and so do labels of other inputs"
 
 
 def _with_reason(raised: Raised, reading: StallReason) -> Raised:

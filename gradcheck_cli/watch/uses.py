@@ -51,13 +51,21 @@ class Uses:
 
     def __init__(self) -> None:
         self._counts: dict[int, _Counts] = {}
+        self._by_hand: _Counts | None = None
 
     def see(self, brief: Brief, attempt: Attempt, seen: Sequence[Seen]) -> None:
         """The next update that is attempted, with the backward passes that it is made of."""
         counts = self._counts.get(attempt.number)
         if counts is None:
             entries = [entry for each in seen for entry in each.backward.entries]
-            counts = self._counts[attempt.number] = _Counts(_begun(brief, attempt, entries), brief.rate)
+            first = Use(
+                optimizer=attempt.number,
+                kind=type(attempt.optimizer).__name__,
+                first_rate=brief.rate,
+                last_rate=brief.rate,
+                scaled=attempt.scaler is not None,
+            )
+            counts = self._counts[attempt.number] = _Counts(_begun(first, entries), brief.rate)
         counts.updates += 1
         counts.read += 1
         counts.rates += brief.rate != counts.rate
@@ -77,9 +85,23 @@ class Uses:
         counts.rate = rate
         counts.passes += passes
 
+    def moved(self, seen: Sequence[Seen]) -> None:
+        """An update that no optimiser was seen to make, with the backward passes that it is made of."""
+        if self._by_hand is None:
+            entries = [entry for each in seen for entry in each.backward.entries]
+            self._by_hand = _Counts(_begun(Use(kind=BY_HAND), entries), None)
+        self._by_hand.updates += 1
+        self._by_hand.passes += len(seen)
+
     def told(self) -> list[Use]:
-        """All of them, in the order of their first updates."""
+        """All of them, in the order of their first updates; those by hand only where there is no optimiser."""
+        if not self._counts:
+            return [] if self._by_hand is None else [self._by_hand.told()]
         return [self._counts[number].told() for number in sorted(self._counts)]
+
+
+BY_HAND = "no optimizer, updates by hand"
+"""What stands for the class of an optimiser where there is none."""
 
 
 def _is_shortened(clip: Clip, attempt: Attempt, seen: Sequence[Seen]) -> bool:
@@ -90,15 +112,12 @@ def _is_shortened(clip: Clip, attempt: Attempt, seen: Sequence[Seen]) -> bool:
     return norm is None or not norm <= seen[-1].scale * clip.limit
 
 
-def _begun(brief: Brief, attempt: Attempt, entries: Sequence[TapeEntry]) -> Use:
+def _begun(use: Use, entries: Sequence[TapeEntry]) -> Use:
+    """What the first update shows, beside what is known of the optimiser."""
     parts = {id(p): p for entry in entries if isinstance(entry.call, nn.Module) for p in entry.call.parameters()}
     frozen = sum(p.numel() for p in parts.values() if not p.requires_grad)
-    return Use(
-        optimizer=attempt.number,
-        kind=type(attempt.optimizer).__name__,
-        first_rate=brief.rate,
-        last_rate=brief.rate,
-        scaled=attempt.scaler is not None,
+    return replace(
+        use,
         autocast=next((name for entry in entries for name in _low(entry)), ""),
         rows=next((len(tensor) for entry in entries for tensor in _given(entry)), None),
         frozen=frozen / max(sum(p.numel() for p in parts.values()), 1),

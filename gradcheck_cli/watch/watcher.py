@@ -80,7 +80,6 @@ class Watcher:
         batches = BatchHistory()
         self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation, batches)
         self._retrying = Retrying(options, session, self._tape, self._diagnosing)
-        self._sampling = Sampling(options, self._tape, chance, batches)
         self._looking = FactGatherer(
             self._tape,
             self._updates,
@@ -90,6 +89,7 @@ class Watcher:
             self._diagnosing,
             batches,
         )
+        self._sampling = Sampling(options, self._tape, chance, batches, self._looking.taken_back)
         self._capturing = Capturing(self._tape, lambda text: self._session.say("note", text=text))
         self._group = UpdateGroup()
         self._running: Backward | None = None
@@ -241,6 +241,7 @@ class Watcher:
                 self._judge(None)
             sample = self._sampling.after()
             self._keep(sample if len(self._group.seen) == 1 else None)  # else the update has more to go down
+            self._uses.moved(self._group.seen)
             self._hear(self._looking.by_hand(self._group.seen, self._steps, writes), None)
         self._group.close()
         self._by_hand.found = True

@@ -80,5 +80,16 @@ def test_a_trait_that_there_is_none_of_is_a_mistake() -> None:
 
 def test_the_line_to_paste_is_the_one_for_the_model() -> None:
     made = conditional(codes={"softmax|residual": "b", "binary": "c"})
-    codes = [made.worded(frozenset(traits)).code for traits in ((), (Trait.RESIDUAL, Trait.BINARY), (Trait.BINARY,))]
+    cases = ((), (Trait.RESIDUAL, Trait.BINARY), (Trait.BINARY,))
+    codes = [made.worded("", frozenset(traits)).code for traits in cases]
     assert codes == ["a", "b", "c"]
+
+
+def test_a_rule_and_a_cause_have_words_of_their_own() -> None:
+    made = conditional(
+        codes={"binary": "c"}, instead={"GC1": {"title": "for the rule"}, "depth": {"title": "for the cause"}}
+    )
+    binary = frozenset((Trait.BINARY,))
+    assert made.worded("depth", binary, "GC1").title == "for the rule"
+    assert made.worded("depth", binary, "GC2").title == "for the cause"
+    assert made.worded("other", binary, "GC2").code == "c"

@@ -277,6 +277,28 @@ def test_updates_below_the_rounding_of_half_precision_are_cured_by_float32() -> 
         assert told.report.findings[0].remedies[0].id == first_remedy
 
 
+@pytest.mark.parametrize(
+    ("evidence", "code"),
+    [
+        ({"code": "GC650"}, "optimizer.zero_grad()"),
+        ({"code": "GC650", "updates": "by hand"}, "model.zero_grad()"),
+        ({"code": "GC679"}, "DataLoader("),
+        ({"code": "GC679", "batches_cut": "by hand"}, "order = torch.randperm("),
+        ({"code": "GC663"}, "for x, y in loader"),
+        ({"code": "GC664"}, "torch.manual_seed(0)"),
+        ({"code": "GC661"}, "model.train()"),
+        ({"code": "GC676"}, "kept = copy.deepcopy("),
+        ({"code": "GC678"}, "print(target.unique("),
+    ],
+    ids=lambda each: str(each.get("code")) if isinstance(each, dict) else None,
+)
+def test_the_line_to_paste_fits_how_the_loop_is_written(evidence: dict[str, str | int], code: str) -> None:
+    known = {**evidence, "since": 1}
+    fault = Raised(kind=AlarmKind.LOOP, step=4, optimizer=0, message="m", evidence=known)
+    (finding_,) = alarm(of(fault, report=None, replay=Replay.IMPOSSIBLE)).report.findings
+    assert finding_.remedies[0].code.startswith(code)
+
+
 def test_a_fault_of_the_loop_does_not_hide_that_the_run_learned() -> None:
     fault = Raised(kind=AlarmKind.LOOP, step=4, optimizer=0, message="m", evidence={"code": "GC661", "since": 1})
     made = replace(process(), raised=(entry(fault),))

@@ -90,12 +90,13 @@ def test_dropout_that_looks_like_it_is_no_finding(run: Stood) -> None:
     assert not any(map(is_finding, fed(run, random.Random(0))))
 
 
-def in_order(*, blocks: float, swing: float) -> Judged:
+def in_order(*, blocks: float | None = None, swing: float | None = None, taken_back: int = 0) -> Judged:
     alarms = Alarms()
     for step in range(1, 201):
         alarms.see(Vital(step=step, optimizer_step=step, loss=1.0, grad_norm=1.0))
         if step % 20 == 0:
-            alarms.sampled(Sample(step=step, loss=1.0, chance=1.0, blocks=blocks, swing=swing))
+            read = Sample(step=step, loss=1.0, chance=1.0, blocks=blocks, swing=swing, taken_back=taken_back)
+            alarms.sampled(read)
     (judged,) = alarms.judged()
     return judged
 
@@ -108,10 +109,17 @@ def test_a_loss_at_chance_that_swings_with_blocks_of_the_data_has_them_as_its_re
         assert (looks.outcome, "cause" in looks.raised.evidence) == (Outcome.OPEN, False)
 
 
+def test_a_loss_at_chance_whose_weights_are_moved_back_has_that_as_its_reason() -> None:
+    told = in_order(taken_back=5)
+    assert (told.outcome, told.raised.evidence["cause"]) == (Outcome.CONFIRMED, "call-order")
+    assert "5 times something but the optimiser took back" in told.raised.message
+    assert in_order(taken_back=2).outcome is Outcome.OPEN
+
+
 def test_a_run_at_chance_for_no_known_reason_is_open_and_says_so() -> None:
     kind, outcome, told = stood(Stood(kind="", updates=300, ratio=constant(1.0), noise=0.0))
     assert (kind, outcome) == (AlarmKind.STUCK, Outcome.OPEN)
-    assert told == "at the end the loss is 1 times that of one answer for every sample; nothing says why"
+    assert told.startswith("at the end the loss is 1 times that of one answer for every sample; nothing says why")
 
 
 def test_a_run_that_learns_after_the_alarm_has_recovered() -> None:

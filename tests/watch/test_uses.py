@@ -50,6 +50,20 @@ def test_clipping_counts_where_it_shortens(tmp_path: Path) -> None:
     assert [(use.clipped, use.clip_limit) for use in watched.process.uses] == [(1, 10.0)]
 
 
+def test_updates_by_hand_are_told_as_such(tmp_path: Path) -> None:
+    model = nn.Linear(4, 1, bias=False)
+    with watching(tmp_path, first=False, max_diagnoses=0) as watched:
+        for _ in range(6):
+            model.zero_grad()
+            model(torch.ones(3, 4)).sum().backward()
+            for p in model.parameters():
+                assert p.grad is not None
+                p.data -= 0.01 * p.grad
+        watched.watcher._ending()
+    (use,) = watched.process.uses
+    assert (use.kind, use.rows, use.first_rate) == ("no optimizer, updates by hand", 3, None)
+
+
 def test_evaluation_passes_are_counted(tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 1))
     other = nn.Linear(4, 1)

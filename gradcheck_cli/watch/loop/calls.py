@@ -73,6 +73,7 @@ class LoopCalls:
         rated: Of every optimiser that a scheduler moves.
         modes: The last call that put a module into eval mode, by the module.
         restarts: Loaders of several batches that were begun since the last update, with the line.
+        loads: Whether such a loader was ever begun.
         seeded: The last call that set the random state since the last update: the seed, the state's digest, the line.
     """
 
@@ -88,6 +89,7 @@ class LoopCalls:
         self.rated: weakref.WeakKeyDictionary[Optimizer, Rated] = weakref.WeakKeyDictionary()
         self.modes: weakref.WeakKeyDictionary[nn.Module, Line | None] = weakref.WeakKeyDictionary()
         self.restarts: list[Line | None] = []
+        self.loads = False
         self.seeded: tuple[Any, int, Line | None] | None = None
 
     def install(self) -> None:
@@ -178,6 +180,7 @@ class LoopCalls:
         except TypeError:  # as long as its data, which has no length
             return
         if several:
+            self.loads = True
             self.restarts.append(users_line())
 
     def _switching(self, original: Callable[..., Any]) -> Callable[..., Any]:

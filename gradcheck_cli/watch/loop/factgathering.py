@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import re
 import weakref
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -32,7 +33,9 @@ from gradcheck_cli.watch.loop.inspection import InspectionSchedule
 from gradcheck_cli.watch.loop.labels import Labels
 from gradcheck_cli.watch.loop.modes import Modes
 from gradcheck_cli.watch.loop.movement import MovementCheck
-from gradcheck_cli.watch.loop.signs import BATCHES, MANY, ROW
+from gradcheck_cli.watch.loop.signs import MANY, ROW, comes_by_class
+from gradcheck_cli.watch.loop.targetsource import target_made_at
+from gradcheck_cli.watch.loop.undone import Undone
 from gradcheck_cli.watch.replay import line_of
 from gradcheck_cli.watch.tape import Tape
 
@@ -55,6 +58,7 @@ class _Own:
     seed: Any = None
     restored: int = 0
     moving: MovementCheck = field(default_factory=MovementCheck)
+    undone: Undone = field(default_factory=Undone)
 
 
 class Brief(NamedTuple):
@@ -149,6 +153,8 @@ class FactGatherer:
             seen: The backward passes that it is made of.
         """
         own, calls = self._own.get(attempt.optimizer), self.calls
+        if own is not None and not attempt.closure:
+            own.undone.updating()
         before = own.passes if own is not None else 0
         clips = [clip for clip in calls.clips if clip.passes > before] if calls.clips else []
         mine = (c for c in reversed(clips) if any(id(p) in c.parameters for p in attempt.parameters()))
@@ -169,7 +175,8 @@ class FactGatherer:
             bool(calls.restarts),
             calls.seeded is None,
             given is not None and given.seen >= MANY,
-            self._labels.blocks >= BATCHES,
+            comes_by_class(self._labels.order.by_class),
+            all(p.grad is None for p in attempt.parameters()),
         )
         skipped = attempt.scaler is not None and bool(seen) and not seen[-1].finite
         return Brief(max(attempt.rates(), default=None), skipped, clip)
@@ -223,6 +230,7 @@ class FactGatherer:
             leftover=gradients.leftover(held),
             mixed=gradients.mixed(held),
             empty=empty,
+            replaced=self._replaced(held, backwards) if empty and passes and not reaching else 0,
             cleared=self._cleared(attempt, held, empty=empty)
             if reaching and not attempt.closure
             else None,  # that is over
@@ -255,8 +263,9 @@ class FactGatherer:
             labels=given.seen if given else 0,
             label=given.label if given else 0,
             ignored=given.ignored if given else 0,
-            blocks=self._labels.blocks,
-            labelled=line_of(self._labels.place),
+            by_class=self._labels.order.by_class,
+            labelled=self._labelled(),
+            loads=calls.loads,
             holding=self._holding(attempt, held, backwards),
         )
 
@@ -273,6 +282,7 @@ class FactGatherer:
             facts = Facts(
                 step=step,
                 own_step=step,
+                by_hand=True,
                 backward=line_of(last.place),
                 passes=len(seen),
                 leftover=gradients.leftover(last.parameters),
@@ -287,6 +297,11 @@ class FactGatherer:
         self.calls.updated()
         return facts
 
+    def taken_back(self, optimizer: Optimizer) -> int:
+        """How often something else took back more than half of what an optimiser's updates had done."""
+        own = self._own.get(optimizer)
+        return own.undone.times if own is not None else 0
+
     def updated(self, attempt: Attempt) -> bool:
         """The update has been made; whether the steps are looked at closely from the next one on."""
         calls = self.calls
@@ -295,6 +310,8 @@ class FactGatherer:
             self.idle.stepping(attempt.optimizer)
         if self._asked:
             self._taken(attempt, own)
+        if not attempt.closure:
+            own.undone.updated(attempt.parameters())
         calls.updated()
         calls.unscaled.discard(id(attempt.optimizer))
         self._began_from = None
@@ -313,6 +330,18 @@ class FactGatherer:
         if not attempt.closure:
             own.moving.updated(held)
         self._last = weakref.ref(attempt.optimizer), attempt.made_at, frozenset(map(id, held))
+
+    def _replaced(self, held: Sequence[Tensor], backwards: Sequence[Backward]) -> int:
+        """How many parameters of an optimiser have a twin in their place, which is trained and belongs to none."""
+        everyones = {id(p) for each in self._updates.optimizers() for g in each.param_groups for p in g["params"]}
+        reached = {id(p): p for backward in backwards for p in backward.parameters}
+        free = Counter(tuple(p.shape) for key, p in reached.items() if key not in everyones)
+        return (free & Counter(tuple(p.shape) for p in held)).total()
+
+    def _labelled(self) -> SourceLine | None:
+        """Where labels come from: what makes the batches, where these hold one class each, else the loss."""
+        line = line_of(self._labels.order.place)
+        return (line and comes_by_class(self._labels.order.by_class) and target_made_at(line)) or line
 
     def _by_hand(self, clipped: Clip | None) -> bool:
         """Whether gradients were written into since the last backward pass by anything but clipping."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.watch.loop.classorder import NO_ORDER, ByClass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,7 +15,8 @@ class Holding:
     Attributes:
         held: Parameters of the optimiser that require a gradient.
         reached: Those of them that received one so far.
-        cut: Those that never did although the loss depends on them, and that are as they were initialised.
+        cut: Those that never did although the loss depends on them, and that are as they were initialised; where none
+            ever did, those whose modules are called with gradients at every update.
         aside: Those that never did since the loss does not depend on them, although their modules are called with
             gradients at every update, and that are as they were initialised; empty where they are few of all.
         aside_share: Their share of the elements that the optimiser holds.
@@ -62,6 +64,7 @@ class Facts:
         leftover: How many of its parameters still hold the gradient of its last update beneath the new one.
         mixed: How many of them hold gradients of two losses between which another optimiser has stepped.
         empty: Whether none of its parameters has a gradient.
+        replaced: Where none has, how many parameters of their shapes are trained instead that no optimiser holds.
         cleared: The call that cleared all of its gradients after the last backward pass.
         again: Whether all that it is about to use was used by an update before, with no backward pass in between.
         rival: Whether that was another optimiser's.
@@ -96,8 +99,10 @@ class Facts:
         labels: How many labels there were so far, while all that count are of one class; 0 where they are not.
         label: That class.
         ignored: Labels that the loss leaves out.
-        blocks: Batches so far where each holds one class, and the classes come in blocks; 0 where they do not.
+        by_class: The batches so far, where their classes come one after the other.
         labelled: Where the loss is called that they are given to.
+        by_hand: Whether no optimiser made the update.
+        loads: Whether a loader of several batches was begun so far.
         holding: Looked at once, when it has stepped a few times.
     """
 
@@ -117,6 +122,7 @@ class Facts:
     leftover: int = 0
     mixed: int = 0
     empty: bool = False
+    replaced: int = 0
     cleared: SourceLine | None = None
     again: bool = False
     rival: bool = False
@@ -147,8 +153,10 @@ class Facts:
     labels: int = 0
     label: int = 0
     ignored: int = 0
-    blocks: int = 0
+    by_class: ByClass = NO_ORDER
     labelled: SourceLine | None = None
+    by_hand: bool = False
+    loads: bool = False
     holding: Holding | None = None
 
 

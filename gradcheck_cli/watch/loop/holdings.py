@@ -102,7 +102,7 @@ class Holdings:
         held = {id(p): p for p in parameters if p.requires_grad}
         of_any = {id(p): p for p in everyones}
         model = model_of(backwards, self._naming).module
-        names = {id(p): name for name, p in model.named_parameters()}
+        names = dict(self._names_in(heard)) | {id(p): name for name, p in model.named_parameters()}
         hidden = {id(p) for p in in_plain_containers(model)}
         used = {id(p): grad for module, grad in heard.items() for p in module.parameters(recurse=False)}
         with untouched():
@@ -114,6 +114,8 @@ class Holdings:
             aside = [p for p in idle if used.get(id(p)) and id(p) not in known and self._has_not_moved(p)]
             share = sum(p.numel() for p in aside) / max(sum(p.numel() for p in held.values()), 1)
             told = share >= _MUCH and any(map(is_fresh, aside))
+            if told and len(idle) == len(held):  # it is the loss of another optimiser that they enter, if any
+                cut, aside, told = [*cut, *aside], [], False
             copies = [parts_of_one(p) for key, p in held.items() if key in reached]
             free = {key: p for key, p in free.items() if not self._is_copy(p, copies)}
             shapes = Counter(tuple(p.shape) for p in idle)
@@ -131,6 +133,16 @@ class Holdings:
                 matched_itself=_line_of(matches_itself(backwards[-1], self._asked)),
                 frozen_top=self._frozen_top(backwards, reached & held.keys(), names),
             )
+
+    def _names_in(self, heard: Iterable[nn.Module]) -> Iterator[tuple[int, str]]:
+        """The paths of parameters by the variables of their models, for what takes no part in a backward pass.
+
+        A model comes after its layers, so that the longest path is the last.
+        """
+        for module in sorted(heard, key=lambda each: sum(1 for _ in each.modules())):
+            root, variable = self._naming.root_of(module)
+            inside = ((f"{variable}.{name}" if variable else name, p) for name, p in root.named_parameters())
+            yield from ((id(p), name) for name, p in inside)
 
     def _free(self, of_any: Mapping[int, Tensor]) -> Iterator[tuple[int, Tensor]]:
         """What is reached, belongs to no optimiser, and has not moved since."""

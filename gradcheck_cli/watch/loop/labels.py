@@ -1,25 +1,25 @@
-"""The labels that losses over classes are given, for as long as all of them are one class."""
+"""The labels that losses over classes are given: all of one class, or one class after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.entries import Data, Place, TapeEntry
+from gradcheck_cli.watch.entries import Data, TapeEntry
+from gradcheck_cli.watch.loop.classorder import ClassOrder
 from gradcheck_cli.watch.loop.holdings import nodes_below
+from gradcheck_cli.watch.loop.losstargets import targets_of
 
 _FUNCTIONS = (F.cross_entropy, F.nll_loss)
 _MODULES = (nn.CrossEntropyLoss, nn.NLLLoss)
+_OF_TWO = (F.binary_cross_entropy, F.binary_cross_entropy_with_logits, nn.BCELoss, nn.BCEWithLogitsLoss)
 _IGNORED = -100
-_FEW = 8
-"""Labels that are of one class by chance."""
-_TURNS = 4
-"""Batches of a block at least, on average."""
 
 
 class Given(NamedTuple):
@@ -37,60 +37,47 @@ class Given(NamedTuple):
 
 
 class Labels:
-    """Fed with each backward pass before it runs, until a batch holds more than one class.
+    """Fed with each backward pass before it runs.
 
     Labels that the code writes, as those of a contrastive loss, are of classes that no bias stands for: they do not
     count.
 
     Attributes:
         given: What was given so far, all of one class; None where there was nothing, or more than one.
-        place: The user's line that calls the loss.
+        order: The order in which classes come.
     """
 
     def __init__(self) -> None:
         self.given: Given | None = None
-        self.place: Place | None = None
+        self.order = ClassOrder()
         self._over = self._is_known = False
-        self._batches = self._changes = 0
-        self._last: int | None = None
-
-    @property
-    def blocks(self) -> int:
-        """Batches of one class each, where classes follow each other in blocks; 0 where they do not.
-
-        A discriminator is given its two classes by turns.
-        """
-        return self._batches if 0 < _TURNS * self._changes <= self._batches else 0
 
     def began(self, backward: Backward) -> None:
         """A backward pass is about to run: what leads to its loss is still there."""
-        if self._over:
+        if self._over and self.order.over:
             return
+        loss = backward.values[0] if len(backward.values) == 1 and backward.values[0].numel() == 1 else None
         with untouched():
             for entry, labels, ignore in _over_classes(backward):
                 if not self._is_known:
                     self._over, self._is_known = not _has_bias(backward), True  # a walk of the graph, once
-                if not self._over:
-                    self._take(labels, ignore, entry.place)
+                    self.order.over = self._over
+                kept = labels[labels != ignore].clamp(min=0)  # a negative one raises in the loss itself
+                if kept.numel():
+                    counts = _counts(kept)
+                    self._take(list(counts), kept, labels)
+                    self.order.see(counts, loss, entry.place)
+            for entry, labels in _of_two(backward) if not self.order.over else ():
+                self.order.see(_counts(labels), loss, entry.place)
 
-    def _take(self, labels: Tensor, ignore: int, place: Place | None) -> None:
-        kept = labels[labels != ignore]
+    def _take(self, held: Sequence[int], kept: Tensor, labels: Tensor) -> None:
         was = self.given
-        ignored = labels.numel() - kept.numel() + (was.ignored if was else 0)
-        if not kept.numel():
+        if self._over or len(held) > 1 or (was is not None and was.label != held[0]):
+            self._over, self.given = True, None
             return
-        label, most = int(kept.min()), int(kept.max())
-        if label != most:
-            self._over, self.given, self._batches = True, None, 0
-            return
-        self.place = place
-        self._batches += kept.numel() >= _FEW
-        self._changes += self._last not in (None, label)
-        self._last = label
-        if self._changes:
-            self.given = None
-            return
-        self.given = Given(label, (was.seen if was else 0) + min(labels.shape[0], kept.numel()), ignored)
+        seen, ignored = (was.seen, was.ignored) if was else (0, 0)
+        seen += min(labels.shape[0], kept.numel())
+        self.given = Given(held[0], seen, ignored + labels.numel() - kept.numel())
 
 
 def _over_classes(backward: Backward) -> Iterator[tuple[TapeEntry, Tensor, int]]:
@@ -105,6 +92,23 @@ def _over_classes(backward: Backward) -> Iterator[tuple[TapeEntry, Tensor, int]]
         labels = args.get("target")
         if isinstance(labels, Data) and labels.tensor.dim() and not labels.tensor.is_floating_point():
             yield entry, labels.tensor, ignore
+
+
+def _of_two(backward: Backward) -> Iterator[tuple[TapeEntry, Tensor]]:
+    """The losses of yes and no, one answer a row: the call, and its targets, where each is 0 or 1."""
+    for entry in backward.entries:
+        if entry.call in _OF_TWO or isinstance(entry.call, _OF_TWO[2:]):
+            for target in targets_of(entry):
+                values = target.tensor.detach().flatten()
+                if len(values) == len(target.tensor) and bool(((values == 0) | (values == 1)).all()):
+                    yield entry, values.long()
+
+
+def _counts(labels: Tensor) -> dict[int, int]:
+    """How many labels there are of each class."""
+    counts = torch.bincount(labels.flatten()).cpu()
+    held = counts.nonzero().flatten()
+    return dict(zip(held.tolist(), counts[held].tolist(), strict=True))
 
 
 def _has_bias(backward: Backward) -> bool:

@@ -42,7 +42,7 @@ class Modes:
 
     def of(self, optimizer: int, backwards: Sequence[Backward], held: Sequence[Tensor]) -> ModeFacts:
         """The mode at an update of an optimiser, by its number."""
-        entries = [entry for backward in backwards for entry in backward.entries if entry.parameters]
+        entries = [entry for backward in backwards for entry in backward.entries if self._learns(entry)]
         if not entries or any(entry.training for entry in entries):
             if entries:
                 self._trained.add(optimizer)
@@ -78,15 +78,33 @@ class Modes:
             return ModeFacts()
         return ModeFacts(evaluates=True, untouched_norms=True, line=self._line_of(layers[0]))
 
+    def _learns(self, entry: TapeEntry) -> bool:
+        """Whether a call is one of a module with parameters, or of one that hides a module with some."""
+        if entry.parameters or not isinstance(entry.call, nn.Module):
+            return bool(entry.parameters)
+        return any(True for layer in self._of_mode(entry.call) for _ in layer.parameters())
+
     def _of_mode(self, module: nn.Module) -> list[nn.Module]:
         """The layers inside that do something else in train mode."""
         if module not in self._layers:
-            self._layers[module] = [each for each in module.modules() if _has_modes(each)]
+            self._layers[module] = [each for each in _within(module) if _has_modes(each)]
         return self._layers[module]
 
     def _line_of(self, layer: nn.Module) -> Line | None:
         found = [line for module, line in self._calls.modes.items() if any(each is layer for each in module.modules())]
         return found[-1] if found else None
+
+
+def _within(module: nn.Module) -> list[nn.Module]:
+    """A module and all that it is made of, with what a wrapper keeps from `modules()` as a plain attribute."""
+    found: dict[int, nn.Module] = {}
+    stack = [module]
+    while stack:
+        for part in stack.pop().modules():
+            if id(part) not in found:
+                found[id(part)] = part
+                stack += [held for held in vars(part).values() if isinstance(held, nn.Module)]
+    return list(found.values())
 
 
 def _has_modes(module: nn.Module) -> bool:

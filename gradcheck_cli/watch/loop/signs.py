@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.watch.loop.classorder import ByClass
 from gradcheck_cli.watch.loop.facts import Facts, Holding
 from gradcheck_cli.words import count_of
 
@@ -40,6 +41,7 @@ def never_cleared(facts: Facts) -> Shown | None:
     return shown(
         f"backward() adds to the gradients of the update before, of {_counted(facts.leftover)}: nothing clears them",
         facts.backward,
+        **({"updates": "by hand"} if facts.by_hand else {}),
         parameters=facts.leftover,
     )
 
@@ -212,14 +214,43 @@ def one_class(facts: Facts) -> Shown | None:
     )
 
 
+def comes_by_class(by_class: ByClass) -> bool:
+    """Whether batches hold one class each, one after the other; or nearly so, and the loss jumps where one begins."""
+    pure = by_class.pure == by_class.batches
+    return by_class.batches >= BATCHES and (pure or ROW <= by_class.rises > by_class.changes / 2)
+
+
 def in_blocks(facts: Facts) -> Shown | None:
     """Batches of one class each, one class after the other."""
-    if facts.blocks < BATCHES:
+    by_class = facts.by_class
+    if not comes_by_class(by_class):
+        return None
+    told = f"each of the {by_class.batches} batches so far holds one class, and the classes come one after the other"
+    if by_class.pure < by_class.batches:
+        told = (
+            f"{by_class.pure} of the {by_class.batches} batches so far hold one class, the classes come one after the "
+            f"other, and the loss jumped above the first batch's at {by_class.rises} of {by_class.changes} changes"
+        )
+    return shown(
+        told,
+        facts.labelled,
+        **({} if facts.loads else {"batches_cut": "by hand"}),
+        batches=by_class.batches,
+        of_one_class=by_class.pure,
+        changes=by_class.changes,
+        share_between_batches=by_class.share,
+    )
+
+
+def replaced(facts: Facts) -> Shown | None:
+    """None of the optimiser's parameters gets a gradient any more, and others of their shapes do, which none holds."""
+    if not facts.replaced or facts.own_step <= ROW:  # at first the graph tells more
         return None
     return shown(
-        f"each of the {facts.blocks} batches so far holds one class, and the classes come one after the other",
-        facts.labelled,
-        batches=facts.blocks,
+        f"no parameter of the optimiser gets a gradient any more: the model now uses {facts.replaced} others of the "
+        "same shapes, which no optimiser holds",
+        facts.made,
+        twins=facts.replaced,
     )
 
 
@@ -257,6 +288,7 @@ BY_ROW: tuple[tuple[str, int, Shows], ...] = (
     ("GC665", LONG_ROW, weights_reset),
     ("GC666", LONG_ROW, remade),
     ("GC667", ROW, schedules_another),
+    ("GC668", ROW, replaced),
     ("GC674", ROW, of_another_loss),
     ("GC676", ROW, starts_over),
     ("GC678", LONG_ROW, one_class),
@@ -296,7 +328,7 @@ def without_optimizer(facts: Facts, holding: Holding) -> Shown | None:
 
 def without_gradient(facts: Facts, holding: Holding) -> Shown | None:
     """Parameters of the optimiser whose modules are called never get a gradient."""
-    if not holding.cut or not holding.reached:
+    if not holding.cut or facts.detached:  # then no loss leads anywhere
         return None
     return shown(
         f"{_counted(len(holding.cut))} of the optimiser are used and never get a gradient: {_named(holding.cut)}",

@@ -816,6 +816,29 @@ def replaced_head(steps: int) -> None:
         optimizer.step()
 
 
+@ill("GC668")
+def assigned_on_the_way(steps: int) -> None:
+    model, optimizer = small()
+    for place, (x, y) in enumerate(batches(steps)):
+        optimizer.zero_grad()
+        mse(model, x, y).backward()
+        optimizer.step()
+        if place == 9:
+            model.load_state_dict(copy.deepcopy(model.state_dict()), assign=True)
+
+
+@well
+def twin_that_waits(steps: int) -> None:
+    """Both are asked to step each time, and learn by turns of ten."""
+    pair = [small(), small()]
+    for place, (x, y) in enumerate(batches(steps)):
+        for _, optimizer in pair:
+            optimizer.zero_grad()
+        mse(pair[place // 10 % 2][0], x, y).backward()
+        for _, optimizer in pair:
+            optimizer.step()
+
+
 @well
 def target_network(steps: int) -> None:
     model, optimizer = small()
@@ -956,6 +979,30 @@ def without_gradients_below(steps: int) -> None:
             hidden = below(x)
         F.mse_loss(above(hidden), y).backward()
         optimizer.step()
+
+
+def forger_and_expert(steps: int, *, detached: bool) -> None:
+    forger, expert = net(8, 16, 8), net(8, 16, 1)
+    by_forger, by_expert = Adam(forger.parameters(), lr=0.01), Adam(expert.parameters(), lr=0.01)
+    for x, _ in batches(steps):
+        made = forger(torch.randn(16, 8))
+        made = made.detach() if detached else made
+        by_expert.zero_grad()
+        (F.softplus(-expert(x)) + F.softplus(expert(made.detach()))).mean().backward()
+        by_expert.step()
+        by_forger.zero_grad()
+        F.softplus(-expert(made)).mean().backward()
+        by_forger.step()
+
+
+@ill("GC670")
+def forger_gets_nothing(steps: int) -> None:
+    forger_and_expert(steps, detached=True)
+
+
+@well
+def forger_learns(steps: int) -> None:
+    forger_and_expert(steps, detached=False)
 
 
 class TwoHeads(nn.Module):
@@ -1400,6 +1447,29 @@ def sorted_and_not_shuffled(steps: int) -> None:
     _batch_by_batch(steps, lambda place: place // 8 % 3)
 
 
+def _slices(steps: int, size: int, *, shuffled: bool) -> None:
+    model = net(8, 16, 3)
+    optimizer = SGD(model.parameters(), lr=1.0, momentum=0.9)
+    labels = torch.arange(3).repeat_interleave(120)
+    labels = labels[torch.randperm(360)] if shuffled else labels
+    x = torch.randn(3, 8)[labels] + torch.randn(360, 8)
+    for place in range(steps):
+        rows = torch.arange(place * size, (place + 1) * size) % 360
+        optimizer.zero_grad()
+        F.cross_entropy(model(x[rows]), labels[rows]).backward()
+        optimizer.step()
+
+
+@ill("GC679")
+def slices_with_borders(steps: int) -> None:
+    _slices(steps, 17, shuffled=False)
+
+
+@well
+def shuffled_slices(steps: int) -> None:
+    _slices(steps, 17, shuffled=True)
+
+
 @well
 def classes_by_turns(steps: int) -> None:
     """As a discriminator is trained."""
@@ -1503,6 +1573,37 @@ def _wrapped(steps: int, model: nn.Module) -> None:
 @ill("GC661")
 def inside_a_wrapper_in_eval_mode(steps: int) -> None:
     _wrapped(steps, nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Linear(16, 1)))
+
+
+class Hiding(nn.Module):
+    """Keeps its model from `modules()`, so that `train` does not come through."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        object.__setattr__(self, "hidden", model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.hidden(x)
+        return output
+
+
+def _hidden(steps: int, *, trains: bool) -> None:
+    model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Linear(16, 1)).train(trains)
+    whole, optimizer = Hiding(model).train(), SGD(model.parameters(), lr=0.01)
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        mse(whole, x, y).backward()
+        optimizer.step()
+
+
+@ill("GC661")
+def hidden_in_eval_mode(steps: int) -> None:
+    _hidden(steps, trains=False)
+
+
+@well
+def hidden_in_train_mode(steps: int) -> None:
+    _hidden(steps, trains=True)
 
 
 @well

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Data, Slot, TapeEntry
+from gradcheck_cli.watch.loop.classorder import ByClass
 from gradcheck_cli.watch.loop.labels import Given, Labels
 
 HEAD = nn.Linear(3, 4)
@@ -39,10 +40,28 @@ def test_what_is_ignored_is_no_label() -> None:
 
 def test_a_mixed_batch_ends_it() -> None:
     labels = given(Labels(), torch.ones(9, dtype=torch.long), torch.tensor([0, 1]), torch.ones(9, dtype=torch.long))
-    assert (labels.given, labels.blocks) == (None, 0)
+    assert (labels.given, labels.order.by_class) == (None, ByClass())
 
 
 def test_classes_in_blocks_are_told_from_classes_by_turns() -> None:
     zeros, ones = torch.zeros(9, dtype=torch.long), torch.ones(9, dtype=torch.long)
-    assert given(Labels(), *[zeros] * 4, *[ones] * 4).blocks == 8
-    assert given(Labels(), *[zeros, ones] * 4).blocks == 0
+    assert given(Labels(), *[zeros] * 4, *[ones] * 4).order.by_class.batches == 8
+    assert given(Labels(), *[zeros, ones] * 4).order.by_class.batches == 0
+
+
+def test_yes_and_no_are_two_classes() -> None:
+    assert answered(*[torch.zeros(9)] * 4, *[torch.ones(9)] * 4).order.by_class.batches == 8
+    assert answered(*[torch.full((9,), 0.1)] * 4, *[torch.full((9,), 0.9)] * 4).order.by_class.batches == 0
+
+
+def answered(*batches: Tensor) -> Labels:
+    """Fed with a pass for each batch of answers."""
+    labels = Labels()
+    for batch in batches:
+        called = TapeEntry()
+        called.call, called.args, called.kwargs = F.binary_cross_entropy_with_logits, [None, Data(batch)], {}
+        called.place, called.leaves = None, list(HEAD.parameters())
+        backward = Backward("backward", None, None)
+        backward.entries = [called]
+        labels.began(backward)
+    return labels
