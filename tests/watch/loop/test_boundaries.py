@@ -13,6 +13,7 @@ from gradcheck_cli.watch.loop.facts import Facts
 from gradcheck_cli.watch.loop.holdings import is_fresh
 from gradcheck_cli.watch.loop.labels import Labels
 from gradcheck_cli.watch.loop.loopfaults import LoopFaults
+from gradcheck_cli.watch.loop.signs import in_blocks, one_class
 from tests.watch.loop.test_batchhistory import before, drawn, fed, labels
 from tests.watch.loop.test_labels import given
 
@@ -68,3 +69,13 @@ def test_a_rate_rests_where_it_moves_no_float32_that_it_moved_before(share: floa
 def test_fewer_than_eight_labels_are_of_one_class_by_chance(rows: int, blocks: int) -> None:
     zeros, ones = torch.zeros(rows, dtype=torch.long), torch.ones(rows, dtype=torch.long)
     assert given(Labels(), *[zeros] * 4, *[ones] * 4).blocks == blocks
+
+
+@pytest.mark.parametrize(("labels", "told"), [(3000, False), (5000, True)])
+def test_of_four_thousand_labels_one_would_be_of_a_rare_class(labels: int, told: bool) -> None:
+    assert (one_class(Facts(step=1, own_step=1, labels=labels)) is not None) is told
+
+
+@pytest.mark.parametrize(("batches", "told"), [(15, False), (25, True)])
+def test_twenty_batches_of_one_class_each_are_how_the_data_comes(batches: int, told: bool) -> None:
+    assert (in_blocks(Facts(step=1, own_step=1, blocks=batches)) is not None) is told
