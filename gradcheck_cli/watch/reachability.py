@@ -142,11 +142,6 @@ def _is_users(kind: type) -> bool:
     return any(isinstance(value, FunctionType) and kind_of(value.__code__.co_filename) == "user" for value in found)
 
 
-def _is_users_object(value: Any) -> bool:
-    """Whether it is of a class of theirs, but no module, whose state is kept by another way."""
-    return not isinstance(value, (type, nn.Module)) and _is_users(type(value))
-
-
 def _is_users_module(module: Any) -> bool:
     file = getattr(module, "__file__", None)
     return isinstance(file, str) and kind_of(file) == "user"

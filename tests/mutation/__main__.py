@@ -49,7 +49,7 @@ _USUAL = "not sweep and not slow and not unseen and not cuda"
 
 CONSTANTS = {
     "batchhistory": "_FEW _LONGER _COME_BACK _RECENT",
-    "holdings": "_FEWEST _MUCH _EDGE _UNIT",
+    "holdings": "_FEWEST _EDGE _UNIT",
     "loopfaults": "STILL REST NOTHING",
     "labels": "_FEW _TURNS",
     "signs": "ROW LONG_ROW BATCHES MANY",

@@ -32,7 +32,7 @@ def test_ten_thresholds_are_noticed_and_one_that_no_test_looks_at_is_told() -> N
 
 
 @pytest.mark.sweep
-@pytest.mark.parametrize("table", [[], ["--alarms"]], ids=["step", "run"])
+@pytest.mark.parametrize("table", [[], ["--alarms"], ["--loop"]], ids=["step", "run", "loop"])
 def test_every_threshold_is_noticed(table: list[str]) -> None:
     code, told = moved(*table)
     assert (code, [line for line in told.splitlines() if "SURVIVED" in line]) == (0, [])

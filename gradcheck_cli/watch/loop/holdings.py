@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.thresholds import USUAL
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import TapeEntry
@@ -23,8 +24,6 @@ from gradcheck_cli.watch.replay import line_of, model_of
 
 _FEWEST = 64
 """Elements from which on a weight tells by its distribution that it was drawn."""
-_MUCH = 0.25
-"""Share of an optimiser's weights that is more than a head that is not asked; that of GC409."""
 _EDGE = 0.05
 """How far the edge of what was drawn from a uniform distribution lies from sqrt(3) sigmas at most, as a share."""
 _UNIT = 0.02
@@ -113,7 +112,7 @@ class Holdings:
             known = set(map(id, cut))
             aside = [p for p in idle if used.get(id(p)) and id(p) not in known and self._has_not_moved(p)]
             share = sum(p.numel() for p in aside) / max(sum(p.numel() for p in held.values()), 1)
-            told = share >= _MUCH and any(map(is_fresh, aside))
+            told = share >= USUAL.idle_share and any(map(is_fresh, aside))
             if told and len(idle) == len(held):  # it is the loss of another optimiser that they enter, if any
                 cut, aside, told = [*cut, *aside], [], False
             copies = [parts_of_one(p) for key, p in held.items() if key in reached]
