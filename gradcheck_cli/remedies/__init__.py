@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gradcheck_cli.records.report import Remedy
 from gradcheck_cli.records.traits import Traits
 from gradcheck_cli.remedies.catalogue import BY_CAUSE, ROWS
@@ -9,7 +11,17 @@ from gradcheck_cli.remedies.guards import carried_into, ladders_for, without_sof
 from gradcheck_cli.remedies.retried import with_trials
 from gradcheck_cli.remedies.row import Tried
 
-__all__ = ["BY_CAUSE", "ROWS", "Tried", "carried_into", "ladders_for", "remedies_for", "with_trials", "without_softmax"]
+__all__ = [
+    "BY_CAUSE",
+    "ROWS",
+    "Tried",
+    "carried_into",
+    "each_once",
+    "ladders_for",
+    "remedies_for",
+    "with_trials",
+    "without_softmax",
+]
 
 
 def remedies_for(cause: str, traits: Traits | None = None) -> tuple[Remedy, ...]:
@@ -21,3 +33,8 @@ def remedies_for(cause: str, traits: Traits | None = None) -> tuple[Remedy, ...]
     """
     rows = [ROWS[remedy.id] for remedy in BY_CAUSE.get(cause, ())]
     return tuple(row.worded(traits or frozenset()) for row in rows if traits is None or row.applies(cause, traits))
+
+
+def each_once(causes: Iterable[str]) -> tuple[Remedy, ...]:
+    """The remedies of several causes, each once, in the order in which they are met."""
+    return tuple(dict.fromkeys(remedy for cause in causes for remedy in remedies_for(cause)))

@@ -1,0 +1,18 @@
+# gradcheck run --quiet --no-try GC636.py
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+torch.manual_seed(0)
+centres = torch.randn(4, 8)
+model = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 4))
+optimizer = torch.optim.Adam(model.parameters(), lr=3e-2)
+for step in range(500):
+    if step == 250:
+        optimizer.param_groups[0]["lr"] = 3.0
+    y = torch.arange(32) % 4
+    x = centres[y] + 0.3 * torch.randn(32, 8)
+    loss = F.cross_entropy(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
