@@ -4,7 +4,7 @@ from torch import nn
 
 model = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 1))
 x = torch.randn(64, 8)
-batch = x, 5 + 3 * x[:, :1].sin()  # prices in thousands
+batch = x, 5 + 3 * x[:, :1]  # prices in thousands
 
 
 def loss(output, price):

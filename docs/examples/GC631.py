@@ -4,13 +4,15 @@ import torch.nn.functional as F
 from torch import nn
 
 torch.manual_seed(0)
-model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1))
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+centres = torch.randn(4, 8)
+model = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 4))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 for step in range(400):
-    x = torch.randn(16, 8)
+    y = torch.arange(32) % 4
+    x = centres[y] + 0.3 * torch.randn(32, 8)
+    if step >= 200:
+        y = y[torch.randperm(32)]  # from here on the labels are out of order
+    loss = F.cross_entropy(model(x), y)
     optimizer.zero_grad()
-    loss = F.mse_loss(model(x), x[:, :1].sin())
     loss.backward()
-    if step == 200:
-        optimizer.param_groups[0]["lr"] = 50.0
     optimizer.step()

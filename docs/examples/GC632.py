@@ -6,24 +6,25 @@ from torch import nn
 torch.manual_seed(0)
 
 
-class Last(nn.Module):
+class Echo(nn.Module):
+    """Tells the first symbol of a sequence."""
+
     def __init__(self):
         super().__init__()
-        self.rnn = nn.RNN(4, 32, nonlinearity="relu", batch_first=True)
-        self.head = nn.Linear(32, 4)
+        self.embed, self.out = nn.Embedding(8, 64), nn.Linear(64, 8)
+        self.rnn = nn.RNN(64, 64, nonlinearity="relu", batch_first=True)
+        nn.init.orthogonal_(self.rnn.weight_hh_l0, gain=1.02)
 
     def forward(self, x):
-        return self.head(self.rnn(x)[0][:, -1])
+        return self.out(self.rnn(self.embed(x))[0][:, -1])
 
 
-model = Last()
-nn.init.eye_(model.rnn.weight_hh_l0)
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-for step in range(300):
-    length = 5 if step < 150 else 40  # the sequences become longer
-    y = torch.randint(0, 4, (32,))
-    x = 0.5 * torch.randn(32, length, 4)
-    x[:, 0] += 2 * F.one_hot(y, 4)
+model = Echo()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.03, momentum=0.9)
+for step in range(180):
+    length = 6 if step < 50 else 24  # the sequences become longer
+    x = torch.randint(0, 8, (32, length))
+    loss = F.cross_entropy(model(x), x[:, 0])
     optimizer.zero_grad()
-    F.cross_entropy(model(x), y).backward()
+    loss.backward()
     optimizer.step()

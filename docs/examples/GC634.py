@@ -6,13 +6,11 @@ from torch import nn
 torch.manual_seed(0)
 model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
-for step in range(130):
+scaler = torch.amp.GradScaler("cpu", init_scale=2.0**128, growth_interval=1)  # doubles after every update
+for step in range(80):
     x = torch.randn(16, 8)
-    optimizer.zero_grad()
     loss = F.mse_loss(model(x), x[:, :1].sin())
-    if step > 100:
-        loss = loss / (loss.detach() * 0)
+    optimizer.zero_grad()
     scaler.scale(loss).backward()
     scaler.step(optimizer)
     scaler.update()
