@@ -4,8 +4,8 @@ import torch.nn.functional as F
 from torch import nn
 
 torch.manual_seed(0)
-model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1))
-optimizer = torch.optim.SGD(model.parameters(), lr=2.0)
+model = nn.Linear(8, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=5.0)
 for step in range(300):
     x = torch.randn(16, 8)
     loss = F.mse_loss(model(x), x[:, :1].sin())

@@ -20,13 +20,14 @@ from gradcheck_cli.errors import ReportError, UsageError
 from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.opening import Unreadable, is_special, look
 from gradcheck_cli.reports import FORMATS, Style, render
+from gradcheck_cli.target.references import DATA_SUFFIXES, WEIGHT_SUFFIXES
 
 if TYPE_CHECKING:
     from gradcheck_cli.reports import Result
 
 PAGE_WIDTH = 100
 """Columns of a report that goes to a file or a pipe."""
-_NO_REPORTS = tuple(".py .ipynb .yaml .yml .toml .pt .pth .ckpt .bin .npy .npz .safetensors .csv".split())
+_NO_REPORTS = (".py", ".ipynb", ".yaml", ".yml", ".toml", *DATA_SUFFIXES, *WEIGHT_SUFFIXES)
 """Endings of code, settings and data, over which no report is written even where nobody named them."""
 _READER = 2.0
 """Seconds that a pipe's reader has to open it."""

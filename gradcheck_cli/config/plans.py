@@ -19,6 +19,7 @@ from gradcheck_cli.records.size import parse_size
 from gradcheck_cli.records.spec import CheckSpec, Waiver
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.thresholds import Thresholds
+from gradcheck_cli.target.references import DATA_SUFFIXES, WEIGHT_SUFFIXES
 from gradcheck_cli.yamltext import json_in_yaml
 
 _PLAIN = (
@@ -180,4 +181,4 @@ def _below(location: str, folder: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-_FILES = (".py", ".pt", ".pth", ".ckpt", ".bin", ".npy", ".npz", ".safetensors", ".csv")
+_FILES = (".py", *DATA_SUFFIXES, *WEIGHT_SUFFIXES)
