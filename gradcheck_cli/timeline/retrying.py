@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.records.retrying import Change, Held, Retried, Tried
+from gradcheck_cli.records.retrying import Held, Retried, UpdateChange, UpdateVariant
 from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.timeline import AlarmKind, Raised
 from gradcheck_cli.remedies import with_trials
@@ -62,15 +62,15 @@ def _clauses(kind: AlarmKind | None, retried: Retried) -> Iterator[str]:
         yield "no other way to make the update that was tried helps"
 
 
-def _way(tried: Tried, retried: Retried) -> str:
+def _way(tried: UpdateVariant, retried: Retried) -> str:
     amount = tried.amount or 0.0
     return {
-        Change.LOWER_RATE: f"with a rate of {(retried.rate or 0.0) * amount:.2g}",
-        Change.HIGHER_RATE: f"with a rate of {(retried.rate or 0.0) * amount:.2g}",
-        Change.CLIPPED: f"clipped at {amount:.2g}",
-        Change.EPS: f"with an eps of {amount:.0e}",
-        Change.ANEW: "with averages that begin anew",
-        Change.WITHOUT_ROWS: "without the rows at fault",
+        UpdateChange.LOWER_RATE: f"with a rate of {(retried.rate or 0.0) * amount:.2g}",
+        UpdateChange.HIGHER_RATE: f"with a rate of {(retried.rate or 0.0) * amount:.2g}",
+        UpdateChange.CLIPPED: f"clipped at {amount:.2g}",
+        UpdateChange.EPS: f"with an eps of {amount:.0e}",
+        UpdateChange.ANEW: "with averages that begin anew",
+        UpdateChange.WITHOUT_ROWS: "without the rows at fault",
     }[tried.change]
 
 
@@ -87,7 +87,7 @@ def _held(held: Held, retried: Retried) -> str:
     )
 
 
-def _as_run(first: Tried, retried: Retried) -> str:
+def _as_run(first: UpdateVariant, retried: Retried) -> str:
     whose = "the other rows" if retried.rows else "this batch"
     told = f"the update as the run makes it takes the loss of {whose} from {retried.loss:.3g} to {first.loss:.3g}"
     if first.size is not None and retried.usual is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck_cli.config.models import File
+from gradcheck_cli.config.yamlmodels import File
 from gradcheck_cli.yamltext import parse
 from tests.docs.examples import example_of, is_of_a_run, is_same, is_trained, printed_by, tells
 from tests.docs.pages import BY_CODE, CAUSES_FOLDER, NAMED, ROOT, RULES_FOLDER, left_over, pages, printed_on

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from gradcheck_cli.cli import run
 from gradcheck_cli.config import load_config, load_policy
-from gradcheck_cli.config.models import File
+from gradcheck_cli.config.yamlmodels import File
 from gradcheck_cli.config.plans import ignored
 from gradcheck_cli.records.report import Finding, Report
-from gradcheck_cli.records.spec import Waiver
+from gradcheck_cli.records.spec import RuleWaiver
 from gradcheck_cli.records.waiving import waiver_of
 from gradcheck_cli.reports import Style, render
 from gradcheck_cli.rules import waive
@@ -39,7 +39,7 @@ def about(*layers: str, among: tuple[str, ...] = ()) -> tuple[Finding, Report]:
     return finding, examples.report(findings=(finding,), layers=rows)
 
 
-def meant(line: str) -> tuple[Waiver, ...]:
+def meant(line: str) -> tuple[RuleWaiver, ...]:
     """The waivers of a gradcheck.yaml that holds this line."""
     rules, waivers = ignored([File.model_validate(parse(f"version: 1\n{line}\n").data)])
     assert rules == ()
@@ -119,7 +119,7 @@ EVERY_FORMAT = pytest.mark.parametrize("format", PASTED)
 WIDE = [Style(width=1000), Style(width=1000, unicode=False)]
 
 
-def waivers_in(result: Any, format: str, style: Style = WIDE[0]) -> tuple[Waiver, ...]:
+def waivers_in(result: Any, format: str, style: Style = WIDE[0]) -> tuple[RuleWaiver, ...]:
     return tuple(waiver for line in PASTED[format](render(result, format, style)) for waiver in meant(line))
 
 
