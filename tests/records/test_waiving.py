@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from gradcheck_cli.cli import run
 from gradcheck_cli.config import load_config, load_policy
-from gradcheck_cli.config.yamlmodels import File
 from gradcheck_cli.config.plans import ignored
+from gradcheck_cli.config.yamlmodels import File
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.spec import RuleWaiver
 from gradcheck_cli.records.waiving import waiver_of
