@@ -105,7 +105,7 @@ def is_same(printed: str, other: str) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    return re.sub(r"[█▏▎▍▌▋▊▉]+", "", _NUMBER.sub("#", text)).split()
+    return re.sub(r"[█▏▎▍▌▋▊▉▁▂▃▄▅▆▇×]+", "", _NUMBER.sub("#", text)).split()
 
 
 def _numbers(text: str) -> list[float]:

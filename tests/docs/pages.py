@@ -20,7 +20,7 @@ from gradcheck_cli.remedies import each_once, remedies_for
 from gradcheck_cli.rules import EVERY_RULE, RULES, AlarmRule, Rule
 from tests.corpus import CASES
 from tests.corpus.verdicts import RECORDED
-from tests.docs.examples import EXAMPLES, ROOT, commands_of, example_of, is_same, printed_by, source_of
+from tests.docs.examples import EXAMPLES, ROOT, commands_of, example_of, is_same, printed_by, source_of, tells
 
 RULES_FOLDER, CAUSES_FOLDER = ROOT / "docs" / "rules", ROOT / "docs" / "causes"
 BY_CODE: Mapping[str, Rule | AlarmRule] = {rule.code: rule for rule in sorted(EVERY_RULE, key=lambda each: each.code)}
@@ -208,7 +208,7 @@ def _printed(code: str, path: Path, *, run: bool) -> str:
     """What stands on the page, if its example is still that one and another run does not differ from it."""
     page, example = _read(path), example_of(code)
     shown = printed_on(page)
-    kept = shown if shown and "\n".join(_example(example, shown)) in page else None
+    kept = shown if shown and tells(code, shown) and "\n".join(_example(example, shown)) in page else None
     if kept is not None and not run:
         return kept
     printed = printed_by(example)
