@@ -15,13 +15,14 @@ from gradcheck_cli.records.causes import CAUSES
 from gradcheck_cli.records.thresholds import BOUNDS, Thresholds
 
 if TYPE_CHECKING:
+    from gradcheck_cli.records.report import Remedy
     from gradcheck_cli.rules import AlarmRule, Rule
 
 _WIDTH = 100
 _SCREEN, _FEW = 30, 8
 """Lines of an explanation, and causes in it, that are shown without being asked for all."""
 _REMEDY = textwrap.TextWrapper(
-    _WIDTH, initial_indent=" " * 7, subsequent_indent=" " * 7, break_long_words=False, break_on_hyphens=False
+    _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False
 )
 
 
@@ -80,11 +81,18 @@ def _width() -> int:
 
 
 def explained(each: Rule | AlarmRule) -> str:
-    """One rule in full: what it means, every cause with its remedies in order, and how to silence it."""
+    """One rule in full: what it means, every cause with the numbers of its remedies, these, and how to silence it."""
+    from gradcheck_cli.remedies import each_once, remedies_for
+
     lines = [f"{each.code} {each.name} ({each.family.value}, {each.severity.value})", "", each.explanation, ""]
-    lines += ["Causes, and what to try in this order:"]
+    remedies = each_once(each.causes)
+    lines += ["Causes, with the numbers of what to try in this order:" if remedies else "Causes:"]
     for cause in each.causes:
-        lines += _cause(cause)
+        numbers = ", ".join(str(remedies.index(remedy) + 1) for remedy in remedies_for(cause))
+        lines += [f"  {cause}: {CAUSES[cause].meaning}{f' ({numbers})' if numbers else ''}"]
+    lines += ["", "What to try:"] if remedies else []
+    for place, remedy in enumerate(remedies, start=1):
+        lines += _remedy(place, remedy)
     lines += _thresholds(each.code)
     lines += ["", f"Silence it with --ignore {each.code}, or --ignore {each.name}."]
     return "\n".join(lines) + "\n"
@@ -127,13 +135,8 @@ def _thresholds(code: str) -> list[str]:
     return lines
 
 
-def _cause(cause: str) -> list[str]:
-    from gradcheck_cli.remedies import remedies_for
-
-    lines = [f"  {cause}: {CAUSES[cause].meaning}"]
-    for place, remedy in enumerate(remedies_for(cause), start=1):
-        lines.append(f"    {place}. {remedy.title}")
-        for text in (remedy.detail, f"Not {remedy.unless}.", f"Source: {remedy.source}"):
-            lines += _REMEDY.wrap(text)
-        lines += [f"         {remedy.code}"] if remedy.code else []
-    return lines
+def _remedy(place: int, remedy: Remedy) -> list[str]:
+    lines = [f"{place:>4}. {remedy.title}"]
+    for text in (remedy.detail, f"Not {remedy.unless}.", f"Source: {remedy.source}"):
+        lines += _REMEDY.wrap(text)
+    return [*lines, f"        {remedy.code}"] if remedy.code else lines

@@ -146,8 +146,11 @@ Several = Annotated[list[T], Field(min_length=1)]
 class Waiver(_Model):
     """Findings to leave out, and why."""
 
-    layers: Texts = []
-    """Globs of layer paths, as `encoder.pos*`; a finding is left out if they cover all its layers. None is all."""
+    layers: Annotated[list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str])] = []
+    """Globs of layer paths, as `encoder.pos*`; a finding is left out if they cover all its layers. None is all.
+
+    The path of the model itself is empty.
+    """
     reason: Text
     """Why; shown with --verbose."""
 

@@ -10,6 +10,7 @@ from gradcheck_cli.records.codec import DIGITS, WrongShape, decode, encode
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.records.timeline import Timeline
+from gradcheck_cli.records.waiving import waiver_of
 
 SCHEMA = "gradcheck-report/1"
 SUITE_SCHEMA = "gradcheck-suite/1"
@@ -20,8 +21,14 @@ _Record = TypeVar("_Record", Report, SuiteReport, Timeline)
 
 
 def report_to_dict(report: Report, *, exact: bool = False) -> dict[str, Any]:
-    """The report as plain JSON values: floats of 7 significant digits unless `exact`, non-finite ones as strings."""
-    return {"schema": SCHEMA, **encode(report, digits=None if exact else DIGITS)}
+    """The report as plain JSON values: floats of 7 significant digits unless `exact`, non-finite ones as strings.
+
+    Each finding also gets `waiver`, the line of YAML that leaves it out.
+    """
+    values = encode(report, digits=None if exact else DIGITS)
+    for entry, finding in zip(values["findings"], report.findings, strict=True):
+        entry["waiver"] = waiver_of(finding, report)
+    return {"schema": SCHEMA, **values}
 
 
 def suite_to_dict(suite: SuiteReport) -> dict[str, Any]:

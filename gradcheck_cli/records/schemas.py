@@ -9,7 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import core_schema
 
 from gradcheck_cli.records.documents import RUN_SCHEMA, SCHEMA, SUITE_SCHEMA
-from gradcheck_cli.records.report import Report
+from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.records.timeline import Timeline
 
@@ -33,14 +33,17 @@ def schema_of(document: str) -> dict[str, Any]:
     made = TypeAdapter(kind).json_schema(mode="serialization", schema_generator=_Generator)
     for title, record in made.get("$defs", {}).items():
         if title == Report.__name__:  # inside a suite and a run each is a document of its own
-            _name(record, SCHEMA)
-    _name(made, name)
+            _add(record, "schema", {"const": SCHEMA})
+        if title == Finding.__name__:
+            _add(record, "waiver", {"type": "string"})
+    _add(made, "schema", {"const": name})
     return {"$schema": DIALECT, **made}
 
 
-def _name(record: dict[str, Any], schema: str) -> None:
-    record["properties"] = {"schema": {"const": schema}, **record["properties"]}
-    record["required"] = ["schema", *record["required"]]
+def _add(record: dict[str, Any], name: str, kind: dict[str, Any]) -> None:
+    """A value that is no field of the record, but is written with it."""
+    record["properties"] = {name: kind, **record["properties"]}
+    record["required"] = [name, *record["required"]]
 
 
 class _Generator(GenerateJsonSchema):

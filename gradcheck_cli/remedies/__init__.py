@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gradcheck_cli.records.report import Remedy
 from gradcheck_cli.records.traits import Traits
 from gradcheck_cli.remedies.catalogue import BY_CAUSE, ROWS
@@ -14,6 +16,7 @@ __all__ = [
     "ROWS",
     "TrialKind",
     "carried_into",
+    "each_once",
     "ladders_for",
     "remedies_for",
     "with_trials",
@@ -32,3 +35,8 @@ def remedies_for(cause: str, traits: Traits | None = None, code: str = "") -> tu
     rows = [ROWS[remedy.id] for remedy in BY_CAUSE.get(cause, ())]
     kept = [row for row in rows if traits is None or row.applies(cause, traits)]
     return tuple(row.worded(cause, traits or frozenset(), code) for row in kept)
+
+
+def each_once(causes: Iterable[str]) -> tuple[Remedy, ...]:
+    """The remedies of several causes, each once, in the order in which they are met."""
+    return tuple(dict.fromkeys(remedy for cause in causes for remedy in remedies_for(cause)))

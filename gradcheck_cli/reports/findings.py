@@ -7,8 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.report import Finding, Remedy, Trial
+from gradcheck_cli.records.report import Finding, Remedy, Report, Trial
 from gradcheck_cli.records.source import SourceLine
+from gradcheck_cli.records.waiving import waiver_of
 from gradcheck_cli.reports.charts import trial_bars
 from gradcheck_cli.reports.glyphs import bar, shown
 from gradcheck_cli.reports.plain import opinion_in_words, share_in_words, trial_in_words
@@ -24,8 +25,8 @@ _COLOR = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.
 _OUTCOME_COLOR = {"fixed": "green", "helps": "green", "worse": "red"}
 
 
-def finding_block(finding: Finding, style: Style, first: bool) -> Table:
-    """The message, then where, why and what to try."""
+def finding_block(finding: Finding, report: Report, style: Style, room: int, *, first: bool) -> Table:
+    """The message, then where, why, what to try, and last how to waive it if that fits into `room` columns."""
     block = Table.grid(padding=(0, 0), expand=True)
     block.add_column(overflow="fold")
     block.add_row(_headline(finding, style))
@@ -46,6 +47,9 @@ def finding_block(finding: Finding, style: Style, first: bool) -> Table:
     _add_remedies(details, finding.remedies, style, REMEDIES if first else LATER_REMEDIES)
     if details.row_count:
         block.add_row(Padding(details, (0, 0, 0, 2)))
+    waiver = _waiver(finding, report, style)
+    if style.verbose or waiver.cell_len <= room - 2:
+        block.add_row(Padding(waiver, (0, 0, 0, 2)))
     return block
 
 
@@ -64,6 +68,12 @@ def _headline(finding: Finding, style: Style) -> Text:
         "  ",
         _text(finding.message, style, "bold"),
     )
+
+
+def _waiver(finding: Finding, report: Report, style: Style) -> Text:
+    line = waiver_of(finding, report)
+    exact = line if style.unicode else line.encode("ascii", "backslashreplace").decode("ascii")  # YAML reads these, too
+    return _text(f"to waive  {exact}", style, "dim")
 
 
 def _place(source: SourceLine, style: Style) -> Text:

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.records.timeline import Timeline
+from gradcheck_cli.records.waiving import waiver_of
 from gradcheck_cli.reports.charts import ledger_chart, profile_chart, series_charts, trial_bars
 from gradcheck_cli.reports.glyphs import figure, shown
 from gradcheck_cli.reports.heatmap import heat_map
@@ -109,6 +110,7 @@ def _template(name: str) -> Template:
         worst=worst_in_words,
         outcome=outcome,
         waived_in_words=waived_in_words,
+        waiver_of=waiver_of,
         seconds_of=seconds_of,
         duration=duration,
         counts_in_words=counts_in_words,

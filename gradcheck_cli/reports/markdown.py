@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from gradcheck_cli.records.report import Finding, Layer, Remedy, Report
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.records.timeline import Timeline
+from gradcheck_cli.records.waiving import waiver_of
 from gradcheck_cli.reports.comparison import (
     CheckComparison,
     ReportComparison,
@@ -186,6 +187,8 @@ def _finding(report: Report, finding: Finding) -> Iterator[str]:
         yield ""
     for place, remedy in enumerate(finding.remedies, start=1):
         yield from _remedy(place, remedy)
+    waiver = fence([waiver_of(finding, report)], "yaml")
+    yield from ("", "<details><summary>to waive it</summary>", "", *waiver, "", "</details>")
 
 
 def _remedy(place: int, remedy: Remedy) -> Iterator[str]:

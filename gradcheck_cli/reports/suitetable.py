@@ -55,7 +55,7 @@ def _parts(suite: SuiteReport, style: Style, width: int) -> Iterator[RenderableT
         yield Padding(_overview(tuple(listed), style, width - 2), (0, 0, 0, 2))
         yield ""
     for report in sorted(failing, key=lambda one: verdict(one) is CheckVerdict.FAILED):
-        yield from _detail(report, style)
+        yield from _detail(report, style, width)
     if suite.notes and not style.quiet:
         yield from (_text(f"note  {note}", style, "dim") for note in suite.notes)
         yield ""
@@ -88,13 +88,13 @@ def _overview(checks: tuple[Report, ...], style: Style, width: int) -> Table:
     return table
 
 
-def _detail(report: Report, style: Style) -> Iterator[RenderableType]:
+def _detail(report: Report, style: Style, width: int) -> Iterator[RenderableType]:
     """A failing check in full: its findings, or the error with what it printed last."""
     yield Text.assemble(
         _text(verdict(report).value, style, COLOR[verdict(report)]), "  ", _text(report.name, style, "bold")
     )
     for finding in serious(report):
-        yield Padding(finding_block(finding, style, first=False), (0, 0, 0, 2))
+        yield Padding(finding_block(finding, report, style, width - 2, first=False), (0, 0, 0, 2))
     lines = [*report.error.splitlines(), *(f"note  {note}" for note in report.notes)]
     yield from (Padding(_text(line, style), (0, 0, 0, 2)) for line in lines)
     yield ""

@@ -74,7 +74,7 @@ def _parts(report: Report, style: Style, width: int) -> Iterator[RenderableType]
     if not style.quiet:
         yield from opening(report, style, width)
     for place, finding in enumerate(serious(report)):
-        yield finding_block(finding, style, first=place == 0)
+        yield finding_block(finding, report, style, width, first=place == 0)
         yield ""
     if report.status is Status.FAILED:
         yield from (_text(line, style) for line in report.error.splitlines())

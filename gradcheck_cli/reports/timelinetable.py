@@ -133,7 +133,8 @@ def _alarm(
     for place, finding in enumerate(findings):
         own = explained and finding.rule == alarm.kind.value
         plain = replace(finding, source=None) if own else finding
-        yield Padding(finding_block(plain, style, first=first and place == int(explained)), (0, 0, 0, 2))
+        block = finding_block(plain, alarm.report, style, width - 2, first=first and place == int(explained))
+        yield Padding(block, (0, 0, 0, 2))
     if style.verbose and alarm.report.layers:
         yield Padding(layer_table(alarm.report, style, width - 4), (1, 0, 0, 4))
     yield ""
@@ -153,7 +154,8 @@ def _diagnosis(
     if opened:
         yield from opening(report, style, width)  # which ends in an empty line
     for place, finding in enumerate(findings):
-        yield Padding(finding_block(finding, style, first=place == 0 and not told), (0, 0, 0, 2))
+        block = finding_block(finding, report, style, width - 2, first=place == 0 and not told)
+        yield Padding(block, (0, 0, 0, 2))
     if findings or not opened:
         yield ""
 

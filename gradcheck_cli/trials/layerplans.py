@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gradcheck_cli.records.ops import (
@@ -240,3 +240,24 @@ def bias_init(context: PlanningContext) -> Plan:
     far = [n for n in biases if float(context.model.get_parameter(n).detach().abs().max()) > 1]
     arguments = {"deviations": {}, "zeroed": tuple(some(far, "no bias is larger than 1"))}
     return Plan(edits=(Edit(function=edits.initialise, arguments=arguments),))
+
+
+PLANS: Mapping[str, Callable[[PlanningContext], Plan]] = {
+    "relu": relu,
+    "gelu": gelu,
+    "leaky-relu": leaky_relu,
+    "softplus": softplus,
+    "init": init,
+    "normalization": normalization,
+    "residual": residual,
+    "residual-scaling": residual_scaling,
+    "remove-softmax": remove_softmax,
+    "remove-sigmoid": remove_sigmoid,
+    "output-layer": output_layer,
+    "shape-fix": shape_fix,
+    "lower-dropout": lower_dropout,
+    "softmax-dim": softmax_dim,
+    "remove-norm": remove_norm,
+    "bias-init": bias_init,
+}
+"""By remedy, what plans it."""

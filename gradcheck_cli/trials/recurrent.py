@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import nn
 
@@ -92,3 +92,13 @@ def _carrying(context: PlanningContext) -> tuple[str, ...]:
     shapes = context.free
     square = [n for n in names if len(shapes.get(n, ())) == 2 and shapes[n][0] % shapes[n][1] == 0]
     return tuple(sorted(some(square, _NO_SQUARE)))
+
+
+PLANS: Mapping[str, Callable[[PlanningContext], Plan]] = {
+    "lstm": gated("lstm"),
+    "gru": gated("gru"),
+    "forget-bias": forget_bias,
+    "orthogonal-init": orthogonal,
+    "identity-recurrence": identity_recurrence,
+}
+"""By remedy, what plans it."""

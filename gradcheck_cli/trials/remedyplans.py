@@ -4,33 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gradcheck_cli.trials.layerplans import (
-    bias_init,
-    gelu,
-    init,
-    leaky_relu,
-    lower_dropout,
-    normalization,
-    output_layer,
-    relu,
-    remove_norm,
-    remove_sigmoid,
-    remove_softmax,
-    residual,
-    residual_scaling,
-    shape_fix,
-    softmax_dim,
-    softplus,
-)
+from gradcheck_cli.trials import layerplans, recurrent, scales
 from gradcheck_cli.trials.planning import Plan, PlanningContext
-from gradcheck_cli.trials.recurrent import forget_bias, gated, identity_recurrence, orthogonal
-from gradcheck_cli.trials.scales import (
-    input_normalization,
-    loss_scaling,
-    mean_aggregation,
-    scale_logits,
-    target_normalization,
-)
 from gradcheck_cli.trials.torchcalls import NotTriable
 
 
@@ -47,32 +22,9 @@ def plan(remedy: str, context: PlanningContext) -> Plan:
 
 
 PLANS: Mapping[str, Callable[[PlanningContext], Plan]] = {
-    "relu": relu,
-    "gelu": gelu,
-    "leaky-relu": leaky_relu,
-    "softplus": softplus,
-    "init": init,
-    "normalization": normalization,
-    "residual": residual,
-    "residual-scaling": residual_scaling,
-    "scale-logits": scale_logits,
-    "remove-softmax": remove_softmax,
-    "remove-sigmoid": remove_sigmoid,
-    "output-layer": output_layer,
-    "shape-fix": shape_fix,
-    "lower-dropout": lower_dropout,
-    "softmax-dim": softmax_dim,
-    "remove-norm": remove_norm,
-    "mean-aggregation": mean_aggregation,
-    "lstm": gated("lstm"),
-    "gru": gated("gru"),
-    "forget-bias": forget_bias,
-    "bias-init": bias_init,
-    "orthogonal-init": orthogonal,
-    "identity-recurrence": identity_recurrence,
-    "input-normalization": input_normalization,
-    "target-normalization": target_normalization,
-    "loss-scaling": loss_scaling,
+    **layerplans.PLANS,
+    **recurrent.PLANS,
+    **scales.PLANS,
     "bf16": lambda context: Plan(precision="bfloat16"),
     "fp32": lambda context: Plan(precision="float32"),
 }

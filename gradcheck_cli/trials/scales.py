@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -80,3 +80,13 @@ def _has_rms(value: Any, rms: float) -> bool:
     if not isinstance(value, Tensor) or not value.is_floating_point() or value.numel() < 2:
         return False
     return math.isclose(float(value.double().square().mean().sqrt()), rms, rel_tol=1e-3)
+
+
+PLANS: Mapping[str, Callable[[PlanningContext], Plan]] = {
+    "scale-logits": scale_logits,
+    "mean-aggregation": mean_aggregation,
+    "input-normalization": input_normalization,
+    "target-normalization": target_normalization,
+    "loss-scaling": loss_scaling,
+}
+"""By remedy, what plans it."""

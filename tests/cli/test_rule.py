@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from gradcheck_cli.remedies import remedies_for
+from gradcheck_cli.remedies import each_once, remedies_for
 from gradcheck_cli.rules import EVERY_RULE
 
 
@@ -21,7 +23,9 @@ def test_every_rule_is_explained_with_causes_and_remedies(gradcheck, rule) -> No
     assert f"--ignore {rule.code}" in ended.out
     for cause in rule.causes:
         assert f"\n  {cause}" in ended.out
-        assert all(remedy.title in ended.out for remedy in remedies_for(cause))
+        assert all(f". {remedy.title}\n" in ended.out for remedy in remedies_for(cause))
+    numbers = [int(place) for place in re.findall(r"^ *(\d+)\. ", ended.out, re.MULTILINE)]
+    assert numbers == list(range(1, len(each_once(rule.causes)) + 1))  # each once
 
 
 @pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: rule.code)

@@ -18,16 +18,18 @@ from gradcheck_cli.reports.table import page
 from tests.reports.examples import INIT, RELU, SHARES, finding, vanishing
 from tests.reports.hostile import reports
 
+WAIVER = "  to waive  ignore: {GC201: {layers: [a], reason: WHY}}"
+
 
 def drawn(one: Finding, *, first: bool = True, width: int = 100, **choices: bool) -> str:
     style = Style(width=width, **choices)
-    return page([finding_block(one, style, first)], style)
+    return page([finding_block(one, vanishing(), style, width, first=first)], style)
 
 
-def test_a_block_is_the_message_then_where_why_and_what_to_try() -> None:
-    lines = drawn(vanishing().findings[0]).splitlines()
+def test_a_block_is_the_message_then_where_why_what_to_try_and_how_to_waive_it() -> None:
+    lines = drawn(vanishing().findings[0], width=120).splitlines()
     assert lines[0].startswith("GC201 error  `layers.0` .. `layers.5` (6 layers) learn up to about 2e8 times")
-    assert [line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "] == ["at", "why", "try"]
+    assert [line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "] == ["at", "why", "try", "to"]
     assert "  at   deep_sigmoid.py:14  x = torch.sigmoid(layer(x))" in lines
     assert "       1 more with --verbose" in lines
 
@@ -42,7 +44,14 @@ def test_how_many_remedies_are_shown_depends_on_the_place(first: bool, verbose: 
 
 def test_what_is_not_known_leaves_no_line() -> None:
     bare = finding(("a",), message="m", why="", source=None, remedies=(), evidence={})
-    assert drawn(bare) == drawn(bare, verbose=True) == "GC201 error  m\n"
+    assert drawn(bare) == drawn(bare, verbose=True) == f"GC201 error  m\n{WAIVER}\n"
+
+
+def test_how_to_waive_it_is_one_line_or_none_unless_all_is_asked_for() -> None:
+    assert drawn(finding(("a",)), width=60).splitlines()[-1] == WAIVER
+    assert "to waive" not in drawn(finding(("a",)), width=len(WAIVER) - 1)
+    assert "to waive" in drawn(finding(("a",)), width=len(WAIVER) - 1, verbose=True)
+    assert f"\x1b[2m{WAIVER.strip()} " in drawn(finding(("a",)), color=True)
 
 
 def test_a_place_without_code_is_the_place_alone() -> None:
@@ -62,7 +71,7 @@ def test_the_shares_are_shown_with_verbose_and_where_no_cause_is_known() -> None
     for text in (drawn(one, verbose=True), drawn(replace(one, cause="unknown"))):
         lines = [line.strip() for line in text.splitlines()]
         assert "where  -6.1 decades in 10 sigmoid slopes of `(Deep)`, deep_sigmoid.py:14" in lines
-        assert lines[-1] == "-0.3 decades elsewhere"
+        assert lines[-2:] == ["-0.3 decades elsewhere", WAIVER.strip()]
         assert len([line for line in lines if " decades " in line]) == len(SHARES) + 1  # and in the why
 
 
@@ -90,7 +99,7 @@ def test_where_a_remedy_does_not_belong_and_where_it_comes_from_is_shown_with_ve
 def test_each_line_of_a_remedys_code_stays_a_line() -> None:
     remedy = Remedy(id="x", title="T", detail="", code="a = 1\nb = 2")
     lines = [line.strip() for line in drawn(finding(("a",), remedies=(remedy,))).splitlines()]
-    assert lines[-2:] == ["a = 1", "b = 2"]
+    assert lines[-3:] == ["a = 1", "b = 2", WAIVER.strip()]
 
 
 @pytest.mark.parametrize(

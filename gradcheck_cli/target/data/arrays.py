@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import nn
 
 from gradcheck_cli.errors import TargetError, UsageError
 from gradcheck_cli.records.spec import CheckSpec, Samples
-from gradcheck_cli.suffixes import CSV, NPY, PICKLES, SAFETENSORS, suffix_of
+from gradcheck_cli.suffixes import CSV, NPY, NPZ, PICKLES, SAFETENSORS, suffix_of
 from gradcheck_cli.target.code.accepts import TARGET_NAMES, Accepts, accepts
 from gradcheck_cli.target.code.references import is_data_file
 from gradcheck_cli.target.code.usercode import user_code
@@ -20,32 +20,58 @@ from gradcheck_cli.target.data.storage import read_npy, read_npz, read_pt, read_
 from gradcheck_cli.target.data.tensorspec import FLOATS, INTEGERS, TensorSpec, parse_tensor
 from gradcheck_cli.words import listing
 
+_Batches = tuple[list[Any], str]
 _INPUT_KEYS = ("x", "inputs", "input", "images", "image", "features", "data", "x_train")
 _TARGET_KEYS = (*TARGET_NAMES, "y_train")
 # A data file is often a whole data set; this many rows show the gradients as well.
 _ROWS = 256
 
 
-def file_batches(spec: CheckSpec, path: str, model: nn.Module) -> tuple[list[Any], str]:
+def file_batches(spec: CheckSpec, path: str, model: nn.Module) -> _Batches:
     """Read batches from a data file, and say what was read.
 
     Raises:
         UsageError: There is no such target column.
         TargetError: The file cannot be read or holds nothing usable.
     """
-    suffix = suffix_of(path)
-    if suffix in PICKLES:
-        stored = read_pt(path, trust_pickle=spec.trust_pickle)
-        return take(stored, spec.batches, path), path
-    if suffix == CSV:
-        inputs, target = read_csv(path, spec.target_column)
-        return _rows(inputs if target is None else (inputs, target), spec.batches, path)
-    if suffix == NPY:
-        return _rows(read_npy(path, trust_pickle=spec.trust_pickle), spec.batches, path)
-    named = read_safetensors(path) if suffix == SAFETENSORS else read_npz(path, trust_pickle=spec.trust_pickle)
+    return READERS[suffix_of(path)](spec, path, model)
+
+
+def _saved(spec: CheckSpec, path: str, model: nn.Module) -> _Batches:
+    return take(read_pt(path, trust_pickle=spec.trust_pickle), spec.batches, path), path
+
+
+def _table(spec: CheckSpec, path: str, model: nn.Module) -> _Batches:
+    inputs, target = read_csv(path, spec.target_column)
+    return _rows(inputs if target is None else (inputs, target), spec.batches, path)
+
+
+def _array(spec: CheckSpec, path: str, model: nn.Module) -> _Batches:
+    return _rows(read_npy(path, trust_pickle=spec.trust_pickle), spec.batches, path)
+
+
+def _arrays(spec: CheckSpec, path: str, model: nn.Module) -> _Batches:
+    return _named_rows(read_npz(path, trust_pickle=spec.trust_pickle), spec, path, model)
+
+
+def _tensors(spec: CheckSpec, path: str, model: nn.Module) -> _Batches:
+    return _named_rows(read_safetensors(path), spec, path, model)
+
+
+def _named_rows(named: Mapping[str, torch.Tensor], spec: CheckSpec, path: str, model: nn.Module) -> _Batches:
     batch, unused = _by_name(named, path, model)
     batches, told = _rows(batch, spec.batches, path)
     return batches, f"{told} (not used: {listing(unused)})" if unused else told
+
+
+READERS: Mapping[str, Callable[[CheckSpec, str, nn.Module], _Batches]] = {
+    **dict.fromkeys(PICKLES, _saved),
+    NPY: _array,
+    NPZ: _arrays,
+    SAFETENSORS: _tensors,
+    CSV: _table,
+}
+"""What reads batches from a data file, by its suffix: each of suffixes.DATA."""
 
 
 def file_samples(spec: CheckSpec, path: str, count: int) -> tuple[Samples, ...]:

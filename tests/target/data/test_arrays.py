@@ -10,7 +10,15 @@ from torch import nn
 
 from gradcheck_cli.errors import TargetError, UsageError
 from gradcheck_cli.records.spec import CheckSpec
-from gradcheck_cli.target.data.arrays import described_batches, draw, file_batches, file_samples, target_tensor
+from gradcheck_cli.suffixes import DATA
+from gradcheck_cli.target.data.arrays import (
+    READERS,
+    described_batches,
+    draw,
+    file_batches,
+    file_samples,
+    target_tensor,
+)
 from gradcheck_cli.target.data.tensorspec import TensorSpec, parse_tensor
 
 
@@ -232,3 +240,7 @@ def test_the_lines_of_a_table_are_counted_as_an_editor_does(tmp_path):
     found = file_samples(spec(), str(path), 2)
     assert [(s.kind, s.first, s.columns) for s in found] == [("line", 2, ("a",)), ("line", 258, ("a",))]
     assert file_samples(spec(), str(tmp_path / "d.npy"), 2) == ()
+
+
+def test_every_suffix_of_data_has_a_reader() -> None:
+    assert tuple(READERS) == DATA

@@ -1,0 +1,17 @@
+# gradcheck run --quiet --no-try GC655.py
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+for step in range(30):
+    x = torch.randn(16, 8)
+    optimizer.zero_grad()
+    loss = F.mse_loss(model(x), x[:, :1].sin())
+    scaler.scale(loss).backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # of gradients 1024 times as large
+    scaler.step(optimizer)
+    scaler.update()

@@ -1,0 +1,18 @@
+# gradcheck run --quiet --no-try GC661.py
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+for step in range(30):
+    x = torch.randn(16, 8)
+    optimizer.zero_grad()
+    loss = F.mse_loss(model(x), x[:, :1].sin())
+    loss.backward()
+    optimizer.step()
+    if step == 4:
+        model.eval()  # and never train() again
+        with torch.no_grad():
+            print(F.mse_loss(model(x), x[:, :1].sin()))

@@ -1,0 +1,15 @@
+# gradcheck run --quiet --no-try GC673.py
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1)).bfloat16()
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-5)
+for step in range(30):
+    x = torch.randn(16, 8)
+    x = x.bfloat16()
+    optimizer.zero_grad()
+    loss = F.mse_loss(model(x), x[:, :1].sin())
+    loss.backward()
+    optimizer.step()
