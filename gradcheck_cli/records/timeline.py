@@ -28,6 +28,7 @@ class AlarmKind(str, Enum):
     COLLAPSE = "collapse"
     SATURATING = "saturating"
     DEAD_GROWING = "dead-growing"
+    SHADOW = "shadow"
     LOOP = "loop"
 
 

@@ -6,10 +6,20 @@ from gradcheck_cli.records.report import Remedy
 from gradcheck_cli.records.traits import Traits
 from gradcheck_cli.remedies.catalogue import BY_CAUSE, ROWS
 from gradcheck_cli.remedies.guards import carried_into, ladders_for, without_softmax
-from gradcheck_cli.remedies.retried import with_trials
+from gradcheck_cli.remedies.retried import with_shadow, with_trials
 from gradcheck_cli.remedies.row import Tried
 
-__all__ = ["BY_CAUSE", "ROWS", "Tried", "carried_into", "ladders_for", "remedies_for", "with_trials", "without_softmax"]
+__all__ = [
+    "BY_CAUSE",
+    "ROWS",
+    "Tried",
+    "carried_into",
+    "ladders_for",
+    "remedies_for",
+    "with_shadow",
+    "with_trials",
+    "without_softmax",
+]
 
 
 def remedies_for(cause: str, traits: Traits | None = None) -> tuple[Remedy, ...]:

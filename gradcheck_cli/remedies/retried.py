@@ -9,6 +9,7 @@ from dataclasses import replace
 from gradcheck_cli.records.alarming import ALARMING
 from gradcheck_cli.records.report import Remedy, Trial
 from gradcheck_cli.records.retrying import HALF, Change, Retried, Tried
+from gradcheck_cli.records.shadow import TENTH, Shadowed
 from gradcheck_cli.remedies.catalogue import ROWS
 
 OF_THE_STEP = frozenset(
@@ -41,6 +42,26 @@ def with_trials(remedies: Sequence[Remedy], cause: str, retried: Retried) -> tup
     if cause in OF_THE_STEP:
         told.sort(key=lambda remedy: _place(remedy.trial.outcome, remedy.trial.after, retried))
     return tuple(told)
+
+
+def with_shadow(remedies: Sequence[Remedy], cause: str, told: Shadowed) -> tuple[Remedy, ...]:
+    """The remedies of a cause, the one that a copy learned with being told with what it ends at (`--shadow`)."""
+    trial = Trial(
+        outcome="helps",
+        before=told.run_ends,
+        after=told.copy_ends,
+        unit="loss of the last batches",
+        note="with a tenth of the learning rate as well" if cause == "missing-zero-grad" else "",
+    )
+    if cause == "missing-zero-grad":
+        return tuple(replace(each, trial=trial) if each.id == "zero-grad" else each for each in remedies)
+    lower, used = (
+        Tried(change=Change.LOWER_RATE, amount=TENTH),
+        Retried(step=told.first, kind=told.kind, rate=told.rate),
+    )
+    return tuple(
+        replace(_worded(each, lower, used), trial=trial) if each.id == "lower-lr" else each for each in remedies
+    )
 
 
 def _place(outcome: str, after: float | None, retried: Retried) -> tuple[int, float]:

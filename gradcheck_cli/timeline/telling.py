@@ -18,7 +18,7 @@ from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Replay, Vital, Why
 from gradcheck_cli.records.traits import Trait
 from gradcheck_cli.records.verdict import gravest_first
-from gradcheck_cli.remedies import remedies_for
+from gradcheck_cli.remedies import remedies_for, with_shadow
 from gradcheck_cli.rules import SLOW, alarm_finding, because, chosen, explaining, standing_out, waive
 from gradcheck_cli.timeline.events import Event, of_one_job
 from gradcheck_cli.timeline.grown import grown
@@ -155,6 +155,8 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
         own = replace(own, evidence={**own.evidence, "moved_first": led.layer, "moved_at_step": led.step})
     explained = because(raised, trusted)
     own = treated(_with_remedies(own, explained, raised.kind), retried_at(event.process, raised))
+    if raised.kind is AlarmKind.SHADOW and event.process.shadowed is not None:
+        own = replace(own, remedies=with_shadow(own.remedies, own.cause, event.process.shadowed))
     others = tuple(replace(f, remedies=own.remedies) if f in explained[:1] else f for f in (*began, *diagnosed))
     return Alarm(
         kind=raised.kind,
@@ -224,6 +226,8 @@ def _why(event: Event) -> str:
     entry = event.entry
     if event.is_of_the_loop:
         return f"{event.judged.told}, first at step {event.judged.raised.evidence['since']}"
+    if event.judged.raised.kind is AlarmKind.SHADOW:
+        return event.judged.told
     parts = [event.judged.told or _OUTCOME[event.judged.outcome]]
     if entry.samples:
         rows = ", ".join(map(str, entry.samples))

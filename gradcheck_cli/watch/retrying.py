@@ -122,7 +122,7 @@ class Retrying:
     def _try(
         self, vital: Vital, seen: Sequence[Seen], rows: tuple[int, ...], attempt: Attempt | None, why: str
     ) -> None:
-        told = Retried(step=vital.step, optimizer=vital.optimizer, why=why or why_not(attempt) or _why_not(seen))
+        told = Retried(step=vital.step, optimizer=vital.optimizer, why=why or why_not(attempt) or why_no_pass(seen))
         if not told.why and attempt is not None:
             told = self._diagnosing.timed(lambda: self._tried(told, seen, rows, attempt))
         self._spent += told.passes
@@ -207,7 +207,8 @@ class Retrying:
         return [Tried(change=Change.CLIPPED, amount=x, share=s) for x, s in zip(limits, shares, strict=True)]
 
 
-def _why_not(seen: Sequence[Seen]) -> str:
+def why_no_pass(seen: Sequence[Seen]) -> str:
+    """Why the backward passes of an update cannot be taken again; empty where they can."""
     if len(seen) > _MOST_PARTS:
         return f"the update is made of {len(seen)} backward passes"
     if any(each.backward.why or each.loss is None or each.backward.kind != "backward" for each in seen):

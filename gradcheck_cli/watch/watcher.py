@@ -41,6 +41,7 @@ from gradcheck_cli.watch.quiet import has_modes, without_modes
 from gradcheck_cli.watch.retrying import Retrying
 from gradcheck_cli.watch.sampling import Sampling
 from gradcheck_cli.watch.session import Session
+from gradcheck_cli.watch.shadow import ShadowTraining
 from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.traces import deeper
 from gradcheck_cli.watch.updates import Attempt, Updates
@@ -131,6 +132,7 @@ class Watcher:
         batches = Batches()
         self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation, batches)
         self._retrying = Retrying(options, session, self._tape, self._diagnosing)
+        self._shadow = ShadowTraining(options, session, self._tape, self._diagnosing)
         self._sampling = Sampling(options, self._tape, chance, batches)
         self._looking = Looking(
             self._tape,
@@ -332,6 +334,7 @@ class Watcher:
             if why is not Why.FIRST and not raised:
                 self._retrying.asked(vital, self._group.seen, asked, attempt)
         self._retrying.seen(vital, attempt, len(self._group.seen))
+        self._shadow.seen(vital, attempt, self._group.seen)
         self._remember(vital)
         if self._asked.is_over(vital):
             self._stop = "steps"
@@ -465,6 +468,9 @@ class Watcher:
             with suppress(Exception), without_modes():  # there may be little left to work with
                 self._explain_the_end(None, failed=False)
             self._busy += perf_counter() - started
+        if not self._aside:
+            with self._guard:
+                self._shadow.end(next((use.clip_limit for use in self._uses.told()), None))
         self._tell_cost()
 
     def _tell_of_threads(self) -> None:
