@@ -24,7 +24,7 @@ class Shadowed:
     Attributes:
         first: The step of the first of them, `last` of the last, as `Vital` counts; 0 where none were kept.
         optimizer: The optimiser's number in order of its first update, `kind` the name of its class.
-        own_step: Its own step at the first of them.
+        own_step: Its own step at the last of them.
         rate: The run's largest learning rate at the last of them.
         run: The losses of the run, each before the update that was computed from it.
         copy: Those of the copy on the same batches. Both begin with the same parameters, so that the first is the same.

@@ -30,7 +30,7 @@ def shadow_event(process: Process, events: Sequence[Event], options: RunOptions)
     never_cleared = any(event.judged.raised.evidence.get("code") == _NEVER_CLEARED for event in standing)
     raised = Raised(
         kind=AlarmKind.SHADOW,
-        step=told.first,
+        step=told.last,
         optimizer=told.optimizer,
         message=_message(told),
         evidence={

@@ -137,7 +137,7 @@ class ShadowTraining:
             first=kept[0].step,
             last=kept[-1].step,
             optimizer=attempt.number,
-            own_step=kept[0].own_step,
+            own_step=kept[-1].own_step,
             kind=type(attempt.optimizer).__name__,
             rate=max(kept[-1].rates, default=None),
             run=tuple(each.loss for each in kept),

@@ -14,7 +14,7 @@ from tests.timeline.sessions import Session, entry, falling, judged, process, vi
 from tests.timeline.sessions import raised as raised_
 
 STAYS, FALLS = (0.9,) * 48, tuple(0.9 * 0.9**i for i in range(48))
-FAR = Shadowed(first=97, last=144, own_step=97, kind="SGD", rate=0.3, run=STAYS, copy=FALLS, passes=96)
+FAR = Shadowed(first=97, last=144, own_step=144, kind="SGD", rate=0.3, run=STAYS, copy=FALLS, passes=96)
 LEVEL = [0.9 + 0.01 * (i % 3) for i in range(160)]
 
 
@@ -29,7 +29,7 @@ def test_a_copy_that_ends_far_below_is_a_finding_with_its_numbers() -> None:
     (alarm,) = timeline.alarms
     finding = alarm.report.findings[0]
     assert timeline.status is Status.ILL and (finding.code, finding.severity) == ("GC646", Severity.ERROR)
-    assert (alarm.step, alarm.optimizer_step, finding.cause) == (97, 97, "lr-too-high")
+    assert (alarm.step, alarm.optimizer_step, finding.cause) == (144, 144, "lr-too-high")
     assert finding.message == (
         "a copy with a tenth of the learning rate ends at a loss of 0.0114, the run at 0.9, on the same 48 batches"
     )
