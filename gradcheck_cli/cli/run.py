@@ -121,7 +121,11 @@ def run(
     ] = 5,
     budget: Annotated[
         float,
-        typer.Option(metavar="PERCENT", help="What watching may cost, of a step's time.", rich_help_panel=_COST),
+        typer.Option(
+            metavar="PERCENT",
+            help="What watching may take of a step's time, and trials of updates of the run's own passes.",
+            rich_help_panel=_COST,
+        ),
     ] = 5.0,
     every: Annotated[
         int | None,

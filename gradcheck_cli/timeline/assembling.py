@@ -64,6 +64,7 @@ def assembled(
         layers=courses_of(main.layers, main.samples) if main else {},
         optimizers=main.uses if main else (),
         evaluations=main.evaluations if main else 0,
+        trial_passes=sum(map(_passes, seen)),
         overhead=_overhead(main) if main else None,
         notes=(
             *notes_of(processes, seen, options),
@@ -116,6 +117,11 @@ def _status(reports: Sequence[Report], *, seen: bool, aside: str) -> Status:
     if aside:
         return Status.UNKNOWN if seen else Status.FAILED
     return Status.HEALTHY if seen else Status.UNKNOWN
+
+
+def _passes(process: Process) -> int:
+    copied = process.shadowed.passes if process.shadowed is not None else 0
+    return copied + sum(retried.passes for retried in process.retried)
 
 
 def _overhead(process: Process) -> Overhead | None:

@@ -12,6 +12,7 @@ from gradcheck_cli.records.retrying import Change, Held, Retried, ScalesTried, T
 from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.timeline import AlarmKind, Raised
 from gradcheck_cli.remedies import with_trials
+from gradcheck_cli.rules.wording import percent
 
 _OF_ONE_STEP = frozenset((AlarmKind.LOSS_SPIKE, AlarmKind.UPDATE_SPIKE, AlarmKind.DIVERGING, AlarmKind.GRAD_SPIKE))
 _OF_UPDATES_BEFORE = _OF_ONE_STEP - {AlarmKind.GRAD_SPIKE}
@@ -71,10 +72,10 @@ def _clauses(kind: AlarmKind | None, retried: Retried) -> Iterator[str]:
 
 def _scales(scales: ScalesTried) -> str:
     now = "without a loss scale" if scales.growth is None else f"at a loss scale of {scales.now:,.10g}"
-    told = f"float16 loses {scales.lost:.0%} of this gradient's elements {now}"
+    told = f"float16 loses {percent(scales.lost)} of this gradient's elements {now}"
     if scales.fits is None:
         return f"{told}, and with no scale down to 1 are all of them finite"
-    return f"{told}, and {scales.lost_then or 0.0:.0%} at {scales.fits:,.10g}"
+    return f"{told}, and {percent(scales.lost_then or 0.0)} at {scales.fits:,.10g}"
 
 
 def _way(tried: Tried, retried: Retried) -> str:

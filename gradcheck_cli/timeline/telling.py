@@ -15,11 +15,11 @@ from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process, RaisedEntry, Without
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Replay, Vital, Why
+from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Raised, Replay, Vital, Why
 from gradcheck_cli.records.traits import Trait
 from gradcheck_cli.records.verdict import gravest_first
 from gradcheck_cli.remedies import remedies_for, with_shadow
-from gradcheck_cli.rules import SLOW, alarm_finding, because, chosen, explaining, standing_out, waive
+from gradcheck_cli.rules import SLOW, alarm_finding, because, chosen, explaining, row_of, standing_out, waive
 from gradcheck_cli.timeline.events import Event, of_one_job
 from gradcheck_cli.timeline.grown import grown
 from gradcheck_cli.timeline.leading import leader
@@ -225,7 +225,7 @@ def _why(event: Event) -> str:
     """What it was judged by, which rows carry it, and whether the step was repeated."""
     entry = event.entry
     if event.is_of_the_loop:
-        return f"{event.judged.told}, first at step {event.judged.raised.evidence['since']}"
+        return _of_the_calls(event.judged.raised)
     if event.judged.raised.kind is AlarmKind.SHADOW:
         return event.judged.told
     parts = [event.judged.told or _OUTCOME[event.judged.outcome]]
@@ -245,6 +245,13 @@ def _why(event: Event) -> str:
     else:
         parts += [f"the step could not be repeated{because}"]
     return "; ".join(parts)
+
+
+def _of_the_calls(raised: Raised) -> str:
+    """Why a fault that the calls show matters, and since when it is there: one update alone proves nothing."""
+    since = raised.evidence["since"]
+    began = f"; so it is since step {since}, and by step {raised.step} no chance" if since != raised.step else ""
+    return f"{row_of(raised).reason}{began}"
 
 
 def _left(without: Without) -> str:
