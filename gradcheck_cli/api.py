@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gradcheck_cli import pipeline, reports
 from gradcheck_cli.config import given_policy
 from gradcheck_cli.errors import GradcheckError, UsageError, internal_error
-from gradcheck_cli.names import did_you_mean, listing
 from gradcheck_cli.records import report as records
 from gradcheck_cli.records.choices import FailOn, Optimizer
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.reports import FORMATS, Style
 from gradcheck_cli.rules import patterns
+from gradcheck_cli.words import did_you_mean, listing
 
 if TYPE_CHECKING:
     import torch

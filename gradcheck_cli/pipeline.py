@@ -16,12 +16,12 @@ from gradcheck_cli.evidence import Evidence, gather
 from gradcheck_cli.records.batchwise import apportioned, is_ill
 from gradcheck_cli.records.choices import Decision, Family
 from gradcheck_cli.records.drift import Drift
-from gradcheck_cli.records.judging import Choice, Diagnosed
+from gradcheck_cli.records.judging import Choice, JudgedStep
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.spec import CheckSpec, Step, Target
 from gradcheck_cli.records.thresholds import Thresholds
-from gradcheck_cli.records.training import Training
+from gradcheck_cli.records.trainingsettings import Training
 from gradcheck_cli.records.traits import traits_of_family
 from gradcheck_cli.records.verdict import exit_code, gravest_first, status_of, with_status
 from gradcheck_cli.remedies import carried_into, ladders_for, remedies_for, without_softmax
@@ -134,7 +134,7 @@ def examine(
 
 def _diagnosed(
     steps: Sequence[Step], measured: Sequence[Measurement], spec: CheckSpec, budget: Budget, on_stage: Stage
-) -> tuple[list[Diagnosed[Evidence]], tuple[str, ...]]:
+) -> tuple[list[JudgedStep[Evidence]], tuple[str, ...]]:
     """Each batch judged, with --lr also by the first update on a copy, and why no update was simulated."""
     from gradcheck_cli.trials import first_update
 
@@ -167,8 +167,8 @@ def _diagnosed(
 
 
 def _stepped_on(
-    step: Step, diagnosed: Diagnosed[Evidence], choice: Choice, budget: Budget, on_stage: Stage
-) -> Diagnosed[Evidence]:
+    step: Step, diagnosed: JudgedStep[Evidence], choice: Choice, budget: Budget, on_stage: Stage
+) -> JudgedStep[Evidence]:
     """Judged again after more updates on copies, where nothing is ill, the rules want them and the budget has them."""
     from gradcheck_cli.trials import first_updates
 
@@ -186,13 +186,13 @@ def _stepped_on(
     return _judged(replace(evidence, training=training), choice)
 
 
-def _as_told(diagnosed: Diagnosed[Evidence], told: Sequence[Finding | None]) -> Diagnosed[Evidence]:
+def _as_told(diagnosed: JudgedStep[Evidence], told: Sequence[Finding | None]) -> JudgedStep[Evidence]:
     """The same with its findings as they are told, where they are."""
     findings = tuple(now or was for now, was in zip(told, diagnosed.verdict.findings, strict=True))
     return replace(diagnosed, verdict=replace(diagnosed.verdict, findings=findings))
 
 
-def diagnose(step: Step, *, thresholds: Thresholds = Thresholds()) -> Diagnosed[Evidence]:  # noqa: B008 - frozen
+def diagnose(step: Step, *, thresholds: Thresholds = Thresholds()) -> JudgedStep[Evidence]:  # noqa: B008 - frozen
     """Measure one step and judge it: what trials call on every copy that they change.
 
     Raises:
@@ -214,7 +214,7 @@ def judged(
     drift: Drift | None = None,
     batches: tuple[Measurement, ...] = (),
     choice: Choice = Choice(),  # noqa: B008 - frozen
-) -> Diagnosed[Evidence]:
+) -> JudgedStep[Evidence]:
     """Gather the evidence of a measurement, ask further where it looks odd, judge it, and add the remedies.
 
     Raises:
@@ -228,10 +228,10 @@ def judged(
     return _judged(evidence, choice)
 
 
-def _judged(evidence: Evidence, choice: Choice) -> Diagnosed[Evidence]:
+def _judged(evidence: Evidence, choice: Choice) -> JudgedStep[Evidence]:
     verdict = judge(evidence, choice)
     verdict = replace(verdict, findings=tuple(_with_remedies(f, evidence) for f in verdict.findings))
-    return Diagnosed(evidence=evidence, verdict=verdict, read=partial(read, evidence))
+    return JudgedStep(evidence=evidence, verdict=verdict, read=partial(read, evidence))
 
 
 def gradient_norm(measurement: Measurement) -> float:
@@ -276,7 +276,7 @@ def _with_remedies(finding: Finding, evidence: Evidence) -> Finding:
     return replace(finding, remedies=remedies)
 
 
-def _carried_out(step: Step, diagnosed: Diagnosed[Evidence], on_stage: Stage) -> Diagnosed[Evidence]:
+def _carried_out(step: Step, diagnosed: JudgedStep[Evidence], on_stage: Stage) -> JudgedStep[Evidence]:
     """With the remedies that can be written into a line of the user's carried out on this batch."""
     from gradcheck_cli.trials import carried_out
 

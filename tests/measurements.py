@@ -13,7 +13,7 @@ from gradcheck_cli.records.measurement import (
     ParameterMeasurement,
     TensorStats,
 )
-from gradcheck_cli.records.training import Training
+from gradcheck_cli.records.trainingsettings import Training
 from gradcheck_cli.rules import judge
 
 LEAF = "AccumulateGrad"

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.reports.glyphs import count_of, shown
+from gradcheck_cli.reports.glyphs import shown
+from gradcheck_cli.words import count_of
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.session import RaisedEntry
     from gradcheck_cli.records.timeline import Vital
-    from gradcheck_cli.watch.reading import News
+    from gradcheck_cli.watch.sessionreader import News
 
 MOST = 10
 """Alarms that are told while a script runs."""

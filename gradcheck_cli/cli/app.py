@@ -17,12 +17,12 @@ from gradcheck_cli.cli.check import check
 from gradcheck_cli.cli.failing import as_error, tell
 from gradcheck_cli.cli.helping import PanelCommand, examples
 from gradcheck_cli.cli.init import init
+from gradcheck_cli.cli.lazyparsing import LazyGroup
 from gradcheck_cli.cli.rule import rule
 from gradcheck_cli.cli.run import RunCommand
 from gradcheck_cli.cli.run import run as watch
 from gradcheck_cli.cli.schema import schema
 from gradcheck_cli.cli.show import show
-from gradcheck_cli.cli.sparing import SparingGroup
 from gradcheck_cli.cli.writing import emit
 from gradcheck_cli.errors import GradcheckError, ReportError, UsageError
 
@@ -48,7 +48,7 @@ EXAMPLES = examples(
 # Without rich's markup the help costs a third of the time, and no name from outside is ever read as markup.
 app = typer.Typer(
     name="gradcheck",
-    cls=SparingGroup,
+    cls=LazyGroup,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -14,7 +14,6 @@ import typer
 
 from gradcheck_cli.cli.options import (
     RUN,
-    Asked,
     BaselineFile,
     Color,
     ColorChoice,
@@ -22,6 +21,7 @@ from gradcheck_cli.cli.options import (
     DriftLimit,
     Format,
     MaxMemory,
+    OutputOptions,
     Outputs,
     Quiet,
     Redact,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
     from gradcheck_cli.records.suite import PlannedCheck, SuiteReport
     from gradcheck_cli.suite.journal import Journal
-    from gradcheck_cli.suite.known import Known
+    from gradcheck_cli.suite.runbaselines import RunBaselines
 
 _CHOICE = "Which checks"
 
@@ -103,7 +103,7 @@ def batch(
 
     A check that crashes, hangs or is killed is reported as failed, with its last output; the rest run.
     """
-    asked = Asked(
+    asked = OutputOptions(
         format=format,
         outputs=tuple(output or ()),
         verbose=verbose,
@@ -116,7 +116,7 @@ def batch(
     def work() -> SuiteReport:
         from gradcheck_cli.config import load_config
         from gradcheck_cli.suite.journal import Journal
-        from gradcheck_cli.suite.known import load_known
+        from gradcheck_cli.suite.runbaselines import load_known
         from gradcheck_cli.suite.selection import selected
         from gradcheck_cli.worker.launch import can_fork
 
@@ -152,13 +152,13 @@ def _journal_path(journal: str | None, file: Path, shard: str | None) -> Path:
 
 def _run(
     plan: Sequence[PlannedCheck],
-    known: Known,
+    known: RunBaselines,
     journal: Journal,
     workers: int | None,
     *,
     resume: bool,
     fail_fast: bool,
-    asked: Asked,
+    asked: OutputOptions,
 ) -> list[tuple[PlannedCheck, Report]]:
     """Every check with what it came to by itself, in the order of the plan; those after a failure may be missing."""
     from gradcheck_cli.suite.journal import journaled
@@ -183,7 +183,7 @@ def _run(
 
 
 def _suite(
-    name: str, done: Sequence[tuple[PlannedCheck, Report]], known: Known, journal: Journal, seconds: float
+    name: str, done: Sequence[tuple[PlannedCheck, Report]], known: RunBaselines, journal: Journal, seconds: float
 ) -> SuiteReport:
     from gradcheck_cli.records.suite import SuiteReport
     from gradcheck_cli.records.verdict import suite_exit_code

@@ -15,7 +15,6 @@ import typer
 from gradcheck_cli.cli.options import (
     REMEDIES,
     RUN,
-    Asked,
     BaselineFile,
     Color,
     ColorChoice,
@@ -27,6 +26,7 @@ from gradcheck_cli.cli.options import (
     LeastToFail,
     MaxMemory,
     NoConfig,
+    OutputOptions,
     Outputs,
     Quiet,
     Redact,
@@ -188,7 +188,7 @@ def check(
     """
     from gradcheck_cli.worker.launch import beginning
 
-    asked = Asked(
+    asked = OutputOptions(
         format=format,
         outputs=tuple(output or ()),
         verbose=verbose,
@@ -249,7 +249,7 @@ def check(
         finish(asked, model, work, quiet=silence, given=given)
 
 
-def _run(planned: PlannedCheck, in_process: bool, asked: Asked, silence: ExitStack) -> Report:
+def _run(planned: PlannedCheck, in_process: bool, asked: OutputOptions, silence: ExitStack) -> Report:
     """Make the check in a process of its own, or in this one where that is wanted or all that the system can do."""
     from gradcheck_cli import suite
     from gradcheck_cli.reports import load
@@ -296,7 +296,7 @@ def _against_baseline(planned: PlannedCheck, update: bool, run: Callable[[Planne
     """Run a check and tell what is new, known and fixed; its name in the baseline is MODEL as it was given."""
     if not (planned.baseline or planned.drift or update):
         return run(planned)
-    from gradcheck_cli.suite.known import load_known
+    from gradcheck_cli.suite.runbaselines import load_known
 
     known = load_known([planned], update=update)
     report = run(known.held(planned))

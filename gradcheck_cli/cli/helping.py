@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcheck_cli.cli.sparing import SparingCommand
+from gradcheck_cli.cli.lazyparsing import LazyCommand
 
 
 def examples(*lines: str) -> str:
@@ -13,7 +13,7 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-class PanelCommand(SparingCommand):
+class PanelCommand(LazyCommand):
     """A command whose options are listed by the group in `rich_help_panel`, without rich."""
 
     first: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ def init(
     from gradcheck_cli.config import FILE_NAME
     from gradcheck_cli.config.candidates import find_candidates
     from gradcheck_cli.config.starter import starter
-    from gradcheck_cli.reports.glyphs import count_of
+    from gradcheck_cli.words import count_of
 
     file = Path(folder) / FILE_NAME
     working_folder()

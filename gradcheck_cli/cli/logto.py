@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from gradcheck_cli.errors import ReportError, UsageError
 
 if TYPE_CHECKING:
-    from gradcheck_cli.watch.reading import News
+    from gradcheck_cli.watch.sessionreader import News
 
 _KNOWN = "tensorboard"
 _HINT = "Write --log-to tensorboard, or --log-to tensorboard=DIR."

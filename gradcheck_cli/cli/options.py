@@ -128,7 +128,7 @@ MaxMemory = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class OutputOptions:
     """What the output options asked for, as yet unchecked."""
 
     format: str = "table"
@@ -189,7 +189,7 @@ def check_limits(planned: Sequence[PlannedCheck]) -> None:
         raise UsageError("max_memory: this system does not tell what memory a process uses; Linux does")
 
 
-def check_formats(asked: Asked, able: Sequence[str], what: str) -> None:
+def check_formats(asked: OutputOptions, able: Sequence[str], what: str) -> None:
     """See that every format that is asked for can show something.
 
     Args:
@@ -244,7 +244,7 @@ def by_policy(asked: _Ruled, file: Path | None, fail_on: FailOn | None) -> tuple
 
 
 def finish(
-    asked: Asked,
+    asked: OutputOptions,
     name: str,
     work: Callable[[], Result],
     *,
@@ -296,7 +296,7 @@ def finish(
     )
 
 
-def _document(asked: Asked, failed: GradcheckError | None) -> str | None:
+def _document(asked: OutputOptions, failed: GradcheckError | None) -> str | None:
     """The format on the stream; a failure has no table, since the person who reads it has read stderr."""
     if failed is None:
         return asked.format

@@ -24,7 +24,6 @@ from gradcheck_cli.cli.options import (
     REMEDIES,
     RUN,
     VERDICT,
-    Asked,
     Color,
     ColorChoice,
     ConfigFile,
@@ -32,6 +31,7 @@ from gradcheck_cli.cli.options import (
     Ignore,
     LeastToFail,
     NoConfig,
+    OutputOptions,
     Outputs,
     Quiet,
     Redact,
@@ -52,7 +52,7 @@ from gradcheck_cli.reports import FORMATS, render
 
 if TYPE_CHECKING:
     from gradcheck_cli.records.timeline import Timeline
-    from gradcheck_cli.watch.reading import News
+    from gradcheck_cli.watch.sessionreader import News
 
 _COST = "Cost"
 _COMMAND = "SCRIPT [ARGS]..."
@@ -196,7 +196,7 @@ def run(
     command can stand that starts one: torchrun, accelerate launch, bash train.sh. The exit code is the script's own
     if it is not 0.
     """
-    asked = Asked(
+    asked = OutputOptions(
         format=format,
         outputs=tuple(output or ()),
         verbose=verbose,
@@ -255,7 +255,7 @@ def _each(hearing: Sequence[Callable[[News], None] | None]) -> Callable[[News], 
     return hear if wanted else None
 
 
-def _saving(asked: Asked) -> Callable[[Timeline], None] | None:
+def _saving(asked: OutputOptions) -> Callable[[Timeline], None] | None:
     """What writes the JSON documents that were asked for while the script runs; None where none were."""
     files = [output for output in parse_outputs(asked.outputs) if output.format == "json"]
     files = [output for output in files if output.path.is_file() or not output.path.exists()]  # no pipe

@@ -11,7 +11,7 @@ import typer
 from gradcheck_cli.cli.writing import emit
 
 
-class Document(str, Enum):
+class DocumentKind(str, Enum):
     """What there is a schema of."""
 
     CONFIG = "config"
@@ -22,15 +22,15 @@ class Document(str, Enum):
 
 def schema(
     document: Annotated[
-        Document, typer.Argument(help="gradcheck.yaml, or the JSON of a check, of a batch or of a run.")
-    ] = Document.CONFIG,
+        DocumentKind, typer.Argument(help="gradcheck.yaml, or the JSON of a check, of a batch or of a run.")
+    ] = DocumentKind.CONFIG,
 ) -> None:
     """Print a JSON schema: of gradcheck.yaml, with which editors complete and check it, or of what is saved as JSON."""
     emit(json.dumps(_made(document), indent=2) + "\n")
 
 
-def _made(document: Document) -> dict[str, object]:
-    if document is Document.CONFIG:
+def _made(document: DocumentKind) -> dict[str, object]:
+    if document is DocumentKind.CONFIG:
         from gradcheck_cli.config import schema as schema_of_config
 
         return schema_of_config()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradcheck_cli.cli.options import (
-    Asked,
     Color,
     ColorChoice,
     Debug,
     Format,
+    OutputOptions,
     Outputs,
     Quiet,
     Redact,
@@ -24,7 +24,7 @@ from gradcheck_cli.reports import COMPARING
 
 if TYPE_CHECKING:
     from gradcheck_cli.reports import Result
-    from gradcheck_cli.reports.comparison import Comparison
+    from gradcheck_cli.reports.comparison import ReportComparison
 
 
 def show(
@@ -42,7 +42,7 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show a saved report, suite or run again, or compare two; ends with 0 whatever the verdict was."""
-    asked = Asked(
+    asked = OutputOptions(
         format=format,
         outputs=tuple(output or ()),
         verbose=verbose,
@@ -63,7 +63,7 @@ def show(
 _KINDS = {"Report": "a report", "SuiteReport": "a suite", "Timeline": "the run of a script"}
 
 
-def _compared(report: str, later: str, asked: Asked) -> Comparison:
+def _compared(report: str, later: str, asked: OutputOptions) -> ReportComparison:
     """The two files compared.
 
     Raises:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.cli.failing import say
-from gradcheck_cli.names import listing
+from gradcheck_cli.words import listing
 
 if TYPE_CHECKING:
     from rich.text import Text

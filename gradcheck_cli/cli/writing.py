@@ -17,17 +17,16 @@ from typing import TYPE_CHECKING, TextIO
 
 from gradcheck_cli.cli.failing import tell
 from gradcheck_cli.errors import ReportError, UsageError
-from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.opening import Unreadable, is_special, look
 from gradcheck_cli.reports import FORMATS, Style, render
+from gradcheck_cli.suffixes import SOURCES, suffix_of
+from gradcheck_cli.words import did_you_mean
 
 if TYPE_CHECKING:
     from gradcheck_cli.reports import Result
 
 PAGE_WIDTH = 100
 """Columns of a report that goes to a file or a pipe."""
-_NO_REPORTS = tuple(".py .ipynb .yaml .yml .toml .pt .pth .ckpt .bin .npy .npz .safetensors .csv".split())
-"""Endings of code, settings and data, over which no report is written even where nobody named them."""
 _READER = 2.0
 """Seconds that a pipe's reader has to open it."""
 _STREAM = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})|/dev/(stdout|stderr)", re.ASCII)
@@ -78,7 +77,7 @@ def _parse_output(text: str, given: Sequence[str | None]) -> Output:
     if not separator or not path:
         raise UsageError(f"--output `{text}` is not FORMAT=PATH", hint="Write --output json=report.json.")
     file = destination(path, f"--output {text}", given)
-    if file.suffix.lower() in _NO_REPORTS and file.is_file():
+    if suffix_of(file) in SOURCES and file.is_file():
         raise UsageError(f"--output {text}: is there already, and is no report", hint="Name another file.")
     return Output(format=parse_format(format, "--output"), path=file)
 
@@ -142,9 +141,9 @@ def deliver(
 
 
 def _failed_to_write(result: Result, error: ReportError) -> Result:
-    from gradcheck_cli.reports.comparison import Comparison
+    from gradcheck_cli.reports.comparison import ReportComparison
 
-    if isinstance(result, Comparison):
+    if isinstance(result, ReportComparison):
         return result
     return replace(result, exit_code=error.exit_code, error=error.message)
 

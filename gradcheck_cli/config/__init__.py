@@ -51,9 +51,9 @@ def given_policy(ignore: Mapping[str, Any], thresholds: Mapping[str, Mapping[str
     Raises:
         UsageError: One of them does not fit.
     """
-    from gradcheck_cli.config.given import given
+    from gradcheck_cli.config.callersettings import caller_settings
 
-    return given(ignore, thresholds)
+    return caller_settings(ignore, thresholds)
 
 
 def find_config(start: Path) -> Path | None:
@@ -68,6 +68,6 @@ def find_config(start: Path) -> Path | None:
 
 def schema() -> dict[str, Any]:
     """The JSON schema of gradcheck.yaml (draft 2020-12)."""
-    from gradcheck_cli.config.models import File
+    from gradcheck_cli.config.yamlmodels import File
 
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **File.model_json_schema()}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradcheck_cli.target.references import USUAL_NAMES
+from gradcheck_cli.target.code.references import USUAL_NAMES
 
 _SKIPPED = frozenset("__pycache__ node_modules site-packages build dist tests test".split())
 _LARGEST = 2**20

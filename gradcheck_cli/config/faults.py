@@ -7,9 +7,9 @@ from typing import Any, NoReturn, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from gradcheck_cli.config.documents import Document
-from gradcheck_cli.config.models import Check, File, Options, Run
-from gradcheck_cli.names import did_you_mean
+from gradcheck_cli.config.yamldocuments import YamlDocument
+from gradcheck_cli.config.yamlmodels import Check, File, Options, Run
+from gradcheck_cli.words import did_you_mean
 from gradcheck_cli.yamltext import Address
 
 _WORDS = {
@@ -37,7 +37,7 @@ _HOMES: tuple[tuple[type[BaseModel], str], ...] = (
 )
 
 
-def validated(document: Document) -> File:
+def validated(document: YamlDocument) -> File:
     """The document as a model.
 
     Raises:
@@ -50,7 +50,7 @@ def validated(document: Document) -> File:
         _tell(document, [dict(each) for each in error.errors(include_url=False)])
 
 
-def _tell(document: Document, errors: list[dict[str, Any]]) -> NoReturn:
+def _tell(document: YamlDocument, errors: list[dict[str, Any]]) -> NoReturn:
     faults = [(document.place(_address(e), key=_about_key(e)), e) for e in errors]
     _, first = min(faults, key=lambda fault: fault[0])
     message, hint = _worded(document, first)
@@ -66,7 +66,7 @@ def _about_key(error: dict[str, Any]) -> bool:
     return error["type"] in ("extra_forbidden", "threshold_name") or "[key]" in error["loc"]
 
 
-def _worded(document: Document, error: dict[str, Any]) -> tuple[str, str]:
+def _worded(document: YamlDocument, error: dict[str, Any]) -> tuple[str, str]:
     kind, address = error["type"], _address(error)
     if kind == "extra_forbidden":
         return _unknown(address)
@@ -81,7 +81,7 @@ def _worded(document: Document, error: dict[str, Any]) -> tuple[str, str]:
     return error["msg"], ""
 
 
-def _shown(document: Document, address: Address) -> str:
+def _shown(document: YamlDocument, address: Address) -> str:
     """`checks[0].seed`, or "the file"."""
     known = document.known(address)
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in known)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gradcheck_cli.config.documents import Document, read_yaml
 from gradcheck_cli.config.faults import validated
-from gradcheck_cli.config.models import Check, File, Verdict
 from gradcheck_cli.config.plans import planned, planned_run
+from gradcheck_cli.config.yamldocuments import YamlDocument, read_yaml
+from gradcheck_cli.config.yamlmodels import Check, File, VerdictSettings
 from gradcheck_cli.errors import ConfigError
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.yamltext import Address
@@ -48,13 +48,15 @@ def policy(path: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: The file cannot be read or understood.
     """
     file = validated(read_yaml(path, path))
-    (check,) = planned(File(version=1, **{n: getattr(file, n) for n in Verdict.model_fields}), _ANY, path, overrides)
-    return {name: getattr(check.spec, name) for name in (*Verdict.model_fields, "waivers")}
+    (check,) = planned(
+        File(version=1, **{n: getattr(file, n) for n in VerdictSettings.model_fields}), _ANY, path, overrides
+    )
+    return {name: getattr(check.spec, name) for name in (*VerdictSettings.model_fields, "waivers")}
 
 
 def _checks(
     path: Path, above: tuple[Path, ...], done: set[Path], overrides: Mapping[str, Any]
-) -> Iterator[tuple[PlannedCheck, Document, Address]]:
+) -> Iterator[tuple[PlannedCheck, YamlDocument, Address]]:
     real = _real(path)
     done.add(real)
     document = read_yaml(path, path)
@@ -79,7 +81,7 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))  # Path.resolve raises where links lead round in a circle
 
 
-def _matching(document: Document, index: int, pattern: str, folder: Path) -> list[Path]:
+def _matching(document: YamlDocument, index: int, pattern: str, folder: Path) -> list[Path]:
     try:
         found = sorted(folder.glob(os.path.normpath(pattern)))
     except (ValueError, IndexError, NotImplementedError, OSError) as error:  # `**x`, `.`, an absolute path

@@ -11,14 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gradcheck_cli.config.models import Check, Entry, File, Matrix, Options, Run, Verdict
+from gradcheck_cli.config.yamlmodels import Check, File, Matrix, Options, Run, SuiteEntry, VerdictSettings
 from gradcheck_cli.opening import working_folder
 from gradcheck_cli.records.choices import FailOn
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.size import parse_size
-from gradcheck_cli.records.spec import CheckSpec, Waiver
+from gradcheck_cli.records.spec import CheckSpec, RuleWaiver
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.thresholds import Thresholds
+from gradcheck_cli.suffixes import INPUTS, suffix_of
 from gradcheck_cli.yamltext import json_in_yaml
 
 _PLAIN = (
@@ -70,7 +71,7 @@ def _merged(defaults: Options, entry: Check | Run) -> dict[str, Any]:
 
 
 def _frame(
-    file: File, entry: Entry, options: Mapping[str, Any], folder: Path, overrides: Mapping[str, Any]
+    file: File, entry: SuiteEntry, options: Mapping[str, Any], folder: Path, overrides: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The fields of a PlannedCheck that a check and a run have in common, but for their names."""
     size = overrides.get("max_memory") or options.get("max_memory")
@@ -95,7 +96,7 @@ def _spec(file: File, check: Check, options: Mapping[str, Any], folder: Path) ->
     )
 
 
-def _verdict(file: File, entry: Entry) -> dict[str, Any]:
+def _verdict(file: File, entry: SuiteEntry) -> dict[str, Any]:
     """What is reported, and what fails."""
     ignore, waivers = ignored([file, entry])
     return {
@@ -107,18 +108,18 @@ def _verdict(file: File, entry: Entry) -> dict[str, Any]:
     }
 
 
-def ignored(said: Sequence[Verdict]) -> tuple[tuple[str, ...], tuple[Waiver, ...]]:
+def ignored(said: Sequence[VerdictSettings]) -> tuple[tuple[str, ...], tuple[RuleWaiver, ...]]:
     """What a file and an entry of it ignore: whole rules, and findings with a reason."""
     entries = [entry for each in said for entry in each.ignore.items()]
     whole = tuple(dict.fromkeys(rule for rule, waivers in entries if not waivers))
     return whole, tuple(
-        Waiver(rule=rule, layers=tuple(waiver.layers), reason=waiver.reason)
+        RuleWaiver(rule=rule, layers=tuple(waiver.layers), reason=waiver.reason)
         for rule, waivers in entries
         for waiver in waivers
     )
 
 
-def _thresholds(file: File, entry: Entry) -> Thresholds:
+def _thresholds(file: File, entry: SuiteEntry) -> Thresholds:
     numbers: dict[str, float] = {}
     for values in (*file.thresholds.values(), *entry.thresholds.values()):
         numbers |= values
@@ -169,7 +170,7 @@ def from_folder(text: str, folder: Path) -> str:
     location, colon, name = text.rpartition(":")
     if not (colon and location and name.replace(".", "_").isidentifier()):
         location, colon, name = text, "", ""
-    if not ("/" in location or "\\" in location or Path(location).suffix.lower() in _FILES):
+    if not ("/" in location or "\\" in location or suffix_of(location) in INPUTS):
         return text
     return f"{_below(location, folder)}{colon}{name}"
 
@@ -178,6 +179,3 @@ def _below(location: str, folder: Path) -> str:
     path = Path(os.path.normpath(folder / location))
     here = working_folder()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-_FILES = (".py", ".pt", ".pth", ".ckpt", ".bin", ".npy", ".npz", ".safetensors", ".csv")

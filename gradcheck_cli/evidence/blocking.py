@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from gradcheck_cli.evidence.graph import OpGraph
+from gradcheck_cli.evidence.opgraph import OpGraph
 from gradcheck_cli.records.blockage import Blockage, Reason
 from gradcheck_cli.records.ops import (
     DIVISIONS,

@@ -9,14 +9,14 @@ from functools import cached_property
 from statistics import median
 
 from gradcheck_cli.evidence.blocking import Blocking
-from gradcheck_cli.evidence.graph import OpGraph
 from gradcheck_cli.evidence.groups import grouped
 from gradcheck_cli.evidence.layers import layer_table
 from gradcheck_cli.evidence.ledger import account_for
+from gradcheck_cli.evidence.opgraph import OpGraph
 from gradcheck_cli.evidence.paths import Paths
-from gradcheck_cli.evidence.references import References
-from gradcheck_cli.evidence.terms import Terms
+from gradcheck_cli.evidence.terms import LossTerms
 from gradcheck_cli.evidence.traits import traits_of
+from gradcheck_cli.evidence.yardsticks import References
 from gradcheck_cli.records.account import Account
 from gradcheck_cli.records.blockage import Reason
 from gradcheck_cli.records.drift import Drift
@@ -25,7 +25,7 @@ from gradcheck_cli.records.group import Group
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.report import Layer
 from gradcheck_cli.records.thresholds import Thresholds
-from gradcheck_cli.records.training import Training
+from gradcheck_cli.records.trainingsettings import Training
 from gradcheck_cli.records.traits import Traits
 
 
@@ -55,7 +55,7 @@ class Evidence:
     blocking: Blocking
     layers: Mapping[int, Layer]
     references: References
-    terms: Terms
+    terms: LossTerms
     thresholds: Thresholds
     training: Training
     drift: Drift | None
@@ -261,7 +261,7 @@ def gather(
         blocking=Blocking(graph),
         layers=layer_table(graph, paths),
         references=References(graph),
-        terms=Terms(graph),
+        terms=LossTerms(graph),
         thresholds=thresholds,
         training=training,
         drift=drift,

@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import log10
 from typing import NamedTuple
 
-from gradcheck_cli.evidence.graph import OpGraph
+from gradcheck_cli.evidence.opgraph import OpGraph
 from gradcheck_cli.evidence.paths import Paths
 from gradcheck_cli.evidence.series import uses_of
 from gradcheck_cli.records.account import Account

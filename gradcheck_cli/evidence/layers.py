@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from gradcheck_cli.evidence.graph import OpGraph
+from gradcheck_cli.evidence.opgraph import OpGraph
 from gradcheck_cli.evidence.paths import Paths
 from gradcheck_cli.records.measurement import ParameterMeasurement
 from gradcheck_cli.records.report import Layer

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gradcheck_cli.evidence.graph import OpGraph
+from gradcheck_cli.evidence.opgraph import OpGraph
 from gradcheck_cli.evidence.series import series_through_time
 from gradcheck_cli.records.account import Account, Ledger
 from gradcheck_cli.records.measurement import Op

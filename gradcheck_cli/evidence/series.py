@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 
-from gradcheck_cli.evidence.graph import OpGraph
+from gradcheck_cli.evidence.opgraph import OpGraph
 from gradcheck_cli.records.measurement import Op
 from gradcheck_cli.records.ops import SAME_VALUES
 from gradcheck_cli.records.series import STEPS, Series

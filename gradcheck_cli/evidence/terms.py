@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from gradcheck_cli.evidence.graph import OpGraph
+from gradcheck_cli.evidence.opgraph import OpGraph
 from gradcheck_cli.records.ops import (
     DIFFERENCE_CALLS,
     LOSS_CALLS,
@@ -53,7 +53,7 @@ class Meeting:
 
 
 @dataclass(frozen=True, eq=False)
-class Terms:
+class LossTerms:
     """The terms of one measurement."""
 
     graph: OpGraph

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.evidence.graph import OpGraph
+from gradcheck_cli.evidence.opgraph import OpGraph
 from gradcheck_cli.records.ops import LEAF, RECTIFIERS, SIGMOIDS, SOFTMAXES, SQUASHING, SUMS, VIEW_LIKE
 from gradcheck_cli.records.traits import Trait, Traits
 

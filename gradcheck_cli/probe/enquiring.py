@@ -16,14 +16,14 @@ from torch.overrides import TorchFunctionMode
 from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.probe.functions import Application, recorded_applications, tested
 from gradcheck_cli.probe.heads import FEWEST, Weights, along_one_axis, distinguishability, heads
-from gradcheck_cli.probe.nulls import Answering, Product, Unanswerable, product_of
+from gradcheck_cli.probe.nulls import Answering, NullUnavailable, Product, product_of
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.records.enquiry import Agreement, AtChance, Distinct, Enquiry, FunctionTest, Questions
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.ops import PRODUCT_CALLS
 from gradcheck_cli.records.spec import Pass, Step
-from gradcheck_cli.runtime.graph import Graph
+from gradcheck_cli.runtime.autogradgraph import Graph
 from gradcheck_cli.runtime.passes import LOW, Unsaved, forward_pass, hangs_from_a_graph
 from gradcheck_cli.runtime.state import State, WriteWatch, function_name, preserved
 from gradcheck_cli.runtime.tensors import untouched
@@ -154,7 +154,7 @@ class _Enquirer:
         mode = Answering(calls, Weights(self.model), change)
         try:
             loss = float(self.forward(*saving, mode).loss.detach())
-        except Unanswerable as reason:
+        except NullUnavailable as reason:
             return str(reason)
         except GradcheckError:
             raise

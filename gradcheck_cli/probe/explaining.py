@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from gradcheck_cli.errors import GradcheckError, ProbeError, TargetError, UserCodeError
 from gradcheck_cli.probe.origin import BackwardSearch, OriginSearch, origin_of, scripted_place
-from gradcheck_cli.probe.poison import NOBODY, Source, Sources, first, suspects
 from gradcheck_cli.probe.sources import SourceTable
+from gradcheck_cli.probe.taint import NOBODY, Source, Sources, first, suspects
 from gradcheck_cli.probe.tracer import LOOKING_ON, Tracer
-from gradcheck_cli.records.measurement import Entry, Measurement, Origin
+from gradcheck_cli.records.measurement import Measurement, NonfiniteInput, Origin
 from gradcheck_cli.records.ops import VIEWS, stem
 from gradcheck_cli.records.spec import Pass
-from gradcheck_cli.runtime.graph import Graph
+from gradcheck_cli.runtime.autogradgraph import Graph
 from gradcheck_cli.runtime.passes import in_a_line, run_backward, scaled
 from gradcheck_cli.runtime.state import State
 from gradcheck_cli.runtime.tensors import is_finite, untouched
@@ -228,7 +228,9 @@ def _with_blame(measured: Measurement, source: Source | None, table: SourceTable
     if source is None or not source.kind:
         return replace(measured, origin=found)
     return replace(
-        measured, entry=Entry(kind=source.kind, name=source.name, produced=source.value, origin=found), origin=None
+        measured,
+        entry=NonfiniteInput(kind=source.kind, name=source.name, produced=source.value, origin=found),
+        origin=None,
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli.records.ops import LEAF, NORMALIZATIONS, stem
-from gradcheck_cli.runtime.graph import Graph, Node
+from gradcheck_cli.runtime.autogradgraph import Graph, Node
 
 _SIDES = {
     "Addmm": (1, 2, "mat1", "mat2"),

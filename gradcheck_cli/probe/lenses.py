@@ -22,7 +22,7 @@ MANY = 0.5
 _SATURATED = 0.01  # of the largest slope that the function has
 
 
-class Reading(NamedTuple):
+class LensReading(NamedTuple):
     """What one lens says, possibly still on its device; the fields of `records.Lens`, `off` as a mask."""
 
     kind: str
@@ -51,27 +51,27 @@ def _sample(tensor: Tensor) -> Tensor:
     return flat.float() if flat.dtype in (torch.float16, torch.bfloat16) else flat
 
 
-def _slopes(slope: Tensor, largest: float) -> Reading:
+def _slopes(slope: Tensor, largest: float) -> LensReading:
     slope = slope.abs()
     saturated = (slope < _SATURATED * largest).float().mean()
-    return Reading("activation", slope=slope.mean(), saturated=saturated, units=1, samples=slope.numel())
+    return LensReading("activation", slope=slope.mean(), saturated=saturated, units=1, samples=slope.numel())
 
 
-def _sigmoid(node: Any, channels: bool) -> Reading:
+def _sigmoid(node: Any, channels: bool) -> LensReading:
     y = _sample(node._saved_result)
     return _slopes(y * (1 - y), 0.25)
 
 
-def _tanh(node: Any, channels: bool) -> Reading:
+def _tanh(node: Any, channels: bool) -> LensReading:
     return _slopes(1 - _sample(node._saved_result) ** 2, 1.0)
 
 
 def _by_derivative(
     function: Callable[..., Tensor], *saved: str, largest: float = 1.0
-) -> Callable[[Any, bool], Reading]:
+) -> Callable[[Any, bool], LensReading]:
     """The slope of any elementwise function, from its saved input and the arguments that are `saved` beside it."""
 
-    def read(node: Any, channels: bool) -> Reading:
+    def read(node: Any, channels: bool) -> LensReading:
         with torch.enable_grad():
             x = _sample(node._saved_self).clone().requires_grad_()
             arguments = [getattr(node, f"_saved_{name}") for name in saved]
@@ -81,26 +81,26 @@ def _by_derivative(
     return read
 
 
-def _relu(node: Any, channels: bool) -> Reading:
+def _relu(node: Any, channels: bool) -> LensReading:
     return _rectified(node._saved_result, channels)
 
 
-def _threshold(node: Any, channels: bool) -> Reading:
+def _threshold(node: Any, channels: bool) -> LensReading:
     threshold = node._saved_threshold
     return _rectified(node._saved_self - threshold if threshold else node._saved_self, channels)
 
 
-def _rectified(active: Tensor, channels: bool) -> Reading:
+def _rectified(active: Tensor, channels: bool) -> LensReading:
     """Positive where the slope is 1: per unit over the whole batch, since half of all elements are
     zero in a healthy layer."""
     unit = 1 if channels and active.dim() > 2 else active.dim() - 1
     if active.dim() < 2 or not active.numel():
-        return Reading("activation", slope=(active > 0).float().mean(), units=active.numel(), samples=1)
+        return LensReading("activation", slope=(active > 0).float().mean(), units=active.numel(), samples=1)
     units, few = active.shape[unit], _sample(active)
     slope = torch.count_nonzero(few > 0) / few.numel()
     dead = _dead(active, unit)
     many = isinstance(dead, Tensor) or dead >= MANY
-    return Reading(
+    return LensReading(
         "activation",
         slope=slope,
         dead=dead,
@@ -134,42 +134,42 @@ def _always(active: Tensor, unit: int) -> Scalar:
     return (active.amin(dim=others) > 0).float().mean()
 
 
-def _softmax(node: Any, channels: bool) -> Reading:
+def _softmax(node: Any, channels: bool) -> LensReading:
     result, dim = node._saved_result, node._saved_dim
     length = result.shape[_signed(dim, result.dim())]
     rows = result.movedim(_signed(dim, result.dim()), -1).reshape(-1, length).detach()
     if rows.numel() > _SAMPLE:
         rows = rows[:: max(1, rows.numel() // _SAMPLE)]
     saturated = (rows.float().amax(-1) > 1 - 1e-4).float().mean()
-    return Reading("softmax", saturated=saturated, length=length)
+    return LensReading("softmax", saturated=saturated, length=length)
 
 
-def _log_softmax(node: Any, channels: bool) -> Reading:
+def _log_softmax(node: Any, channels: bool) -> LensReading:
     result = node._saved_result
     length = result.shape[_signed(node._saved_dim, result.dim())]
-    return Reading("softmax", length=length)
+    return LensReading("softmax", length=length)
 
 
-def _layer_norm(node: Any, channels: bool) -> Reading:
-    return Reading("normalization", length=math.prod(int(n) for n in node._saved_normalized_shape))
+def _layer_norm(node: Any, channels: bool) -> LensReading:
+    return LensReading("normalization", length=math.prod(int(n) for n in node._saved_normalized_shape))
 
 
-def _group_norm(node: Any, channels: bool) -> Reading:
-    return Reading("normalization", length=int(node._saved_C) // int(node._saved_group) * int(node._saved_HxW))
+def _group_norm(node: Any, channels: bool) -> LensReading:
+    return LensReading("normalization", length=int(node._saved_C) // int(node._saved_group) * int(node._saved_HxW))
 
 
-def _batch_norm(node: Any, channels: bool) -> Reading:
+def _batch_norm(node: Any, channels: bool) -> LensReading:
     if not node._saved_training:
-        return Reading("normalization")
+        return LensReading("normalization")
     x = node._saved_input
-    return Reading("normalization", length=x.numel() // x.shape[1])
+    return LensReading("normalization", length=x.numel() // x.shape[1])
 
 
-def _regression(node: Any, channels: bool) -> Reading:
+def _regression(node: Any, channels: bool) -> LensReading:
     output, target = node._saved_self, node._saved_target
     scale = max(output.numel(), 1) ** 0.5
     error = norm((output - target).detach()) / scale if output.shape == target.shape and target.numel() > 1 else None
-    return Reading(
+    return LensReading(
         "loss",
         output_rms=norm(output) / scale,
         target_rms=norm(target) / max(target.numel(), 1) ** 0.5,
@@ -177,11 +177,11 @@ def _regression(node: Any, channels: bool) -> Reading:
     )
 
 
-def _likelihood(node: Any, channels: bool) -> Reading:
+def _likelihood(node: Any, channels: bool) -> LensReading:
     """The mean loss of one sample, whatever the reduction, the weights and the scale that follow."""
     rows, labels = node._saved_self, node._saved_target
     mean = torch.nn.functional.nll_loss(rows, labels, ignore_index=_signed(node._saved_ignore_index, 1 << 62))
-    return Reading("loss", per_sample=mean, length=rows.shape[1] if rows.dim() > 1 else rows.shape[0])
+    return LensReading("loss", per_sample=mean, length=rows.shape[1] if rows.dim() > 1 else rows.shape[0])
 
 
 def _signed(dim: int, dims: int) -> int:
@@ -189,7 +189,7 @@ def _signed(dim: int, dims: int) -> int:
     return dim - (1 << 64) if dim >= dims else dim
 
 
-LENSES: dict[str, Callable[[Any, bool], Reading]] = {
+LENSES: dict[str, Callable[[Any, bool], LensReading]] = {
     "SigmoidBackward0": _sigmoid,
     "TanhBackward0": _tanh,
     "ReluBackward0": _relu,
@@ -215,7 +215,7 @@ LENSES: dict[str, Callable[[Any, bool], Reading]] = {
 }
 
 
-def look(name: str, node: Any, child: str) -> Reading | None:
+def look(name: str, node: Any, child: str) -> LensReading | None:
     """Read the lens of op `name`, if it has one; `child` names the op that fed it, which tells whether
     dimension 1 holds channels. None where the saved tensors cannot be read as expected."""
     lens = LENSES.get(name)

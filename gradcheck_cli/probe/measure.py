@@ -19,16 +19,16 @@ from gradcheck_cli.probe import lenses
 from gradcheck_cli.probe.explaining import Explainer, by_user, is_ours, stashed_gradients
 from gradcheck_cli.probe.heads import Weights, along_one_axis, distinguishability, heads
 from gradcheck_cli.probe.parameters import GradientFigures, figures
-from gradcheck_cli.probe.prechecks import require_parameters, statistics_never_taken
 from gradcheck_cli.probe.precision import roundings
-from gradcheck_cli.probe.settling import Observed, settled, without_scale
+from gradcheck_cli.probe.readout import Observed, settled, without_scale
+from gradcheck_cli.probe.requirements import require_parameters, statistics_never_taken
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.records.measurement import Head, Measurement
 from gradcheck_cli.records.spec import LossScale, Pass, Target
+from gradcheck_cli.runtime.autogradgraph import Graph
 from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
-from gradcheck_cli.runtime.copies import NotIndependent
-from gradcheck_cli.runtime.graph import Graph
+from gradcheck_cli.runtime.modelcopy import NotIndependent
 from gradcheck_cli.runtime.passes import RaisedByUser, low_precision, run_backward, scaled
 from gradcheck_cli.runtime.state import State, WriteWatch, preserved, seed_everything
 from gradcheck_cli.runtime.tensors import untouched
@@ -83,7 +83,7 @@ class _Probe:
         self.tracer = Tracer(target.model, state)
         self.sources = SourceTable(target.root)
         self.figures: dict[int, GradientFigures] = {}
-        self.readings: dict[int, lenses.Reading] = {}
+        self.readings: dict[int, lenses.LensReading] = {}
         self.remarks: list[str] = []
         self.state = state
         self.graph: Graph | None = None

@@ -29,7 +29,7 @@ _OPERANDS = {
 """Functions of (bias, one, other), and the names of the two."""
 
 
-class Unanswerable(Exception):
+class NullUnavailable(Exception):
     """Why a head cannot be given another answer."""
 
 
@@ -96,10 +96,10 @@ def product_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], weights
 
 def _weight_among(name: str, operands: Sequence[Any], weights: Weights) -> int:
     if len(operands) != 2 or not all(isinstance(each, Tensor) for each in operands):
-        raise Unanswerable(f"{name} is called in an unusual way")
+        raise NullUnavailable(f"{name} is called in an unusual way")
     made = [weights.holds(each) for each in operands]
     if made.count(True) != 1:
-        raise Unanswerable(f"{name} is no product of a weight and an input")
+        raise NullUnavailable(f"{name} is no product of a weight and an input")
     return made.index(True)
 
 
@@ -136,7 +136,7 @@ class _Plain:
     def averaged(self) -> None:
         value: Tensor = self._get(self._input)
         if not is_plain(value):
-            raise Unanswerable("the layer that makes the prediction does not see all samples at once")
+            raise NullUnavailable("the layer that makes the prediction does not see all samples at once")
         if self._others:
             self._put(self._input, value.mean(self._others, keepdim=True).expand_as(value))
 
@@ -170,7 +170,7 @@ class _Linear(ABC):
 
     def _mean(self, result: Tensor) -> Tensor:
         if not is_plain(result):
-            raise Unanswerable("the layer that makes the prediction does not see all samples at once")
+            raise NullUnavailable("the layer that makes the prediction does not see all samples at once")
         dims = self._sampled(result)
         self.samples = math.prod(result.shape[d] for d in dims)
         return result.mean(dims, keepdim=True).expand_as(result) if dims else result
@@ -192,7 +192,7 @@ class _Einsum(_Linear):
         self._args = args
         before, arrow, self._result = equation.partition("->")
         if not arrow or "." in equation:
-            raise Unanswerable("einsum is called in an unusual way")
+            raise NullUnavailable("einsum is called in an unusual way")
         operands = args[1] if len(args) == 2 and isinstance(args[1], (tuple, list)) else args[1:]
         side = _weight_among("einsum", operands, weights)
         self._input: Tensor = operands[1 - side]

@@ -18,12 +18,12 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradcheck_cli.probe.operands import Spoiled, first_spoiled, operand
-from gradcheck_cli.probe.poison import NOBODY, Ledger, Source, Sources, standing
 from gradcheck_cli.probe.sources import SourceTable
+from gradcheck_cli.probe.taint import NOBODY, Source, Sources, TaintTracker, standing
 from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.records.measurement import Op, Origin
 from gradcheck_cli.records.ops import FILLS, LEAVING, SPREADS, WRITERS, plain_op
-from gradcheck_cli.runtime.graph import Graph
+from gradcheck_cli.runtime.autogradgraph import Graph
 from gradcheck_cli.runtime.state import function_name
 from gradcheck_cli.runtime.tensors import values
 from gradcheck_cli.runtime.trees import tensors_in
@@ -39,8 +39,8 @@ class OriginSearch(TorchDispatchMode):
     def __init__(self, tracer: Tracer, mended: Collection[int] = (), stop: int = -1) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.tracer, self._mended, self._stop = tracer, mended, stop
-        self._ledger = Ledger()
-        self._touched = Ledger()
+        self._ledger = TaintTracker()
+        self._touched = TaintTracker()
         self._order = 0
         self._made: list[Source] = []
         self._read: Sources = NOBODY

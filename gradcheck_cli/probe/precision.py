@@ -14,7 +14,7 @@ from gradcheck_cli.records.measurement import Rounding
 from gradcheck_cli.records.spec import Target
 from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.runtime.checkpointing import eagerly
-from gradcheck_cli.runtime.copies import independent_copy
+from gradcheck_cli.runtime.modelcopy import independent_copy
 from gradcheck_cli.runtime.norms import settle
 from gradcheck_cli.runtime.passes import LOW, low_precision, run_backward, scaled
 from gradcheck_cli.runtime.state import seed_everything

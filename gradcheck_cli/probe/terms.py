@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gradcheck_cli.probe.comparisons import is_plain
+from gradcheck_cli.probe.targetcomparisons import is_plain
 from gradcheck_cli.records.ops import DIVISIONS, MEANS_AND_SUMS, PRODUCTS, SUBTRACTING_CALLS, VIEW_LIKE, stem
 from gradcheck_cli.records.term import Term
 from gradcheck_cli.runtime.norms import Scalar, settle
@@ -19,7 +19,7 @@ _SCALING = PRODUCTS | DIVISIONS | MEANS_AND_SUMS | VIEW_LIKE | {"Neg"}
 """What may lie between the loss and the sum that it is a multiple of."""
 
 
-class Terms:
+class ScalarSums:
     """Every sum of scalars of one forward pass, by its node: its value, and what was added with its share."""
 
     def __init__(self) -> None:

@@ -23,8 +23,8 @@ from torch._C._autograd import _get_sequence_nr
 from torch.nn.modules import module as module_hooks
 from torch.overrides import TorchFunctionMode
 
-from gradcheck_cli.probe.comparisons import Comparisons
-from gradcheck_cli.probe.terms import Terms
+from gradcheck_cli.probe.targetcomparisons import Comparisons
+from gradcheck_cli.probe.terms import ScalarSums
 from gradcheck_cli.probe.unfused import unfused
 from gradcheck_cli.records.ops import (
     CHOOSING,
@@ -71,7 +71,7 @@ class Tracer(TorchFunctionMode):
         self.cuts: list[RawCut] = []
         self.swaps: dict[tuple[tuple[int, ...], tuple[int, ...], str], Place | None] = {}
         self.comparisons = Comparisons()
-        self.terms = Terms()
+        self.terms = ScalarSums()
         self._state = state
         self._root = model if outputs else None
         self._stack = [-1]

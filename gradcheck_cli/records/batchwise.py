@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.report import Finding
+from gradcheck_cli.words import joined
 
 
 def apportioned(found: Sequence[Sequence[Finding]]) -> list[list[Finding | None]]:
@@ -51,4 +52,4 @@ def _numbered(places: Sequence[int]) -> str:
     names = [str(place + 1) for place in places]
     if len(names) == 1:
         return f"in batch {names[0]}"
-    return f"in batches {', '.join(names[:-1])} and {names[-1]}"
+    return f"in batches {joined(names)}"

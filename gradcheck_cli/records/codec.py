@@ -82,10 +82,12 @@ def strict_json(text: str | bytes) -> Any:
     """The value of a JSON text, in which NaN and Infinity, which are no JSON, are refused.
 
     Raises:
-        ValueError: It is no strict JSON.
-        RecursionError: It is nested too deeply.
+        ValueError: It is no strict JSON, or nested too deeply.
     """
-    return json.loads(text, parse_constant=_refuse)
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _refuse(constant: str) -> NoReturn:

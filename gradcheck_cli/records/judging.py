@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from gradcheck_cli.records.report import Finding, Layer, Waived
-from gradcheck_cli.records.spec import Waiver
+from gradcheck_cli.records.spec import RuleWaiver
 
 E = TypeVar("E")
 
@@ -18,7 +18,7 @@ class Choice:
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
-    waivers: tuple[Waiver, ...] = ()
+    waivers: tuple[RuleWaiver, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +39,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reading:
+class FindingNumber:
     """A number with its unit; `badness` is in decades, or in layers, and 0 is well."""
 
     value: float
@@ -48,7 +48,7 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Diagnosed(Generic[E]):
+class JudgedStep(Generic[E]):
     """One step that was measured and judged.
 
     Attributes:
@@ -59,4 +59,4 @@ class Diagnosed(Generic[E]):
 
     evidence: E
     verdict: Verdict
-    read: Callable[[Finding], Reading | None]
+    read: Callable[[Finding], FindingNumber | None]

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gradcheck_cli.records.comparison import Comparison
 from gradcheck_cli.records.ops import stem
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import Samples
+from gradcheck_cli.records.targetcomparison import TargetComparison
 from gradcheck_cli.records.term import Term
 
 
@@ -226,7 +226,7 @@ class Origin:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+class NonfiniteInput:
     """A value that was not finite before the pass, and that reached the loss, a gradient or an exception.
 
     `kind` is "batch", "parameter" or "buffer", `name` that of the tensor, `produced` "nan" or "inf"; `origin` is the
@@ -346,12 +346,12 @@ class Measurement:
     remarks: tuple[str, ...]
     seconds: Mapping[str, float]
     heads: tuple[Head, ...] = ()
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[TargetComparison, ...] = ()
     terms: tuple[Term, ...] = ()
     severed: tuple[Severed, ...] = ()
     swaps: tuple[Swap, ...] = ()
     origin: Origin | None = None
-    entry: Entry | None = None
+    entry: NonfiniteInput | None = None
     stopped: str = ""
     samples: Samples | None = None
     roundings: tuple[Rounding, ...] = ()

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.alarmlimits import ALARMING
 
 OVERSIZE = 10.0
 """Factor of the run's usual |dw|/|w| from which an update is too large: a decade."""
@@ -22,7 +22,7 @@ REAL = 1e-6
 """Share of a loss by which two have to differ to be two: float32 rounds to 6e-8, and a loss is a sum."""
 
 
-class Change(str, Enum):
+class UpdateChange(str, Enum):
     """What is done otherwise."""
 
     AS_RUN = "as-run"
@@ -35,7 +35,7 @@ class Change(str, Enum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tried:
+class UpdateVariant:
     """One way to make the update.
 
     Attributes:
@@ -46,7 +46,7 @@ class Tried:
         size: |dw|/|w| of the update, the largest over the matrices.
     """
 
-    change: Change
+    change: UpdateChange
     amount: float | None = None
     share: float | None = None
     loss: float | None = None
@@ -109,7 +109,7 @@ class Retried:
     rows: tuple[int, ...] = ()
     start: int | None = None
     usual: float | None = None
-    tried: tuple[Tried, ...] = ()
+    tried: tuple[UpdateVariant, ...] = ()
     held: Held | None = None
     passes: int = 0
     why: str = ""
@@ -117,7 +117,7 @@ class Retried:
     scales: ScalesTried | None = None
 
     @property
-    def as_run(self) -> Tried | None:
+    def as_run(self) -> UpdateVariant | None:
         """The update as the run makes it."""
         return self.tried[0] if self.tried else None
 
@@ -143,11 +143,11 @@ class Retried:
         size = self.as_run.size if self.as_run is not None else None
         return size is not None and size < MOVES_NOTHING
 
-    def outcome(self, tried: Tried) -> str:
+    def outcome(self, tried: UpdateVariant) -> str:
         """What a change comes to, against the update as the run makes it: as `Trial.outcome`."""
         if tried.loss is None or self.as_run is None or self.loss is None:
             return "not-tried"
-        if tried.change is Change.HIGHER_RATE:
+        if tried.change is UpdateChange.HIGHER_RATE:
             return self._higher(tried)
         if not self.harms:
             return "no-effect"
@@ -157,7 +157,7 @@ class Retried:
             return _compared(self._rise(tried), self._rise(self.as_run))
         return _compared(tried.size, self.as_run.size)
 
-    def _higher(self, tried: Tried) -> str:
+    def _higher(self, tried: UpdateVariant) -> str:
         """Of a larger rate: the loss falls by twice as much at least, or it rises."""
         assert self.as_run is not None and self.loss is not None
         if self._rises(tried, REAL):
@@ -165,14 +165,14 @@ class Retried:
         falls, fell = -self._rise(tried), max(-self._rise(self.as_run), 0.0)
         return "helps" if falls > REAL * abs(self.loss) and falls >= fell / HALF else "no-effect"
 
-    def _is_back(self, tried: Tried) -> bool:
+    def _is_back(self, tried: UpdateVariant) -> bool:
         return tried.size is not None and self.usual is not None and tried.size <= BACK * self.usual
 
-    def _rises(self, tried: Tried, share: float) -> bool:
+    def _rises(self, tried: UpdateVariant, share: float) -> bool:
         assert self.loss is not None
         return not self._rise(tried) <= share * abs(self.loss)
 
-    def _rise(self, tried: Tried) -> float:
+    def _rise(self, tried: UpdateVariant) -> float:
         """By how much a loss is above that before; infinite where it is not finite."""
         if tried.loss is None or self.loss is None or not math.isfinite(tried.loss):
             return math.inf

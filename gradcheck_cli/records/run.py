@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradcheck_cli.records.choices import FailOn
-from gradcheck_cli.records.spec import Waiver
+from gradcheck_cli.records.spec import RuleWaiver
 from gradcheck_cli.records.thresholds import Thresholds
 
 
@@ -43,5 +43,5 @@ class RunOptions:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     fail_on: FailOn = FailOn.WARNING
-    waivers: tuple[Waiver, ...] = ()
+    waivers: tuple[RuleWaiver, ...] = ()
     thresholds: Thresholds = Thresholds()  # noqa: RUF009 - frozen

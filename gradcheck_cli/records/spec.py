@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Waiver:
+class RuleWaiver:
     """Findings that are left out, with a reason.
 
     `rule` is a code prefix or a rule name, `layers` are globs of layer paths; none means every layer.
@@ -55,7 +55,7 @@ class CheckSpec:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     fail_on: FailOn = FailOn.WARNING
-    waivers: tuple[Waiver, ...] = ()
+    waivers: tuple[RuleWaiver, ...] = ()
     thresholds: Thresholds = Thresholds()  # noqa: RUF009 - frozen
     trust_pickle: bool = False
     try_budget: int = 0

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from gradcheck_cli.names import listing
 from gradcheck_cli.records.choices import FailOn, Severity, Status
 from gradcheck_cli.records.report import Finding, Layer, Report
 from gradcheck_cli.records.suite import PlannedCheck
+from gradcheck_cli.words import listing
 
 MUST_FAIL = ("failed",)
 """What a check expects that must not be checkable."""

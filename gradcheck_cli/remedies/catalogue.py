@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from gradcheck_cli.records.report import Remedy
 from gradcheck_cli.remedies import loop, model, numerics
-from gradcheck_cli.remedies.row import Row
+from gradcheck_cli.remedies.row import RemedyRow
 
-ROWS: Mapping[str, Row] = {row.remedy.id: row for row in (*model.REMEDIES, *numerics.REMEDIES, *loop.REMEDIES)}
+ROWS: Mapping[str, RemedyRow] = {row.remedy.id: row for row in (*model.REMEDIES, *numerics.REMEDIES, *loop.REMEDIES)}
 """Every remedy by its id."""
 
 

@@ -17,7 +17,7 @@ from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.remedies.calling import from_outside
 from gradcheck_cli.remedies.catalogue import ROWS
 from gradcheck_cli.remedies.rewriting import calls, filled, rewritten
-from gradcheck_cli.remedies.row import Tried
+from gradcheck_cli.remedies.row import TrialKind
 
 _FLOORS = ("1e-8", "1e-12", "1e-6", "1e-4", "1e-20", "1e-37")
 _DOMAINS = {
@@ -182,7 +182,7 @@ def carried_into(finding: Finding, ladders: Mapping[str, Sequence[Guard]], carri
     fused = [r for r in finding.remedies[:1] if r.id in _FUSED]
     rest = [r for r in rest if r not in fused]
     failed = [replace(r, trial=Trial(note=_FAILED)) for r in finding.remedies if kept.get(r.id, r) is None]
-    habits = [r for r in rest if ROWS[r.id].tried is Tried.TRAINING]
+    habits = [r for r in rest if ROWS[r.id].tried is TrialKind.TRAINING]
     if not first:  # what did not do in this line may do before it: rather than a way of training
         return replace(finding, remedies=(*fused, *(r for r in rest if r not in habits), *failed, *habits))
     return replace(finding, remedies=(*fused, *sorted(first, key=lambda r: r.trial.outcome != "fixed"), *rest))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck_cli.remedies.row import Tried, remedy
+from gradcheck_cli.remedies.row import TrialKind, remedy
 
 REMEDIES = (
     # ---------------------------------------------------------------- activations
@@ -16,7 +16,7 @@ REMEDIES = (
         source="Glorot, Bordes and Bengio 2011, Deep Sparse Rectifier Neural Networks; He et al. 2015, "
         "arXiv:1502.01852",
         causes="saturating-activation:1 depth:5",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="squashing",
     ),
     remedy(
@@ -27,7 +27,7 @@ REMEDIES = (
         unless="where the weights before it are NaN or far too large: they have to go first",
         source="Maas, Hannun and Ng 2013, Rectifier Nonlinearities Improve Neural Network Acoustic Models",
         causes="dead-relu:2",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
     ),
     remedy(
         "gelu",
@@ -37,7 +37,7 @@ REMEDIES = (
         unless="where speed counts more: it costs a little more than ReLU",
         source="Hendrycks and Gimpel 2016, arXiv:1606.08415",
         causes="saturating-activation:5 dead-relu:5",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="saturating-activation:squashing dead-relu:hidden",
     ),
     # ---------------------------------------------------------------- initialisation
@@ -53,7 +53,7 @@ REMEDIES = (
         causes="saturating-activation:3 saturated-output:6 softmax-saturation:3 small-init:1 depth:3 "
         "residual-scale:2 large-init:1 dead-relu:3 norm-depth:2 collapsed:3 over-smoothing:4 "
         "no-residual:3 zero-product:1 symmetric-init:1 dead-surrogate:3 zero-div-zero:5 zero-norm:4",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         never="saturated-output:unreached",
     ),
     remedy(
@@ -65,7 +65,7 @@ REMEDIES = (
         unless="where training drifts away from it: then a gated cell holds better",
         source="Saxe, McClelland and Ganguli 2013, arXiv:1312.6120",
         causes="bptt-decay:4 recurrent-gain:1",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="recurrent",
     ),
     remedy(
@@ -76,7 +76,7 @@ REMEDIES = (
         unless="without clipping: nothing bounds the state",
         source="Le, Jaitly and Hinton 2015, arXiv:1504.00941",
         causes="bptt-decay:5 recurrent-gain:2",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="plain-recurrent",
     ),
     remedy(
@@ -88,7 +88,7 @@ REMEDIES = (
         unless="where one large step pushed them there: lower the learning rate first",
         source="Goodfellow, Bengio and Courville 2016, Deep Learning, section 8.4",
         causes="saturating-activation:7 saturated-output:7 gate-closed:2 dead-relu:4",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         never="saturated-output:unreached",
     ),
     remedy(
@@ -100,7 +100,7 @@ REMEDIES = (
         unless="where what is old should be forgotten",
         source="Gers, Schmidhuber and Cummins 2000, Learning to Forget; Tallec and Ollivier 2018, arXiv:1804.11188",
         causes="bptt-decay:3 gate-closed:1",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="gated gate-closed:recurrent",
     ),
     # ---------------------------------------------------------------- architecture
@@ -116,7 +116,7 @@ REMEDIES = (
         "residual-scale:3 large-init:2 input-scale:2 residual-growth:2 sum-aggregation:2 "
         "single-element-norm:2 lr-too-low:2 exp-underflow:1 norm-depth:3 collapsed:2 "
         "over-smoothing:2 no-residual:2 unknown:1 dead-surrogate:2",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         codes={"convolutional": "nn.Sequential(nn.Conv2d(n, n, 3, padding=1), nn.GroupNorm(1, n), nn.ReLU())"},
         needs="saturated-output:hidden softmax-saturation:hidden input-scale:hidden lr-too-low:hidden unknown:hidden",
         never="saturated-output:unreached",
@@ -139,7 +139,7 @@ REMEDIES = (
         unless="where a norm over more elements, such as GroupNorm, fits",
         source="PyTorch docs, torch.nn.LayerNorm: https://docs.pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html",
         causes="single-element-norm:1",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
     ),
     remedy(
         "residual",
@@ -151,7 +151,7 @@ REMEDIES = (
         "arXiv:1603.05027",
         causes="saturating-activation:4 small-init:3 depth:1 bptt-decay:7 norm-depth:1 collapsed:1 "
         "over-smoothing:1 no-residual:1 unknown:2",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="unknown:hidden",
     ),
     remedy(
@@ -163,7 +163,7 @@ REMEDIES = (
         unless="with a factor far below 1/blocks: it starves the branch",
         source="De and Smith 2020, arXiv:2002.10444; Xiong et al. 2020, arXiv:2002.04745",
         causes="small-init:4 residual-scale:1 residual-growth:1",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="residual",
     ),
     remedy(
@@ -175,7 +175,7 @@ REMEDIES = (
         unless="where the targets can be scaled into its range instead",
         source="Goodfellow, Bengio and Courville 2016, Deep Learning, section 6.2.2",
         causes="saturated-output:1",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="saturated-output:unreached",
     ),
     remedy(
@@ -195,7 +195,7 @@ REMEDIES = (
         unless="where four times the weights are too many, or the dependence is short",
         source="Hochreiter and Schmidhuber 1997, Long Short-Term Memory",
         causes="bptt-decay:1 gate-closed:3 recurrent-gain:4",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="plain-recurrent",
     ),
     remedy(
@@ -206,7 +206,7 @@ REMEDIES = (
         unless="for very long series without an open update gate: it starts half closed",
         source="Cho et al. 2014, arXiv:1406.1078",
         causes="bptt-decay:2 recurrent-gain:5",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="plain-recurrent",
     ),
     remedy(
@@ -230,7 +230,7 @@ REMEDIES = (
         source="Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063",
         causes="large-init:3 target-scale:3 loss-scale:4 residual-growth:4 recurrent-gain:3 "
         "sum-aggregation:3 small-denominator:4 nan-parameter:3 lr-too-high:3 grad-spike:1 no-clipping:1",
-        tried=Tried.TRAINING,
+        tried=TrialKind.TRAINING,
         never="vanishing",
     ),
     remedy(
@@ -242,7 +242,7 @@ REMEDIES = (
         source="Krogh and Hertz 1991, A Simple Weight Decay Can Improve Generalization; Loshchilov and Hutter 2017, "
         "arXiv:1711.05101",
         causes="large-init:4 recurrent-gain:6",
-        tried=Tried.TRAINING,
+        tried=TrialKind.TRAINING,
         never="vanishing",
     ),
     remedy(
@@ -262,7 +262,7 @@ REMEDIES = (
         unless="where the loss does not fall for another reason: try it with dropout off first",
         source="Srivastava et al. 2014, Dropout: A Simple Way to Prevent Neural Networks from Overfitting",
         causes="dropout-too-high:1",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
     ),
     remedy(
         "l1",
@@ -273,7 +273,7 @@ REMEDIES = (
         source="Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063; Tibshirani 1996, Regression Shrinkage and Selection "
         "via the Lasso",
         causes="recurrent-gain:7",
-        tried=Tried.TRAINING,
+        tried=TrialKind.TRAINING,
     ),
     remedy(
         "lower-lr",
@@ -285,7 +285,7 @@ REMEDIES = (
         "section 8.3",
         causes="saturated-output:8 softmax-saturation:4 loss-scale:3 dead-relu:6 nan-parameter:2 "
         "lr-too-high:1 norm-depth:5 no-warmup:2 unknown:3 grad-spike:2 collapse:1",
-        tried=Tried.TRAINING,
+        tried=TrialKind.TRAINING,
         never="saturated-output:vanishing softmax-saturation:vanishing dead-relu:vanishing unknown:vanishing",
     ),
     remedy(
@@ -314,7 +314,7 @@ REMEDIES = (
         unless="where the loss explodes at any rate: the scale is to be mended",
         source="Goyal et al. 2017, arXiv:1706.02677; Xiong et al. 2020, arXiv:2002.04745",
         causes="large-init:5 residual-growth:3 lr-too-high:2 norm-depth:4 no-warmup:1",
-        tried=Tried.TRAINING,
+        tried=TrialKind.TRAINING,
     ),
     remedy(
         "batch-size",
@@ -336,7 +336,7 @@ REMEDIES = (
         unless="for ids and one-hot codes, which are no quantities",
         source="LeCun, Bottou, Orr and Müller 1998, Efficient BackProp",
         causes="saturating-activation:6 input-scale:1 dead-relu:7 saturated-output:4 exp-underflow:3 exp-overflow:7",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="floating-inputs saturated-output:large-inputs",
         never="saturated-output:unreached",
     ),
@@ -359,7 +359,7 @@ REMEDIES = (
         unless="for classes and probabilities",
         source="Bishop 1995, Neural Networks for Pattern Recognition",
         causes="saturated-output:9 saturated-loss:3 target-scale:1 loss-scale:5",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="saturated-output:regression saturated-loss:regression loss-scale:regression",
     ),
     remedy(
@@ -372,7 +372,7 @@ REMEDIES = (
         source="Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1",
         causes="saturated-output:3 saturated-loss:4 softmax-saturation:1 exp-overflow:4 fp16-overflow:4 "
         "exp-underflow:2",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         codes={"softmax": "scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])"},
         never="saturated-output:unreached",
     ),
@@ -384,7 +384,7 @@ REMEDIES = (
         unless="with bfloat16, which has float32's range",
         source="Micikevicius et al. 2017, arXiv:1710.03740; torch.amp: https://docs.pytorch.org/docs/stable/amp.html",
         causes="fp16-overflow:3 fp16-underflow:2",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         never="fp16-underflow:updated fp16-overflow:scaled",
     ),
     remedy(
@@ -395,6 +395,6 @@ REMEDIES = (
         unless="where the count itself carries information",
         source="Kipf and Welling 2016, arXiv:1609.02907; Xu et al. 2018, arXiv:1810.00826, on what sums keep",
         causes="target-scale:2 loss-scale:2 sum-aggregation:1",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck_cli.remedies.row import Tried, remedy
+from gradcheck_cli.remedies.row import TrialKind, remedy
 
 REMEDIES = (
     # ---------------------------------------------------------------- precision
@@ -14,7 +14,7 @@ REMEDIES = (
         unless="where the hardware lacks it, or 8 bits of precision are too few",
         source="Kalamkar et al. 2019, arXiv:1905.12322",
         causes="fp16-overflow:1 fp16-underflow:3",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
     ),
     remedy(
         "fp32",
@@ -24,7 +24,7 @@ REMEDIES = (
         unless="for whole models where memory is short",
         source="PyTorch docs, autocast op reference: https://docs.pytorch.org/docs/stable/amp.html",
         causes="degenerate-eigenvalues:3 fp16-overflow:2 fp16-underflow:4 update-moves-nothing:1",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="update-moves-nothing:low-weights",
         variants={
             "updated": {
@@ -170,7 +170,7 @@ REMEDIES = (
         source="PyTorch docs, torch.nn.CrossEntropyLoss: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
         causes="double-softmax:1 single-element-softmax:2 missing-log:2",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="softmax",
         codes={"binary": "loss = F.binary_cross_entropy_with_logits(logits, target)"},
     ),
@@ -185,7 +185,7 @@ REMEDIES = (
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html",
         causes="double-sigmoid:1",
         codes={"cross-entropy": "loss = F.cross_entropy(logits, target)  # the sigmoid for predictions only"},
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
     ),
     remedy(
         "softmax-dim",
@@ -196,7 +196,7 @@ REMEDIES = (
         source="PyTorch docs, torch.nn.functional.softmax: "
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html",
         causes="single-element-softmax:1",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="softmax",
     ),
     remedy(
@@ -217,7 +217,7 @@ REMEDIES = (
         unless="where values must span many decades: keep the logarithm then, and clamp it",
         source="PyTorch docs, torch.nn.Softplus: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softplus.html",
         causes="exp-overflow:3 log-negative:1 dead-relu:1",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
         needs="dead-relu:rectified-output",
     ),
     remedy(
@@ -342,7 +342,7 @@ REMEDIES = (
         unless="where all pairs are meant: write x[:, None] - y[None, :], so that it shows",
         source="PyTorch docs, broadcasting semantics: https://docs.pytorch.org/docs/stable/notes/broadcasting.html",
         causes="broadcast:1",
-        tried=Tried.EDIT,
+        tried=TrialKind.EDIT,
     ),
     remedy(
         "transpose",

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.report import Remedy, Trial
-from gradcheck_cli.records.retrying import HALF, Change, Retried, ScalesTried, Tried
+from gradcheck_cli.records.retrying import HALF, Retried, ScalesTried, UpdateChange, UpdateVariant
 from gradcheck_cli.records.shadow import TENTH, Shadowed
 from gradcheck_cli.remedies.catalogue import ROWS
 
@@ -22,13 +22,13 @@ _GOOD = ("fixed", "helps")
 USUAL_GROWTH = 2000
 """Updates after which PyTorch's GradScaler doubles its scale, unless told otherwise."""
 _PLACES: Mapping[str, int] = {"fixed": 0, "helps": 1, "not-tried": 2, "no-effect": 3, "worse": 4}
-_IDS: Mapping[Change, str] = {
-    Change.LOWER_RATE: "lower-lr",
-    Change.HIGHER_RATE: "higher-lr",
-    Change.CLIPPED: "clipping",
-    Change.EPS: "eps",
-    Change.ANEW: "new-optimizer",
-    Change.WITHOUT_ROWS: "data-cleaning",
+_IDS: Mapping[UpdateChange, str] = {
+    UpdateChange.LOWER_RATE: "lower-lr",
+    UpdateChange.HIGHER_RATE: "higher-lr",
+    UpdateChange.CLIPPED: "clipping",
+    UpdateChange.EPS: "eps",
+    UpdateChange.ANEW: "new-optimizer",
+    UpdateChange.WITHOUT_ROWS: "data-cleaning",
 }
 
 
@@ -58,7 +58,7 @@ def with_shadow(remedies: Sequence[Remedy], cause: str, told: Shadowed) -> tuple
     if cause == "missing-zero-grad":
         return tuple(replace(each, trial=trial) if each.id == "zero-grad" else each for each in remedies)
     lower, used = (
-        Tried(change=Change.LOWER_RATE, amount=TENTH),
+        UpdateVariant(change=UpdateChange.LOWER_RATE, amount=TENTH),
         Retried(step=told.first, kind=told.kind, rate=told.rate),
     )
     return tuple(
@@ -82,7 +82,7 @@ def _made(retried: Retried) -> Iterator[Remedy]:
             best = _dose(ways, retried)
             remedy = replace(_worded(ROWS[name].remedy, best, retried), trial=_trial(best, retried))
             yield remedy
-            if change is Change.LOWER_RATE and retried.step <= ALARMING.warm_up:
+            if change is UpdateChange.LOWER_RATE and retried.step <= ALARMING.warm_up:
                 yield _warming(best, remedy.trial)
     if retried.scales is not None and retried.scales.fits is not None:
         yield _scaling(retried.scales, retried.scales.fits)
@@ -103,18 +103,18 @@ def _scaling(scales: ScalesTried, fits: float) -> Remedy:
     return replace(remedy, title=title, code=f'scaler = torch.amp.GradScaler("cuda", {asked})', trial=trial)
 
 
-def _dose(ways: Sequence[Tried], retried: Retried) -> Tried:
+def _dose(ways: Sequence[UpdateVariant], retried: Retried) -> UpdateVariant:
     """Of those that come out best the mildest; of larger rates the one with which the loss falls most."""
-    if ways[0].change is Change.HIGHER_RATE:
+    if ways[0].change is UpdateChange.HIGHER_RATE:
         return min(ways, key=lambda each: math.inf if each.loss is None or math.isnan(each.loss) else each.loss)
     return min(ways, key=lambda each: _place(retried.outcome(each), each.loss, retried))
 
 
-def _trial(tried: Tried, retried: Retried) -> Trial:
+def _trial(tried: UpdateVariant, retried: Retried) -> Trial:
     first, outcome = retried.as_run, retried.outcome(tried)
     if first is None or outcome == "not-tried":
         return Trial()
-    if tried.change is Change.HIGHER_RATE:
+    if tried.change is UpdateChange.HIGHER_RATE:
         note = f"the loss of this batch falls by {_fall(tried, retried)} instead of {_fall(first, retried)}"
         return Trial(outcome=outcome, before=first.size, after=tried.size, unit="|dw|/|w|", note=note)
     if retried.oversize and not retried.raises:
@@ -125,25 +125,25 @@ def _trial(tried: Tried, retried: Retried) -> Trial:
     return Trial(outcome=outcome, before=first.loss, after=tried.loss, unit=unit, note=note)
 
 
-def _fall(tried: Tried, retried: Retried) -> str:
+def _fall(tried: UpdateVariant, retried: Retried) -> str:
     assert tried.loss is not None and retried.loss is not None
     return f"{retried.loss - tried.loss:.2g}"
 
 
-def _worded(remedy: Remedy, tried: Tried, retried: Retried) -> Remedy:
+def _worded(remedy: Remedy, tried: UpdateVariant, retried: Retried) -> Remedy:
     """The remedy with the number that was tried."""
     amount, kind = tried.amount or 0.0, retried.kind
-    if tried.change in (Change.LOWER_RATE, Change.HIGHER_RATE) and retried.rate:
+    if tried.change in (UpdateChange.LOWER_RATE, UpdateChange.HIGHER_RATE) and retried.rate:
         rate = f"{retried.rate * amount:.2g}"
         title = f"{remedy.title}: {rate} instead of {retried.rate:.3g}"
         return replace(remedy, title=title, code=f"torch.optim.{kind}(model.parameters(), lr={rate})")
-    if tried.change is Change.CLIPPED:
+    if tried.change is UpdateChange.CLIPPED:
         shortened = f"At {amount:.2g} it would have shortened {tried.share or 0:.0%} of this run's steps before."
         code = f"torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm={amount:.2g})"
         code = f"scaler.unscale_(optimizer); {code}" if retried.scaled else code
         title = f"{remedy.title} at {amount:.2g}"
         return replace(remedy, title=title, detail=f"{remedy.detail} {shortened}", code=code)
-    if tried.change is Change.EPS:
+    if tried.change is UpdateChange.EPS:
         return replace(
             remedy,
             title=f"a larger eps for {kind}: {amount:.0e}",
@@ -152,7 +152,7 @@ def _worded(remedy: Remedy, tried: Tried, retried: Retried) -> Remedy:
             unless="where it comes near the size of the gradients: the step is then small for all",
             source="Choi et al. 2019, On Empirical Comparisons of Optimizers for Deep Learning, arXiv:1910.05446",
         )
-    if tried.change is Change.ANEW:
+    if tried.change is UpdateChange.ANEW:
         return replace(
             remedy,
             title=f"start the averages of {kind} anew",
@@ -160,14 +160,14 @@ def _worded(remedy: Remedy, tried: Tried, retried: Retried) -> Remedy:
             code="optimizer.state.clear()  # where the data, or the loss, become others",
             unless="at every step: without averages each gradient counts by its sign alone",
         )
-    if tried.change is Change.WITHOUT_ROWS:
+    if tried.change is UpdateChange.WITHOUT_ROWS:
         rows = f"{'row' if len(retried.rows) == 1 else 'rows'} {', '.join(map(str, retried.rows))}"
         detail = "Look for others of the kind where the data are made."
         return replace(remedy, title=f"mend or leave out {rows} of this batch", detail=detail, code="")
     return remedy
 
 
-def _warming(tried: Tried, trial: Trial) -> Remedy:
+def _warming(tried: UpdateVariant, trial: Trial) -> Remedy:
     remedy, factor = ROWS["warmup"].remedy, f"{tried.amount:.1g}"
     code = f"torch.optim.lr_scheduler.LinearLR(optimizer, start_factor={factor}, total_iters=500)"
     return replace(remedy, title=f"{remedy.title} from {factor} of itself", code=code, trial=trial)

@@ -11,7 +11,7 @@ from gradcheck_cli.records.report import Remedy
 from gradcheck_cli.records.traits import Trait, Traits, named
 
 
-class Tried(Enum):
+class TrialKind(Enum):
     """How a remedy is tried on a copy of the model."""
 
     EDIT = "the copy is edited, measured again, and trained"
@@ -39,7 +39,7 @@ class Condition:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class RemedyRow:
     """One remedy: its words, the causes that it serves, each with its place among their remedies, and its trial.
 
     `conditions` have to be met for it to be shown; `codes` holds the line to paste where a model has a trait, and
@@ -48,7 +48,7 @@ class Row:
 
     remedy: Remedy
     causes: Mapping[str, int]
-    tried: Tried
+    tried: TrialKind
     conditions: tuple[Condition, ...] = ()
     codes: Mapping[Trait, str] = field(default_factory=dict)
     variants: Mapping[Trait, Remedy] = field(default_factory=dict)
@@ -75,12 +75,12 @@ def remedy(
     causes: str,
     unless: str,
     source: str,
-    tried: Tried = Tried.BY_HAND,
+    tried: TrialKind = TrialKind.BY_HAND,
     needs: str = "",
     never: str = "",
     codes: Mapping[str, str] | None = None,
     variants: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Row:
+) -> RemedyRow:
     """One row.
 
     Args:
@@ -104,7 +104,7 @@ def remedy(
     pairs = (each.split(":") for each in causes.split())
     made = Remedy(id=name, title=title, detail=detail, code=code, unless=unless, source=source)
     others = ((each, replace(made, **words)) for keys, words in (variants or {}).items() for each in named(keys))
-    return Row(
+    return RemedyRow(
         remedy=made,
         causes={cause: int(place) for cause, place in pairs},
         tried=tried,

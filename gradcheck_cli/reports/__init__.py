@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.records.report import Report
     from gradcheck_cli.records.suite import SuiteReport
     from gradcheck_cli.records.timeline import Timeline
-    from gradcheck_cli.reports.comparison import Comparison
+    from gradcheck_cli.reports.comparison import ReportComparison
 
-    Result: TypeAlias = Report | SuiteReport | Timeline | Comparison
+    Result: TypeAlias = Report | SuiteReport | Timeline | ReportComparison
 
 __all__ = ["COMPARING", "FORMATS", "Format", "Style", "load", "render"]
 

@@ -18,7 +18,7 @@ WIDTH, HEIGHT = 640.0, 180.0
 
 
 @dataclass(frozen=True)
-class Point:
+class ChartPoint:
     """A layer or a step: its place in the chart, its name, its value in decades, and whether it is ill."""
 
     x: float
@@ -35,11 +35,11 @@ class Chart:
     `runs` holds unbroken stretches of points; `ticks` the decades of the horizontal lines with their y.
     """
 
-    runs: tuple[tuple[Point, ...], ...]
+    runs: tuple[tuple[ChartPoint, ...], ...]
     ticks: tuple[tuple[float, int], ...]
 
     @property
-    def points(self) -> list[Point]:
+    def points(self) -> list[ChartPoint]:
         """All points, first to last."""
         return [point for run in self.runs for point in run]
 
@@ -137,12 +137,12 @@ def _chart(values: Sequence[float | None], names: Sequence[str], ill: Sequence[b
     def height(value: float) -> float:
         return HEIGHT * (high - value) / (high - low)
 
-    runs: list[list[Point]] = [[]]
+    runs: list[list[ChartPoint]] = [[]]
     for place, (value, name, bad) in enumerate(zip(values, names, ill, strict=True)):
         if value is None or not math.isfinite(value):
             runs.append([])
             continue
-        runs[-1].append(Point(WIDTH * place / (len(values) - 1), height(value), name, value, bad))
+        runs[-1].append(ChartPoint(WIDTH * place / (len(values) - 1), height(value), name, value, bad))
     step = max(1, math.ceil((high - low) / 5))
     ticks = tuple((height(decade), decade) for decade in range(high, low - 1, -step))
     return Chart(runs=tuple(tuple(run) for run in runs if run), ticks=ticks)

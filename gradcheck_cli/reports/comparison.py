@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gradcheck_cli.names import listing
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.suite import SuiteReport
-from gradcheck_cli.reports.glyphs import count_of
 from gradcheck_cli.reports.runwords import series_label
 from gradcheck_cli.reports.verdicts import serious, verdict
+from gradcheck_cli.words import count_of, listing
 
 FAR = 0.5
 """Decades from which on a layer's move is shown without --verbose: a factor of three."""
@@ -21,7 +20,7 @@ FARTHEST = 12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
+class FindingChange:
     """A finding and those of its layers for which it is new, fixed or still there."""
 
     code: str
@@ -69,9 +68,9 @@ class CheckComparison:
     name: str
     before: str
     after: str
-    new: tuple[Change, ...] = ()
-    fixed: tuple[Change, ...] = ()
-    still: tuple[Change, ...] = ()
+    new: tuple[FindingChange, ...] = ()
+    fixed: tuple[FindingChange, ...] = ()
+    still: tuple[FindingChange, ...] = ()
     moves: tuple[Move, ...] = ()
     courses: tuple[Course, ...] = ()
 
@@ -83,7 +82,7 @@ class CheckComparison:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
+class ReportComparison:
     """Two runs, check by check, in the order of the later one; `before` and `after` are their names."""
 
     before: str
@@ -91,16 +90,16 @@ class Comparison:
     checks: tuple[CheckComparison, ...]
 
 
-def compare(before: Report | SuiteReport, after: Report | SuiteReport, names: tuple[str, str]) -> Comparison:
+def compare(before: Report | SuiteReport, after: Report | SuiteReport, names: tuple[str, str]) -> ReportComparison:
     """Compare two reports whatever they are called, or two suites check by check.
 
     Raises:
         TypeError: One is a report, the other a suite.
     """
     if isinstance(before, Report) and isinstance(after, Report):
-        return Comparison(before=names[0], after=names[1], checks=(compare_checks(before, after),))
+        return ReportComparison(before=names[0], after=names[1], checks=(compare_checks(before, after),))
     if isinstance(before, SuiteReport) and isinstance(after, SuiteReport):
-        return Comparison(before=names[0], after=names[1], checks=tuple(_by_name(before, after)))
+        return ReportComparison(before=names[0], after=names[1], checks=tuple(_by_name(before, after)))
     raise TypeError("a report cannot be compared with a suite")
 
 
@@ -122,7 +121,7 @@ def is_far(move: Move) -> bool:
     return move.moved is None or not abs(move.moved) < FAR
 
 
-def summary(comparison: Comparison) -> str:
+def summary(comparison: ReportComparison) -> str:
     """`1 new, 2 fixed, 0 still there; 3 layers moved by 0.5 decades or more`."""
     counts = [sum(len(getattr(one, kind)) for one in comparison.checks) for kind in ("new", "fixed", "still")]
     told = "{} new, {} fixed, {} still there".format(*counts)
@@ -139,7 +138,7 @@ def verdict_change(check: CheckComparison) -> str:
     return f"still {check.after}" if check.before == check.after else f"{check.before} → {check.after}"
 
 
-def change_in_words(change: Change) -> str:
+def change_in_words(change: FindingChange) -> str:
     """Code, severity, message and the layers."""
     where = f" ({listing(change.layers, 3)})" if change.layers else ""
     return f"{change.code} {change.severity.value}  {change.message}{where}"
@@ -190,12 +189,12 @@ def _layers(finding: Finding) -> tuple[str, ...]:
     return finding.layers or ("",)
 
 
-def _changes(report: Report, others: set[tuple[str, str]], *, inside: bool) -> Iterator[Change]:
+def _changes(report: Report, others: set[tuple[str, str]], *, inside: bool) -> Iterator[FindingChange]:
     """The findings, with those of their layers that are (or are not) among the pairs of the other run."""
     for finding in serious(report):
         layers = tuple(layer for layer in _layers(finding) if ((finding.code, layer) in others) is inside)
         if layers:
-            yield Change(
+            yield FindingChange(
                 code=finding.code,
                 rule=finding.rule,
                 severity=finding.severity,

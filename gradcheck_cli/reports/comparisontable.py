@@ -11,8 +11,8 @@ from rich.text import Text
 
 from gradcheck_cli.reports.comparison import (
     CheckComparison,
-    Comparison,
     Move,
+    ReportComparison,
     change_in_words,
     course_in_words,
     farthest,
@@ -20,19 +20,20 @@ from gradcheck_cli.reports.comparison import (
     summary,
     verdict_change,
 )
-from gradcheck_cli.reports.glyphs import count_of, number, shown
+from gradcheck_cli.reports.glyphs import figure, shown
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.table import page
+from gradcheck_cli.words import count_of
 
 _COLOR = {"new": "bold red", "fixed": "bold green", "still": "yellow"}
 
 
-def render_comparison(comparison: Comparison, style: Style) -> str:
+def render_comparison(comparison: ReportComparison, style: Style) -> str:
     """The comparison as text for a terminal of `style.width` columns (at least 20)."""
     return page(_parts(comparison, style), style)
 
 
-def _parts(comparison: Comparison, style: Style) -> Iterator[RenderableType]:
+def _parts(comparison: ReportComparison, style: Style) -> Iterator[RenderableType]:
     yield _text(f"{comparison.before} → {comparison.after}", style, "bold")
     yield ""
     shown_checks = [one for one in comparison.checks if style.verbose or one.changed]
@@ -72,7 +73,7 @@ def _moves(moves: Sequence[Move], style: Style) -> Table:
     for title in ("before", "after", "moved"):
         table.add_column(title, no_wrap=True, justify="right")
     for move in moves:
-        cells = (number(move.before, ".1f"), number(move.after, ".1f"), moved_in_words(move))
+        cells = (figure(move.before, ".1f"), figure(move.after, ".1f"), moved_in_words(move))
         table.add_row(_text(move.layer, style), *(_text(cell, style) for cell in cells))
     return table
 

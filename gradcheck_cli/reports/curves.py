@@ -17,7 +17,7 @@ BAD, _ASCII_BAD = "×", "x"
 
 
 @dataclass(frozen=True)
-class Curve:
+class Sparkline:
     """A series as drawn: one character a column, its first and last value, and whether the scale is logarithmic."""
 
     line: str
@@ -43,7 +43,7 @@ def axis_of(steps: int, room: int) -> Axis:
     return Axis(steps=max(1, steps), columns=max(1, min(room, steps)))
 
 
-def curve(points: Sequence[Point], axis: Axis, unicode: bool = True) -> Curve:
+def curve(points: Sequence[Point], axis: Axis, unicode: bool = True) -> Sparkline:
     """A series of at least one point, each column drawn by its greatest value so that spikes are seen."""
     columns = _columns(points, axis)
     finite = [value for value in columns.values() if math.isfinite(value)]
@@ -62,7 +62,7 @@ def curve(points: Sequence[Point], axis: Axis, unicode: bool = True) -> Curve:
         return levels[round(height / reach * (len(levels) - 1)) if reach > 0 else 0]
 
     line = "".join(drawn(columns.get(place)) for place in range(axis.columns))
-    return Curve(line=line, first=points[0].mean, last=points[-1].mean, log=log)
+    return Sparkline(line=line, first=points[0].mean, last=points[-1].mean, log=log)
 
 
 def _columns(points: Sequence[Point], axis: Axis) -> Mapping[int, float]:

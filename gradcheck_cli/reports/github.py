@@ -16,7 +16,7 @@ from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.reports.plain import below_here, finding_lines, level, suite_of_one
 from gradcheck_cli.reports.runreport import run_report
 from gradcheck_cli.reports.style import Style
-from gradcheck_cli.reports.verdicts import Verdict, duration, serious, tally, verdict, worst_in_words
+from gradcheck_cli.reports.verdicts import CheckVerdict, counts_in_words, duration, serious, verdict, worst_in_words
 
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = _DATA | str.maketrans({":": "%3A", ",": "%2C"})
@@ -37,14 +37,14 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     """One line a finding, a failure or an unmet expectation, then the summary; `style` changes nothing."""
     lines = [line for report in suite.checks for line in _commands(report)]
     lines += [_command("notice", shown(note), title="gradcheck") for note in suite.notes]
-    summary = f"gradcheck: {tally(suite)} · {duration(suite.seconds)} · exit {suite.exit_code}"
+    summary = f"gradcheck: {counts_in_words(suite)} · {duration(suite.seconds)} · exit {suite.exit_code}"
     return "".join(f"{line}\n" for line in (*lines, summary))
 
 
 def _commands(report: Report) -> Iterator[str]:
     for finding in serious(report):
         yield _annotation(report, finding)
-    if verdict(report) in (Verdict.FAILED, Verdict.UNMET):
+    if verdict(report) in (CheckVerdict.FAILED, CheckVerdict.UNMET):
         words = "\n".join(shown(line) for line in (report.error or worst_in_words(report)).splitlines())
         yield _command("error", words, title=f"{verdict(report).value}: {shown(report.name)}")
 

@@ -36,7 +36,7 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def number(value: float | None, digits: str = ".1e") -> str:
+def figure(value: float | None, digits: str = ".1e") -> str:
     """A number, a plain 0 where it is exactly that, and a dash where it could not be measured."""
     if value is None:
         return "–"
@@ -84,8 +84,3 @@ def _bins(values: Sequence[float], width: int) -> list[float]:
 
 def _largest(values: Sequence[float]) -> float:
     return math.nan if any(math.isnan(v) for v in values) else max(values)
-
-
-def count_of(count: int, noun: str) -> str:
-    """`1 layer`, `2 layers`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

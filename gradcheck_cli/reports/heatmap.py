@@ -17,7 +17,7 @@ _COLUMNS, _ROWS = 80, 60
 
 
 @dataclass(frozen=True)
-class Stretch:
+class HeatmapCell:
     """Neighbouring steps of one shade, `start` and `length` in percent; level None where a value is not finite.
 
     Where it has no value at all there is no stretch.
@@ -39,7 +39,7 @@ class HeatMap:
         first, last: The first of the sampled steps, and the last step of the run: the map begins at step 1.
     """
 
-    rows: tuple[tuple[str, tuple[Stretch, ...]], ...]
+    rows: tuple[tuple[str, tuple[HeatmapCell, ...]], ...]
     left_out: int
     low: float
     high: float
@@ -71,7 +71,7 @@ def _decade(value: float) -> float:
     return math.log10(value) if value > 0 else -math.inf
 
 
-def _stretches(course: LayerCourse, last: int, low: float, high: float) -> Iterator[Stretch]:
+def _stretches(course: LayerCourse, last: int, low: float, high: float) -> Iterator[HeatmapCell]:
     """Each column reaches to the next sampled step, and shows the greatest of its values; none where it has none."""
     size = math.ceil(len(course.steps) / _COLUMNS) or 1
     places = range(0, len(course.steps), size)
@@ -82,7 +82,7 @@ def _stretches(course: LayerCourse, last: int, low: float, high: float) -> Itera
     for place in range(1, len(levels) + 1):
         if place == len(levels) or levels[place] != levels[start]:
             if columns[start]:
-                yield Stretch(ends[start], ends[place] - ends[start], levels[start])
+                yield HeatmapCell(ends[start], ends[place] - ends[start], levels[start])
             start = place
 
 

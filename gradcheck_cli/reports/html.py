@@ -17,7 +17,7 @@ from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports.charts import ledger_chart, profile_chart, series_charts, trial_bars
-from gradcheck_cli.reports.glyphs import number, shown
+from gradcheck_cli.reports.glyphs import figure, shown
 from gradcheck_cli.reports.heatmap import heat_map
 from gradcheck_cli.reports.plain import (
     numbers_in_words,
@@ -32,25 +32,25 @@ from gradcheck_cli.reports.runreport import at_a_glance, told_once
 from gradcheck_cli.reports.runwords import passed, run_facts, run_verdict, script_end, uses_in_words
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import (
-    Verdict,
+    CheckVerdict,
+    counts_in_words,
     duration,
     outcome,
     seconds_of,
     serious,
     severity_in_words,
-    tally,
     verdict,
     waived_in_words,
     worst_in_words,
 )
 
 _MARK = {
-    Verdict.FAILED: "✕",
-    Verdict.ILL: "✕",
-    Verdict.UNMET: "✕",
-    Verdict.ALLOWED: "–",
-    Verdict.UNKNOWN: "?",
-    Verdict.OK: "✓",
+    CheckVerdict.FAILED: "✕",
+    CheckVerdict.ILL: "✕",
+    CheckVerdict.UNMET: "✕",
+    CheckVerdict.ALLOWED: "–",
+    CheckVerdict.UNKNOWN: "?",
+    CheckVerdict.OK: "✓",
 }
 
 
@@ -111,7 +111,7 @@ def _template(name: str) -> Template:
         waived_in_words=waived_in_words,
         seconds_of=seconds_of,
         duration=duration,
-        tally=tally,
+        counts_in_words=counts_in_words,
         serious=serious,
         severity_in_words=severity_in_words,
         profile_chart=profile_chart,
@@ -123,7 +123,7 @@ def _template(name: str) -> Template:
         opinion_in_words=opinion_in_words,
         suspicions_in_words=suspicions_in_words,
         share_in_words=share_in_words,
-        number=number,
+        figure=figure,
         lines=_lines,
         worded=_worded,
     )

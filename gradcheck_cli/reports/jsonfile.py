@@ -20,7 +20,7 @@ from gradcheck_cli.records.documents import (
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.records.timeline import Timeline
-from gradcheck_cli.reports.comparison import Comparison
+from gradcheck_cli.reports.comparison import ReportComparison
 from gradcheck_cli.reports.style import Style
 
 COMPARISON_SCHEMA = "gradcheck-comparison/1"
@@ -41,7 +41,7 @@ def render_run(run: Timeline, style: Style) -> str:
     return _document(run_to_dict(run))
 
 
-def render_comparison(comparison: Comparison, style: Style) -> str:
+def render_comparison(comparison: ReportComparison, style: Style) -> str:
     """Two runs compared, as strict JSON in pure ASCII; `style` changes nothing."""
     return _document({"schema": COMPARISON_SCHEMA, **encode(comparison, digits=DIGITS)})
 
@@ -72,7 +72,7 @@ def _loaded(path: str | Path) -> object:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise ReportError(f"{path}: truncated or corrupt JSON at {place}: {error.msg}", hint=AGAIN) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ReportError(f"{path}: not a JSON report: {error}", hint=AGAIN) from error
     return data
 

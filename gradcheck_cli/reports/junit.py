@@ -16,9 +16,14 @@ from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.reports.plain import finding_lines, suite_of_one, suspicions_in_words
 from gradcheck_cli.reports.runreport import run_report
 from gradcheck_cli.reports.style import Style
-from gradcheck_cli.reports.verdicts import Verdict, seconds_of, serious, severity_in_words, verdict, worst_in_words
+from gradcheck_cli.reports.verdicts import CheckVerdict, seconds_of, serious, severity_in_words, verdict, worst_in_words
 
-_ELEMENT = {Verdict.FAILED: "error", Verdict.ILL: "failure", Verdict.UNMET: "failure", Verdict.UNKNOWN: "skipped"}
+_ELEMENT = {
+    CheckVerdict.FAILED: "error",
+    CheckVerdict.ILL: "failure",
+    CheckVerdict.UNMET: "failure",
+    CheckVerdict.UNKNOWN: "skipped",
+}
 
 
 def render_report(report: Report, style: Style) -> str:

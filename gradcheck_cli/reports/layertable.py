@@ -11,7 +11,7 @@ from rich.text import Text
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.report import Layer, Report
 from gradcheck_cli.reports.folding import Fold, rows
-from gradcheck_cli.reports.glyphs import bar, number, shown
+from gradcheck_cli.reports.glyphs import bar, figure, shown
 from gradcheck_cli.reports.style import Style
 
 LEAST_SCALE = 4.0
@@ -87,7 +87,7 @@ def _layer_cells(layer: Layer, look: _Look) -> list[Text]:
     if look.grad:
         cells.append(_text(_gradient(layer), look))
     if look.relative:
-        cells.append(_text(number(layer.relative_gradient), look))
+        cells.append(_text(figure(layer.relative_gradient), look))
     if look.decades:
         cells.append(_decades(layer, look, color))
     return [*cells, _verdict(layer.status, look)]
@@ -97,12 +97,12 @@ def _gradient(layer: Layer) -> str:
     """The norm, or what the gradient holds in place of numbers."""
     if layer.nan_count or layer.inf_count:
         return "nan" if layer.nan_count else "inf"
-    return number(layer.grad_norm)
+    return figure(layer.grad_norm)
 
 
 def _decades(layer: Layer, look: _Look, color: str) -> Text:
-    figure = number(layer.decades, ".1f") if look.grad or layer.decades is not None else _gradient(layer)
-    label = _text(f"{figure:>5}", look)
+    decades = figure(layer.decades, ".1f") if look.grad or layer.decades is not None else _gradient(layer)
+    label = _text(f"{decades:>5}", look)
     if not look.bar:
         return label
     drawn = bar(layer.decades, look.scale, look.bar, look.style.unicode)

@@ -13,7 +13,7 @@ from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports.comparison import (
     CheckComparison,
-    Comparison,
+    ReportComparison,
     change_in_words,
     course_in_words,
     farthest,
@@ -22,34 +22,35 @@ from gradcheck_cli.reports.comparison import (
     verdict_change,
 )
 from gradcheck_cli.reports.folding import Fold, rows
-from gradcheck_cli.reports.glyphs import count_of, number, shown
+from gradcheck_cli.reports.glyphs import figure, shown
 from gradcheck_cli.reports.plain import level, opinion_in_words, share_in_words, suspicions_in_words, trial_in_words
 from gradcheck_cli.reports.runreport import told_once
 from gradcheck_cli.reports.runwords import passed, run_facts, run_verdict, script_end, uses_in_words
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.timelinetable import curve_lines
 from gradcheck_cli.reports.verdicts import (
-    Verdict,
+    CheckVerdict,
+    counts_in_words,
     duration,
     outcome,
     seconds_of,
     serious,
-    tally,
     verdict,
     waived_in_words,
     worst_in_words,
 )
+from gradcheck_cli.words import count_of
 
 _ESCAPES = str.maketrans({c: f"&#{ord(c)};" for c in "&<>|\\`"} | {c: f"\\{c}" for c in "*_[]~"})
 _CURVES = 80
 """Columns of the curves of a run."""
 _MARK = {
-    Verdict.FAILED: "❌",
-    Verdict.ILL: "❌",
-    Verdict.UNMET: "❌",
-    Verdict.ALLOWED: "➖",
-    Verdict.UNKNOWN: "❔",
-    Verdict.OK: "✅",
+    CheckVerdict.FAILED: "❌",
+    CheckVerdict.ILL: "❌",
+    CheckVerdict.UNMET: "❌",
+    CheckVerdict.ALLOWED: "➖",
+    CheckVerdict.UNKNOWN: "❔",
+    CheckVerdict.OK: "✅",
 }
 
 
@@ -60,7 +61,7 @@ def render_report(report: Report, style: Style) -> str:
 
 def render_suite(suite: SuiteReport, style: Style) -> str:
     """A table with one row a check, then the failing checks in full."""
-    outcome = f"{tally(suite)} · {duration(suite.seconds)} · exit {suite.exit_code}"
+    outcome = f"{counts_in_words(suite)} · {duration(suite.seconds)} · exit {suite.exit_code}"
     lines = [f"## {'❌' if suite.exit_code else '✅'} {code(suite.name)}", "", outcome, ""]
     if suite.checks:
         cells = [(_verdict(one), code(one.name), text(worst_in_words(one)), _seconds(one)) for one in suite.checks]
@@ -73,7 +74,7 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
     return "\n".join(lines)
 
 
-def render_comparison(comparison: Comparison, style: Style) -> str:
+def render_comparison(comparison: ReportComparison, style: Style) -> str:
     """What changed in each check, and the layers whose gradient moved."""
     title = f"## {code(comparison.before)} → {code(comparison.after)}"
     lines = [title, "", summary(comparison), ""]
@@ -89,7 +90,7 @@ def _changes(check: CheckComparison, style: Style) -> Iterator[str]:
     lines += [f"- {text(course_in_words(course))}" for course in check.courses]
     yield from [*lines, ""] if lines else []
     if moves := check.moves if style.verbose else farthest(check):
-        cells = [(code(m.layer), number(m.before, ".1f"), number(m.after, ".1f"), moved_in_words(m)) for m in moves]
+        cells = [(code(m.layer), figure(m.before, ".1f"), figure(m.after, ".1f"), moved_in_words(m)) for m in moves]
         yield from [*table(("layer", "before", "after", "moved"), cells), ""]
 
 
@@ -212,6 +213,6 @@ def _row(row: Layer | Fold) -> tuple[str, ...]:
         span = "" if row.lowest is None or row.highest is None else f"{row.lowest:.1f} .. {row.highest:.1f}"
         return (f"… {count_of(row.count, 'layer')} …", "", "", span, kinds)
     bad = row.nan_count or row.inf_count or (row.decades is not None and not math.isfinite(row.decades))
-    norm = ("nan" if row.nan_count else "inf") if bad else number(row.grad_norm)
-    decades = number(row.decades, ".1f")
-    return (code(row.path or row.kind), norm, number(row.relative_gradient), decades, text(row.status))
+    norm = ("nan" if row.nan_count else "inf") if bad else figure(row.grad_norm)
+    decades = figure(row.decades, ".1f")
+    return (code(row.path or row.kind), norm, figure(row.relative_gradient), decades, text(row.status))

@@ -6,13 +6,13 @@ import math
 import re
 from pathlib import Path, PurePath
 
-from gradcheck_cli.names import listing
 from gradcheck_cli.records.choices import Decision, Severity
 from gradcheck_cli.records.group import of_kind
 from gradcheck_cli.records.report import Finding, Remedy, Report, Share, Trial
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.reports.verdicts import seconds_of
+from gradcheck_cli.words import listing
 
 SAME = 0.02
 """Share of a loss below which a difference is none."""

@@ -31,7 +31,7 @@ _ABOUT = {
 
 
 @dataclass(frozen=True)
-class Mark:
+class AlarmMark:
     """An alarm: where it stands in the chart, what is said of it, and whether it is a finding."""
 
     x: float
@@ -89,10 +89,12 @@ def is_loss(name: str) -> bool:
     return name.partition("/")[0] == "loss"
 
 
-def alarm_marks(run: Timeline) -> list[Mark]:
+def alarm_marks(run: Timeline) -> list[AlarmMark]:
     """Where the alarms stand in each chart."""
     return [
-        Mark(across(a.step, run.steps), f"step {a.step}: {a.kind.value}, {a.verdict.value}", bool(serious(a.report)))
+        AlarmMark(
+            across(a.step, run.steps), f"step {a.step}: {a.kind.value}, {a.verdict.value}", bool(serious(a.report))
+        )
         for a in run.alarms
     ]
 

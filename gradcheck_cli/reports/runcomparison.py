@@ -7,17 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gradcheck_cli.records.timeline import Point, Timeline
-from gradcheck_cli.reports.comparison import Comparison, Course, compare_checks
+from gradcheck_cli.reports.comparison import Course, ReportComparison, compare_checks
 from gradcheck_cli.reports.runreport import run_report
 
 ALIKE = 1e-6
 """Relative difference up to which values are the same: sums of several threads differ by about 1e-7."""
 
 
-def compare_runs(before: Timeline, after: Timeline, names: tuple[str, str]) -> Comparison:
+def compare_runs(before: Timeline, after: Timeline, names: tuple[str, str]) -> ReportComparison:
     """Compare the findings of two runs, whatever their steps, and the series that both have."""
     check = compare_checks(run_report(before), run_report(after))
-    return Comparison(before=names[0], after=names[1], checks=(replace(check, courses=tuple(_courses(before, after))),))
+    return ReportComparison(
+        before=names[0], after=names[1], checks=(replace(check, courses=tuple(_courses(before, after))),)
+    )
 
 
 def _courses(before: Timeline, after: Timeline) -> Iterator[Course]:

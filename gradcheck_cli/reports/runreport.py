@@ -10,9 +10,9 @@ from gradcheck_cli.records.report import Finding, Remedy, Report
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Timeline, Why
 from gradcheck_cli.records.verdict import gravest_first
-from gradcheck_cli.reports.glyphs import count_of
 from gradcheck_cli.reports.runwords import alarm_place, diagnosis_place, run_verdict, script_end
 from gradcheck_cli.reports.verdicts import finding_key, serious
+from gradcheck_cli.words import count_of
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from gradcheck_cli.records.choices import Status
 from gradcheck_cli.records.timeline import Alarm, Diagnosed, Outcome, Overhead, Point, Timeline, Use, Why
-from gradcheck_cli.reports.glyphs import count_of
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import codes_in_words, duration, finding_key, serious, severities_in_words
+from gradcheck_cli.words import count_of
 
 _LABELS = {"loss": "loss", "grad_norm": "|grad|", "scale": "loss scale"}
 _SAMPLED = {

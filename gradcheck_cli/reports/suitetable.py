@@ -18,15 +18,23 @@ from gradcheck_cli.reports.findings import finding_block
 from gradcheck_cli.reports.glyphs import clipped, shown
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.table import page, page_width
-from gradcheck_cli.reports.verdicts import Verdict, duration, seconds_of, serious, tally, verdict, worst_in_words
+from gradcheck_cli.reports.verdicts import (
+    CheckVerdict,
+    counts_in_words,
+    duration,
+    seconds_of,
+    serious,
+    verdict,
+    worst_in_words,
+)
 
 COLOR = {
-    Verdict.FAILED: "bold red",
-    Verdict.ILL: "bold red",
-    Verdict.UNMET: "bold red",
-    Verdict.ALLOWED: "dim",
-    Verdict.UNKNOWN: "yellow",
-    Verdict.OK: "green",
+    CheckVerdict.FAILED: "bold red",
+    CheckVerdict.ILL: "bold red",
+    CheckVerdict.UNMET: "bold red",
+    CheckVerdict.ALLOWED: "dim",
+    CheckVerdict.UNKNOWN: "yellow",
+    CheckVerdict.OK: "green",
 }
 _SECONDS = 7
 """Columns of the times."""
@@ -46,7 +54,7 @@ def _parts(suite: SuiteReport, style: Style, width: int) -> Iterator[RenderableT
     if listed:
         yield Padding(_overview(tuple(listed), style, width - 2), (0, 0, 0, 2))
         yield ""
-    for report in sorted(failing, key=lambda one: verdict(one) is Verdict.FAILED):
+    for report in sorted(failing, key=lambda one: verdict(one) is CheckVerdict.FAILED):
         yield from _detail(report, style)
     if suite.notes and not style.quiet:
         yield from (_text(f"note  {note}", style, "dim") for note in suite.notes)
@@ -54,7 +62,7 @@ def _parts(suite: SuiteReport, style: Style, width: int) -> Iterator[RenderableT
     if suite.error:
         yield _text(suite.error, style)
         yield ""
-    facts = f"{tally(suite)} · {duration(suite.seconds)} · exit {suite.exit_code}"
+    facts = f"{counts_in_words(suite)} · {duration(suite.seconds)} · exit {suite.exit_code}"
     yield _text(facts, style, "bold red" if suite.exit_code else "bold green")
 
 

@@ -17,10 +17,11 @@ from gradcheck_cli.records.choices import Decision, Severity, Status
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.reports.findings import finding_block, note_line
-from gradcheck_cli.reports.glyphs import count_of, shown, sparkline
+from gradcheck_cli.reports.glyphs import shown, sparkline
 from gradcheck_cli.reports.layertable import layer_table
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import codes_in_words, facts, serious, severities_in_words, waived_in_words
+from gradcheck_cli.words import count_of
 
 LEAST_WIDTH = 20
 STATUS_COLOR = {

@@ -17,7 +17,7 @@ from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.timeline import Alarm, Diagnosed, Point, Timeline, Why
 from gradcheck_cli.reports.curves import BAD, axis_of, curve, marks, numbered
 from gradcheck_cli.reports.findings import finding_block, note_line
-from gradcheck_cli.reports.glyphs import count_of, shown
+from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.reports.layertable import layer_table
 from gradcheck_cli.reports.runreport import is_explained, unrepeated
 from gradcheck_cli.reports.runwords import (
@@ -34,6 +34,7 @@ from gradcheck_cli.reports.runwords import (
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.table import STATUS_COLOR, opening, page, page_width
 from gradcheck_cli.reports.verdicts import finding_key, serious, waived_in_words
+from gradcheck_cli.words import count_of
 
 _STANDS, _NOTE = ("▲", "^"), ("△", "'")
 """The marks of alarms that are findings, and of those that are notes."""

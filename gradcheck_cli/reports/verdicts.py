@@ -6,16 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import Enum
 
-from gradcheck_cli.names import listing
 from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.report import Finding, Report, Waived
 from gradcheck_cli.records.suite import SuiteReport
-from gradcheck_cli.reports.glyphs import count_of
+from gradcheck_cli.words import count_of, listing
 
 _RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 
-class Verdict(str, Enum):
+class CheckVerdict(str, Enum):
     """What a check means to the suite that it is part of.
 
     ALLOWED is ill or failed without failing the suite: expected, known, or below `--fail-on`. UNMET is a
@@ -30,11 +29,13 @@ class Verdict(str, Enum):
     OK = "ok"
 
 
-def verdict(report: Report) -> Verdict:
+def verdict(report: Report) -> CheckVerdict:
     """The verdict on one check, by its status and by whether it fails the suite."""
     if report.exit_code:
-        return {Status.FAILED: Verdict.FAILED, Status.ILL: Verdict.ILL}.get(report.status, Verdict.UNMET)
-    return {Status.HEALTHY: Verdict.OK, Status.UNKNOWN: Verdict.UNKNOWN}.get(report.status, Verdict.ALLOWED)
+        return {Status.FAILED: CheckVerdict.FAILED, Status.ILL: CheckVerdict.ILL}.get(report.status, CheckVerdict.UNMET)
+    return {Status.HEALTHY: CheckVerdict.OK, Status.UNKNOWN: CheckVerdict.UNKNOWN}.get(
+        report.status, CheckVerdict.ALLOWED
+    )
 
 
 def by_severity(findings: tuple[Finding, ...]) -> list[Finding]:
@@ -58,7 +59,7 @@ def worst_in_words(report: Report) -> str:
         return "known: " * bool(findings[0].known) + f"{findings[0].code} {findings[0].message}"
     if report.error:
         return report.error.splitlines()[0]
-    if verdict(report) is Verdict.UNMET:
+    if verdict(report) is CheckVerdict.UNMET:
         return report.notes[-1] if report.notes else "a finding that it was to report is missing"
     return "no layer got a gradient that can be judged" if report.status is Status.UNKNOWN else ""
 
@@ -73,10 +74,10 @@ def seconds_of(report: Report) -> float | None:
     return report.seconds.get("total")
 
 
-def tally(suite: SuiteReport) -> str:
+def counts_in_words(suite: SuiteReport) -> str:
     """`30 checks: 1 failed, 2 ill, 27 ok`."""
     counts = Counter(verdict(report) for report in suite.checks)
-    kinds = ", ".join(f"{counts[kind]} {kind.value}" for kind in Verdict if counts[kind])
+    kinds = ", ".join(f"{counts[kind]} {kind.value}" for kind in CheckVerdict if counts[kind])
     return f"{count_of(len(suite.checks), 'check')}: {kinds}" if kinds else "no check"
 
 

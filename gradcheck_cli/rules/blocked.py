@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gradcheck_cli.records.blockage import Reason
 from gradcheck_cli.records.ops import CLAMPS, STEP_FUNCTIONS
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named, number, verb
+from gradcheck_cli.words import named, number, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named, number, verb
+from gradcheck_cli.words import named, number, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradcheck_cli.errors import UsageError
-from gradcheck_cli.names import did_you_mean
 from gradcheck_cli.rules.alarms import ALARMS
 from gradcheck_cli.rules.loop import LOOP
 from gradcheck_cli.rules.rule import AlarmRule, Rule
-from gradcheck_cli.rules.table import RULES
+from gradcheck_cli.rules.ruletable import RULES
+from gradcheck_cli.words import did_you_mean
 
 EVERY_RULE: tuple[Rule | AlarmRule, ...] = (*RULES, *ALARMS, *LOOP)
 """The rules of a step and the alarms of a run: all that can be selected, ignored and explained."""

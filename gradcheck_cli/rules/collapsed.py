@@ -18,7 +18,7 @@ from gradcheck_cli.records.ops import (
 )
 from gradcheck_cli.records.traits import Trait
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import counted, named, number, times
+from gradcheck_cli.words import counted, named, number, times
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

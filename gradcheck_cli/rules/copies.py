@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named, verb
+from gradcheck_cli.words import named, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

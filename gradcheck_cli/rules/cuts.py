@@ -11,7 +11,7 @@ from gradcheck_cli.records.measurement import Cut, ParameterMeasurement
 from gradcheck_cli.records.ops import CHOICES, LEAVING, plain_op
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import counted, named, number, verb
+from gradcheck_cli.words import counted, named, number, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

@@ -13,7 +13,7 @@ from gradcheck_cli.records.measurement import Lens, Measurement
 from gradcheck_cli.records.ops import RECTIFIERS, is_custom, kind_of
 from gradcheck_cli.rules.blocked import TWO_SIDED, Block, blocked, is_flat, told
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named, number, percent, verb
+from gradcheck_cli.words import named, number, percent, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

@@ -12,14 +12,14 @@ from gradcheck_cli.records.blockage import Reason
 from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.group import Group
 from gradcheck_cli.records.ops import PRODUCTS
-from gradcheck_cli.rules.blaming import UNKNOWN, Blame, blamed, taken_in_words
+from gradcheck_cli.rules.accountwords import account_in_words, largest_loss, weights
+from gradcheck_cli.rules.attribution import UNKNOWN, Blame, blamed, taken_in_words
 from gradcheck_cli.rules.collapsed import collapse_in_words
 from gradcheck_cli.rules.inputs import column_in_words
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.saturated import saturated_cause
 from gradcheck_cli.rules.shares import shares_of
-from gradcheck_cli.rules.tally import largest_loss, tally, weights
-from gradcheck_cli.rules.wording import named, number, times, verb
+from gradcheck_cli.words import named, number, times, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
@@ -90,7 +90,7 @@ def _behind(evidence: Evidence, slow: Sequence[int]) -> Diagnoses:
         cause=blame.cause,
         message=f"{named(names)} {verb(names, 'learns', 'learn')} up to {times(-behind)} slower than the typical "
         f"layer: {told}",
-        why=tally(evidence, account, evidence.graph.path_of(worst)) + collapse_in_words(evidence),
+        why=account_in_words(evidence, account, evidence.graph.path_of(worst)) + collapse_in_words(evidence),
         op=_first_blamed(evidence, blame),
         source=None if blame.factors else evidence.layers[worst].source,
         shares=shares_of(evidence, groups),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.report import Layer
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named
+from gradcheck_cli.words import named
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import About
-from gradcheck_cli.rules.blaming import UNKNOWN
+from gradcheck_cli.rules.attribution import UNKNOWN
 from gradcheck_cli.rules.growth import growth_cause, growth_in_words, growth_place, growth_shares, largest_gradient
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named, number, percent, verb
+from gradcheck_cli.words import named, number, percent, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

@@ -21,11 +21,20 @@ from gradcheck_cli.records.ops import (
 )
 from gradcheck_cli.records.report import Share
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.rules.blaming import SCALE_OF_THE_LOSS, UNKNOWN, WEIGHTS, Blame, Factor, is_true, largest, sorted_out
+from gradcheck_cli.rules.accountwords import account_in_words
+from gradcheck_cli.rules.attribution import (
+    SCALE_OF_THE_LOSS,
+    UNKNOWN,
+    WEIGHTS,
+    Blame,
+    Factor,
+    is_true,
+    largest,
+    sorted_out,
+)
 from gradcheck_cli.rules.inputs import column_in_words
 from gradcheck_cli.rules.shares import shares_of
-from gradcheck_cli.rules.tally import tally
-from gradcheck_cli.rules.wording import number, times
+from gradcheck_cli.words import number, times
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
@@ -200,7 +209,7 @@ def _seen_growth(evidence: Evidence) -> str:
     account = evidence.paths.strongest(layer) if layer is not None else None
     if layer is None or account is None:
         return f"the loss is {number(evidence.measurement.loss)}"
-    return tally(evidence, account, evidence.graph.path_of(layer))
+    return account_in_words(evidence, account, evidence.graph.path_of(layer))
 
 
 def growth_place(evidence: Evidence, cause: str, layer: int | None) -> SourceLine | None:

@@ -6,11 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import About, Severity
-from gradcheck_cli.records.comparison import Comparison
 from gradcheck_cli.records.measurement import Measurement, TensorStats
 from gradcheck_cli.records.ops import CLASS_CALLS, NORMALIZATIONS
+from gradcheck_cli.records.targetcomparison import TargetComparison
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import number
+from gradcheck_cli.words import number
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
@@ -136,7 +136,7 @@ def _one_class(evidence: Evidence) -> Diagnoses:
     )
 
 
-def _only_class(measured: Measurement) -> Comparison | None:
+def _only_class(measured: Measurement) -> TargetComparison | None:
     """A loss over classes, where all labels of the batch are of one class; None where another loss has several.
 
     Labels that the code of the loss writes, as a contrastive one does, are no data, and ignored ones are below 0.

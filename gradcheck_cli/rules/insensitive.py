@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.ops import BOUNDED
 from gradcheck_cli.records.report import Share
-from gradcheck_cli.rules.blaming import UNKNOWN, blamed, taken_in_words
+from gradcheck_cli.rules.accountwords import account_in_words
+from gradcheck_cli.rules.attribution import UNKNOWN, blamed, taken_in_words
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.rules.saturated import saturated_cause
 from gradcheck_cli.rules.shares import shares_of
-from gradcheck_cli.rules.tally import tally
-from gradcheck_cli.rules.wording import named, number, percent, times, verb
+from gradcheck_cli.words import named, number, percent, times, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
@@ -128,7 +128,7 @@ def _far_targets(evidence: Evidence) -> _Cause | None:
 def _unexplained(evidence: Evidence, layers: Sequence[int]) -> _Cause:
     slowest = min(layers, key=lambda m: evidence.layers[m].elasticity or 0.0)
     account = evidence.paths.strongest(slowest)
-    why = tally(evidence, account, evidence.graph.path_of(slowest)) if account is not None else ""
+    why = account_in_words(evidence, account, evidence.graph.path_of(slowest)) if account is not None else ""
     return _Cause("unknown", why, {})
 
 

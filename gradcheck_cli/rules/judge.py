@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.judging import Choice, Reading, Verdict
+from gradcheck_cli.records.judging import Choice, FindingNumber, Verdict
 from gradcheck_cli.records.report import Finding, Opinion
 from gradcheck_cli.records.verdict import gravest_first, with_status
 from gradcheck_cli.rules.choosing import chosen
 from gradcheck_cli.rules.rule import Diagnosis, Rule
-from gradcheck_cli.rules.table import BY_CODE, RULES
+from gradcheck_cli.rules.ruletable import BY_CODE, RULES
 from gradcheck_cli.rules.waivers import waive
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def judge(evidence: Evidence, choice: Choice = Choice()) -> Verdict:  # noqa: B0
     )
 
 
-def read(evidence: Evidence, finding: Finding) -> Reading | None:
+def read(evidence: Evidence, finding: Finding) -> FindingNumber | None:
     """The number that `finding` was raised on, in this evidence; None where its rule has none, or it is not finite."""
     rule = BY_CODE.get(finding.code)
     found = rule.reading(evidence, finding.layers) if rule is not None and rule.reading is not None else None

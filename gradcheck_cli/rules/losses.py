@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import About, Severity
-from gradcheck_cli.records.comparison import Comparison
 from gradcheck_cli.records.ops import (
     DIFFERENCE_CALLS,
     DISTANCE_CALLS,
@@ -17,8 +16,9 @@ from gradcheck_cli.records.ops import (
     kind_of,
     plain_op,
 )
+from gradcheck_cli.records.targetcomparison import TargetComparison
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named, number, percent, verb
+from gradcheck_cli.words import named, number, percent, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
@@ -56,7 +56,7 @@ def broadcast_loss(evidence: Evidence) -> Diagnoses:
         return
 
 
-def _differ(found: Comparison) -> bool:
+def _differ(found: TargetComparison) -> bool:
     """Whether the targets are not all the same, as the labels of a discriminator are, which meet all outputs alike."""
     return found.target.most > found.target.least
 
@@ -106,7 +106,7 @@ _EPS = 1e-3
 """By how much labels may lie beyond 0 or 1 by rounding."""
 
 
-def _labels(found: Comparison) -> Diagnosis:
+def _labels(found: TargetComparison) -> Diagnosis:
     return Diagnosis(
         cause="label-range",
         message=f"{found.function} takes labels from 0 to 1, and those of this batch run from "
@@ -159,7 +159,7 @@ def class_index(evidence: Evidence) -> Diagnoses:
             return
 
 
-def _are_classes(found: Comparison) -> bool:
+def _are_classes(found: TargetComparison) -> bool:
     """Whether the targets number the outputs of a sample; or for one output are a few, each of them often."""
     output, target, most = found.output, found.target, found.target.most
     if not target.whole or target.least < 0 or most < _THIRD:
@@ -176,7 +176,7 @@ _EACH = 4
 """Samples of each class that make whole numbers a pattern."""
 
 
-def _indexed(found: Comparison) -> Diagnosis:
+def _indexed(found: TargetComparison) -> Diagnosis:
     outputs = found.output.shape[-1] if len(found.output.shape) > 1 else 1
     classes = f"whole numbers from {number(found.target.least)} to {number(found.target.most)} that came as integers"
     told = f"each of the {outputs} outputs of a sample is drawn to the number of its class, by {found.function}"
@@ -205,7 +205,7 @@ def clamped_loss(evidence: Evidence) -> Diagnoses:
             return
 
 
-def _clamped(evidence: Evidence, layers: Sequence[int], found: Comparison) -> Diagnosis:
+def _clamped(evidence: Evidence, layers: Sequence[int], found: TargetComparison) -> Diagnosis:
     names, loss = tuple(evidence.graph.path_of(m) for m in layers), evidence.measurement.loss
     op = found.op if found.op >= 0 else None
     arrives = evidence.graph.op(op).total if op is not None else 0.0
@@ -221,7 +221,7 @@ def _clamped(evidence: Evidence, layers: Sequence[int], found: Comparison) -> Di
     )
 
 
-def _maker(evidence: Evidence, found: Comparison) -> int:
+def _maker(evidence: Evidence, found: TargetComparison) -> int:
     """The op that made the output, behind what compares it and views."""
     op = found.op
     while evidence.graph.op(op).edges and evidence.graph.stem(op) != found.made_by:
@@ -229,7 +229,7 @@ def _maker(evidence: Evidence, found: Comparison) -> int:
     return op
 
 
-def _blamed(found: Comparison) -> int | str:
+def _blamed(found: TargetComparison) -> int | str:
     return found.op if found.op >= 0 else found.function
 
 
@@ -237,7 +237,7 @@ def _shape(shape: Sequence[int]) -> str:
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
-def _bounds(found: Comparison) -> str:
+def _bounds(found: TargetComparison) -> str:
     if math.isinf(found.high):
         return f"{number(found.low)} at least"
     return f"{number(found.high)} at most" if math.isinf(found.low) else f"{number(found.low)} to {number(found.high)}"

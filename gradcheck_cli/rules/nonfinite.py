@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.measurement import Entry, Origin, ParameterMeasurement, TensorStats
+from gradcheck_cli.records.measurement import NonfiniteInput, Origin, ParameterMeasurement, TensorStats
 from gradcheck_cli.records.ops import LOGARITHMS, WRITERS, plain_op
 from gradcheck_cli.rules.origins import backward_cause, calls_logdet, forward_cause, is_logdet, values_of
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named, number
+from gradcheck_cli.words import named, number
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
@@ -87,7 +87,7 @@ def _amounts(stats: TensorStats) -> dict[str, float | int | str]:
     return {"nan": stats.nan_count, "inf": stats.inf_count, "values": stats.numel}
 
 
-def _coming_in(entry: Entry | None) -> str:
+def _coming_in(entry: NonfiniteInput | None) -> str:
     """By which op a value that was there before came in."""
     if entry is None or entry.origin is None:
         return ""
@@ -134,7 +134,7 @@ def _is_to_blame(evidence: Evidence, parameter: ParameterMeasurement) -> bool:
     return not math.isfinite(evidence.measurement.loss) or parameter.op is not None
 
 
-def _held_by_buffer(evidence: Evidence, entry: Entry) -> Diagnosis:
+def _held_by_buffer(evidence: Evidence, entry: NonfiniteInput) -> Diagnosis:
     owner = entry.name.rpartition(".")[0]
     nan = entry.produced == "nan"
     return Diagnosis(
@@ -175,7 +175,7 @@ def nonfinite_forward(evidence: Evidence) -> Diagnoses:
     yield _made_by(evidence, origin, message)
 
 
-def _unlocated(evidence: Evidence, loss: float, entry: Entry | None) -> Diagnosis:
+def _unlocated(evidence: Evidence, loss: float, entry: NonfiniteInput | None) -> Diagnosis:
     """What was not finite before the pass; what torch.logdet writes for a determinant below 0; else it is not known."""
     graph = evidence.graph
     determinants = (i for i, op in enumerate(evidence.measurement.ops) if plain_op(op.name) in _DETERMINANTS)

@@ -21,7 +21,7 @@ from gradcheck_cli.records.ops import (
 )
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.rules.domains import DOMAINS, UNKNOWN, Domain
-from gradcheck_cli.rules.wording import number
+from gradcheck_cli.words import number
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcheck_cli.records.apart import Apart, Kind
-from gradcheck_cli.rules.wording import joined, number
+from gradcheck_cli.words import joined, number
 
 
 def standing_out(apart: Apart) -> str:

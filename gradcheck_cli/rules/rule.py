@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import About, Family, Severity
-from gradcheck_cli.records.judging import Reading
+from gradcheck_cli.records.judging import FindingNumber
 from gradcheck_cli.records.report import Share
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import AlarmKind
@@ -61,7 +61,7 @@ Diagnoses = Iterator[Diagnosis]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class RuleRow:
     """What the rows of every table of rules tell.
 
     Attributes:
@@ -83,7 +83,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rule(Row):
+class Rule(RuleRow):
     """One row of the table of rules: all that is known of a rule but how it looks for what it finds.
 
     Attributes:
@@ -94,7 +94,7 @@ class Rule(Row):
     """
 
     check: Callable[[Evidence], Diagnoses]
-    reading: Callable[[Evidence, Sequence[str]], Reading | None] | None = None
+    reading: Callable[[Evidence, Sequence[str]], FindingNumber | None] | None = None
     triable: bool = False
     silences: tuple[str, ...] = ()
 
@@ -105,7 +105,7 @@ class Rule(Row):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AlarmRule(Row):
+class AlarmRule(RuleRow):
     """One row of the tables of alarms of a run.
 
     Attributes:

@@ -8,7 +8,7 @@ from gradcheck_cli.records.measurement import Lens
 from gradcheck_cli.records.ops import EXPONENTIALS, SOFTMAXES, SQUASHING
 from gradcheck_cli.rules.inputs import column_in_words
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named, number, percent, verb
+from gradcheck_cli.words import named, number, percent, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

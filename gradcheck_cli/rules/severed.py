@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import About
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import counted
+from gradcheck_cli.words import counted
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

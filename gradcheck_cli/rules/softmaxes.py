@@ -8,7 +8,7 @@ from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.measurement import Lens
 from gradcheck_cli.records.ops import RECTIFIERS, VIEW_LIKE, plain_op
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named, number, percent
+from gradcheck_cli.words import named, number, percent
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.ops import CLAMPS, MEANS_AND_SUMS, PROBABILITY_CALLS, SCALINGS, SIGMOIDS, VIEW_LIKE
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import named, number, percent, verb
+from gradcheck_cli.words import named, number, percent, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

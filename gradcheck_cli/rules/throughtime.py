@@ -9,7 +9,7 @@ from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.ops import PIECES, VIEW_LIKE
 from gradcheck_cli.records.series import Series
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import number, percent, times
+from gradcheck_cli.words import number, percent, times
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

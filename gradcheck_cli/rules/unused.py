@@ -9,7 +9,7 @@ from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.measurement import ParameterMeasurement
 from gradcheck_cli.rules.cuts import asleep_layers, behind_custom, cut_layers
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import counted, named, percent, verb
+from gradcheck_cli.words import counted, named, percent, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

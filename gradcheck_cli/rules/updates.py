@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import About, Severity
+from gradcheck_cli.records.firstupdates import Moved, Stepped
 from gradcheck_cli.records.ops import NORMALIZATIONS
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.records.stepped import Moved, Stepped
 from gradcheck_cli.records.traits import Trait
 from gradcheck_cli.rules.dynamics import descent, is_learned
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
-from gradcheck_cli.rules.wording import counted, named, number, verb
+from gradcheck_cli.words import counted, named, number, verb
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence

@@ -5,10 +5,12 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from gradcheck_cli.records.report import Finding, Waived
-from gradcheck_cli.records.spec import Waiver
+from gradcheck_cli.records.spec import RuleWaiver
 
 
-def waive(findings: tuple[Finding, ...], waivers: tuple[Waiver, ...]) -> tuple[tuple[Finding, ...], tuple[Waived, ...]]:
+def waive(
+    findings: tuple[Finding, ...], waivers: tuple[RuleWaiver, ...]
+) -> tuple[tuple[Finding, ...], tuple[Waived, ...]]:
     """Split findings into those that stay and those that waivers of their rule cover.
 
     A finding is covered if each of its layers is: what it says is about all of them, so one that is only partly
@@ -21,7 +23,7 @@ def waive(findings: tuple[Finding, ...], waivers: tuple[Waiver, ...]) -> tuple[t
     return tuple(f for f in findings if not reasons[id(f)]), waived
 
 
-def _reason(finding: Finding, waivers: tuple[Waiver, ...]) -> str:
+def _reason(finding: Finding, waivers: tuple[RuleWaiver, ...]) -> str:
     """Why a finding is left out, or "" if it is not."""
     mine = [w for w in waivers if finding.code.startswith(w.rule.upper()) or finding.rule == w.rule]
     layers = finding.layers or ("",)  # one that names none is covered by "*"
@@ -31,5 +33,5 @@ def _reason(finding: Finding, waivers: tuple[Waiver, ...]) -> str:
     return "; ".join(dict.fromkeys(w.reason for w in covering)) if whole or covered else ""
 
 
-def _covers(waiver: Waiver, layer: str) -> bool:
+def _covers(waiver: RuleWaiver, layer: str) -> bool:
     return not waiver.layers or any(fnmatchcase(layer, pattern) for pattern in waiver.layers)

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gradcheck_cli.errors import ConfigError
-from gradcheck_cli.names import listing
 from gradcheck_cli.opening import LARGEST_DOCUMENT, Unreadable, text_of
 from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.codec import WrongShape, decode, encode, strict_json
@@ -26,6 +25,7 @@ from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.verdict import exit_code
 from gradcheck_cli.rules import EVERY_RULE, chosen
+from gradcheck_cli.words import listing
 
 SCHEMA = "gradcheck-baseline/1"
 _NAMES = {rule.code: rule.name for rule in EVERY_RULE}
@@ -68,7 +68,7 @@ def read_baseline(path: str, *, missing_ok: bool = False) -> Baseline:
         if error.missing:
             raise ConfigError(f"{path}: there is no such baseline", hint="--update-baseline writes it.") from error
         raise ConfigError(f"{path} {error}", hint="Name a file that --update-baseline wrote.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         hint = "Remove it and write it again with --update-baseline."
         raise ConfigError(f"{path}: not a baseline: {error}", hint=hint) from error
     return found

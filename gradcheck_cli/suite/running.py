@@ -22,10 +22,10 @@ from gradcheck_cli.records.size import size_in_words
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.suite.memory import uses_more
-from gradcheck_cli.target.scripts import as_a_script
-from gradcheck_cli.worker.diagnosed import unfinished
+from gradcheck_cli.target.code.scripts import as_a_script
 from gradcheck_cli.worker.launch import Began
 from gradcheck_cli.worker.messages import CHANNEL_LOST, Mail, packed
+from gradcheck_cli.worker.untried import unfinished
 
 _TIMED_OUT = "timed out after"
 _TAIL = 2000

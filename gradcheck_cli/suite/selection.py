@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from gradcheck_cli.errors import UsageError
-from gradcheck_cli.names import listing
 from gradcheck_cli.records.suite import PlannedCheck
+from gradcheck_cli.words import listing
 
 Predicate = Callable[[str], bool]
 _TOKEN = re.compile(r"\s*([()]|[^\s()]+)")

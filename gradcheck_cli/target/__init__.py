@@ -9,8 +9,8 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.target.code.usercode import no_hard_exit, quiet_stdout, user_code, user_frames
 from gradcheck_cli.target.precheck import precheck
-from gradcheck_cli.target.usercode import no_hard_exit, quiet_stdout, user_code, user_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,9 +84,9 @@ def wrap_target(
 
 def explain_forward_error(model: nn.Module, exc: BaseException) -> GradcheckError:
     """Turn what a forward pass raised into an error that names the module, the shapes and the line."""
-    from gradcheck_cli.target import explain
+    from gradcheck_cli.target.code import forwardfailure
 
-    return explain.explain_forward_error(model, exc)
+    return forwardfailure.explain_forward_error(model, exc)
 
 
 def check_loss(loss: Any, source: str = "the loss") -> torch.Tensor:
@@ -95,6 +95,6 @@ def check_loss(loss: Any, source: str = "the loss") -> torch.Tensor:
     Raises:
         ProbeError: It is not a tensor, not a scalar, not floating point, or has no graph behind it.
     """
-    from gradcheck_cli.target import losses
+    from gradcheck_cli.target.loss import lossfunction
 
-    return losses.check_loss(loss, source)
+    return lossfunction.check_loss(loss, source)

@@ -14,24 +14,24 @@ from torch import nn
 from gradcheck_cli.errors import TargetError, UsageError
 from gradcheck_cli.records.choices import Mode
 from gradcheck_cli.records.spec import CheckSpec, Target
-from gradcheck_cli.runtime.copies import NotIndependent, independent_copy
+from gradcheck_cli.runtime.modelcopy import NotIndependent, independent_copy
 from gradcheck_cli.runtime.state import drawing, seed_everything
-from gradcheck_cli.target.batches import load_batches
-from gradcheck_cli.target.construction import Constructions, watched_construction
+from gradcheck_cli.target.code.construction import Constructions, watched_construction
+from gradcheck_cli.target.code.importing import Imports, UserModule
+from gradcheck_cli.target.code.locating import located, start, started_here
+from gradcheck_cli.target.code.models import build_model, check_model, pick_model
+from gradcheck_cli.target.code.references import parse_model, parse_object
+from gradcheck_cli.target.code.scripts import Steps, advised
+from gradcheck_cli.target.code.settings import parse_settings
+from gradcheck_cli.target.code.usercode import user_code
+from gradcheck_cli.target.code.weights import load_weights
+from gradcheck_cli.target.data.batches import load_batches
+from gradcheck_cli.target.data.batching import take
+from gradcheck_cli.target.data.batchlists import as_taken, materialised
+from gradcheck_cli.target.data.nesting import batch_size, move
 from gradcheck_cli.target.devices import cast, parse_device
-from gradcheck_cli.target.forward import ModelForward, StepForward, has_training_step, training_step, uses
-from gradcheck_cli.target.importing import Imports, UserModule
-from gradcheck_cli.target.locating import located, start, started_here
-from gradcheck_cli.target.losses import as_loss, as_step, found_loss, found_step, named_loss
-from gradcheck_cli.target.models import build_model, check_model, pick_model
-from gradcheck_cli.target.moving import batch_size, move
-from gradcheck_cli.target.reading import as_taken, materialised
-from gradcheck_cli.target.references import parse_model, parse_object
-from gradcheck_cli.target.sampling import take
-from gradcheck_cli.target.scripts import Steps, advised
-from gradcheck_cli.target.settings import parse_settings
-from gradcheck_cli.target.usercode import user_code
-from gradcheck_cli.target.weights import load_weights
+from gradcheck_cli.target.loss.forward import ModelForward, StepForward, has_training_step, training_step, uses
+from gradcheck_cli.target.loss.lossfunction import as_loss, as_step, found_loss, found_step, named_loss
 
 Forward = ModelForward | StepForward
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 from gradcheck_cli.errors import UsageError
-from gradcheck_cli.names import did_you_mean, listing
 from gradcheck_cli.records.spec import CheckSpec
-from gradcheck_cli.target.references import check_file, is_data_file, parse_model, parse_object
-from gradcheck_cli.target.settings import parse_settings
-from gradcheck_cli.target.tensorspec import parse_tensor
+from gradcheck_cli.suffixes import CSV
+from gradcheck_cli.target.code.references import check_file, is_data_file, parse_model, parse_object
+from gradcheck_cli.target.code.settings import parse_settings
+from gradcheck_cli.target.data.tensorspec import parse_tensor
+from gradcheck_cli.words import did_you_mean, listing
 
 # Each dtype with the nn.Module method that casts floating tensors and leaves complex ones alone.
 _INDEX = re.compile(r"\d{1,4}", re.ASCII)
@@ -62,7 +63,7 @@ def _check_contradictions(spec: CheckSpec) -> None:
         raise UsageError("--loss and --step exclude each other", hint="A step computes the loss itself.")
     if spec.batch is not None and spec.inputs:
         raise UsageError("--batch and --input exclude each other", hint="Keep one of the two.")
-    if spec.target_column is not None and not (spec.batch or "").lower().endswith(".csv"):
+    if spec.target_column is not None and not (spec.batch or "").lower().endswith(CSV):
         raise UsageError("--target-column needs a .csv file", hint="Write --batch FILE.csv as well.")
     if spec.lr is not None and not 0 < spec.lr < float("inf"):
         raise UsageError(f"--lr {spec.lr:g} is no learning rate", hint="Use a number above 0, such as 1e-3.")

@@ -12,7 +12,7 @@ from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.timeline import Alarm, Diagnosed, Outcome, Overhead, Timeline
 from gradcheck_cli.records.verdict import exit_code
 from gradcheck_cli.timeline.courses import courses_of, series_of
-from gradcheck_cli.timeline.events import Event, Judge, events_of, rejudged
+from gradcheck_cli.timeline.events import AlarmEvent, Judge, events_of, rejudged
 from gradcheck_cli.timeline.notes import NO_STEP, notes_of
 from gradcheck_cli.timeline.shadow import shadow_event, shadow_notes
 from gradcheck_cli.timeline.telling import alarm_of, explaining_first, first_judged, unlearned
@@ -78,12 +78,12 @@ def assembled(
 
 
 def _told(
-    seen: Sequence[Process], events: Sequence[Event], options: RunOptions
+    seen: Sequence[Process], events: Sequence[AlarmEvent], options: RunOptions
 ) -> tuple[tuple[Diagnosed, ...], tuple[Alarm, ...]]:
     """The diagnoses of the lowest rank and the alarms of all, those of the first steps explained by step 1."""
     diagnoses: list[Diagnosed] = []
     began: dict[int, list[Finding]] = {}
-    readings: list[Event] = []
+    readings: list[AlarmEvent] = []
     for process in seen:
         if process.rank != seen[0].rank:
             continue

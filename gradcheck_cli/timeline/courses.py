@@ -8,7 +8,7 @@ from typing import TypeAlias, TypeVar
 
 from gradcheck_cli.records.session import LayerSample, Process, Sample
 from gradcheck_cli.records.timeline import LayerCourse, Point, Vital
-from gradcheck_cli.watch.kept import CURVES, POINTS, drawable, point_of
+from gradcheck_cli.watch.downsampling import CURVES, POINTS, drawable, point_of
 
 _NUMBERS = 100_000
 """Numbers of all layers' courses at most: of many layers each has fewer."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TypeAlias
 
-from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.choices import Family
 from gradcheck_cli.records.session import Process, RaisedEntry
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Replay
 from gradcheck_cli.rules import SLOW, stands
+from gradcheck_cli.timeline.notlearning import with_reason
 from gradcheck_cli.timeline.opinions import LEAST_TAIL
-from gradcheck_cli.timeline.slow import with_reason
 from gradcheck_cli.watch.alarms import Alarms
 
 Judge: TypeAlias = Callable[[Process], tuple[Judged, ...]]
@@ -22,7 +22,7 @@ _GRAVITY = {Outcome.CONFIRMED: 0, Outcome.OPEN: 1, Outcome.RECOVERED: 2}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
+class AlarmEvent:
     """An alarm of one process with what it was judged to be.
 
     Attributes:
@@ -70,7 +70,7 @@ def rejudged(process: Process) -> tuple[Judged, ...]:
     return alarms.judged()
 
 
-def events_of(processes: Sequence[Process], judge: Judge, most: int) -> tuple[Event, ...]:
+def events_of(processes: Sequence[Process], judge: Judge, most: int) -> tuple[AlarmEvent, ...]:
     """The events of a run, faults of the loop first and then by step; those of several ranks told once.
 
     Args:
@@ -78,7 +78,7 @@ def events_of(processes: Sequence[Process], judge: Judge, most: int) -> tuple[Ev
         judge: Judges the alarms of one.
         most: The diagnoses that it was allowed.
     """
-    groups: dict[tuple[object, int, AlarmKind, object], list[Event]] = {}
+    groups: dict[tuple[object, int, AlarmKind, object], list[AlarmEvent]] = {}
     for process in processes:
         for event in _own(process, judge(process), most):
             raised = event.judged.raised
@@ -101,17 +101,17 @@ def _job(process: Process, processes: Sequence[Process]) -> object:
     return process.world, alike.index(process.pid)
 
 
-def _own(process: Process, judged: Sequence[Judged], most: int) -> Iterator[Event]:
+def _own(process: Process, judged: Sequence[Judged], most: int) -> Iterator[AlarmEvent]:
     entries = {_key(entry.raised): entry for entry in process.raised}
     made = sum(entry.report is not None for entry in process.raised)
     for each in judged:
         entry = entries.pop(_key(each.raised), None) or _unexplained(process, each.raised, made >= most)
         known = with_reason(process, _against_chance(process, each, entry), entry)
-        yield Event(process=process, judged=known, entry=entry)
+        yield AlarmEvent(process=process, judged=known, entry=entry)
     for entry in entries.values():  # raised, and the process was ended before its vitals were written
         finding = entry.raised.kind is AlarmKind.NONFINITE
         judgement = Judged(raised=entry.raised, last_step=entry.raised.step, outcome=Outcome.OPEN, finding=finding)
-        yield Event(process=process, judged=judgement, entry=entry)
+        yield AlarmEvent(process=process, judged=judgement, entry=entry)
 
 
 def _against_chance(process: Process, judged: Judged, entry: RaisedEntry) -> Judged:
@@ -152,7 +152,7 @@ def _unexplained(process: Process, raised: Raised, full: bool) -> RaisedEntry:
     return RaisedEntry(raised=raised, optimizer_step=at, reason=reason)
 
 
-def _told_once(group: list[Event]) -> Event:
+def _told_once(group: list[AlarmEvent]) -> AlarmEvent:
     """The event of the rank that explains it best, and which others had it.
 
     Where values are not finite that is the rank whose own batch made them: the others got them by the all-reduce.

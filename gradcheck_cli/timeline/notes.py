@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.timeline import Replay, Why
-from gradcheck_cli.rules.wording import counted
 from gradcheck_cli.timeline.retrying import in_words
 from gradcheck_cli.timeline.slope import still_falling
+from gradcheck_cli.words import counted
 
 NO_STEP = "no step was seen"
 _WORTH_TELLING = 10.0

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.choices import About, Decision, FailOn, Family, Severity
 from gradcheck_cli.records.report import Finding, Layer, Opinion, Report
@@ -23,7 +23,7 @@ LEAST_TAIL = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Learning:
+class RunLearning:
     """Whether a run got its loss down: None where that cannot be told; `told` has the numbers, or the reason."""
 
     learned: bool | None
@@ -32,7 +32,7 @@ class Learning:
 
 def learning(
     vitals: Sequence[Vital], report: Report | None, limits: Thresholds, samples: Sequence[Sample] = ()
-) -> Learning:
+) -> RunLearning:
     """Whether the losses of an optimiser end well below what they are at chance.
 
     Args:
@@ -44,20 +44,22 @@ def learning(
     """
     losses = [vital.loss for vital in vitals if vital.loss is not None and not vital.skipped]
     if not losses:
-        return Learning(learned=None, told="the run's loss could not be had")
+        return RunLearning(learned=None, told="the run's loss could not be had")
     end = median(losses[-max(LEAST_TAIL, round(TAIL * len(losses))) :])
     start = losses[0] * _chance(report.findings if report is not None else ())
     at_chance = " at chance" if start < losses[0] else ""
     told = f"{start:.3g}{at_chance} -> {end:.3g}"
     if len(losses) < ALARMING.warm_up:
-        return Learning(learned=None, told=f"the run was too short to tell: {told} in {len(losses)} steps")
+        return RunLearning(learned=None, told=f"the run was too short to tell: {told} in {len(losses)} steps")
     if not math.isfinite(start) or start <= 0:
-        return Learning(learned=None, told=f"the loss does not tell whether the run learned: {told}")
+        return RunLearning(learned=None, told=f"the loss does not tell whether the run learned: {told}")
     if (stands := _at_chance(samples)) is not None:
-        return Learning(learned=False, told=f"the loss ended at {stands:.3g} times that of one answer for every sample")
+        return RunLearning(
+            learned=False, told=f"the loss ended at {stands:.3g} times that of one answer for every sample"
+        )
     if end < limits.run_learned * start:
-        return Learning(learned=True, told=told)
-    return Learning(learned=False, told=f"the run did not bring the loss down: {told}")
+        return RunLearning(learned=True, told=told)
+    return RunLearning(learned=False, told=f"the run did not bring the loss down: {told}")
 
 
 def _at_chance(samples: Sequence[Sample]) -> float | None:

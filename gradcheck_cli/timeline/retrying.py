@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.records.retrying import Change, Held, Retried, ScalesTried, Tried
+from gradcheck_cli.records.retrying import Held, Retried, ScalesTried, UpdateChange, UpdateVariant
 from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.timeline import AlarmKind, Raised
 from gradcheck_cli.remedies import with_trials
-from gradcheck_cli.rules.wording import percent
+from gradcheck_cli.words import percent
 
 _OF_ONE_STEP = frozenset((AlarmKind.LOSS_SPIKE, AlarmKind.UPDATE_SPIKE, AlarmKind.DIVERGING, AlarmKind.GRAD_SPIKE))
 _OF_UPDATES_BEFORE = _OF_ONE_STEP - {AlarmKind.GRAD_SPIKE}
@@ -78,15 +78,15 @@ def _scales(scales: ScalesTried) -> str:
     return f"{told}, and {percent(scales.lost_then or 0.0)} at {scales.fits:,.10g}"
 
 
-def _way(tried: Tried, retried: Retried) -> str:
+def _way(tried: UpdateVariant, retried: Retried) -> str:
     amount = tried.amount or 0.0
     return {
-        Change.LOWER_RATE: f"with a rate of {(retried.rate or 0.0) * amount:.2g}",
-        Change.HIGHER_RATE: f"with a rate of {(retried.rate or 0.0) * amount:.2g}",
-        Change.CLIPPED: f"clipped at {amount:.2g}",
-        Change.EPS: f"with an eps of {amount:.0e}",
-        Change.ANEW: "with averages that begin anew",
-        Change.WITHOUT_ROWS: "without the rows at fault",
+        UpdateChange.LOWER_RATE: f"with a rate of {(retried.rate or 0.0) * amount:.2g}",
+        UpdateChange.HIGHER_RATE: f"with a rate of {(retried.rate or 0.0) * amount:.2g}",
+        UpdateChange.CLIPPED: f"clipped at {amount:.2g}",
+        UpdateChange.EPS: f"with an eps of {amount:.0e}",
+        UpdateChange.ANEW: "with averages that begin anew",
+        UpdateChange.WITHOUT_ROWS: "without the rows at fault",
     }[tried.change]
 
 
@@ -103,7 +103,7 @@ def _held(held: Held, retried: Retried) -> str:
     )
 
 
-def _as_run(first: Tried, retried: Retried) -> str:
+def _as_run(first: UpdateVariant, retried: Retried) -> str:
     whose = "the other rows" if retried.rows else "this batch"
     told = f"the update as the run makes it takes the loss of {whose} from {retried.loss:.3g} to {first.loss:.3g}"
     if first.size is not None and retried.usual is not None:

@@ -9,13 +9,13 @@ from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process, RaisedEntry
 from gradcheck_cli.records.shadow import Shadowed
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Replay, Why
-from gradcheck_cli.timeline.events import Event
-from gradcheck_cli.timeline.opinions import Learning, learning
+from gradcheck_cli.timeline.events import AlarmEvent
+from gradcheck_cli.timeline.opinions import RunLearning, learning
 
 _NEVER_CLEARED = "GC650"
 
 
-def shadow_event(process: Process, events: Sequence[Event], options: RunOptions) -> Event | None:
+def shadow_event(process: Process, events: Sequence[AlarmEvent], options: RunOptions) -> AlarmEvent | None:
     """What the copy of a run showed, as an event; None where it showed nothing, or the run was well without it.
 
     A run that learned and raised no alarm that stands gains by a lower rate at its end, as every noisy one does: that
@@ -53,10 +53,10 @@ def shadow_event(process: Process, events: Sequence[Event], options: RunOptions)
         optimizer_source=told.made_at,
         replay=Replay.EXACT,
     )
-    return Event(process=process, judged=judged, entry=entry)
+    return AlarmEvent(process=process, judged=judged, entry=entry)
 
 
-def shadow_notes(processes: Sequence[Process], events: Sequence[Event], options: RunOptions) -> Iterator[str]:
+def shadow_notes(processes: Sequence[Process], events: Sequence[AlarmEvent], options: RunOptions) -> Iterator[str]:
     """What --shadow came to where it is no finding."""
     if not options.shadow:
         return
@@ -80,7 +80,7 @@ def _message(told: Shadowed) -> str:
     return f"a copy with a tenth of the learning rate ends {copy}, the run {run}, on the same {len(told.run)} batches"
 
 
-def _learning(process: Process, told: Shadowed, options: RunOptions) -> Learning:
+def _learning(process: Process, told: Shadowed, options: RunOptions) -> RunLearning:
     vitals = [vital for vital in process.vitals if vital.optimizer == told.optimizer]
     samples = [sample for sample in process.samples if sample.optimizer == told.optimizer]
     first = next((each.report for each in process.diagnosed if each.why is Why.FIRST), None)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
-from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.timeline import Vital
 from gradcheck_cli.watch.statistics import GAUSSIAN, OF_A_MEDIAN
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gradcheck_cli import __version__
-from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.apart import Apart
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.choices import Family, Status
@@ -20,11 +20,12 @@ from gradcheck_cli.records.traits import Trait
 from gradcheck_cli.records.verdict import gravest_first
 from gradcheck_cli.remedies import remedies_for, with_shadow
 from gradcheck_cli.rules import SLOW, alarm_finding, because, chosen, explaining, row_of, standing_out, waive
-from gradcheck_cli.timeline.events import Event, of_one_job
-from gradcheck_cli.timeline.grown import grown
-from gradcheck_cli.timeline.leading import leader
+from gradcheck_cli.timeline.events import AlarmEvent, of_one_job
+from gradcheck_cli.timeline.firstmover import leader
+from gradcheck_cli.timeline.grownweights import grown
+from gradcheck_cli.timeline.notlearning import reading_of
 from gradcheck_cli.timeline.opinions import (
-    Learning,
+    RunLearning,
     confirmed,
     learning,
     opened,
@@ -34,7 +35,6 @@ from gradcheck_cli.timeline.opinions import (
     with_findings,
 )
 from gradcheck_cli.timeline.retrying import in_words, retried_at, treated
-from gradcheck_cli.timeline.slow import reading_of
 
 BLOWN_UP = (AlarmKind.NONFINITE, AlarmKind.DIVERGING)
 """What a run that begins too steeply ends in."""
@@ -55,8 +55,8 @@ _OTHER = 1.1
 
 
 def first_judged(
-    first: Diagnosed, process: Process, events: Sequence[Event], options: RunOptions
-) -> tuple[Diagnosed, list[Event]]:
+    first: Diagnosed, process: Process, events: Sequence[AlarmEvent], options: RunOptions
+) -> tuple[Diagnosed, list[AlarmEvent]]:
     """The diagnosis of step 1 as the run bears it out, and the events that it explains.
 
     Its findings are notes where the run learned all the same. Where the run blew up in its first steps what explodes at
@@ -89,7 +89,7 @@ def first_judged(
     return _replaced(first, [still_open(f, told) for f in first.report.findings], options), []
 
 
-def explaining_first(event: Event, findings: Sequence[Finding]) -> list[Finding]:
+def explaining_first(event: AlarmEvent, findings: Sequence[Finding]) -> list[Finding]:
     """Those findings of step 1 that explain an event: what explodes there, or what keeps the run from learning."""
     kind = event.judged.raised.kind
     if kind in SLOW:
@@ -97,20 +97,22 @@ def explaining_first(event: Event, findings: Sequence[Finding]) -> list[Finding]
     return [finding for finding in findings if finding.family is Family.EXPLODING and is_ill(finding)]
 
 
-def _explained(event: Event) -> bool:
+def _explained(event: AlarmEvent) -> bool:
     """Whether the step that the alarm was raised at says why."""
     findings = event.entry.report.findings if event.entry.report and event.entry.replay is Replay.EXACT else ()
     return bool(explaining(event.judged.raised.kind, findings))
 
 
-def _learning(process: Process, first: Diagnosed, standing: Sequence[Event], options: RunOptions) -> Learning:
+def _learning(process: Process, first: Diagnosed, standing: Sequence[AlarmEvent], options: RunOptions) -> RunLearning:
     vitals = _until(process, first.step, standing)
     samples = [each for each in process.samples if vitals and vitals[0].step <= each.step <= vitals[-1].step]
     mine = [each for each in samples if each.optimizer == vitals[0].optimizer]
     return learning(vitals, first.report, options.thresholds, mine)
 
 
-def unlearned(first: Diagnosed, process: Process, events: Sequence[Event], options: RunOptions) -> Event | None:
+def unlearned(
+    first: Diagnosed, process: Process, events: Sequence[AlarmEvent], options: RunOptions
+) -> AlarmEvent | None:
     """What the first step showed, as an event of its own: where the run did not learn, and nothing else says so."""
     if any(event.stands and of_one_job(event.process, process) for event in events):
         return None
@@ -118,10 +120,10 @@ def unlearned(first: Diagnosed, process: Process, events: Sequence[Event], optio
     if found.learned is not False:
         return None
     reading = reading_of(process, first, found.told)
-    return None if reading is None else Event(process=process, judged=reading[0], entry=reading[1])
+    return None if reading is None else AlarmEvent(process=process, judged=reading[0], entry=reading[1])
 
 
-def _until(process: Process, step: int, standing: Sequence[Event]) -> list[Vital]:
+def _until(process: Process, step: int, standing: Sequence[AlarmEvent]) -> list[Vital]:
     """The vitals of the optimiser of a step, from there until the run goes wrong."""
     optimizer = next((v.optimizer for v in process.vitals if v.step == step), 0)
     end = min((event.judged.raised.step for event in standing), default=math.inf)
@@ -135,7 +137,7 @@ def _replaced(diagnosed: Diagnosed, findings: Sequence[Finding], options: RunOpt
     return replace(diagnosed, report=with_findings(diagnosed.report, gravest_first(findings), options.fail_on))
 
 
-def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Alarm:
+def alarm_of(event: AlarmEvent, began: Sequence[Finding], options: RunOptions) -> Alarm:
     """The alarm that an event is told as.
 
     Args:
@@ -176,7 +178,7 @@ def alarm_of(event: Event, began: Sequence[Finding], options: RunOptions) -> Ala
     )
 
 
-def _of_the_rows(event: Event) -> Event:
+def _of_the_rows(event: AlarmEvent) -> AlarmEvent:
     """A jump of the loss that rows make which hold what no batch before had: they are its cause, and no rate."""
     raised, entry = event.judged.raised, event.entry
     if (
@@ -190,7 +192,7 @@ def _of_the_rows(event: Event) -> Event:
     return replace(event, judged=replace(event.judged, raised=blamed))
 
 
-def _line(event: Event, trusted: Sequence[Finding]) -> SourceLine | None:
+def _line(event: AlarmEvent, trusted: Sequence[Finding]) -> SourceLine | None:
     """The line that an alarm is about: the optimiser's where its rate is the cause, else that of the backward pass."""
     cause = alarm_finding(event.judged, trusted, None, "").cause
     return (event.entry.optimizer_source if cause in OF_THE_OPTIMIZER else None) or event.entry.source
@@ -200,7 +202,7 @@ OF_THE_OPTIMIZER = frozenset(("lr-too-high", "lr-too-low", "no-warmup", "weight-
 """Causes that stand in the line that makes the optimiser."""
 
 
-def _diagnosed(event: Event) -> tuple[Finding, ...]:
+def _diagnosed(event: AlarmEvent) -> tuple[Finding, ...]:
     """The findings of the step that was repeated, as grave as the rest of the run bears them out."""
     reported = event.entry.report.findings if event.entry.report else ()
     findings = gravest_first(grown(f, event.process, event.judged.raised.step) for f in reported)
@@ -221,7 +223,7 @@ _OUTCOME = {
 }
 
 
-def _why(event: Event) -> str:
+def _why(event: AlarmEvent) -> str:
     """What it was judged by, which rows carry it, and whether the step was repeated."""
     entry = event.entry
     if event.is_of_the_loop:
@@ -285,7 +287,7 @@ def _with_remedies(own: Finding, explained: Sequence[Finding], kind: AlarmKind) 
     return replace(own, remedies=remedies_for(own.cause, traits))
 
 
-def _report(event: Event, own: Finding, others: Sequence[Finding], options: RunOptions) -> Report:
+def _report(event: AlarmEvent, own: Finding, others: Sequence[Finding], options: RunOptions) -> Report:
     """The diagnosis of the step with the alarm's own finding first, if it is to be shown."""
     entry = event.entry
     base = entry.report or _empty(event)
@@ -296,7 +298,7 @@ def _report(event: Event, own: Finding, others: Sequence[Finding], options: RunO
     return with_findings(report, (*kept, *others), options.fail_on)
 
 
-def _empty(event: Event) -> Report:
+def _empty(event: AlarmEvent) -> Report:
     return Report(
         name=f"step {event.judged.raised.step}",
         status=Status.UNKNOWN,

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, TypeAlias
 from torch import nn
 
 from gradcheck_cli.records.choices import Optimizer
-from gradcheck_cli.records.judging import Diagnosed
+from gradcheck_cli.records.judging import JudgedStep
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.spec import Step
-from gradcheck_cli.runtime.copies import independent_copy
+from gradcheck_cli.runtime.modelcopy import independent_copy
 from gradcheck_cli.trials.budget import Budget
-from gradcheck_cli.trials.calls import Call
-from gradcheck_cli.trials.situation import Situation
+from gradcheck_cli.trials.planning import PlanningContext
+from gradcheck_cli.trials.torchcalls import TorchCall
 from gradcheck_cli.trials.training import LONGER, PLAIN, STEPS, Recipe, train
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
 
-    Diagnose: TypeAlias = Callable[[Step], Diagnosed[Evidence]]
+    Diagnose: TypeAlias = Callable[[Step], JudgedStep[Evidence]]
     Chance: TypeAlias = Callable[[Step], "tuple[float, float] | None"]
 
 
@@ -44,10 +44,10 @@ class Bench:
     """
 
     step: Step
-    diagnosed: Diagnosed[Evidence]
+    diagnosed: JudgedStep[Evidence]
     diagnose: Diagnose
     chance: Chance
-    calls: tuple[Call, ...]
+    calls: tuple[TorchCall, ...]
     optimizer: Optimizer
     lr: float | None
     budget: Budget
@@ -74,15 +74,15 @@ class Bench:
         """What decides whether a copy learns: training as the user trains, else either plain recipe."""
         return (self.recipe,) if self.lr else PLAIN
 
-    def again(self, step: Step) -> Diagnosed[Evidence]:
+    def again(self, step: Step) -> JudgedStep[Evidence]:
         """Another step measured and judged; the further passes that it took are charged."""
         found = self.diagnose(step)
         self.budget.charge(found.evidence.enquiry.passes)
         return found
 
-    def situation(self, finding: Finding) -> Situation:
+    def context(self, finding: Finding) -> PlanningContext:
         """What is known when remedies for a finding are planned."""
-        return Situation(
+        return PlanningContext(
             model=self.model,
             batch=self.step.batch,
             finding=finding,

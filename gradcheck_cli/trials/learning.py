@@ -36,7 +36,7 @@ class Treatment(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Learning:
+class CopyLearning:
     """Where a copy began and ended.
 
     Attributes:
@@ -75,7 +75,7 @@ def chance(bench: Bench, step: Step) -> tuple[float, float] | None:
     return answers if gain(answers) is not None else None
 
 
-def untreated(bench: Bench, recipe: Recipe, start: tuple[float, float]) -> Learning:
+def untreated(bench: Bench, recipe: Recipe, start: tuple[float, float]) -> CopyLearning:
     """What a copy learns without any remedy, on a bench that keeps such copies; `start` is its chance before.
 
     Raises:
@@ -85,10 +85,10 @@ def untreated(bench: Bench, recipe: Recipe, start: tuple[float, float]) -> Learn
     bench.budget.spend(bench.cost(recipe, LONGER))
     bench.rewind()
     step, loss = bench.untreated(recipe), bench.without(recipe, LONGER)
-    return Learning(recipe=recipe, start=start, end=_end(bench, step, loss), loss=loss)
+    return CopyLearning(recipe=recipe, start=start, end=_end(bench, step, loss), loss=loss)
 
 
-def treated(bench: Bench, finding: Finding, treatment: Treatment, recipe: Recipe) -> Learning:
+def treated(bench: Bench, finding: Finding, treatment: Treatment, recipe: Recipe) -> CopyLearning:
     """What a copy learns under a remedy.
 
     Raises:
@@ -103,7 +103,7 @@ def treated(bench: Bench, finding: Finding, treatment: Treatment, recipe: Recipe
     else:
         bench.budget.spend(LONGER)
         loss = bench.trained(step, step.target.model, by, LONGER)
-    return Learning(recipe=recipe, start=start, end=_end(bench, step, loss), loss=loss)
+    return CopyLearning(recipe=recipe, start=start, end=_end(bench, step, loss), loss=loss)
 
 
 def _end(bench: Bench, step: Step, loss: float) -> tuple[float, float] | None:

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from gradcheck_cli.records.choices import About, Decision
 from gradcheck_cli.records.report import Finding, Remedy
-from gradcheck_cli.runtime.copies import independent_copy
+from gradcheck_cli.runtime.modelcopy import independent_copy
 from gradcheck_cli.trials.bench import Bench
 from gradcheck_cli.trials.budget import LATE, OutOfBudget
-from gradcheck_cli.trials.learning import Learning, Treatment, chance, treated, untreated
-from gradcheck_cli.trials.opening import Opening, Unanswerable, opening
+from gradcheck_cli.trials.learning import CopyLearning, Treatment, chance, treated, untreated
 from gradcheck_cli.trials.outcome import gain
+from gradcheck_cli.trials.participation import Opening, OpeningUnknown, opening
 from gradcheck_cli.trials.training import LONGER, Recipe
 
 STUCK = 0.01
@@ -27,7 +27,7 @@ class Opinions:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
-        self._untreated: dict[Recipe, Learning] = {}
+        self._untreated: dict[Recipe, CopyLearning] = {}
 
     def untreated(self, finding: Finding) -> Finding:
         """The finding as copies without a remedy decide it, or as it was where only one with a remedy can.
@@ -49,7 +49,7 @@ class Opinions:
             Exception: Whatever the user's code raises.
         """
         useful = [t for t in best if t.trains_alike and t.remedy.trial.outcome in ("fixed", "helps")][:MOST]
-        ends: list[tuple[Learning, Remedy]] = []
+        ends: list[tuple[CopyLearning, Remedy]] = []
         for treatment in useful:
             for without in self._untreated.values():
                 found = treated(self._bench, finding, treatment, without.recipe)
@@ -79,7 +79,7 @@ class Opinions:
         self._bench.rewind()
         return chance(self._bench, self._bench.on(independent_copy(self._bench.model)))
 
-    def _refuted(self, finding: Finding, found: Learning) -> Finding:
+    def _refuted(self, finding: Finding, found: CopyLearning) -> Finding:
         assert found.start is not None
         failed = [recipe.name for recipe, other in self._untreated.items() if not other.learned]
         told = (
@@ -96,7 +96,7 @@ class Opinions:
                 if found is not None and found.opens:
                     return decided(replace(finding, remedies=()), Decision.REFUTED, f"opens by itself: {found.told}")
                 shut += [found] if found is not None else []
-        except Unanswerable as reason:
+        except OpeningUnknown as reason:
             return decided(finding, Decision.UNDECIDED, str(reason))
         if on_its_way := [each for each in shut if each.is_opening]:
             found = on_its_way[0]
@@ -116,25 +116,25 @@ def decided(finding: Finding, decision: Decision, told: str) -> Finding:
     return replace(finding, severity=severity, opinion=replace(opinion, decision=decision, told=told))
 
 
-def _confirmed(finding: Finding, remedy: Remedy, without: Learning, found: Learning) -> Finding:
+def _confirmed(finding: Finding, remedy: Remedy, without: CopyLearning, found: CopyLearning) -> Finding:
     end = f"{LONGER} steps of {without.recipe.name} end at a loss of {without.told}"
     told = f"{end}; with `{remedy.title}` at {found.told}"
     first = (remedy, *(other for other in finding.remedies if other.id != remedy.id))
     return decided(replace(finding, remedies=first), Decision.CONFIRMED, told)
 
 
-def _is_stuck(found: Learning) -> bool:
+def _is_stuck(found: CopyLearning) -> bool:
     """Whether training came to no more than one answer for every sample."""
     share = gain(found.end)
     return share is not None and share < STUCK
 
 
-def _ended(learnings: Sequence[Learning]) -> str:
+def _ended(learnings: Sequence[CopyLearning]) -> str:
     """Where copies without a remedy end."""
     return f"{LONGER} steps " + ", and ".join(f"of {one.recipe.name} end at a loss of {one.told}" for one in learnings)
 
 
-def _best(ends: Sequence[tuple[Learning, Remedy]]) -> str:
+def _best(ends: Sequence[tuple[CopyLearning, Remedy]]) -> str:
     """Where the best of the copies with a remedy ends."""
     found, remedy = max(ends, key=lambda end: gain(end[0].end) or -1e30)
     return f"with `{remedy.title}` of {found.recipe.name} at {found.told}"

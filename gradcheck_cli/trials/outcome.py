@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.judging import Reading
+from gradcheck_cli.records.judging import FindingNumber
 from gradcheck_cli.records.report import Finding, Remedy, Trial
 
 CLEAR = 0.5
@@ -29,7 +29,7 @@ def measured_outcome(
     finding: Finding,
     before: Sequence[Finding],
     after: Sequence[Finding],
-    numbers: tuple[Reading | None, Reading | None],
+    numbers: tuple[FindingNumber | None, FindingNumber | None],
 ) -> tuple[str, str]:
     """The outcome by findings and by the finding's own number, with a note where it needs one."""
     codes = {f.code for f in before}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from gradcheck_cli.trials import edits
-from gradcheck_cli.trials.situation import Plan
+from gradcheck_cli.trials.planning import Plan
 
 _IMPORTS = {
     "functools": "import functools",

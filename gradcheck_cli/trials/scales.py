@@ -10,22 +10,22 @@ from torch import Tensor
 
 from gradcheck_cli.records.ops import EXPONENTIAL_CALLS, SOFTMAX_CALLS, SQUASHING_CALLS, SUM_CALLS
 from gradcheck_cli.trials import edits
-from gradcheck_cli.trials.calls import NothingToActOn, NotTriable
-from gradcheck_cli.trials.layers import drawn
-from gradcheck_cli.trials.situation import Edit, Plan, Situation, some
+from gradcheck_cli.trials.layerplans import drawn
+from gradcheck_cli.trials.planning import Edit, Plan, PlanningContext, some
+from gradcheck_cli.trials.torchcalls import NothingToActOn, NotTriable
 
 
-def scale_logits(situation: Situation) -> Plan:
+def scale_logits(context: PlanningContext) -> Plan:
     """What goes into a saturated softmax, output or kernel scaled to a size of 1."""
-    names = _SCALED.get(situation.finding.cause, SOFTMAX_CALLS | SQUASHING_CALLS)
+    names = _SCALED.get(context.finding.cause, SOFTMAX_CALLS | SQUASHING_CALLS)
     sizes = {
         c.place: c.deviation if c.name in SOFTMAX_CALLS else math.hypot(c.mean, c.deviation)
-        for c in situation.calls
+        for c in context.calls
         if c.name in names
     }
-    calls = [c for c in situation.calls if sizes.get(c.place, 0.0) > 1]
+    calls = [c for c in context.calls if sizes.get(c.place, 0.0) > 1]
     if not calls:
-        spread = next((s.std for s in situation.evidence.measurement.outputs if s.std), 0.0)
+        spread = next((s.std for s in context.evidence.measurement.outputs if s.std), 0.0)
         if spread <= 1:
             raise NothingToActOn("no logits of this model are larger than about 1")
         return Plan(edits=(Edit(function=edits.scale_output, arguments={"factor": float(f"{1 / spread:.3g}")}),))
@@ -37,34 +37,34 @@ _SCALED = {"softmax-saturation": frozenset(("softmax",)), "exp-underflow": EXPON
 """By cause, the functions whose arguments are too large, where it is not any that saturates."""
 
 
-def mean_aggregation(situation: Situation) -> Plan:
+def mean_aggregation(context: PlanningContext) -> Plan:
     """Means in place of sums over elements, neighbours or terms."""
-    sums = [c for c in situation.calls if c.name in SUM_CALLS and not c.parameters and c.tensors >= 1]
+    sums = [c for c in context.calls if c.name in SUM_CALLS and not c.parameters and c.tensors >= 1]
     calls = some(sums, "no sum is taken inside the model's modules", NotTriable)
-    return Plan(edits=(Edit(function=edits.average, arguments={"places": situation.places(calls)}),))
+    return Plan(edits=(Edit(function=edits.average, arguments={"places": context.places(calls)}),))
 
 
-def input_normalization(situation: Situation) -> Plan:
+def input_normalization(context: PlanningContext) -> Plan:
     """Inputs standardised by feature."""
-    floating = [s for s in situation.evidence.measurement.inputs if s.is_floating]
+    floating = [s for s in context.evidence.measurement.inputs if s.is_floating]
     some(floating, "the batch holds no floating input")
     return Plan(edits=(Edit(function=edits.standardise_inputs),))
 
 
-def target_normalization(situation: Situation) -> Plan:
+def target_normalization(context: PlanningContext) -> Plan:
     """The targets standardised; an output that is saturated since it could not reach them is drawn anew as well."""
-    compared = situation.evidence.references.compared
+    compared = context.evidence.references.compared
     if compared is None:
         raise NotTriable("no output is compared with a target by a regression loss")
-    key = next((key for key, value in _items(situation.batch) if _has_rms(value, compared[1])), None)
+    key = next((key for key, value in _items(context.batch) if _has_rms(value, compared[1])), None)
     if key is None:
         raise NotTriable("the batch holds no tensor with the targets")
-    return Plan(edits=drawn(situation, set()) if situation.finding.cause == "saturated-output" else (), targets=key)
+    return Plan(edits=drawn(context, set()) if context.finding.cause == "saturated-output" else (), targets=key)
 
 
-def loss_scaling(situation: Situation) -> Plan:
+def loss_scaling(context: PlanningContext) -> Plan:
     """The loss scaled as the finding recommends."""
-    scale = situation.finding.evidence.get("loss_scale")
+    scale = context.finding.evidence.get("loss_scale")
     if not isinstance(scale, (int, float)):
         raise NothingToActOn("no scale fits all gradients")
     return Plan(loss_scale=float(scale))

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.choices import Family, Severity
+from gradcheck_cli.records.firstupdates import Later, Moved, Stepped
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.spec import Step
-from gradcheck_cli.records.stepped import Later, Moved, Stepped
-from gradcheck_cli.records.training import Training
-from gradcheck_cli.runtime.copies import NotIndependent, independent_copy
+from gradcheck_cli.records.trainingsettings import Training
+from gradcheck_cli.runtime.modelcopy import NotIndependent, independent_copy
 from gradcheck_cli.runtime.passes import cut_off, run_backward
 from gradcheck_cli.runtime.state import keeping, preserved, seed_everything
 from gradcheck_cli.trials.budget import too_costly

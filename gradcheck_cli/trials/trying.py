@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import Decision, Family, Severity
-from gradcheck_cli.records.judging import Diagnosed
+from gradcheck_cli.records.judging import JudgedStep
 from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.records.spec import CheckSpec, Step
-from gradcheck_cli.runtime.copies import NotIndependent
+from gradcheck_cli.runtime.modelcopy import NotIndependent
 from gradcheck_cli.runtime.passes import RaisedByUser, cut_off
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.trials.bench import Bench
 from gradcheck_cli.trials.budget import LATE, Budget, OutOfBudget, too_costly
-from gradcheck_cli.trials.calls import NothingToActOn, NotTriable, recorded_calls
-from gradcheck_cli.trials.editing import Edited, confirmed, edited
-from gradcheck_cli.trials.habits import HABITS
+from gradcheck_cli.trials.edittrials import EditTrial, confirmed, edited
 from gradcheck_cli.trials.opinions import Opinions, decided
 from gradcheck_cli.trials.outcome import Yardstick, ranked
-from gradcheck_cli.trials.practising import Practised, practised
+from gradcheck_cli.trials.recipes import HABITS
+from gradcheck_cli.trials.torchcalls import NothingToActOn, NotTriable, recorded_calls
+from gradcheck_cli.trials.trainingtrials import TrainingTrial, practised
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
@@ -48,7 +48,7 @@ class Reporting:
 def try_remedies(
     step: Step,
     spec: CheckSpec,
-    diagnosed: Diagnosed[Evidence],
+    diagnosed: JudgedStep[Evidence],
     diagnose: Diagnose,
     chance: Chance,
     ill: Sequence[Finding],
@@ -132,7 +132,7 @@ class _Ward:
         now = finding
         tried = {remedy.id: remedy for remedy in finding.remedies}
         yardstick = _yardstick(bench, finding)
-        made: dict[str, Edited | Practised] = {}
+        made: dict[str, EditTrial | TrainingTrial] = {}
         try:
             if finding.opinion is not None and not self._interrupted:
                 now = self._decided(bench, finding, lambda: opinions.untreated(finding), "no remedy")
@@ -167,7 +167,9 @@ class _Ward:
         except BaseException as error:
             return decided(finding, Decision.UNDECIDED, f"training it ends in {_told(error)}")
 
-    def _tried(self, bench: Bench, finding: Finding, remedy: Remedy, made: dict[str, Edited | Practised]) -> Remedy:
+    def _tried(
+        self, bench: Bench, finding: Finding, remedy: Remedy, made: dict[str, EditTrial | TrainingTrial]
+    ) -> Remedy:
         self._begun += 1
         self._stage = f"trying: {remedy.title}"
         self.beat()
@@ -212,7 +214,9 @@ def _drop(bench: Bench, tried: dict[str, Remedy], remedy: Remedy, why: str) -> N
         tried[remedy.id] = replace(remedy, trial=Trial(note=why))
 
 
-def _confirm(bench: Bench, tried: dict[str, Remedy], made: dict[str, Edited | Practised], yardstick: Yardstick) -> None:
+def _confirm(
+    bench: Bench, tried: dict[str, Remedy], made: dict[str, EditTrial | TrainingTrial], yardstick: Yardstick
+) -> None:
     """Train for longer the first by its place that fixes the finding, then the best, until they stand it."""
     done: set[str] = set()
     while True:
@@ -223,7 +227,7 @@ def _confirm(bench: Bench, tried: dict[str, Remedy], made: dict[str, Edited | Pr
             return
         name = waiting[0].id
         done.add(name)
-        if isinstance(treatment := made[name], Edited):
+        if isinstance(treatment := made[name], EditTrial):
             made[name] = confirmed(bench, treatment)
             tried[name] = made[name].remedy
 

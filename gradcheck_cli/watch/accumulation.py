@@ -13,20 +13,20 @@ from torch import Tensor, nn
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import version_of
-from gradcheck_cli.watch.memory import Inputs, inputs_of, is_much
+from gradcheck_cli.watch.inputmemory import Inputs, inputs_of, is_much
 
 _MOST = 512
 """Backward passes that are kept for one update."""
 
 
-class Start(NamedTuple):
+class GradientStart(NamedTuple):
     """From which backward pass on a parameter's gradient is made of what is known, and what it was before, if not 0."""
 
     first: int
     base: Tensor | None
 
 
-_CLEAN = Start(0, None)
+_CLEAN = GradientStart(0, None)
 
 
 class Accumulation:
@@ -49,7 +49,7 @@ class Accumulation:
 
     def __init__(self) -> None:
         self.backwards: list[Backward] = []
-        self.starts: dict[int, Start] = {}
+        self.starts: dict[int, GradientStart] = {}
         self.arrived: list[dict[int, Tensor] | None] = []
         self.let_go = 0
         self.updated_inside = self.clean = False
@@ -81,7 +81,7 @@ class Accumulation:
             key, gradient = id(parameter), parameter.grad
             self._parameters[key] = parameter
             if gradient is None:
-                self.starts[key] = Start(len(self.backwards), None)
+                self.starts[key] = GradientStart(len(self.backwards), None)
             elif self._marks.get(key) != (id(gradient), version_of(gradient)):
                 unknown.append(parameter)
         if unknown and not self.let_go:
@@ -146,7 +146,7 @@ class Accumulation:
                 gradient = parameter.grad
                 assert gradient is not None
                 base = gradient.detach().clone() if bool(torch.count_nonzero(dense(gradient))) else None
-                self.starts[id(parameter)] = Start(len(self.backwards), base)
+                self.starts[id(parameter)] = GradientStart(len(self.backwards), base)
 
     def _is_crowded_by(self, backward: Backward) -> bool:
         """Whether what earlier passes alone keep alive is much, now that this one comes."""
@@ -179,7 +179,7 @@ class Accumulation:
             self._inputs.clear()
             self._earlier.clear()
             del self.backwards[:first], self.arrived[:first]
-            self.starts = {key: Start(start.first - first, start.base) for key, start in self.starts.items()}
+            self.starts = {key: GradientStart(start.first - first, start.base) for key, start in self.starts.items()}
 
 
 def _marks_of(parameters: list[Tensor]) -> dict[int, tuple[int, int]]:

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.runtime.state import function_name
 from gradcheck_cli.runtime.tensors import untouched
-from gradcheck_cli.watch.undropped import drops
+from gradcheck_cli.watch.withoutdropout import drops
 
 _RECTIFIERS = frozenset(("relu", "relu_", "relu6", "threshold", "clamp_min"))
 _SQUASHERS: Mapping[str, Callable[[Tensor], Tensor]] = {

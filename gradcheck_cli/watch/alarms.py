@@ -11,13 +11,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
-from gradcheck_cli.watch.copied import Copied
-from gradcheck_cli.watch.losses import Losses
-from gradcheck_cli.watch.scaling import Scaling
-from gradcheck_cli.watch.standing import Standing
+from gradcheck_cli.watch.copyalarm import CopyAlarm
+from gradcheck_cli.watch.lossmonitor import LossMonitor
+from gradcheck_cli.watch.lossscale import Scaling
+from gradcheck_cli.watch.stalls import StallDetector
 
 _OF_THE_LOSS = frozenset((AlarmKind.LOSS_SPIKE, AlarmKind.SWINGING, AlarmKind.DIVERGING))
 IN_BLOCKS = "unshuffled-batches"
@@ -30,10 +30,10 @@ class Alarms:
     """All alarms of one process."""
 
     def __init__(self) -> None:
-        self._losses: dict[int, Losses] = {}
+        self._losses: dict[int, LossMonitor] = {}
         self._scaling: dict[int, Scaling] = {}
-        self._standing: dict[int, Standing] = {}
-        self._copied = Copied()
+        self._stalls: dict[int, StallDetector] = {}
+        self._copied = CopyAlarm()
         self._known: list[Raised] = []
         self._broken: list[tuple[Raised, int]] = []  # with the last step of each
         self._finite_since = ALARMING.warm_up
@@ -54,7 +54,7 @@ class Alarms:
             raised += self._unless_finite(vital)
         losses = self._losses.get(vital.optimizer)
         if losses is None:
-            losses = self._losses[vital.optimizer] = Losses()
+            losses = self._losses[vital.optimizer] = LossMonitor()
         raised += losses.see(vital, game=self._game)
         copied = self._copied.see(vital)
         return raised + self._unless_learning(vital, losses) + (() if copied is None else (copied,))
@@ -62,20 +62,20 @@ class Alarms:
     def sampled(self, sample: Sample) -> None:
         """What was read of the last update, where that was a sampled one; it is heard at the next."""
         self._copied.sampled(sample)
-        self._standing.setdefault(sample.optimizer, Standing()).sampled(sample)
+        self._stalls.setdefault(sample.optimizer, StallDetector()).sampled(sample)
         if sample.optimizer in self._losses:
             self._losses[sample.optimizer].sampled(sample)
 
-    def _unless_learning(self, vital: Vital, losses: Losses) -> tuple[Raised, ...]:
+    def _unless_learning(self, vital: Vital, losses: LossMonitor) -> tuple[Raised, ...]:
         """A run that does not learn, where nothing else went wrong in it."""
-        standing = self._standing.get(vital.optimizer)
-        if standing is None:
-            standing = self._standing[vital.optimizer] = Standing()
-        found = standing.see(vital)
+        detector = self._stalls.get(vital.optimizer)
+        if detector is None:
+            detector = self._stalls[vital.optimizer] = StallDetector()
+        found = detector.see(vital)
         if found is None:
             return ()
         if self._game or self._broken or any(map(_stands, losses.judged(game=self._game))):
-            standing.withdraw()
+            detector.withdraw()
             return ()
         return (found,)
 
@@ -100,17 +100,17 @@ class Alarms:
             judged += scaling.judged()
         judged += self._copied.judged()
         told = any(map(_stands, judged))
-        for standing in self._standing.values():
-            judged += standing.judged(game=self._game, told=told)
+        for detector in self._stalls.values():
+            judged += detector.judged(game=self._game, told=told)
         settled = map(_overtaken(judged), judged)
         return tuple(sorted(map(self._of_the_order, settled), key=lambda each: each.raised.step))
 
     def _of_the_order(self, judged: Judged) -> Judged:
         """A swing or a jump of the loss where batches come in blocks: it is the data's, not the learning rate's."""
-        standing, raised = self._standing.get(judged.raised.optimizer), judged.raised
-        if raised.kind not in _OF_THE_LOSS or standing is None or not standing.order:
+        detector, raised = self._stalls.get(judged.raised.optimizer), judged.raised
+        if raised.kind not in _OF_THE_LOSS or detector is None or not detector.order:
             return judged
-        told = f"{judged.told}; {standing.order}"
+        told = f"{judged.told}; {detector.order}"
         return replace(judged, told=told, raised=replace(raised, evidence={**raised.evidence, "cause": IN_BLOCKS}))
 
     def _note_game(self, vital: Vital) -> None:

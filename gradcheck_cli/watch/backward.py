@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gradcheck_cli.watch.entries import Autocast, Data, Entry, Place, Slot
+from gradcheck_cli.watch.entries import Autocast, Data, Place, Slot, TapeEntry
 from gradcheck_cli.watch.once import once
 
 
@@ -46,7 +46,7 @@ class Backward:
         self.kind, self.place, self.autocast = kind, place, autocast
 
     @once
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[TapeEntry]:
         """The calls that lead to the loss, in order; and those whose results a gradient was given as."""
         return reached(list(self.roots) + [g for g in self.gradients if isinstance(g, Slot)])
 
@@ -69,9 +69,9 @@ class Backward:
         return made
 
 
-def reached(slots: list[Slot]) -> list[Entry]:
+def reached(slots: list[Slot]) -> list[TapeEntry]:
     """The calls that these slots come from, in order."""
-    found: dict[int, Entry] = {}
+    found: dict[int, TapeEntry] = {}
     stack = list(slots)
     while stack:
         slot = stack.pop()

@@ -30,8 +30,8 @@ from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Data
+from gradcheck_cli.watch.isolation import unheard, without_modes
 from gradcheck_cli.watch.proof import verify
-from gradcheck_cli.watch.quiet import unheard, without_modes
 from gradcheck_cli.watch.replay import line_of, step_of
 from gradcheck_cli.watch.samples import bad_rows, rows_in, without
 from gradcheck_cli.watch.session import Session
@@ -112,7 +112,7 @@ class Repeated:
     chance: float | None = None
 
 
-class Batches(Protocol):
+class NoveltyDetector(Protocol):
     """Who remembers what batches were made of."""
 
     def novel(self, backward: Backward, batch: Mapping[str, Tensor], rows: Sequence[int] | None) -> Apart | None:
@@ -134,7 +134,7 @@ class Diagnosing:
         chance: Chance,
         tape: Tape,
         accumulation: Accumulation,
-        batches: Batches,
+        batches: NoveltyDetector,
     ) -> None:
         self._batches = batches
         self._options, self._session, self._explain, self._chance = options, session, explain, chance

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from gradcheck_cli.watch.traces import cleared, hidden
+from gradcheck_cli.watch.tracebacks import cleared, hidden
 
 Undo = Callable[[], None]
 Stopping = Callable[[BaseException | None], None]

@@ -21,7 +21,7 @@ Place = tuple[CodeType, int]
 """A code object and the offset of an instruction in it: a line that is looked up only when needed."""
 
 
-class Entry:
+class TapeEntry:
     """One call: of an outermost module, of a torch function, or of what is one for the tape.
 
     Attributes:
@@ -62,9 +62,9 @@ class Entry:
         self.needs: list[Slot] = []
         self.leaves: list[Tensor] = []
 
-    def emptied(self) -> Entry:
+    def emptied(self) -> TapeEntry:
         """What was called, without what it was given."""
-        made = Entry.__new__(Entry)
+        made = TapeEntry.__new__(TapeEntry)
         made.__dict__.update(self.__dict__)
         made.args, made.kwargs, made.needs, made.random, made.buffers = [], MappingProxyType({}), [], (), ()
         return made
@@ -85,15 +85,15 @@ class Slot(weakref.ref):  # type: ignore[type-arg]
         home: The tensors that share its memory, where others do.
     """
 
-    entry: Entry
-    index: int | Made | None
+    entry: TapeEntry
+    index: int | NodeOutput | None
     learns: bool
     key: int
     was: Slot | Data | None = None
     home: list[int] | None = None
 
 
-class Made:
+class NodeOutput:
     """A tensor by the autograd node that made it: counted from the first node of its call, and the node's output."""
 
     __slots__ = ("number", "output")
@@ -224,7 +224,7 @@ class Taker:
     def __init__(self, slots: dict[int, Slot], data: Callable[[Tensor], Data], lost: Callable[[Tensor], Any]) -> None:
         self._slots, self._data, self._lost = slots, data, lost
 
-    def take(self, value: Any, entry: Entry, depth: int = _DEEPEST) -> Any:
+    def take(self, value: Any, entry: TapeEntry, depth: int = _DEEPEST) -> Any:
         """The same value as the tape keeps it; the entry notes what is in it."""
         kind = type(value)
         if kind in ATOMS:
@@ -241,7 +241,7 @@ class Taker:
             return {key: self.take(part, entry, depth - 1) for key, part in value.items()}
         return self._object(value, entry, depth - 1) if depth > 0 else value
 
-    def _tensor(self, tensor: Tensor, entry: Entry) -> Any:
+    def _tensor(self, tensor: Tensor, entry: TapeEntry) -> Any:
         if not tensor.requires_grad:
             return self._data(tensor)
         if tensor.is_leaf:
@@ -254,7 +254,7 @@ class Taker:
             entry.lost = found
         return found
 
-    def _object(self, value: Any, entry: Entry, depth: int) -> Any:
+    def _object(self, value: Any, entry: TapeEntry, depth: int) -> Any:
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return Named(type(value), tuple(self.take(part, entry, depth) for part in value))
         if isinstance(value, (tuple, list)):
@@ -298,7 +298,7 @@ def parts_of(taken: Any) -> Iterator[Any]:
             yield value
 
 
-def data_of(entry: Entry) -> Iterator[Data]:
+def data_of(entry: TapeEntry) -> Iterator[Data]:
     """What came from outside among the arguments of a call."""
     for part in parts_of((entry.args, entry.kwargs)):
         if isinstance(part, Data):

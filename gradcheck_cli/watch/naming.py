@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gradcheck_cli.watch.traces import OURS, TORCH
+from gradcheck_cli.watch.tracebacks import OURS, TORCH
 
 _WRAPPED = {"DistributedDataParallel": "module", "DataParallel": "module", "OptimizedModule": "_orig_mod"}
 """Modules that hold nothing but another, by the name of their class; and under which name they hold it."""

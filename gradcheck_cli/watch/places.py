@@ -7,7 +7,7 @@ import sysconfig
 from types import FrameType
 
 from gradcheck_cli.watch.entries import Place
-from gradcheck_cli.watch.traces import OURS, TORCH
+from gradcheck_cli.watch.tracebacks import OURS, TORCH
 
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _LIBRARY_FRAMES = 3

@@ -21,10 +21,22 @@ from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.spec import LossScale, Pass, Step, Target
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.backward import Backward, reached
-from gradcheck_cli.watch.entries import Autocast, Data, Entry, Lost, Made, Named, Place, Rebuilt, Slot, flat, parts_of
-from gradcheck_cli.watch.given import names_of
+from gradcheck_cli.watch.entries import (
+    Autocast,
+    Data,
+    Lost,
+    Named,
+    NodeOutput,
+    Place,
+    Rebuilt,
+    Slot,
+    TapeEntry,
+    flat,
+    parts_of,
+)
+from gradcheck_cli.watch.inputnames import names_of
 from gradcheck_cli.watch.naming import Model, Roots
-from gradcheck_cli.watch.reach import Reached
+from gradcheck_cli.watch.reachability import Reached
 
 
 class NotRepeatable(Exception):
@@ -93,9 +105,9 @@ class Taped:
         loss = parts[0] if len(parts) == 1 else torch.stack([part.reshape(()) for part in parts]).sum()
         return Pass(loss=loss, loss_source=self.source, scale=scale)
 
-    def run(self, model: nn.Module, batch: Any) -> Run:
+    def run(self, model: nn.Module, batch: Any) -> ReplayPass:
         """The calls, taken again."""
-        return Run(self, model, batch).taken()
+        return ReplayPass(self, model, batch).taken()
 
 
 def step_of(backward: Backward, naming: Roots, root: str = "") -> Step:
@@ -136,13 +148,13 @@ def model_of(backwards: Sequence[Backward], naming: Roots) -> Model:
     return made
 
 
-def _modules(entry: Entry) -> Iterator[nn.Module]:
+def _modules(entry: TapeEntry) -> Iterator[nn.Module]:
     if isinstance(entry.call, nn.Module):
         yield entry.call
     yield from (part for part in parts_of((entry.args, entry.kwargs)) if isinstance(part, nn.Module))
 
 
-def _given(entries: Sequence[Entry]) -> set[int]:
+def _given(entries: Sequence[TapeEntry]) -> set[int]:
     """The ids of the tensors that learn and are data: given to a module, or what a gradient is taken of."""
     found: set[int] = set()
     for entry in entries:
@@ -152,7 +164,7 @@ def _given(entries: Sequence[Entry]) -> set[int]:
     return found
 
 
-def _taken(entries: Sequence[Entry], gradients: tuple[Any, ...]) -> dict[int, Tensor]:
+def _taken(entries: Sequence[TapeEntry], gradients: tuple[Any, ...]) -> dict[int, Tensor]:
     """The tensors from outside, each once, in the order of their use."""
     found: dict[int, Tensor] = {}
     for taken in (*((e.args, e.kwargs) for e in entries), gradients):
@@ -164,7 +176,7 @@ def _taken(entries: Sequence[Entry], gradients: tuple[Any, ...]) -> dict[int, Te
     return found
 
 
-def _outside(entries: Sequence[Entry], model: Model) -> list[nn.Module]:
+def _outside(entries: Sequence[TapeEntry], model: Model) -> list[nn.Module]:
     found = {id(module): module for entry in entries for module in _modules(entry) if model.path_of(module) is None}
     return list(found.values())
 
@@ -180,7 +192,7 @@ def _told(place: Place | None) -> str:
     return f"{Path(line.file).name}:{line.line}" if line is not None else "the backward pass"
 
 
-class Run:
+class ReplayPass:
     """One time that the calls are taken again."""
 
     def __init__(self, taped: Taped, model: nn.Module, batch: Any) -> None:
@@ -190,12 +202,12 @@ class Run:
         self._copies: dict[int, Tensor] = {}
         self._results: dict[int, list[Tensor]] = {}
         self._made: dict[tuple[int, int, int], Tensor] = {}
-        self._wanted: dict[int, list[Made]] = {}
+        self._wanted: dict[int, list[NodeOutput]] = {}
         for slot in (*(s for e in taped.entries for s in e.needs), *taped.roots):
-            if isinstance(slot.index, Made):
+            if isinstance(slot.index, NodeOutput):
                 self._wanted.setdefault(slot.entry.number, []).append(slot.index)
 
-    def taken(self) -> Run:
+    def taken(self) -> ReplayPass:
         """Take all calls."""
         with autocasting() as cast, _parametrized_anew():
             for entry in self._taped.entries:
@@ -203,7 +215,7 @@ class Run:
                 self._take(entry)
         return self
 
-    def _take(self, entry: Entry) -> None:
+    def _take(self, entry: TapeEntry) -> None:
         args, kwargs = self.value(entry.args), self.value(entry.kwargs)
         call = entry.call
         if isinstance(call, nn.Module):
@@ -223,7 +235,7 @@ class Run:
                 self._made.update({(entry.number, *key): tensor for key, tensor in caught.found.items()})
         self._results[entry.number] = flat(result)
 
-    def _prepare(self, module: nn.Module, entry: Entry) -> None:
+    def _prepare(self, module: nn.Module, entry: TapeEntry) -> None:
         if entry.training is not None and module.training != entry.training:
             module.train(entry.training)
         for owner, name, before in entry.buffers:
@@ -247,7 +259,7 @@ class Run:
     def _slot(self, slot: Slot) -> Tensor:
         if slot.was is not None:
             return self._slot(slot.was) if isinstance(slot.was, Slot) else self._data(slot.was)
-        if isinstance(slot.index, Made):
+        if isinstance(slot.index, NodeOutput):
             made = self._made.get((slot.entry.number, slot.index.number, slot.index.output))
             if made is None:
                 raise NotRepeatable("a tensor that a module left behind was not made again")
@@ -288,9 +300,9 @@ class Run:
         return buffer
 
 
-_WAYS: Mapping[type, Callable[[Run, Any], Any]] = {
-    Slot: Run._slot,
-    Data: Run._data,
+_WAYS: Mapping[type, Callable[[ReplayPass, Any], Any]] = {
+    Slot: ReplayPass._slot,
+    Data: ReplayPass._data,
     Lost: lambda run, lost: _lost(lost),
     tuple: lambda run, taken: tuple(map(run.value, taken)),
     list: lambda run, taken: list(map(run.value, taken)),
@@ -313,7 +325,7 @@ def _lost(lost: Lost) -> None:
 class _Catching(TorchFunctionMode):
     """Catches tensors as they are made, by the nodes that make them."""
 
-    def __init__(self, wanted: list[Made]) -> None:
+    def __init__(self, wanted: list[NodeOutput]) -> None:
         super().__init__()
         self._first = _get_sequence_nr()
         self._wanted = {(made.number, made.output) for made in wanted}
@@ -403,4 +415,4 @@ def _caller(file: str, line: int, name: str) -> Callable[..., Any]:
     return made
 
 
-__all__ = ["NotRepeatable", "Run", "Taped", "line_of", "model_of", "step_of"]
+__all__ = ["NotRepeatable", "ReplayPass", "Taped", "line_of", "model_of", "step_of"]

@@ -16,21 +16,21 @@ from statistics import median, quantiles
 import torch
 from torch import Tensor
 
-from gradcheck_cli.records.alarming import ALARMING
-from gradcheck_cli.records.retrying import HALF, WANTED, Change, Held, Retried, Tried
+from gradcheck_cli.records.alarmlimits import ALARMING
+from gradcheck_cli.records.retrying import HALF, WANTED, Held, Retried, UpdateChange, UpdateVariant
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital
 from gradcheck_cli.watch.accumulation import is_averaged
+from gradcheck_cli.watch.attempts import Attempt
+from gradcheck_cli.watch.copyupdate import UpdateStart, here, why_not
 from gradcheck_cli.watch.diagnosing import Diagnosing, Repeated, Seen
-from gradcheck_cli.watch.losscales import LossScales
 from gradcheck_cli.watch.replay import step_of
+from gradcheck_cli.watch.scaletrial import LossScales
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.snapshots import Snapshot, Snapshots
 from gradcheck_cli.watch.tape import Tape
-from gradcheck_cli.watch.trial import Trial
-from gradcheck_cli.watch.updates import Attempt
-from gradcheck_cli.watch.updating import Start, here, why_not
+from gradcheck_cli.watch.updatetrial import UpdateTrial
 
 _KINDS = frozenset(
     (
@@ -170,14 +170,14 @@ class Retrying:
         with self._tape.quiet():
             averaged = any(is_averaged(each.backward) for each in seen)
             steps = [step_of(each.backward, self._tape.naming) for each in seen]
-            trial = Trial(attempt, steps, rows, averaged=averaged)
+            trial = UpdateTrial(attempt, steps, rows, averaged=averaged)
             try:
                 told = self._from_somewhere(trial, told, seen)
             except Exception as error:  # the user's code, with parameters that it never had
                 told = replace(told, why=f"the step could not be taken again: {type(error).__name__}")
         return replace(told, passes=trial.passes)
 
-    def _from_somewhere(self, trial: Trial, told: Retried, seen: Sequence[Seen]) -> Retried:
+    def _from_somewhere(self, trial: UpdateTrial, told: Retried, seen: Sequence[Seen]) -> Retried:
         """The trials from here, or from a snapshot where the parameters of before cost far less."""
         snapshot, start = self._snapshots.of(told.optimizer), here(trial.attempt)
         finite = _all_finite(start.values)
@@ -187,7 +187,10 @@ class Retrying:
             told, start = self._since(snapshot, trial, told, start)
         if told.start is None and not finite:
             return replace(told, why=self._left(told.step))
-        loss, first = trial.loss(start.values, trial.witness), trial.make(start, Tried(change=Change.AS_RUN))
+        loss, first = (
+            trial.loss(start.values, trial.witness),
+            trial.make(start, UpdateVariant(change=UpdateChange.AS_RUN)),
+        )
         told = replace(told, loss=loss, rows=trial.rows, tried=(first,))
         for ways in self._ways(told, trial, start):
             for each in ways:
@@ -196,11 +199,13 @@ class Retrying:
                     break
         return replace(told, tried=(*told.tried, *self._untried(told)))
 
-    def _untried(self, told: Retried) -> Sequence[Tried]:
+    def _untried(self, told: Retried) -> Sequence[UpdateVariant]:
         """A threshold of clipping, which is known all the same where this one update needs none."""
         return () if told.harms or told.moves_nothing else self._clipping(told.optimizer)[:1]
 
-    def _since(self, snapshot: Snapshot, trial: Trial, told: Retried, start: Start) -> tuple[Retried, Start]:
+    def _since(
+        self, snapshot: Snapshot, trial: UpdateTrial, told: Retried, start: UpdateStart
+    ) -> tuple[Retried, UpdateStart]:
         """What the batch costs with the parameters of before; the start is there if that is less than half.
 
         Gradients that are averaged over processes cannot be had from there.
@@ -213,28 +218,34 @@ class Retrying:
         gradients = trial.gradients(snapshot.on(like), trial.steps)
         return replace(told, start=snapshot.step), snapshot.start(gradients, like)
 
-    def _ways(self, told: Retried, trial: Trial, start: Start) -> Iterator[Sequence[Tried]]:
+    def _ways(self, told: Retried, trial: UpdateTrial, start: UpdateStart) -> Iterator[Sequence[UpdateVariant]]:
         """What is tried after the update as the run makes it, kind by kind, each from the mildest on."""
         size = told.tried[0].size
         if told.rows and not trial.averaged:
-            yield (Tried(change=Change.WITHOUT_ROWS),)
+            yield (UpdateVariant(change=UpdateChange.WITHOUT_ROWS),)
         if told.harms and told.loss is not None and math.isfinite(told.loss) and _all_finite(start.gradients):
-            yield [Tried(change=Change.LOWER_RATE, amount=factor) for factor in _RATES]
+            yield [UpdateVariant(change=UpdateChange.LOWER_RATE, amount=factor) for factor in _RATES]
             yield self._clipping(told.optimizer)
             yield _larger_eps(trial.attempt)
-            yield [Tried(change=Change.ANEW)] if _normalises(trial.attempt) and start.state else []
+            yield [UpdateVariant(change=UpdateChange.ANEW)] if _normalises(trial.attempt) and start.state else []
         elif told.moves_nothing and size:
             enough = float(f"{WANTED / size:.0e}")
-            yield [Tried(change=Change.HIGHER_RATE, amount=each) for each in (*_HIGHER, enough) if each <= enough]
+            yield [
+                UpdateVariant(change=UpdateChange.HIGHER_RATE, amount=each)
+                for each in (*_HIGHER, enough)
+                if each <= enough
+            ]
 
-    def _clipping(self, optimizer: int) -> Sequence[Tried]:
+    def _clipping(self, optimizer: int) -> Sequence[UpdateVariant]:
         """At norms that shorten a tenth and half of the run's own steps."""
         norms = self._norms.get(optimizer, ())
         if len(norms) < ALARMING.warm_up:
             return ()
         limits = [float(f"{limit:.2g}") for limit in (quantiles(norms, n=10)[-1], median(norms))]
         shares = [sum(norm > limit for norm in norms) / len(norms) for limit in limits]
-        return [Tried(change=Change.CLIPPED, amount=x, share=s) for x, s in zip(limits, shares, strict=True)]
+        return [
+            UpdateVariant(change=UpdateChange.CLIPPED, amount=x, share=s) for x, s in zip(limits, shares, strict=True)
+        ]
 
 
 def _is_of_the_scale(raised: Raised, came: Repeated) -> bool:
@@ -274,6 +285,10 @@ def _normalises(attempt: Attempt) -> bool:
     return any("exp_avg_sq" in state for state in attempt.optimizer.state.values())
 
 
-def _larger_eps(attempt: Attempt) -> Sequence[Tried]:
+def _larger_eps(attempt: Attempt) -> Sequence[UpdateVariant]:
     eps = [group["eps"] for group in attempt.optimizer.param_groups if isinstance(group.get("eps"), float)]
-    return [Tried(change=Change.EPS, amount=float(f"{max(eps) * factor:.1g}")) for factor in _EPS] if eps else ()
+    return (
+        [UpdateVariant(change=UpdateChange.EPS, amount=float(f"{max(eps) * factor:.1g}")) for factor in _EPS]
+        if eps
+        else ()
+    )

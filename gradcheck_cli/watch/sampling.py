@@ -25,16 +25,16 @@ from gradcheck_cli.runtime.passes import loss_alone
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.activity import Activity
+from gradcheck_cli.watch.attempts import Attempt
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.byhand import HandUpdate
 from gradcheck_cli.watch.copies import Doubled, doubled, still
 from gradcheck_cli.watch.diagnosing import Chance, Seen
-from gradcheck_cli.watch.loop.batches import Batches, Blocks
-from gradcheck_cli.watch.quiet import hushed
+from gradcheck_cli.watch.isolation import hushed
+from gradcheck_cli.watch.loop.batchhistory import BatchHistory, Blocks
+from gradcheck_cli.watch.manualupdates import HandUpdate
 from gradcheck_cli.watch.replay import model_of, step_of
 from gradcheck_cli.watch.tape import Tape
-from gradcheck_cli.watch.undropped import Undropped
-from gradcheck_cli.watch.updates import Attempt
+from gradcheck_cli.watch.withoutdropout import Undropped
 
 _FIRST = 16
 """The first sampled step. Steps 32, 64, 128, ... are sampled as well, whatever that costs, so that a slow machine comes
@@ -80,7 +80,7 @@ class Sampling:
         batches: Knows how batches follow each other.
     """
 
-    def __init__(self, options: RunOptions, tape: Tape, chance: Chance, batches: Batches) -> None:
+    def __init__(self, options: RunOptions, tape: Tape, chance: Chance, batches: BatchHistory) -> None:
         self._batches = batches
         self._every, self._budget = options.every, _SHARE * options.budget / 100
         self._tape, self._chance = tape, chance

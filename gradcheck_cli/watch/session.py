@@ -22,7 +22,7 @@ from gradcheck_cli.records.codec import decode, encode
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import Vital
-from gradcheck_cli.watch.files import ours
+from gradcheck_cli.watch.scriptfiles import ours
 
 _OPTIONS = "options.json"
 PART = 1 << 23

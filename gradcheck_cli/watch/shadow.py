@@ -19,18 +19,18 @@ from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.shadow import LEAST_STEPS, TENTH, Shadowed
 from gradcheck_cli.records.timeline import Vital
 from gradcheck_cli.watch.accumulation import is_averaged
+from gradcheck_cli.watch.attempts import Attempt
 from gradcheck_cli.watch.backward import Backward
+from gradcheck_cli.watch.copyupdate import copied_from, step, why_not
 from gradcheck_cli.watch.diagnosing import Diagnosing, Seen, shown_line
 from gradcheck_cli.watch.entries import data_of
-from gradcheck_cli.watch.memory import Inputs, inputs_of, is_much
+from gradcheck_cli.watch.inputmemory import Inputs, inputs_of, is_much
 from gradcheck_cli.watch.replay import step_of
 from gradcheck_cli.watch.retrying import why_no_pass
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.snapshots import Snapshot, snapshot_of
 from gradcheck_cli.watch.tape import Tape
-from gradcheck_cli.watch.trial import taken
-from gradcheck_cli.watch.updates import Attempt
-from gradcheck_cli.watch.updating import copied_from, step, why_not
+from gradcheck_cli.watch.updatetrial import taken
 
 _STEPS = 32
 """Steps of one stretch. Two are kept, so that the copy makes 33 to 64 updates."""

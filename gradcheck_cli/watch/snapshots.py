@@ -10,8 +10,8 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from gradcheck_cli.watch.updates import Attempt
-from gradcheck_cli.watch.updating import Start
+from gradcheck_cli.watch.attempts import Attempt
+from gradcheck_cli.watch.copyupdate import UpdateStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class Snapshot:
     values: Mapping[int, Tensor]
     state: Mapping[int, Any]
 
-    def start(self, gradients: Mapping[int, Tensor], like: Mapping[int, Tensor]) -> Start:
+    def start(self, gradients: Mapping[int, Tensor], like: Mapping[int, Tensor]) -> UpdateStart:
         """An update from there, with these gradients, on the devices of the parameters `like`."""
-        return Start(values=self.on(like), gradients=gradients, state=_moved(self.state, like))
+        return UpdateStart(values=self.on(like), gradients=gradients, state=_moved(self.state, like))
 
     def on(self, like: Mapping[int, Tensor]) -> Mapping[int, Tensor]:
         """The values on the devices of the parameters `like`; of those that came later none."""

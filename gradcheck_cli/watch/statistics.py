@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 
-from gradcheck_cli.records.alarming import ALARMING
+from gradcheck_cli.records.alarmlimits import ALARMING
 
 GAUSSIAN = 1.4826  # median absolute deviation -> standard deviation
 OF_A_MEDIAN = 1.25  # its standard error over that of a mean

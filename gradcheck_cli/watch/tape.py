@@ -21,21 +21,21 @@ from gradcheck_cli.watch.backward import Backward, reached
 from gradcheck_cli.watch.entries import (
     ATOMS,
     Data,
-    Entry,
     Lost,
-    Made,
+    NodeOutput,
     Slot,
     Taker,
+    TapeEntry,
     data_of,
     flat,
     memory_of,
     version_of,
 )
+from gradcheck_cli.watch.isolation import unseen
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.places import Places
-from gradcheck_cli.watch.quiet import unseen
-from gradcheck_cli.watch.states import Watch, autocast_now, torch_states
-from gradcheck_cli.watch.traces import trimmed
+from gradcheck_cli.watch.sideeffects import SideEffectWatch, autocast_now, torch_states
+from gradcheck_cli.watch.tracebacks import trimmed
 
 _RANDOM = frozenset(
     "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout native_dropout rrelu "
@@ -66,7 +66,7 @@ _MOST_SLOTS = 20_000
 """Tensors alive that calls have made, after which those without a graph are taken for data."""
 
 
-class Listener(Protocol):
+class TapeListener(Protocol):
     """Who is told of backward passes, and of an error of ours."""
 
     def forward(self) -> None:
@@ -124,7 +124,7 @@ class Tape:
             this one's reach, since torch frees and sets the others' without a lock.
     """
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: TapeListener) -> None:
         self.listener = listener
         self.enabled = True
         self.busy = False
@@ -142,18 +142,18 @@ class Tape:
         self._whose: threading.Thread | None = None
         self._trains = self._blind = False
         self._slots: dict[int, Slot] = {}
-        self._watches: dict[int, Watch] = {}
+        self._watches: dict[int, SideEffectWatch] = {}
         self._used: set[int] = set()
         self._used_before: set[int] = set()
         self._kept: list[weakref.ref[Backward]] = []
         self._copies: dict[int, Data] = {}
         self._most_slots = _MOST_SLOTS
-        self._calls: list[tuple[int, int, weakref.ref[Entry]]] = []
+        self._calls: list[tuple[int, int, weakref.ref[TapeEntry]]] = []
         self._scaled: dict[int, tuple[Slot, Slot, Any]] = {}
         self._mode = _Mode(self)
         self._taker = Taker(self._slots, self._outside, self._unknown)
         self._places = Places()
-        self._interrupted: tuple[int, Entry] | None = None
+        self._interrupted: tuple[int, TapeEntry] | None = None
         self._looked: Tensor | None = None
 
     # -- the mode
@@ -319,11 +319,11 @@ class Tape:
             self._failed(error)
         return result
 
-    def _watched(self, module: nn.Module) -> Watch:
+    def _watched(self, module: nn.Module) -> SideEffectWatch:
         """A module that is called for the first time."""
         self._watches = {key: watch for key, watch in self._watches.items() if watch.module() is not None}
         self.naming.seen(module, sys._getframe(3))
-        watch = self._watches[id(module)] = Watch(module)
+        watch = self._watches[id(module)] = SideEffectWatch(module)
         return watch
 
     def one(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -411,8 +411,8 @@ class Tape:
         if was and self.enabled:
             self.open()
 
-    def _entry(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
-        entry, take = Entry(), self._taker.take
+    def _entry(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TapeEntry:
+        entry, take = TapeEntry(), self._taker.take
         self._number += 1
         entry.number, entry.window, entry.call = self._number, self.window, call
         entry.args = [value if type(value) in ATOMS else take(value, entry) for value in args]
@@ -445,7 +445,7 @@ class Tape:
             for first, last, ref in reversed(self._calls):
                 entry = ref()
                 if entry is not None and first <= number < last:
-                    return self._slot(tensor, entry, Made(number - first, tensor.output_nr))
+                    return self._slot(tensor, entry, NodeOutput(number - first, tensor.output_nr))
             return Lost(tensor)
 
     def _before_write(self, target: Any) -> None:
@@ -477,7 +477,9 @@ class Tape:
                 self._slots.pop(slot.key, None)
         self._most_slots = max(_MOST_SLOTS, 2 * len(self._slots))
 
-    def _slot(self, tensor: Tensor, entry: Entry, index: int | Made | None, was: Slot | Data | None = None) -> Slot:
+    def _slot(
+        self, tensor: Tensor, entry: TapeEntry, index: int | NodeOutput | None, was: Slot | Data | None = None
+    ) -> Slot:
         slot = Slot(tensor, self._died)
         slot.key = id(tensor)
         slot.entry, slot.index, slot.learns = entry, index, tensor.requires_grad
@@ -491,14 +493,14 @@ class Tape:
         if self._slots.get(slot.key) is slot:
             del self._slots[slot.key]
 
-    def _made(self, entry: Entry, result: Any) -> None:
+    def _made(self, entry: TapeEntry, result: Any) -> None:
         for index, tensor in enumerate([result] if type(result) is Tensor else flat(result)):
             if not (tensor.requires_grad and tensor.is_leaf):
                 self._slot(tensor, entry, index)
 
     def _keep(
         self,
-        entry: Entry,
+        entry: TapeEntry,
         result: Any,
         target: Any = None,
         aliasing: bool = False,
@@ -530,7 +532,7 @@ class Tape:
         for tensor in targets:
             self._wrote(tensor, entry, before)
 
-    def _look(self, reading: Entry) -> None:
+    def _look(self, reading: TapeEntry) -> None:
         """Where a script looks at one number that is not finite, hold it: the functions that it leaves will not.
 
         It is let go of when the next module is called, or a backward pass begins.
@@ -544,12 +546,12 @@ class Tape:
                     return
             needs = [need for slot in needs for need in slot.entry.needs if not slot.learns]
 
-    def _of_before(self, entry: Entry) -> bool:
+    def _of_before(self, entry: TapeEntry) -> bool:
         """Whether a result without a graph is made of what was there before the last backward pass: it is data now."""
         window = self.window
         return entry.needs[0].entry.window < window and all(slot.entry.window < window for slot in entry.needs)
 
-    def _share(self, slot: Slot, tensor: Tensor, entry: Entry) -> None:
+    def _share(self, slot: Slot, tensor: Tensor, entry: TapeEntry) -> None:
         memory = memory_of(tensor)
         for need in entry.needs:
             other = need()
@@ -560,7 +562,7 @@ class Tape:
                 slot.home = need.home
                 return
 
-    def _wrote(self, tensor: Tensor, entry: Entry, before: Mapping[int, Data]) -> None:
+    def _wrote(self, tensor: Tensor, entry: TapeEntry, before: Mapping[int, Data]) -> None:
         """What is written into is another value from now on, under all names that it has."""
         slot = self._slots.get(id(tensor))
         if slot is None:
@@ -636,7 +638,7 @@ class Tape:
         if not all([isinstance(tensor, Tensor) for tensor in given]):  # noqa: C419 - each step pays for it
             backward.why = "it starts from edges of the graph"
             return backward
-        entry, take = Entry(), self._taker.take
+        entry, take = TapeEntry(), self._taker.take
         backward.rootless = all([tensor.grad_fn is None for tensor in given])  # noqa: C419
         roots = tuple([take(tensor, entry) for tensor in given])
         backward.values = tuple([tensor.detach() for tensor in given])
@@ -705,12 +707,12 @@ class Tape:
         self._used = set()
         self.window += 1
 
-    def _spent(self, backward: Backward) -> set[Entry]:
+    def _spent(self, backward: Backward) -> set[TapeEntry]:
         """The calls, among those that something alive comes from, whose graph this backward pass has freed."""
         alive = {slot.entry for slot in self._slots.values() if slot.learns}
         alive.update([entry for *_, ref in self._calls if (entry := ref()) is not None])
-        spent: set[Entry] = set()
-        seen: set[Entry] = set()
+        spent: set[TapeEntry] = set()
+        seen: set[TapeEntry] = set()
         stack = list(backward.roots)
         while stack and len(spent) < len(alive):
             slot = stack.pop()
@@ -732,7 +734,7 @@ class Tape:
                 self._scaled[id(returned)] = (after, before, scaler)
 
 
-def _written(entry: Entry, target: Any) -> dict[int, Data]:
+def _written(entry: TapeEntry, target: Any) -> dict[int, Data]:
     """What came from outside and this very call writes into, as it is before: by the tensors' ids."""
     found = {}
     for tensor in flat(target):

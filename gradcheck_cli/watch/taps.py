@@ -11,9 +11,9 @@ from torch import nn
 from torch.amp.grad_scaler import GradScaler
 from torch.compiler import is_compiling
 
-from gradcheck_cli.watch import states
+from gradcheck_cli.watch import sideeffects
 from gradcheck_cli.watch.tape import Tape
-from gradcheck_cli.watch.traces import hidden, trimmed
+from gradcheck_cli.watch.tracebacks import hidden, trimmed
 
 Undo = Callable[[], None]
 
@@ -28,7 +28,7 @@ def install(tape: Tape) -> Undo:
         *_single_calls(tape),
         _scalings(tape),
         _regions(),
-        *states.noticing_structure(),
+        *sideeffects.noticing_structure(),
     ]
 
     def undo() -> None:
@@ -270,7 +270,7 @@ def _regions() -> Undo:
         @functools.wraps(original)
         def clear_autocast_cache() -> Any:
             if not is_compiling():
-                states.region_left()
+                sideeffects.region_left()
             return original()
 
         return clear_autocast_cache

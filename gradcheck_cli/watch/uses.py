@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from gradcheck_cli.records.timeline import Use
+from gradcheck_cli.watch.attempts import Attempt
 from gradcheck_cli.watch.diagnosing import Seen
-from gradcheck_cli.watch.entries import Entry, data_of
+from gradcheck_cli.watch.entries import TapeEntry, data_of
 from gradcheck_cli.watch.loop.calls import Clip
-from gradcheck_cli.watch.loop.looking import Brief
-from gradcheck_cli.watch.updates import Attempt
+from gradcheck_cli.watch.loop.factgathering import Brief
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ def _is_shortened(clip: Clip, attempt: Attempt, seen: Sequence[Seen]) -> bool:
     return norm is None or not norm <= seen[-1].scale * clip.limit
 
 
-def _begun(brief: Brief, attempt: Attempt, entries: Sequence[Entry]) -> Use:
+def _begun(brief: Brief, attempt: Attempt, entries: Sequence[TapeEntry]) -> Use:
     parts = {id(p): p for entry in entries if isinstance(entry.call, nn.Module) for p in entry.call.parameters()}
     frozen = sum(p.numel() for p in parts.values() if not p.requires_grad)
     return Use(
@@ -91,10 +91,10 @@ def _begun(brief: Brief, attempt: Attempt, entries: Sequence[Entry]) -> Use:
     )
 
 
-def _low(entry: Entry) -> Iterator[str]:
+def _low(entry: TapeEntry) -> Iterator[str]:
     devices = entry.autocast[0] if entry.autocast is not None else ()
     return (str(dtype).removeprefix("torch.") for _, enabled, dtype in devices if enabled)
 
 
-def _given(entry: Entry) -> Iterator[Tensor]:
+def _given(entry: TapeEntry) -> Iterator[Tensor]:
     return (data.tensor for data in data_of(entry) if data.tensor.dim())

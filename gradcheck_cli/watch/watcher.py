@@ -25,29 +25,29 @@ from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital, Wh
 from gradcheck_cli.watch import taps
 from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.alarms import Alarms
-from gradcheck_cli.watch.asked import Asked
+from gradcheck_cli.watch.attempts import Attempt, Updates
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.byhand import ByHand, HandUpdate
-from gradcheck_cli.watch.capturing import Capturing
+from gradcheck_cli.watch.cudagraphs import Capturing
 from gradcheck_cli.watch.diagnosing import Chance, Diagnosing, Explain, Seen
 from gradcheck_cli.watch.ending import listen
-from gradcheck_cli.watch.layers import Layers
-from gradcheck_cli.watch.loop.batches import Batches
-from gradcheck_cli.watch.loop.facts import Facts, Found
-from gradcheck_cli.watch.loop.judging import Loop
-from gradcheck_cli.watch.loop.looking import Looking
+from gradcheck_cli.watch.isolation import has_modes, without_modes
+from gradcheck_cli.watch.layergradients import Layers
+from gradcheck_cli.watch.loop.batchhistory import BatchHistory
+from gradcheck_cli.watch.loop.factgathering import FactGatherer
+from gradcheck_cli.watch.loop.facts import Facts, LoopFault
+from gradcheck_cli.watch.loop.loopfaults import LoopFaults
+from gradcheck_cli.watch.manualupdates import ByHand, HandUpdate
 from gradcheck_cli.watch.phases import Phases
-from gradcheck_cli.watch.quiet import has_modes, without_modes
+from gradcheck_cli.watch.requested import RequestedSteps
 from gradcheck_cli.watch.retrying import Retrying
 from gradcheck_cli.watch.sampling import Sampling
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.shadow import ShadowTraining
 from gradcheck_cli.watch.tape import Tape
-from gradcheck_cli.watch.traces import deeper
-from gradcheck_cli.watch.updates import Attempt, Updates
+from gradcheck_cli.watch.tracebacks import deeper
 from gradcheck_cli.watch.uses import Uses
 from gradcheck_cli.watch.vitals import Norms, gradient_norms, number
-from gradcheck_cli.watch.warned import retelling
+from gradcheck_cli.watch.warninglines import retelling
 
 _COST_EVERY, _COST_AFTER = 50, 5.0
 """Steps, and seconds, between two words on what watching costs."""
@@ -124,17 +124,17 @@ class Watcher:
         self._guard = _Guard(self)
         self._tape = Tape(self)
         self._updates = Updates(self, self._is_ours)
-        self._alarms, self._phases, self._asked = Alarms(), Phases(), Asked(options)
+        self._alarms, self._phases, self._asked = Alarms(), Phases(), RequestedSteps(options)
         self._layers = Layers(self._tape.naming)
         self._accumulation = Accumulation()
-        self._loop = Loop()
+        self._loop = LoopFaults()
         self._uses = Uses()
-        batches = Batches()
+        batches = BatchHistory()
         self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation, batches)
         self._retrying = Retrying(options, session, self._tape, self._diagnosing)
         self._shadow = ShadowTraining(options, session, self._tape, self._diagnosing)
         self._sampling = Sampling(options, self._tape, chance, batches)
-        self._looking = Looking(
+        self._looking = FactGatherer(
             self._tape,
             self._updates,
             self._accumulation,
@@ -507,6 +507,6 @@ class Watcher:
         self._session.say("aside", text=f"{type(error).__name__}: {error}"[:500], trace=trace)
 
 
-def _raised(fault: Found, step: int, optimizer: int) -> Raised:
+def _raised(fault: LoopFault, step: int, optimizer: int) -> Raised:
     evidence = {"code": fault.code, "since": fault.since, **fault.evidence}
     return Raised(kind=AlarmKind.LOOP, step=step, optimizer=optimizer, message=fault.message, evidence=evidence)

@@ -16,8 +16,8 @@ from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports.runreport import run_report
 from gradcheck_cli.timeline import assembled
-from gradcheck_cli.watch.reading import News, Reading
 from gradcheck_cli.watch.session import write_options
+from gradcheck_cli.watch.sessionreader import News, SessionReader
 from gradcheck_cli.worker.script import environment, run_script
 
 _SAVED_EVERY = 30.0
@@ -46,7 +46,7 @@ def run_watched(
     folder = tempfile.mkdtemp(prefix="gradcheck-run-")
     try:
         write_options(folder, options)
-        reading, started = Reading(folder), time.perf_counter()
+        reading, started = SessionReader(folder), time.perf_counter()
         saved = started
 
         def tell() -> None:
@@ -69,7 +69,7 @@ def run_watched(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _so_far(reading: Reading, options: RunOptions, seconds: float) -> Timeline:
+def _so_far(reading: SessionReader, options: RunOptions, seconds: float) -> Timeline:
     timeline = assembled(reading.processes(over=False), options, None, seconds)
     return replace(timeline, notes=(f"{STILL_RUNNING}, {seconds:.0f} s after its start", *timeline.notes))
 

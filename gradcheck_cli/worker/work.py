@@ -22,8 +22,8 @@ from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.spec import CheckSpec
 from gradcheck_cli.worker import processes
-from gradcheck_cli.worker.diagnosed import unfinished
 from gradcheck_cli.worker.messages import CHANNEL_LOST, Mail, packed
+from gradcheck_cli.worker.untried import unfinished
 
 _STAGES = (
     "torch",
@@ -207,7 +207,7 @@ def _error(raised: BaseException) -> GradcheckError:
         return raised
     if isinstance(raised, KeyboardInterrupt):
         return Interrupted("interrupted")
-    from gradcheck_cli.target.usercode import is_users, message_of, user_frames
+    from gradcheck_cli.target.code.usercode import is_users, message_of, user_frames
 
     stack = traceback.extract_tb(raised.__traceback__)
     if not (stack and is_users(stack[-1].filename)):

@@ -18,7 +18,7 @@ from gradcheck_cli.cli.announcing import MOST, Announcing, announcing
 from gradcheck_cli.records.session import RaisedEntry
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import AlarmKind, Raised, Vital
-from gradcheck_cli.watch.reading import News
+from gradcheck_cli.watch.sessionreader import News
 
 ROOT = Path(gradcheck_cli.__file__).parents[1]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gradcheck_cli.records.choices import FailOn
-from gradcheck_cli.records.spec import CheckSpec, Waiver
+from gradcheck_cli.records.spec import CheckSpec, RuleWaiver
 from gradcheck_cli.records.thresholds import Thresholds
 
 POLICY = """\
@@ -20,7 +20,7 @@ thresholds: {GC206: {saturated_share: 0.99}}
 defaults: {seed: 9}
 checks: [{model: other.py}]
 """
-WAIVER = Waiver(rule="GC201", layers=("encoder.*",), reason="frozen soon")
+WAIVER = RuleWaiver(rule="GC201", layers=("encoder.*",), reason="frozen soon")
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from gradcheck_cli.cli.logto import TensorBoard, logging_to
 from gradcheck_cli.errors import ReportError, UsageError
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import Vital
-from gradcheck_cli.watch.reading import News
+from gradcheck_cli.watch.sessionreader import News
 from tests.cli.conftest import Ended
 
 

@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from gradcheck_cli.cli import options
-from gradcheck_cli.cli.options import Asked, Color, check_limits, colored, config_file, finish, size_of
+from gradcheck_cli.cli.options import Color, OutputOptions, check_limits, colored, config_file, finish, size_of
 from gradcheck_cli.cli.writing import PAGE_WIDTH
 from gradcheck_cli.errors import GradcheckError, Interrupted, TargetError, UsageError
 from gradcheck_cli.records.report import Report
@@ -61,21 +61,21 @@ class Terminal(io.TextIOWrapper):
 )
 def test_blocks_only_where_stdout_can_take_them(encoding: str, unicode: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
-    assert Asked().style().unicode is unicode
+    assert OutputOptions().style().unicode is unicode
 
 
 def test_a_pipe_has_the_width_of_a_page_and_a_terminal_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "37")
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
-    assert Asked().style().width == PAGE_WIDTH
+    assert OutputOptions().style().width == PAGE_WIDTH
     monkeypatch.setattr(sys, "stdout", Terminal(io.BytesIO(), encoding="utf-8"))
-    assert Asked().style().width is None
+    assert OutputOptions().style().width is None
 
 
 @pytest.mark.parametrize("flag", ["verbose", "quiet"])
 def test_what_was_asked_for_is_how_it_looks(flag: str) -> None:
-    assert getattr(Asked(**{flag: True}).style(), flag) is True
-    assert getattr(Asked().style(), flag) is False
+    assert getattr(OutputOptions(**{flag: True}).style(), flag) is True
+    assert getattr(OutputOptions().style(), flag) is False
 
 
 # --------------------------------------------------------------------------- limits
@@ -154,9 +154,9 @@ Ran = tuple[int, str, str]
 
 @pytest.fixture
 def ran(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    def run(work: Callable[[], Any], asked: Asked | None = None, **more: Any) -> Ran:
+    def run(work: Callable[[], Any], asked: OutputOptions | None = None, **more: Any) -> Ran:
         with pytest.raises(typer.Exit) as ended:
-            finish(asked or Asked(), "m.py", work, **more)
+            finish(asked or OutputOptions(), "m.py", work, **more)
         caught = capsys.readouterr()
         return ended.value.exit_code, caught.out, caught.err
 
@@ -172,7 +172,7 @@ def raising(error: BaseException) -> Callable[[], Report]:
 
 @pytest.mark.parametrize(("make", "code"), [(healthy, 0), (vanishing, 1), (failed, 2), (mixed, 2)])
 def test_the_exit_code_is_that_of_the_report(ran: Callable[..., Ran], make: Callable[[], Any], code: int) -> None:
-    found, out, err = ran(make, Asked(format="json"))
+    found, out, err = ran(make, OutputOptions(format="json"))
     assert (found, json.loads(out)["exit_code"], err) == (code, code, "")
     assert ran(make, verdict=False)[0] == 0
 
@@ -205,27 +205,29 @@ def test_a_fault_of_ours_is_called_one(ran: Callable[..., Ran]) -> None:
 
 def test_the_traceback_is_for_those_who_ask(ran: Callable[..., Ran]) -> None:
     assert "Traceback" not in ran(raising(ValueError("x")))[2]
-    assert ran(raising(ValueError("x")), Asked(debug=True))[2].startswith("Traceback")
+    assert ran(raising(ValueError("x")), OutputOptions(debug=True))[2].startswith("Traceback")
 
 
 def test_a_report_on_stderr_is_styled_for_it_and_begins_on_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     errors = Terminal(io.BytesIO(), encoding="ascii", write_through=True)
     monkeypatch.setattr(sys, "stderr", errors)
     with pytest.raises(typer.Exit):
-        finish(Asked(), "m.py", healthy, stream=errors)
+        finish(OutputOptions(), "m.py", healthy, stream=errors)
     text = errors.buffer.getvalue().decode()  # type: ignore[attr-defined]
     assert text.startswith("\n") and text.isascii() and "\x1b[" in text
 
 
 def test_the_failure_is_as_the_command_says(ran: Callable[..., Ran]) -> None:
-    failing = ran(raising(GradcheckError("it is broken")), Asked(format="json"), failing=lambda error: vanishing())
+    failing = ran(
+        raising(GradcheckError("it is broken")), OutputOptions(format="json"), failing=lambda error: vanishing()
+    )
     code, out, _ = failing
     assert (code, json.loads(out)["name"]) == (2, vanishing().name)
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_failure_is_a_document_too_but_for_a_table(ran: Callable[..., Ran], format: str) -> None:
-    code, out, err = ran(raising(GradcheckError("it is broken")), Asked(format=format))
+    code, out, err = ran(raising(GradcheckError("it is broken")), OutputOptions(format=format))
     assert (code, err) == (2, "error: it is broken\n")
     assert ("it is broken" in out) is (format != "table")
 
@@ -234,7 +236,7 @@ def test_a_failure_is_written_to_every_file_under_the_name_that_was_given(
     ran: Callable[..., Ran], tmp_path: Path
 ) -> None:
     file, table = tmp_path / "r.json", tmp_path / "r.txt"
-    ran(raising(GradcheckError("it is broken")), Asked(outputs=(f"json={file}", f"table={table}")))
+    ran(raising(GradcheckError("it is broken")), OutputOptions(outputs=(f"json={file}", f"table={table}")))
     saved = json.loads(file.read_text())
     assert (saved["name"], saved["status"], saved["error"]) == ("m.py", "failed", "it is broken")
     assert "it is broken" in table.read_text()
@@ -242,10 +244,15 @@ def test_a_failure_is_written_to_every_file_under_the_name_that_was_given(
 
 @pytest.mark.parametrize(
     "asked",
-    [Asked(format="jsn"), Asked(outputs=("json",)), Asked(outputs=("json=/none/r.json",)), Asked(outputs=("x=y",))],
+    [
+        OutputOptions(format="jsn"),
+        OutputOptions(outputs=("json",)),
+        OutputOptions(outputs=("json=/none/r.json",)),
+        OutputOptions(outputs=("x=y",)),
+    ],
     ids=lambda asked: asked.format + "".join(asked.outputs),
 )
-def test_outputs_are_looked_at_before_any_work_is_done(ran: Callable[..., Ran], asked: Asked) -> None:
+def test_outputs_are_looked_at_before_any_work_is_done(ran: Callable[..., Ran], asked: OutputOptions) -> None:
     done: list[int] = []
     code, out, err = ran(lambda: done.append(1), asked)
     assert (code, out, done) == (2, "", [])
@@ -262,7 +269,7 @@ def test_a_file_that_cannot_be_written_in_the_end_is_2_and_said_in_the_document(
         folder.rmdir()
         return healthy()
 
-    code, out, err = ran(work, Asked(format="json", outputs=(f"json={folder}/r.json",)))
+    code, out, err = ran(work, OutputOptions(format="json", outputs=(f"json={folder}/r.json",)))
     assert (code, json.loads(out)["exit_code"]) == (2, 2)
     assert "cannot be written" in err and "cannot be written" in json.loads(out)["error"]
 
@@ -281,5 +288,5 @@ def test_others_are_off_stdout_until_the_document_is_written(
         yield
         order.append("loud")
 
-    ran(work, Asked(format="json"), quiet=quiet())
+    ran(work, OutputOptions(format="json"), quiet=quiet())
     assert order == ["quiet", "document", "loud"]

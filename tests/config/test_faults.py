@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcheck_cli.config.documents import read_yaml
 from gradcheck_cli.config.faults import validated
-from gradcheck_cli.config.models import Check, File, Options
+from gradcheck_cli.config.yamldocuments import read_yaml
+from gradcheck_cli.config.yamlmodels import Check, File, Options
 from gradcheck_cli.errors import ConfigError
 from tests.config.malformed import GOOD, told
 

@@ -9,10 +9,10 @@ import pytest
 from gradcheck_cli.config import load_config
 from gradcheck_cli.records.choices import FailOn, Mode, Optimizer
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.spec import CheckSpec, Waiver
+from gradcheck_cli.records.spec import CheckSpec, RuleWaiver
 from gradcheck_cli.records.suite import PlannedCheck
 from gradcheck_cli.records.thresholds import Thresholds
-from gradcheck_cli.target.settings import parse_settings
+from gradcheck_cli.target.code.settings import parse_settings
 
 
 @pytest.fixture
@@ -166,9 +166,9 @@ checks:
     )
     assert check.spec.ignore == ()
     assert check.spec.waivers == (
-        Waiver(rule="GC401", layers=("encoder.pos*",), reason="fixed table"),
-        Waiver(rule="GC6", reason="told elsewhere"),
-        Waiver(rule="GC401", layers=("head",), reason="probe"),
+        RuleWaiver(rule="GC401", layers=("encoder.pos*",), reason="fixed table"),
+        RuleWaiver(rule="GC6", reason="told elsewhere"),
+        RuleWaiver(rule="GC401", layers=("head",), reason="probe"),
     )
 
 
@@ -239,7 +239,7 @@ run:
             try_budget=7,
             select=("GC1", "vanishing-depth"),
             ignore=("GC6",),
-            waivers=(Waiver(rule="GC401", layers=("x",), reason="why"),),
+            waivers=(RuleWaiver(rule="GC401", layers=("x",), reason="why"),),
             fail_on=FailOn.NEVER,
             thresholds=Thresholds(dead_share=1.0),
         ),

@@ -9,8 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from gradcheck_cli.config import schema
-from gradcheck_cli.config.documents import read_yaml
 from gradcheck_cli.config.faults import validated
+from gradcheck_cli.config.yamldocuments import read_yaml
 from gradcheck_cli.errors import ConfigError
 from tests.config.malformed import GOOD
 from tests.config.test_malformed import TABLE

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck_cli.config.candidates import Candidate
-from gradcheck_cli.config.documents import read_yaml
 from gradcheck_cli.config.faults import validated
-from gradcheck_cli.config.models import File
 from gradcheck_cli.config.starter import starter
+from gradcheck_cli.config.yamldocuments import read_yaml
+from gradcheck_cli.config.yamlmodels import File
 
 # No file that a project holds has names of other characters than these, and a path is written as it stands.
 NAMES = st.text(alphabet="ab_Z0 -.é層:#&*!|>'\"%@`{}[],\\~", min_size=1, max_size=8)

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from gradcheck_cli import Finding, check
 from gradcheck_cli.records.report import Remedy
-from gradcheck_cli.remedies import BY_CAUSE, ROWS, Tried
+from gradcheck_cli.remedies import BY_CAUSE, ROWS, TrialKind
 from tests.corpus import CASES, Case
 from tests.corpus.case import Built
 from tests.corpus.provers import SANE, Run, train
@@ -72,7 +72,7 @@ def clearly_lower(loss: float, other: float) -> bool:
 
 def can_be_tried(finding: Finding) -> bool:
     """Whether a remedy for the finding's cause edits the model."""
-    return any(ROWS[remedy.id].tried is Tried.EDIT for remedy in BY_CAUSE.get(finding.cause, ()))
+    return any(ROWS[remedy.id].tried is TrialKind.EDIT for remedy in BY_CAUSE.get(finding.cause, ()))
 
 
 def cures(case: Case, every: bool = False) -> Iterator[Cure]:

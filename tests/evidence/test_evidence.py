@@ -12,7 +12,7 @@ from gradcheck_cli.evidence import Evidence, gather
 from gradcheck_cli.records.drift import Drift
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.thresholds import Thresholds
-from gradcheck_cli.records.training import Training
+from gradcheck_cli.records.trainingsettings import Training
 from tests.measurements import LEAF, measurement, module, op, parameter
 
 

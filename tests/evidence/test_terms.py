@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from gradcheck_cli.evidence import gather
-from gradcheck_cli.evidence.terms import Terms
+from gradcheck_cli.evidence.terms import LossTerms
 from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.term import Term
 from tests.measurements import LEAF, measurement, op, parameter
-from tests.records.test_comparison import comparison
+from tests.records.test_targetcomparison import comparison
 
 LINES = (SourceLine(file="net.py", line=7, code="a"), SourceLine(file="net.py", line=8, code="b"))
 
@@ -33,7 +33,7 @@ def two(penalty: float, **fields: Any) -> Measurement:
     )
 
 
-def terms(found: Measurement) -> Terms:
+def terms(found: Measurement) -> LossTerms:
     return gather(found).terms
 
 

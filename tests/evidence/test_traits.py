@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gradcheck_cli.pipeline import diagnose
 from gradcheck_cli.records.traits import Trait, Traits
-from tests.trials.situations import step_of
+from tests.trials.contexts import step_of
 
 
 def traits(model: nn.Module, batch: Any, loss: Any = "mse_loss") -> Traits:

@@ -242,7 +242,7 @@ ENDLESS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", ENDLESS)
 def test_a_listing_without_end_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradcheck_cli.target.models.MOST_PARTS", 1000)
+    monkeypatch.setattr("gradcheck_cli.target.code.models.MOST_PARTS", 1000)
     model = Odd()
     monkeypatch.setattr(model, name, lambda *_, **__: itertools.repeat(ENDLESS[name]))
     with pytest.raises(TargetError, match="more than 1,000"):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gradcheck_cli.probe.heads import Weights, distinguishability, heads, rounding_floor
 from gradcheck_cli.records.measurement import Measurement
-from gradcheck_cli.runtime.graph import Graph
+from gradcheck_cli.runtime.autogradgraph import Graph
 from tests.probe.comparing import Built, made, probed
 from tests.probe.models import HEADS, MODELS, mlp
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from gradcheck_cli.probe import measure
-from gradcheck_cli.probe.lenses import LENSES, MEASURED, Reading, look
+from gradcheck_cli.probe.lenses import LENSES, MEASURED, LensReading, look
 from gradcheck_cli.target import wrap_target
 
 
-def read(output: Tensor, child: str = "") -> Reading:
+def read(output: Tensor, child: str = "") -> LensReading:
     """The reading of the op that made `output`, its numbers fetched."""
     node = output.grad_fn
     with torch.no_grad():  # as in a backward pass

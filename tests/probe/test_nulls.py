@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gradcheck_cli.probe.heads import Weights
-from gradcheck_cli.probe.nulls import Answering, Product, Unanswerable, product_of
+from gradcheck_cli.probe.nulls import Answering, NullUnavailable, Product, product_of
 from tests.probe.models import Apply, weight
 
 X = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
@@ -115,13 +115,13 @@ def test_a_weight_that_needs_no_gradient_is_answered_too() -> None:
 )
 def test_what_cannot_be_answered_says_why(call: Callable[[Tensor, Tensor], Tensor], reason: str) -> None:
     model = layer(lambda m, x: call(x, m.w), 4, 3)
-    with pytest.raises(Unanswerable, match=reason):
+    with pytest.raises(NullUnavailable, match=reason):
         answered(model, zeroed, X)
 
 
 def test_a_call_that_sees_one_sample_of_many_has_no_mean() -> None:
     model = nn.Linear(4, 3)
-    with Answering([0], Weights(model), averaged), pytest.raises(Unanswerable, match="all samples at once"):
+    with Answering([0], Weights(model), averaged), pytest.raises(NullUnavailable, match="all samples at once"):
         torch.vmap(model)(X)
 
 

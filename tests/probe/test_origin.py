@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gradcheck_cli.probe.origin import BackwardSearch, scripted_place
 from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.records.measurement import Element, Measurement, Op, Origin
-from gradcheck_cli.runtime.graph import Graph
+from gradcheck_cli.runtime.autogradgraph import Graph
 from tests.probe.comparing import probed
 
 

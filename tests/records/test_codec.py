@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from gradcheck_cli import records
 from gradcheck_cli.records.codec import WrongShape, decode, encode, strict_json
-from gradcheck_cli.records.judging import Diagnosed
+from gradcheck_cli.records.judging import JudgedStep
 from gradcheck_cli.records.measurement import Edge, Op
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.spec import CheckSpec, Pass, Step, Target
 
-LIVE = {Diagnosed, Pass, Step, Target}
+LIVE = {JudgedStep, Pass, Step, Target}
 """Records that hold the user's model, which no document can."""
 
 
@@ -115,6 +115,11 @@ def test_digits_round_a_float_and_nothing_else() -> None:
 def test_numbers_that_json_does_not_have_are_words(value: float) -> None:
     assert encode(value) == str(value)
     assert same(decode(float, encode(value)), value)
+
+
+def test_what_is_nested_too_deeply_is_told_without_words_of_pythons() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        strict_json("[" * 200_000)
 
 
 @pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"loss": -Infinity}'])

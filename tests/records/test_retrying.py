@@ -7,13 +7,15 @@ import math
 import pytest
 
 from gradcheck_cli.records.codec import decode, encode
-from gradcheck_cli.records.retrying import Change, Held, Retried, Tried
+from gradcheck_cli.records.retrying import Held, Retried, UpdateChange, UpdateVariant
 
 
 def retried(*losses: float | None, loss: float = 2.0, usual: float | None = None, size: float | None = 1e-3) -> Retried:
     """The update as the run makes it, then with a lower rate."""
-    changes = [Change.AS_RUN] + [Change.LOWER_RATE] * (len(losses) - 1)
-    tried = tuple(Tried(change=change, loss=each, size=size) for change, each in zip(changes, losses, strict=True))
+    changes = [UpdateChange.AS_RUN] + [UpdateChange.LOWER_RATE] * (len(losses) - 1)
+    tried = tuple(
+        UpdateVariant(change=change, loss=each, size=size) for change, each in zip(changes, losses, strict=True)
+    )
     return Retried(step=3, loss=loss, usual=usual, tried=tried)
 
 
@@ -59,8 +61,10 @@ def test_nothing_finite_is_no_worse_than_nothing_finite() -> None:
 
 @pytest.mark.parametrize(("size", "outcome"), [(3e-3, "fixed"), (4e-3, "helps"), (0.02, "no-effect"), (0.2, "worse")])
 def test_an_oversize_update_is_judged_by_its_size(size: float, outcome: str) -> None:
-    tried = Tried(change=Change.CLIPPED, loss=1.95, size=size)
-    found = Retried(step=1, loss=2.0, usual=1e-3, tried=(Tried(change=Change.AS_RUN, loss=1.9, size=3e-2), tried))
+    tried = UpdateVariant(change=UpdateChange.CLIPPED, loss=1.95, size=size)
+    found = Retried(
+        step=1, loss=2.0, usual=1e-3, tried=(UpdateVariant(change=UpdateChange.AS_RUN, loss=1.9, size=3e-2), tried)
+    )
     assert found.oversize and not found.raises
     assert found.outcome(tried) == outcome
 
@@ -75,8 +79,8 @@ def test_where_the_update_is_well_no_change_has_an_effect() -> None:
     [(1.98, "helps"), (1.9985, "no-effect"), (2.1, "worse"), (math.nan, "worse"), (2.0, "no-effect")],
 )
 def test_a_larger_rate_has_to_lower_the_loss_twice_as_far(after: float, outcome: str) -> None:
-    tried = Tried(change=Change.HIGHER_RATE, loss=after, size=1e-5)
-    found = Retried(step=1, loss=2.0, tried=(Tried(change=Change.AS_RUN, loss=1.999, size=1e-6), tried))
+    tried = UpdateVariant(change=UpdateChange.HIGHER_RATE, loss=after, size=1e-5)
+    found = Retried(step=1, loss=2.0, tried=(UpdateVariant(change=UpdateChange.AS_RUN, loss=1.999, size=1e-6), tried))
     assert found.moves_nothing and found.outcome(tried) == outcome
 
 

@@ -19,7 +19,7 @@ from gradcheck_cli.records.verdict import exit_code, gravest_first, suite_exit_c
 from gradcheck_cli.reports import FORMATS
 from gradcheck_cli.suite import journal
 from gradcheck_cli.suite.baseline import Baseline, baseline_text, known_from
-from gradcheck_cli.suite.known import Known
+from gradcheck_cli.suite.runbaselines import RunBaselines
 from tests.reports.examples import failed, finding, healthy, layer, report
 
 BASELINES = ("none", "other", "holds")
@@ -71,7 +71,7 @@ def baseline_of(kind: str, baseline: str) -> Baseline:
 def test_one_check(kind: str, expect: tuple[str, ...], fail_on: FailOn, baseline: str, code: int) -> None:
     spec = CheckSpec(model="m.py", fail_on=fail_on)
     planned = PlannedCheck(name="m.py", spec=spec, expect=expect, baseline=None if baseline == "none" else "b")
-    judged = Known(files={"b": baseline_of(kind, baseline)}, update=False).judged(planned, made(kind, fail_on))
+    judged = RunBaselines(files={"b": baseline_of(kind, baseline)}, update=False).judged(planned, made(kind, fail_on))
     assert (judged.exit_code, judged.status) == (code, FOUND[kind].status)
     assert suite_exit_code([judged]) == code
 

@@ -8,9 +8,9 @@ import pytest
 
 from gradcheck_cli.records.causes import CAUSES
 from gradcheck_cli.records.traits import Trait
-from gradcheck_cli.remedies import BY_CAUSE, ROWS, Tried, remedies_for
-from gradcheck_cli.trials.habits import HABITS
-from gradcheck_cli.trials.plans import PLANS
+from gradcheck_cli.remedies import BY_CAUSE, ROWS, TrialKind, remedies_for
+from gradcheck_cli.trials.recipes import HABITS
+from gradcheck_cli.trials.remedyplans import PLANS
 
 EVERYTHING = frozenset(Trait)
 REMEDIES = [row.remedy for row in ROWS.values()]
@@ -29,8 +29,8 @@ def test_a_note_has_no_remedy(cause: str) -> None:
 
 
 def test_each_row_says_how_its_remedy_is_tried() -> None:
-    assert {name for name, row in ROWS.items() if row.tried is Tried.EDIT} == set(PLANS)
-    assert {name for name, row in ROWS.items() if row.tried is Tried.TRAINING} == set(HABITS)
+    assert {name for name, row in ROWS.items() if row.tried is TrialKind.EDIT} == set(PLANS)
+    assert {name for name, row in ROWS.items() if row.tried is TrialKind.TRAINING} == set(HABITS)
 
 
 @pytest.mark.parametrize("remedy", REMEDIES, ids=lambda remedy: remedy.id)

@@ -8,10 +8,10 @@ import pytest
 
 from gradcheck_cli.records.report import Remedy, Trial
 from gradcheck_cli.records.traits import Trait
-from gradcheck_cli.remedies.row import Row, Tried, remedy
+from gradcheck_cli.remedies.row import RemedyRow, TrialKind, remedy
 
 
-def row(causes: str, tried: Tried = Tried.BY_HAND) -> Row:
+def row(causes: str, tried: TrialKind = TrialKind.BY_HAND) -> RemedyRow:
     return remedy(
         "relu", "ReLU", "Its slope is 1.", "nn.ReLU()", causes=causes, unless="never", source="x", tried=tried
     )
@@ -42,14 +42,14 @@ def test_the_words_of_a_remedy_are_those_of_its_row() -> None:
     )
 
 
-@pytest.mark.parametrize("tried", Tried)
-def test_how_it_is_tried_is_up_to_the_user_unless_it_is_said(tried: Tried) -> None:
+@pytest.mark.parametrize("tried", TrialKind)
+def test_how_it_is_tried_is_up_to_the_user_unless_it_is_said(tried: TrialKind) -> None:
     assert row("depth:1", tried).tried is tried
     plain = remedy("relu", "ReLU", "Its slope is 1.", causes="", unless="never", source="x")
-    assert (plain.tried, plain.remedy.code) == (Tried.BY_HAND, "")
+    assert (plain.tried, plain.remedy.code) == (TrialKind.BY_HAND, "")
 
 
-def conditional(**conditions: Any) -> Row:
+def conditional(**conditions: Any) -> RemedyRow:
     return remedy("relu", "ReLU", "Its slope is 1.", "a", causes="depth:1", unless="never", source="x", **conditions)
 
 

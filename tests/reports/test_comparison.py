@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.reports import COMPARING, Style, render
-from gradcheck_cli.reports.comparison import Comparison, compare, compare_checks
+from gradcheck_cli.reports.comparison import ReportComparison, compare, compare_checks
 from tests.reports.examples import SUITES, finding, healthy, layer, nan, report, suite_of, vanishing
 from tests.reports.golden import compare as compare_golden
 from tests.reports.hostile import suites
@@ -34,7 +34,7 @@ def later() -> SuiteReport:
     return suite_of(*kept[:-3], dataclasses.replace(nan(), name="new_check"), *kept[-2:])
 
 
-def two_suites() -> Comparison:
+def two_suites() -> ReportComparison:
     return compare(SUITES["mixed"](), later(), NAMES)
 
 

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.reports.comparison import Change, CheckComparison, Comparison, Move
+from gradcheck_cli.reports.comparison import CheckComparison, FindingChange, Move, ReportComparison
 from gradcheck_cli.reports.comparisontable import render_comparison
 from gradcheck_cli.reports.style import Style
 
 
-def change(code: str, *layers: str) -> Change:
-    return Change(code=code, rule="r", severity=Severity.ERROR, layers=layers, message=f"message of {code}")
+def change(code: str, *layers: str) -> FindingChange:
+    return FindingChange(code=code, rule="r", severity=Severity.ERROR, layers=layers, message=f"message of {code}")
 
 
 def move(layer: str, before: float | None, after: float | None) -> Move:
@@ -22,8 +22,8 @@ def move(layer: str, before: float | None, after: float | None) -> Move:
     return Move(layer=layer, before=before, after=after, moved=moved)
 
 
-def compared(*checks: CheckComparison) -> Comparison:
-    return Comparison(before="main.json", after="branch.json", checks=checks)
+def compared(*checks: CheckComparison) -> ReportComparison:
+    return ReportComparison(before="main.json", after="branch.json", checks=checks)
 
 
 def drawn(*checks: CheckComparison, width: int = 80, **choices: bool) -> str:

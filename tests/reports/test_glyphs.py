@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck_cli.reports.glyphs import bar, number, shown, sparkline
+from gradcheck_cli.reports.glyphs import bar, figure, shown, sparkline
 
 
 @given(st.text(st.characters()))
@@ -49,5 +49,5 @@ def test_bar_is_proportional() -> None:
     assert bar(-4.0, 8.0, 8, unicode=False) == "####"
 
 
-def test_number() -> None:
-    assert [number(x) for x in (None, 0.0, 1e-9, math.nan, -math.inf)] == ["–", "0", "1.0e-09", "nan", "-inf"]
+def test_figure() -> None:
+    assert [figure(x) for x in (None, 0.0, 1e-9, math.nan, -math.inf)] == ["–", "0", "1.0e-09", "nan", "-inf"]

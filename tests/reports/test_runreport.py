@@ -6,7 +6,7 @@ import pytest
 from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.timeline import AlarmKind, Timeline, Why
 from gradcheck_cli.reports.runreport import at_a_glance, is_explained, run_report, told_once, unrepeated
-from gradcheck_cli.reports.verdicts import Verdict, finding_key, serious, verdict, worst_in_words
+from gradcheck_cli.reports.verdicts import CheckVerdict, finding_key, serious, verdict, worst_in_words
 from tests.timeline.sessions import SESSIONS, blown, healthy, nan
 
 
@@ -50,14 +50,18 @@ def test_what_was_told_of_one_step_is_not_told_of_the_next() -> None:
 @pytest.mark.parametrize(
     ("run", "error", "kind"),
     [
-        (Timeline(command=("a.py",), status=Status.HEALTHY, exit_code=3, script_exit=3), "with 3", Verdict.FAILED),
-        (Timeline(command=("a.py",), status=Status.UNKNOWN, exit_code=2, notes=("none",)), "none", Verdict.FAILED),
-        (Timeline(command=("a.py",), status=Status.UNKNOWN, exit_code=2), "no step was seen", Verdict.FAILED),
-        (Timeline(command=("a.py",), status=Status.FAILED, exit_code=2, error="no file"), "no file", Verdict.FAILED),
-        (Timeline(command=("a.py",), status=Status.HEALTHY, exit_code=0, steps=3), "", Verdict.OK),
+        (Timeline(command=("a.py",), status=Status.HEALTHY, exit_code=3, script_exit=3), "with 3", CheckVerdict.FAILED),
+        (Timeline(command=("a.py",), status=Status.UNKNOWN, exit_code=2, notes=("none",)), "none", CheckVerdict.FAILED),
+        (Timeline(command=("a.py",), status=Status.UNKNOWN, exit_code=2), "no step was seen", CheckVerdict.FAILED),
+        (
+            Timeline(command=("a.py",), status=Status.FAILED, exit_code=2, error="no file"),
+            "no file",
+            CheckVerdict.FAILED,
+        ),
+        (Timeline(command=("a.py",), status=Status.HEALTHY, exit_code=0, steps=3), "", CheckVerdict.OK),
     ],
 )
-def test_a_script_that_failed_is_an_error(run: Timeline, error: str, kind: Verdict) -> None:
+def test_a_script_that_failed_is_an_error(run: Timeline, error: str, kind: CheckVerdict) -> None:
     report = run_report(run)
     assert error in report.error and bool(report.error) == bool(error)
     assert verdict(report) is kind
@@ -67,7 +71,7 @@ def test_a_script_that_is_ill_and_failed_is_ill() -> None:
     run = replace(blown().timeline(), script_exit=1)
     report = run_report(run)
     assert (report.status, report.error) == (Status.ILL, "the script ended with 1")
-    assert verdict(report) is Verdict.ILL and worst_in_words(report).startswith(report.findings[0].code)
+    assert verdict(report) is CheckVerdict.ILL and worst_in_words(report).startswith(report.findings[0].code)
     assert any(f.severity is Severity.ERROR for f in report.findings)
 
 

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from gradcheck_cli.records.choices import Severity, Status
 from gradcheck_cli.records.report import Waived
 from gradcheck_cli.reports.verdicts import (
-    Verdict,
+    CheckVerdict,
     by_severity,
+    counts_in_words,
     duration,
     facts,
     outcome,
     seconds_of,
     serious,
     severity_in_words,
-    tally,
     verdict,
     waived_in_words,
     worst_in_words,
@@ -31,17 +31,17 @@ from tests.reports.examples import SUITES, failed, finding, healthy, layer, nan,
 @pytest.mark.parametrize(
     ("status", "code", "word"),
     [
-        (Status.HEALTHY, 0, Verdict.OK),
-        (Status.UNKNOWN, 0, Verdict.UNKNOWN),
-        (Status.ILL, 0, Verdict.ALLOWED),
-        (Status.FAILED, 0, Verdict.ALLOWED),
-        (Status.ILL, 1, Verdict.ILL),
-        (Status.FAILED, 2, Verdict.FAILED),
-        (Status.HEALTHY, 1, Verdict.UNMET),
-        (Status.UNKNOWN, 1, Verdict.UNMET),
+        (Status.HEALTHY, 0, CheckVerdict.OK),
+        (Status.UNKNOWN, 0, CheckVerdict.UNKNOWN),
+        (Status.ILL, 0, CheckVerdict.ALLOWED),
+        (Status.FAILED, 0, CheckVerdict.ALLOWED),
+        (Status.ILL, 1, CheckVerdict.ILL),
+        (Status.FAILED, 2, CheckVerdict.FAILED),
+        (Status.HEALTHY, 1, CheckVerdict.UNMET),
+        (Status.UNKNOWN, 1, CheckVerdict.UNMET),
     ],
 )
-def test_the_verdict_is_told_by_the_status_and_the_exit_code(status: Status, code: int, word: Verdict) -> None:
+def test_the_verdict_is_told_by_the_status_and_the_exit_code(status: Status, code: int, word: CheckVerdict) -> None:
     assert verdict(report(status=status, exit_code=code)) is word
 
 
@@ -119,15 +119,15 @@ def test_a_duration_has_a_unit_that_suits_it(seconds: float, words: str) -> None
 
 
 def test_a_suite_is_counted_by_its_verdicts_from_the_gravest() -> None:
-    assert tally(SUITES["mixed"]()) == "7 checks: 1 failed, 2 ill, 1 unmet, 1 allowed, 1 unknown, 1 ok"
-    assert tally(SUITES["well"]()) == "3 checks: 1 unknown, 2 ok"
-    assert tally(suite_of(healthy())) == "1 check: 1 ok"
-    assert tally(suite_of()) == "no check"
+    assert counts_in_words(SUITES["mixed"]()) == "7 checks: 1 failed, 2 ill, 1 unmet, 1 allowed, 1 unknown, 1 ok"
+    assert counts_in_words(SUITES["well"]()) == "3 checks: 1 unknown, 2 ok"
+    assert counts_in_words(suite_of(healthy())) == "1 check: 1 ok"
+    assert counts_in_words(suite_of()) == "no check"
 
 
 @given(counts=st.lists(st.sampled_from([healthy, vanishing, failed, unknown]), max_size=6))
 def test_the_counts_add_up(counts: list) -> None:
-    words = tally(suite_of(*(make() for make in counts)))
+    words = counts_in_words(suite_of(*(make() for make in counts)))
     numbers = [int(word) for word in words.replace(",", "").split() if word.isdigit()]
     assert sum(numbers[1:]) == len(counts)
     assert not counts or numbers[0] == len(counts)

@@ -10,9 +10,9 @@ from torch import nn
 from gradcheck_cli import check
 from gradcheck_cli.pipeline import run_check
 from gradcheck_cli.records.choices import About, Optimizer
+from gradcheck_cli.records.firstupdates import Stepped
 from gradcheck_cli.records.spec import CheckSpec
-from gradcheck_cli.records.stepped import Stepped
-from gradcheck_cli.records.training import Training
+from gradcheck_cli.records.trainingsettings import Training
 from tests.rules.chains import chain, only
 
 

@@ -11,7 +11,7 @@ import pytest
 from gradcheck_cli.evidence import gather
 from gradcheck_cli.records.measurement import Cut, Lens, Measurement, Operand, Origin
 from gradcheck_cli.records.report import Finding, Layer
-from gradcheck_cli.records.spec import Waiver
+from gradcheck_cli.records.spec import RuleWaiver
 from gradcheck_cli.rules import judge, read
 from tests.measurements import judged, stats
 from tests.rules.chains import LINE, chain, codes, deep, unreached
@@ -118,7 +118,7 @@ def test_what_is_not_shown_is_counted_unless_it_is_a_note() -> None:
 
 
 def test_what_is_waived_is_told_with_its_reason() -> None:
-    waiver = Waiver(rule="GC403", reason="it comes back")
+    waiver = RuleWaiver(rule="GC403", reason="it comes back")
     came = judged(chain([0.5, 0.0, 0.5], "ReluBackward0"), waivers=(waiver,))
     assert (came.findings, came.hidden) == ((), 1)
     assert [(w.code, w.reason, w.layers) for w in came.waived] == [

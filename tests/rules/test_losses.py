@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from gradcheck_cli import check
 from gradcheck_cli.records.choices import About, Severity
 from tests.measurements import LEAF, measurement, module, op, parameter
-from tests.records.test_comparison import comparison
+from tests.records.test_targetcomparison import comparison
 from tests.rules.chains import diagnoses, only
 
 X = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.measurement import Element, Entry, Measurement, Operand, Origin
+from gradcheck_cli.records.measurement import Element, Measurement, NonfiniteInput, Operand, Origin
 from gradcheck_cli.records.spec import Samples
 from tests.measurements import LEAF, judged, measurement, module, op, parameter, stats
 from tests.rules.chains import LINE, chain, codes, diagnoses, only
@@ -72,7 +72,7 @@ def test_several_are_counted_and_one_that_nothing_reads_is_left_alone() -> None:
 
 @pytest.mark.parametrize(("produced", "cause"), [("nan", "nan-parameter"), ("inf", "inf-buffer")])
 def test_a_buffer_that_is_not_finite(produced: str, cause: str) -> None:
-    entry = Entry(kind="buffer", name="layers.0.running_var", produced=produced)
+    entry = NonfiniteInput(kind="buffer", name="layers.0.running_var", produced=produced)
     found = only("GC102", chain([0.5], loss=math.nan, entry=entry))
     assert (found.cause, found.layers) == (cause, ("layers.0",))
     assert found.message.startswith("the buffer `layers.0.running_var` holds ")
@@ -219,7 +219,7 @@ def test_an_exception_is_told_after_the_op() -> None:
 
 
 def test_a_value_that_was_there_before_is_told_with_where_it_came_in() -> None:
-    entry = Entry(kind="batch", name="batch.0", produced="nan", origin=origin("sub", operand(0.0, 1.0)))
+    entry = NonfiniteInput(kind="batch", name="batch.0", produced="nan", origin=origin("sub", operand(0.0, 1.0)))
     found = only("GC101", chain([0.5], loss=math.nan, inputs=(stats("batch.0", nan_count=1),), entry=entry))
     assert (found.op, found.source) == ("sub", LINE)
     assert "sub takes it in and puts out NaN" in found.why

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gradcheck_cli.evidence import gather
-from gradcheck_cli.records.judging import Reading
+from gradcheck_cli.records.judging import FindingNumber
 from gradcheck_cli.records.measurement import Lens, Measurement, Rounding
 from gradcheck_cli.rules import readings
 from tests.evidence.recurrences import recurrence
@@ -20,7 +20,7 @@ SLOW = deep(("MulBackward0", 1e-6), ("MmBackward0", 1.0))
 NOTHING = measurement(op("MseLossBackward0", 1.0), parameters=[parameter("weight", op=None, grad=None)])
 
 
-def read(reading: Any, found: Measurement, *layers: str) -> Reading | None:
+def read(reading: Any, found: Measurement, *layers: str) -> FindingNumber | None:
     return reading(gather(found), layers)
 
 
@@ -113,4 +113,4 @@ def test_what_rounding_loses_and_how_near_the_limit_is() -> None:
     found = chain([0.5], roundings=(rounding(0.2, 1.0), rounding(0.4, 32752.0)))
     told = [read(reading, found) for reading in (readings.lost_to_rounding, readings.near_limit)]
     assert [(r.value, r.badness) for r in told if r] == [(0.4, 2.0), (0.5, 2.5)]
-    assert read(readings.lost_to_rounding, NOTHING) == Reading(value=0.0, unit="of a gradient lost", badness=0.0)
+    assert read(readings.lost_to_rounding, NOTHING) == FindingNumber(value=0.0, unit="of a gradient lost", badness=0.0)

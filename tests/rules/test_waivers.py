@@ -9,9 +9,9 @@ import pytest
 from gradcheck_cli.records.choices import Family, Severity
 from gradcheck_cli.records.judging import Verdict
 from gradcheck_cli.records.report import Finding, Waived
-from gradcheck_cli.records.spec import Waiver
+from gradcheck_cli.records.spec import RuleWaiver
 from gradcheck_cli.records.thresholds import Thresholds
-from gradcheck_cli.records.training import Training
+from gradcheck_cli.records.trainingsettings import Training
 from gradcheck_cli.rules.waivers import waive
 from tests import measurements
 from tests.rules.test_judge import chain
@@ -30,14 +30,14 @@ def finding(*layers: str, code: str = "GC401", rule: str = "graph-cut") -> Findi
     )
 
 
-def reasons(found: Finding, *waivers: Waiver) -> list[str]:
+def reasons(found: Finding, *waivers: RuleWaiver) -> list[str]:
     kept, waived = waive((found,), waivers)
     assert (kept == (found,)) == (waived == ())
     return [each.reason for each in waived]
 
 
-def waiver(*layers: str, rule: str = "GC401", reason: str = "why") -> Waiver:
-    return Waiver(rule=rule, layers=layers, reason=reason)
+def waiver(*layers: str, rule: str = "GC401", reason: str = "why") -> RuleWaiver:
+    return RuleWaiver(rule=rule, layers=layers, reason=reason)
 
 
 @pytest.mark.parametrize("rule", ["GC401", "gc4", "graph-cut"])
@@ -70,7 +70,7 @@ VANISHING = [1e-3] * 6
 
 def test_a_waived_finding_is_counted_named_and_marks_no_layer() -> None:
     (found,) = judged(VANISHING).findings
-    verdict = judged(VANISHING, waivers=(Waiver(rule=found.code, layers=("layers.*",), reason="a teacher"),))
+    verdict = judged(VANISHING, waivers=(RuleWaiver(rule=found.code, layers=("layers.*",), reason="a teacher"),))
     assert verdict.findings == ()
     assert verdict.hidden == 1
     assert verdict.waived == (Waived(code=found.code, rule=found.rule, layers=found.layers, reason="a teacher"),)

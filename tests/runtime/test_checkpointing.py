@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.utils import checkpoint as torch_checkpoint
 from torch.utils.checkpoint import checkpoint
 
+from gradcheck_cli.runtime.autogradgraph import Graph
 from gradcheck_cli.runtime.checkpointing import checkpointing_lifted, eagerly
-from gradcheck_cli.runtime.graph import Graph
 
 X = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
 

@@ -5,7 +5,7 @@ import torch
 
 from gradcheck_cli.errors import ProbeError, UserCodeError
 from gradcheck_cli.target import wrap_target
-from gradcheck_cli.target.moving import move
+from gradcheck_cli.target.data.nesting import move
 
 BERT = """
 from transformers import BatchEncoding, BertConfig, BertForSequenceClassification, BertModel

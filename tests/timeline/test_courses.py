@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from gradcheck_cli.records.session import LayerSample, Process, Sample, Whole
 from gradcheck_cli.records.timeline import Point, Vital
 from gradcheck_cli.timeline.courses import courses_of, downsampled, series_of
-from gradcheck_cli.watch.kept import POINTS
+from gradcheck_cli.watch.downsampling import POINTS
 from tests.timeline.sessions import vitals
 
 

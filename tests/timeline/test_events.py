@@ -5,11 +5,11 @@ import pytest
 
 from gradcheck_cli.records.session import Process, Sample
 from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Replay
-from gradcheck_cli.timeline.events import Event, events_of, of_one_job, rejudged
+from gradcheck_cli.timeline.events import AlarmEvent, events_of, of_one_job, rejudged
 from tests.timeline.sessions import NAN, SPIKE, Session, ddp, entry, falling, finding, judged, nan, process, vitals
 
 
-def events(session: Session, most: int = 5) -> tuple[Event, ...]:
+def events(session: Session, most: int = 5) -> tuple[AlarmEvent, ...]:
     return events_of(session.processes, session.judge, most)
 
 

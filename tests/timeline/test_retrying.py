@@ -9,7 +9,7 @@ import pytest
 
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.records.retrying import Change, Held, Retried, ScalesTried, Tried
+from gradcheck_cli.records.retrying import Held, Retried, ScalesTried, UpdateChange, UpdateVariant
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Replay, Why
 from gradcheck_cli.remedies import remedies_for
 from gradcheck_cli.timeline.retrying import in_words, retried_at, treated
@@ -17,10 +17,10 @@ from tests.timeline.sessions import Session, entry, exploding, falling, finding,
 from tests.timeline.sessions import raised as raised_
 
 SPIKE = raised_(AlarmKind.LOSS_SPIKE, 80, "the loss jumped to 812, from 0.41 before")
-AS_RUN = Tried(change=Change.AS_RUN, loss=900.0, size=0.5)
-CLIPPED = Tried(change=Change.CLIPPED, amount=1.0, share=0.1, loss=2.0, size=1e-3)
+AS_RUN = UpdateVariant(change=UpdateChange.AS_RUN, loss=900.0, size=0.5)
+CLIPPED = UpdateVariant(change=UpdateChange.CLIPPED, amount=1.0, share=0.1, loss=2.0, size=1e-3)
 HARMED = Retried(step=80, kind="SGD", rate=0.1, loss=3.0, usual=1e-3, tried=(AS_RUN, CLIPPED), passes=5)
-WELL = replace(HARMED, tried=(Tried(change=Change.AS_RUN, loss=2.9, size=1e-3),), passes=3)
+WELL = replace(HARMED, tried=(UpdateVariant(change=UpdateChange.AS_RUN, loss=2.9, size=1e-3),), passes=3)
 
 
 def run(retried: Retried, *findings: Finding, outcome: Outcome = Outcome.CONFIRMED) -> Alarm:
@@ -114,17 +114,18 @@ def test_where_nothing_helps_that_is_said_once() -> None:
 
 def test_of_a_step_that_was_asked_for_all_ways_are_told() -> None:
     ways = (
-        Tried(change=Change.LOWER_RATE, amount=0.1, loss=2.5),
+        UpdateVariant(change=UpdateChange.LOWER_RATE, amount=0.1, loss=2.5),
         CLIPPED,
-        Tried(change=Change.EPS, amount=1e-4, loss=7.0),
-        Tried(change=Change.ANEW, loss=8.0),
+        UpdateVariant(change=UpdateChange.EPS, amount=1e-4, loss=7.0),
+        UpdateVariant(change=UpdateChange.ANEW, loss=8.0),
     )
     words = in_words(None, replace(HARMED, tried=(AS_RUN, *ways)))
     assert words.endswith(
         "; with a rate of 0.01: 2.5; clipped at 1: 2; with an eps of 1e-04: 7; with averages that begin anew: 8"
     )
     slow = replace(
-        WELL, tried=(replace(AS_RUN, loss=3.0, size=1e-7), Tried(change=Change.HIGHER_RATE, amount=10, loss=2))
+        WELL,
+        tried=(replace(AS_RUN, loss=3.0, size=1e-7), UpdateVariant(change=UpdateChange.HIGHER_RATE, amount=10, loss=2)),
     )
     assert in_words(None, slow).endswith("; with a rate of 1: 2")
 

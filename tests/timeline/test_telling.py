@@ -8,10 +8,10 @@ from gradcheck_cli.records.choices import Decision, Family, Severity, Status
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import LayerSample, Without
-from gradcheck_cli.records.spec import Waiver
+from gradcheck_cli.records.spec import RuleWaiver
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Raised, Replay, Why
 from gradcheck_cli.rules import standing_out
-from gradcheck_cli.timeline.events import Event, events_of
+from gradcheck_cli.timeline.events import AlarmEvent, events_of
 from gradcheck_cli.timeline.telling import alarm_of, first_judged
 from tests.timeline.sessions import (
     BACKWARD,
@@ -168,12 +168,12 @@ def test_an_alarm_can_be_ignored(ignore: str) -> None:
 
 
 def test_an_alarm_can_be_waived() -> None:
-    told = alarm(nan(), replace(OPTIONS, waivers=(Waiver(rule="nonfinite", reason="known"),)))
+    told = alarm(nan(), replace(OPTIONS, waivers=(RuleWaiver(rule="nonfinite", reason="known"),)))
     assert [(each.code, each.reason) for each in told.report.waived] == [("GC630", "known")]
     assert [each.code for each in told.report.findings] == ["GC104"]
 
 
-def first(session: Session, *findings: Finding, **changes: object) -> tuple[Diagnosed, list[Event]]:
+def first(session: Session, *findings: Finding, **changes: object) -> tuple[Diagnosed, list[AlarmEvent]]:
     fields = {"step": 1, "why": Why.FIRST, "replay": Replay.EXACT, "report": step_report(*findings), **changes}
     events = events_of(session.processes, session.judge, 5)
     return first_judged(Diagnosed(**fields), session.processes[0], events, OPTIONS)  # type: ignore[arg-type]

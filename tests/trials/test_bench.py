@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gradcheck_cli.records.choices import Optimizer
 from gradcheck_cli.trials.training import LONGER, PLAIN, Recipe, train
-from tests.trials.situations import bench_of, finding, step_of
+from tests.trials.contexts import bench_of, finding, step_of
 
 BATCH = torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0], [3.0]])
 
@@ -56,7 +56,7 @@ def test_where_training_ends_without_a_remedy_is_found_once_for_each_recipe_and_
 def test_a_situation_holds_the_finding_and_all_that_was_recorded() -> None:
     model = line()
     bench, ill = bench_of(step_of(model, BATCH, seed=3)), finding(cause="small-init")
-    found = bench.situation(ill)
+    found = bench.context(ill)
     assert (found.model, found.finding, found.seed) == (model, ill, 3)
     assert found.model is bench.model
     assert found.evidence is bench.diagnosed.evidence

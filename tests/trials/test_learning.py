@@ -12,11 +12,11 @@ from torch import nn
 
 from gradcheck_cli.probe import chance as answers
 from gradcheck_cli.remedies import ROWS
-from gradcheck_cli.trials.editing import confirmed, edited
-from gradcheck_cli.trials.learning import Learning, chance, treated, untreated
-from gradcheck_cli.trials.practising import practised
+from gradcheck_cli.trials.edittrials import confirmed, edited
+from gradcheck_cli.trials.learning import CopyLearning, chance, treated, untreated
 from gradcheck_cli.trials.training import LONGER, PLAIN, train
-from tests.trials.situations import bench_of, finding, step_of
+from gradcheck_cli.trials.trainingtrials import practised
+from tests.trials.contexts import bench_of, finding, step_of
 
 X = torch.randn(32, 8, generator=torch.Generator().manual_seed(0))
 BATCH = X, X[:, :4].argmax(1)
@@ -87,4 +87,4 @@ def test_a_loss_that_is_not_finite_has_no_chance_at_the_end() -> None:
 
 
 def test_without_a_chance_at_the_end_the_loss_is_told() -> None:
-    assert Learning(recipe=PLAIN[0], start=None, end=None, loss=1.25).told == "1.25"
+    assert CopyLearning(recipe=PLAIN[0], start=None, end=None, loss=1.25).told == "1.25"

@@ -20,11 +20,11 @@ from gradcheck_cli.records.report import Finding, Opinion, Report
 from gradcheck_cli.reports.jsonfile import read_saved, render_report
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.rules.rule import Diagnosis, Rule
-from gradcheck_cli.trials import budget, editing
+from gradcheck_cli.trials import budget, edittrials
 from gradcheck_cli.trials.budget import Budget, OutOfBudget
 from gradcheck_cli.trials.opinions import Opinions, decided
 from tests.corpus import CASES
-from tests.trials.situations import bench_of, finding, step_of
+from tests.trials.contexts import bench_of, finding, step_of
 
 BY_NAME = {case.name: case for case in CASES}
 JUDGE = importlib.import_module("gradcheck_cli.rules.judge")
@@ -143,7 +143,7 @@ def test_an_interrupt_keeps_the_suspicion(doubt: Doubt, monkeypatch: pytest.Monk
         raise KeyboardInterrupt
 
     doubt(About.WHOLE)
-    monkeypatch.setattr(editing, "plan", interrupted)
+    monkeypatch.setattr(edittrials, "plan", interrupted)
     report = checked("dead_relu_bias")
     assert report.exit_code == 0 and "the trials of remedies were interrupted" in report.notes
     assert opinion_of(report.findings[0]).told == "the trials did not come to it"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck_cli.records.choices import About, Family, Severity
-from gradcheck_cli.records.judging import Reading
+from gradcheck_cli.records.judging import FindingNumber
 from gradcheck_cli.records.report import Finding, Opinion, Remedy, Trial
 from gradcheck_cli.trials.outcome import (
     RANK,
@@ -37,8 +37,8 @@ SICK = Finding(
 DOUBTED = replace(SICK, severity=Severity.NOTE, opinion=Opinion(about=About.WHOLE, severity=Severity.ERROR))
 
 
-def number(badness: float) -> Reading:
-    return Reading(value=-badness, unit="decades", badness=badness)
+def number(badness: float) -> FindingNumber:
+    return FindingNumber(value=-badness, unit="decades", badness=badness)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from torch import nn
 
 from gradcheck_cli.trials import edits
 from gradcheck_cli.trials.patch import patch_source
-from gradcheck_cli.trials.situation import Edit, Plan
+from gradcheck_cli.trials.planning import Edit, Plan
 
 X = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
 

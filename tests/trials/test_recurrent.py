@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli.trials import edits, recurrent
-from gradcheck_cli.trials.calls import NotTriable
-from tests.trials.situations import situation
+from gradcheck_cli.trials.torchcalls import NotTriable
+from tests.trials.contexts import context
 
 STEPS = 12
 BATCH = torch.randn(2, STEPS, 3, generator=torch.Generator().manual_seed(0)), torch.zeros(2, 4)
@@ -64,7 +64,7 @@ def rnn(**fields: object) -> nn.RNNBase:
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_a_plain_rnn_is_replaced_by_a_cell_that_remembers_as_long_as_its_sequence(cell: str) -> None:
-    (edit,) = recurrent.gated(cell)(situation(Reader(rnn()), BATCH)).edits
+    (edit,) = recurrent.gated(cell)(context(Reader(rnn()), BATCH)).edits
     assert edit.function is edits.replace_rnn
     assert edit.arguments == {"path": "cell", "cell": cell, "bias": round(math.log(STEPS), 2), "seed": 0}
 
@@ -78,68 +78,68 @@ def test_only_the_cells_that_are_blamed_are_replaced() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.a(x) + self.b(x)
 
-    plans = [recurrent.gated("gru")(situation(Two(), BATCH, layers=layers)) for layers in (("b.cell",), ("head",))]
+    plans = [recurrent.gated("gru")(context(Two(), BATCH, layers=layers)) for layers in (("b.cell",), ("head",))]
     assert [[edit.arguments["path"] for edit in plan.edits] for plan in plans] == [["b.cell"], ["a.cell", "b.cell"]]
 
 
 @pytest.mark.parametrize("model", [Written(), Reader(nn.LSTM(3, 4, batch_first=True))], ids=["written", "gated"])
 def test_what_is_no_plain_rnn_cannot_be_replaced(model: nn.Module) -> None:
     with pytest.raises(NotTriable, match=r"only an nn\.RNN can be replaced"):
-        recurrent.gated("lstm")(situation(model, BATCH))
+        recurrent.gated("lstm")(context(model, BATCH))
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
 def test_the_gates_of_torchs_cells_open_by_their_bias(kind: type[nn.RNNBase]) -> None:
-    (edit,) = recurrent.forget_bias(situation(Reader(kind(3, 4, batch_first=True)), BATCH)).edits
+    (edit,) = recurrent.forget_bias(context(Reader(kind(3, 4, batch_first=True)), BATCH)).edits
     assert (edit.function, edit.arguments) == (edits.open_gates, {"biases": {"cell": round(math.log(STEPS), 2)}})
     with pytest.raises(NotTriable, match="no biases"):
-        recurrent.forget_bias(situation(Reader(kind(3, 4, batch_first=True, bias=False)), BATCH))
+        recurrent.forget_bias(context(Reader(kind(3, 4, batch_first=True, bias=False)), BATCH))
 
 
 def test_a_closed_gate_that_is_written_out_is_shifted_open() -> None:
-    (edit,) = recurrent.forget_bias(situation(Gated(-9.0), BATCH)).edits
+    (edit,) = recurrent.forget_bias(context(Gated(-9.0), BATCH)).edits
     assert edit.function is edits.shift_arguments
     assert sorted(edit.arguments["shifts"]) == [
         ("", "sigmoid", step) for step in range(1, STEPS)
     ]  # the first state is given
     assert all(shift == pytest.approx(9 + math.log(STEPS), abs=1.5) for shift in edit.arguments["shifts"].values())
     with pytest.raises(NotTriable, match="no closed gate"):
-        recurrent.forget_bias(situation(Gated(0.0), BATCH))
+        recurrent.forget_bias(context(Gated(0.0), BATCH))
 
 
 def test_recurrent_weights_are_made_orthogonal_and_a_sigmoid_between_them_a_tanh() -> None:
-    (plain,) = recurrent.orthogonal(situation(Written(), BATCH)).edits
+    (plain,) = recurrent.orthogonal(context(Written(), BATCH)).edits
     assert (plain.function, plain.arguments) == (edits.orthogonalise, {"names": ("carry.weight",), "seed": 0})
-    swap, also = recurrent.orthogonal(situation(Written(torch.sigmoid), BATCH)).edits
+    swap, also = recurrent.orthogonal(context(Written(torch.sigmoid), BATCH)).edits
     assert also == plain
     assert swap.arguments["to"] == "tanh"
     assert len(swap.arguments["places"]) == STEPS - 1  # behind the last one stands no weight
 
 
 def test_the_gates_of_a_cell_are_squares_that_are_stacked() -> None:
-    (edit,) = recurrent.orthogonal(situation(Reader(nn.GRU(3, 4, batch_first=True)), BATCH)).edits
+    (edit,) = recurrent.orthogonal(context(Reader(nn.GRU(3, 4, batch_first=True)), BATCH)).edits
     assert edit.arguments["names"] == ("cell.weight_hh_l0",)
     with pytest.raises(NotTriable, match="no square recurrent weight"):
-        recurrent.identity_recurrence(situation(Reader(nn.GRU(3, 4, batch_first=True)), BATCH))
+        recurrent.identity_recurrence(context(Reader(nn.GRU(3, 4, batch_first=True)), BATCH))
 
 
 def test_an_identity_comes_with_a_relu() -> None:
-    swap, identity = recurrent.identity_recurrence(situation(Written(), BATCH)).edits
+    swap, identity = recurrent.identity_recurrence(context(Written(), BATCH)).edits
     assert (swap.arguments["to"], identity.function) == ("relu", edits.identify)
     assert identity.arguments == {"names": ("carry.weight",)}
     rectified = rnn(nonlinearity="relu")
     nn.init.ones_(rectified.bias_ih_l0)
-    (alone,) = recurrent.identity_recurrence(situation(Reader(rectified), BATCH)).edits
+    (alone,) = recurrent.identity_recurrence(context(Reader(rectified), BATCH)).edits
     assert alone.arguments == {"names": ("cell.weight_hh_l0",)}
 
 
 def test_the_tanh_of_torchs_own_cell_cannot_be_swapped() -> None:
     with pytest.raises(NotTriable, match="torch's own"):
-        recurrent.identity_recurrence(situation(Reader(rnn()), BATCH))
+        recurrent.identity_recurrence(context(Reader(rnn()), BATCH))
 
 
 def test_without_a_weight_that_is_used_at_many_steps_nothing_recurs() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(36, 36), nn.Tanh(), nn.Linear(36, 4))
     for make in (recurrent.orthogonal, recurrent.identity_recurrence):
         with pytest.raises(NotTriable, match="no square recurrent weight"):
-            make(situation(model, BATCH))
+            make(context(model, BATCH))

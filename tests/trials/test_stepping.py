@@ -12,7 +12,7 @@ from gradcheck_cli import check
 from gradcheck_cli.pipeline import diagnose
 from gradcheck_cli.records.choices import Optimizer
 from gradcheck_cli.records.spec import Step
-from gradcheck_cli.records.training import Training
+from gradcheck_cli.records.trainingsettings import Training
 from gradcheck_cli.target import wrap_target
 from gradcheck_cli.trials import budget
 from gradcheck_cli.trials.stepping import first_update, first_updates

@@ -15,9 +15,9 @@ import gradcheck_cli
 from gradcheck_cli import trials
 from gradcheck_cli.records.report import Finding, Remedy, Report, Trial
 from gradcheck_cli.reports.jsonfile import read_saved
-from gradcheck_cli.trials import budget, editing, trying
-from gradcheck_cli.trials.calls import NothingToActOn
+from gradcheck_cli.trials import budget, edittrials, trying
 from gradcheck_cli.trials.outcome import Yardstick, ranked, trains_well
+from gradcheck_cli.trials.torchcalls import NothingToActOn
 from gradcheck_cli.trials.training import LONGER
 from tests.corpus import CASES
 from tests.sweeping import sampled
@@ -236,21 +236,21 @@ def test_an_interrupt_keeps_the_diagnosis(monkeypatch: pytest.MonkeyPatch) -> No
     def interrupted(*args: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(editing, "plan", interrupted)
+    monkeypatch.setattr(edittrials, "plan", interrupted)
     report = treated_anew("deep_sigmoid_mlp")
     assert gravest(report).code == "GC201" and report.exit_code == 1
     assert "the trials of remedies were interrupted" in report.notes
 
 
 def test_an_interrupt_keeps_the_trials_that_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = editing.plan
+    plan = edittrials.plan
 
-    def interrupted(remedy: str, situation: object) -> object:
+    def interrupted(remedy: str, context: object) -> object:
         if remedy == "init":
             raise KeyboardInterrupt
-        return plan(remedy, situation)
+        return plan(remedy, context)
 
-    monkeypatch.setattr(editing, "plan", interrupted)
+    monkeypatch.setattr(edittrials, "plan", interrupted)
     report = treated_anew("deep_sigmoid_mlp")
     outcomes = {r.id: r.trial.outcome for r in gravest(report).remedies}
     assert (

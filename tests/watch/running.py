@@ -20,8 +20,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from gradcheck_cli.records.timeline import Replay
 from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.backward import Backward
+from gradcheck_cli.watch.isolation import hushed
 from gradcheck_cli.watch.proof import Replayed, verify
-from gradcheck_cli.watch.quiet import hushed
 from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.taps import install
 

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from gradcheck_cli.records.timeline import Replay
-from gradcheck_cli.watch import memory
+from gradcheck_cli.watch import inputmemory
 from gradcheck_cli.watch.accumulation import dense, marks_of
 from gradcheck_cli.watch.proof import verify
 from tests.watch.running import Verifier, watched
@@ -74,7 +74,7 @@ def test_each_model_has_its_own_beginning() -> None:
 def test_passes_whose_inputs_take_much_memory_are_let_go_and_the_last_is_proven_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(memory, "_SHARE", 0.0)
+    monkeypatch.setattr(inputmemory, "_SHARE", 0.0)
     net, verifier = nn.Linear(3, 2), Verifier(1)
     with watched(verifier):
         known = verifier.accumulation
@@ -88,7 +88,7 @@ def test_passes_whose_inputs_take_much_memory_are_let_go_and_the_last_is_proven_
 
 
 def test_inputs_that_are_used_again_hold_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_SHARE", 0.0)
+    monkeypatch.setattr(inputmemory, "_SHARE", 0.0)
     net, verifier, x = nn.Linear(3, 2), Verifier(0), torch.randn(4, 3)
     with watched(verifier):
         for _ in range(3):
@@ -97,7 +97,7 @@ def test_inputs_that_are_used_again_hold_nothing(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_first_pass_that_was_not_finite_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_SHARE", 0.0)
+    monkeypatch.setattr(inputmemory, "_SHARE", 0.0)
     net, verifier = nn.Linear(3, 2), Verifier(0)
     with watched(verifier) as tape:
         known = verifier.accumulation
@@ -113,7 +113,7 @@ def test_the_first_pass_that_was_not_finite_is_kept(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("turned", [lambda g: -g, lambda g: g.flip(0), lambda g: g.roll(1, 0), lambda g: g * 1.00001])
 def test_another_gradient_is_known_by_its_marks(monkeypatch: pytest.MonkeyPatch, turned: Any) -> None:
-    monkeypatch.setattr(memory, "_SHARE", 0.0)
+    monkeypatch.setattr(inputmemory, "_SHARE", 0.0)
     net, verifier, twist = nn.Linear(3, 2), Verifier(0), []
 
     class Twist(torch.autograd.Function):

@@ -6,17 +6,17 @@ import torch
 from torch import nn
 
 from gradcheck_cli.watch.backward import Backward, reached
-from gradcheck_cli.watch.entries import Entry, Slot
+from gradcheck_cli.watch.entries import Slot, TapeEntry
 
 
-def call(number: int, *needs: Slot, parameters: tuple[nn.Parameter, ...] = ()) -> Entry:
-    entry = Entry()
+def call(number: int, *needs: Slot, parameters: tuple[nn.Parameter, ...] = ()) -> TapeEntry:
+    entry = TapeEntry()
     entry.number, entry.call, entry.args = number, torch.relu, []
     entry.needs, entry.parameters = list(needs), list(parameters)
     return entry
 
 
-def slot_of(entry: Entry, tensor: torch.Tensor) -> Slot:
+def slot_of(entry: TapeEntry, tensor: torch.Tensor) -> Slot:
     slot = Slot(tensor)
     slot.entry = entry
     return slot

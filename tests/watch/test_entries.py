@@ -12,7 +12,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
-from gradcheck_cli.watch.entries import Data, Entry, Lost, Named, Rebuilt, Taker, flat, memory_of, parts_of, version_of
+from gradcheck_cli.watch.entries import (
+    Data,
+    Lost,
+    Named,
+    Rebuilt,
+    Taker,
+    TapeEntry,
+    flat,
+    memory_of,
+    parts_of,
+    version_of,
+)
 
 
 @dataclass(frozen=True)
@@ -30,8 +41,8 @@ class Keyed(UserDict):  # as a tokenizer's batch
     pass
 
 
-def taken(value: Any) -> tuple[Any, Entry]:
-    entry = Entry()
+def taken(value: Any) -> tuple[Any, TapeEntry]:
+    entry = TapeEntry()
     return Taker({}, Data, Lost).take(value, entry), entry
 
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from gradcheck_cli.records.timeline import Replay
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.entries import Data, Entry, data_of
+from gradcheck_cli.watch.entries import Data, TapeEntry, data_of
 from gradcheck_cli.watch.proof import Replayed, difference, verify
-from gradcheck_cli.watch.states import TORCH
+from gradcheck_cli.watch.sideeffects import TORCH
 from tests.watch.running import Verifier, watched
 
 
@@ -69,7 +69,7 @@ def usual(net: nn.Module) -> Tensor:
     return nn.functional.cross_entropy(net(x) * 2, y, label_smoothing=0.1)
 
 
-def entry_of(backward: Backward, name: str) -> Entry:
+def entry_of(backward: Backward, name: str) -> TapeEntry:
     return next(e for e in backward.entries if getattr(e.call, "__name__", type(e.call).__name__) == name)
 
 

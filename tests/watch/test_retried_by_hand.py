@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
-from gradcheck_cli.records.retrying import Change, Retried, Tried
+from gradcheck_cli.records.retrying import Retried, UpdateChange, UpdateVariant
 from tests.watch.watching import watching
 
 
@@ -52,7 +52,7 @@ class Script:
             self.backward(loss)
             self.update()
 
-    def by_hand(self, tried: Tried, rows: tuple[int, ...] = ()) -> tuple[float, float]:
+    def by_hand(self, tried: UpdateVariant, rows: tuple[int, ...] = ()) -> tuple[float, float]:
         """The loss of the batch of the bad step before its update and after, with a change made by hand."""
         self.train(self.bad - 1)
         x, y = self.batch(self.bad)
@@ -71,21 +71,21 @@ class Script:
         self.update()
         return before, costs()
 
-    def change(self, tried: Tried, x: Tensor, y: Tensor, random: Tensor) -> None:
+    def change(self, tried: UpdateVariant, x: Tensor, y: Tensor, random: Tensor) -> None:
         amount = tried.amount or 0.0
-        if tried.change is Change.CLIPPED:
+        if tried.change is UpdateChange.CLIPPED:
             self.unscale()
             nn.utils.clip_grad_norm_(self.model.parameters(), amount)
-        elif tried.change is Change.ANEW:
+        elif tried.change is UpdateChange.ANEW:
             self.optimizer.state.clear()
-        elif tried.change is Change.WITHOUT_ROWS:
+        elif tried.change is UpdateChange.WITHOUT_ROWS:
             self.optimizer.zero_grad()
             torch.set_rng_state(random)
             self.loss(x, y).backward()
         for group in self.optimizer.param_groups:
-            if tried.change in (Change.LOWER_RATE, Change.HIGHER_RATE):
+            if tried.change in (UpdateChange.LOWER_RATE, UpdateChange.HIGHER_RATE):
                 group["lr"] *= amount
-            elif tried.change is Change.EPS:
+            elif tried.change is UpdateChange.EPS:
                 group["eps"] = amount
 
     def unscale(self) -> None:
@@ -175,19 +175,19 @@ def retried(script: type[Script], folder: Path, **options: object) -> Retried:
     return next(each for each in watched.process.retried if each.step == script.bad)
 
 
-WAYS = {Change.AS_RUN, Change.LOWER_RATE, Change.CLIPPED}
+WAYS = {UpdateChange.AS_RUN, UpdateChange.LOWER_RATE, UpdateChange.CLIPPED}
 CASES = [
-    (OddRow, {}, WAYS | {Change.WITHOUT_ROWS}),
-    (Silent, {"at": ("51",)}, WAYS | {Change.EPS, Change.ANEW}),
-    (Rms, {"at": ("51",)}, WAYS | {Change.EPS}),
+    (OddRow, {}, WAYS | {UpdateChange.WITHOUT_ROWS}),
+    (Silent, {"at": ("51",)}, WAYS | {UpdateChange.EPS, UpdateChange.ANEW}),
+    (Rms, {"at": ("51",)}, WAYS | {UpdateChange.EPS}),
     (Scaled, {"at": ("32",)}, WAYS),
-    (Crawling, {"at": ("30",)}, {Change.AS_RUN, Change.HIGHER_RATE}),
+    (Crawling, {"at": ("30",)}, {UpdateChange.AS_RUN, UpdateChange.HIGHER_RATE}),
 ]
 
 
 @pytest.mark.parametrize(("script", "options", "ways"), CASES, ids=lambda each: getattr(each, "__name__", ""))
 def test_each_number_is_what_the_changed_script_comes_to(
-    script: type[Script], options: dict[str, object], ways: set[Change], tmp_path: Path
+    script: type[Script], options: dict[str, object], ways: set[UpdateChange], tmp_path: Path
 ) -> None:
     told = retried(script, tmp_path, **options)
     assert {tried.change for tried in told.tried} == ways and told.rows == script.rows
@@ -204,7 +204,7 @@ def test_there_are_enough_of_them(tmp_path: Path) -> None:
         folder = tmp_path / str(place)
         folder.mkdir()
         found += retried(script, folder, **options).tried
-    assert len(found) >= 20 and {each.change for each in found} == set(Change)
+    assert len(found) >= 20 and {each.change for each in found} == set(UpdateChange)
     assert all(each.loss is not None and not math.isnan(each.loss) for each in found)
 
 

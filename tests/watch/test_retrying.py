@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS, SGD, Adam, AdamW
 
-from gradcheck_cli.records.retrying import Change, Retried
+from gradcheck_cli.records.retrying import Retried, UpdateChange
 from gradcheck_cli.watch import retrying
 from tests.watch.running import FORMS, digest, run_script
 from tests.watch.watching import Watched, watching
@@ -64,7 +64,7 @@ def test_a_first_step_that_was_not_asked_for_is_not_tried(tmp_path: Path) -> Non
 def test_a_healthy_step_that_is_asked_for_takes_three_passes(tmp_path: Path) -> None:
     """The loss as it is, before the update and after it; nothing else is tried."""
     (told,) = tried(tmp_path, lambda: line(5), at=("3",)).process.retried
-    assert told.passes == 3 and [each.change for each in told.tried] == [Change.AS_RUN]
+    assert told.passes == 3 and [each.change for each in told.tried] == [UpdateChange.AS_RUN]
     assert told.loss is not None and told.tried[0].loss is not None and told.tried[0].loss < told.loss
 
 
@@ -72,7 +72,11 @@ def test_the_threshold_of_clipping_is_known_where_the_update_needs_none(tmp_path
     (told,) = tried(tmp_path, lambda: line(30), at=("30",)).process.retried
     assert not told.harms and told.passes == 3
     (untried,) = told.tried[1:]
-    assert untried.change is Change.CLIPPED and untried.loss is None and untried.share == pytest.approx(0.1, abs=0.04)
+    assert (
+        untried.change is UpdateChange.CLIPPED
+        and untried.loss is None
+        and untried.share == pytest.approx(0.1, abs=0.04)
+    )
 
 
 @pytest.mark.parametrize(("budget", "times"), [(0.0, 1), (100.0, 2)])
@@ -110,7 +114,7 @@ def test_the_mildest_rate_that_cures_is_the_last_that_is_tried(
 ) -> None:
     (told,) = tried(tmp_path, lambda: parabola(curvature), at=("1",)).process.retried
     assert told.loss == curvature / 2
-    changes = [Change.AS_RUN, Change.LOWER_RATE, Change.LOWER_RATE]
+    changes = [UpdateChange.AS_RUN, UpdateChange.LOWER_RATE, UpdateChange.LOWER_RATE]
     assert [each.change for each in told.tried] == changes[: len(left)]
     losses = [each.loss for each in told.tried]
     assert losses == pytest.approx([share * curvature / 2 for share in left], rel=1e-4, abs=1e-9)
@@ -212,12 +216,12 @@ def test_gradients_that_are_averaged_over_processes_are_taken_as_they_are(
             optimizer.step()
 
     (told,) = tried(tmp_path, odd_row).process.retried
-    assert told.rows == (3,) and Change.WITHOUT_ROWS in {each.change for each in told.tried}
+    assert told.rows == (3,) and UpdateChange.WITHOUT_ROWS in {each.change for each in told.tried}
     monkeypatch.setattr(retrying, "is_averaged", lambda backward: True)
     folder = tmp_path / "averaged"
     folder.mkdir()
     (told,) = tried(folder, odd_row, snapshot=1).process.retried
-    assert told.rows == (3,) and Change.WITHOUT_ROWS not in {each.change for each in told.tried}
+    assert told.rows == (3,) and UpdateChange.WITHOUT_ROWS not in {each.change for each in told.tried}
     assert told.held is not None and told.start is None
 
 

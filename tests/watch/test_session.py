@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck_cli.records.retrying import Change, Held, Retried, Tried
+from gradcheck_cli.records.retrying import Held, Retried, UpdateChange, UpdateVariant
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Cost, LayerSample, RaisedEntry, Sample, Stopped
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import AlarmKind, Diagnosed, Raised, Replay, Vital, Why
 from gradcheck_cli.watch import session
-from gradcheck_cli.watch.reading import read
 from gradcheck_cli.watch.session import Session, read_options, write_options
+from gradcheck_cli.watch.sessionreader import read
 from tests.reports.examples import vanishing
 
 RAISED = Raised(kind=AlarmKind.NONFINITE, step=2, optimizer=0, message="loss is NaN", evidence={"loss": math.inf})
@@ -58,7 +58,7 @@ def test_everything_that_is_said_is_read_back(folder: str) -> None:
         said.say("note", text="no loss could be had")
     said.say("cost", steps=1, watching=0.1, total=2.0, diagnoses=0.0)
     said.say("cost", steps=2, watching=0.2, total=4.0, diagnoses=1.0)
-    tried = Tried(change=Change.CLIPPED, amount=1.0, share=0.1, loss=math.inf, size=0.5)
+    tried = UpdateVariant(change=UpdateChange.CLIPPED, amount=1.0, share=0.1, loss=math.inf, size=0.5)
     retried = Retried(step=2, loss=0.1, tried=(tried,), held=Held(step=1, loss=0.1, now=None), passes=3)
     said.say("retried", retried=retried)
     said.say("stopped", step=2, why="steps")

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from gradcheck_cli.watch.attempts import Attempt
 from gradcheck_cli.watch.snapshots import Snapshots
-from gradcheck_cli.watch.updates import Attempt
 
 
 def attempt() -> Attempt:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from gradcheck_cli.records.timeline import Replay
-from gradcheck_cli.watch.entries import Entry, data_of
+from gradcheck_cli.watch.entries import TapeEntry, data_of
 from gradcheck_cli.watch.places import Places
 from gradcheck_cli.watch.tape import Tape
 from tests.watch.running import Verifier, watched
@@ -36,14 +36,14 @@ def net_of() -> nn.Module:
     return nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 2))
 
 
-OTHERS: list[Entry] = []
+OTHERS: list[TapeEntry] = []
 """Calls that other tests' tapes keep."""
 
 
-def alive() -> list[Entry]:
+def alive() -> list[TapeEntry]:
     """The calls that are kept by anything, without the help of Python's collector."""
     others = set(map(id, OTHERS))
-    return [each for each in gc.get_objects() if type(each) is Entry and id(each) not in others]
+    return [each for each in gc.get_objects() if type(each) is TapeEntry and id(each) not in others]
 
 
 def entries_alive() -> int:

@@ -24,7 +24,7 @@ from gradcheck_cli.errors import UserCodeError
 from gradcheck_cli.records.apart import Kind
 from gradcheck_cli.records.session import Stopped
 from gradcheck_cli.records.timeline import AlarmKind, Replay, Vital, Why
-from gradcheck_cli.watch import memory
+from gradcheck_cli.watch import inputmemory
 from tests.watch.watching import Explaining, watching
 
 
@@ -277,7 +277,7 @@ def test_a_step_with_a_bad_row_names_it(tmp_path: Path) -> None:
 def test_of_many_large_micro_batches_the_last_and_the_first_bad_one_are_explained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "_SHARE", 0.0)
+    monkeypatch.setattr(inputmemory, "_SHARE", 0.0)
     model = Scale()
     with watching(tmp_path) as watched:
         optimizer = SGD(model.parameters(), lr=0.001)
@@ -299,7 +299,7 @@ def test_of_many_large_micro_batches_the_last_and_the_first_bad_one_are_explaine
 def test_a_bad_micro_batch_before_it_was_known_that_they_are_large_cannot_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "_SHARE", 0.0)
+    monkeypatch.setattr(inputmemory, "_SHARE", 0.0)
     model = Scale()
     with watching(tmp_path, first=False) as watched:
         optimizer = SGD(model.parameters(), lr=0.001)

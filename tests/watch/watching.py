@@ -13,8 +13,8 @@ from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.spec import Step
-from gradcheck_cli.watch.reading import read
 from gradcheck_cli.watch.session import Session
+from gradcheck_cli.watch.sessionreader import read
 from gradcheck_cli.watch.watcher import Watcher
 from tests.reports.examples import healthy
 

@@ -12,8 +12,8 @@ import pytest
 
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.timeline import Replay, Why
-from gradcheck_cli.watch.reading import read
 from gradcheck_cli.watch.session import write_options
+from gradcheck_cli.watch.sessionreader import read
 
 SCRIPT = """
 import sys

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck_cli.errors import StateError
-from gradcheck_cli.names import listing
 from gradcheck_cli.runtime.state import containers, generators, marks
-from gradcheck_cli.runtime.state.memory import Memory
+from gradcheck_cli.runtime.state.bits import Memory
 from gradcheck_cli.runtime.state.objects import Found, path_of, walk
 from gradcheck_cli.runtime.state.switches import undoing_switches
 from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.words import listing
 
 
 @contextmanager

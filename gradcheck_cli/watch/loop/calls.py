@@ -21,9 +21,9 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.utils.data import DataLoader
 
 from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.attempts import users_line
 from gradcheck_cli.watch.taps import Undo, put
-from gradcheck_cli.watch.traces import hidden
-from gradcheck_cli.watch.updates import users_line
+from gradcheck_cli.watch.tracebacks import hidden
 
 Line = tuple[str, int]
 _RATES, _RATING = lr_scheduler.LRScheduler, "_update_lr"
@@ -56,7 +56,7 @@ class Rated:
     line: Line | None = None
 
 
-class Calls:
+class LoopCalls:
     """Notes them.
 
     Args:

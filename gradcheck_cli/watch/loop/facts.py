@@ -153,7 +153,7 @@ class Facts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class LoopFault:
     """A fault of the loop.
 
     Attributes:

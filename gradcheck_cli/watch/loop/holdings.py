@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.entries import Data, Entry
+from gradcheck_cli.watch.entries import TapeEntry
 from gradcheck_cli.watch.loop.facts import Holding
-from gradcheck_cli.watch.loop.losses import ignored_targets, matches_itself
-from gradcheck_cli.watch.loop.moving import is_held, parts_of_one
+from gradcheck_cli.watch.loop.losstargets import LossProbe, ignored_targets, matches_itself
+from gradcheck_cli.watch.loop.movement import is_held, parts_of_one
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.replay import line_of, model_of
 
@@ -31,20 +31,14 @@ _UNIT = 0.02
 """How far the spread of what was drawn from the standard normal distribution lies from 1 at most, of 10^4 numbers."""
 
 
-class Asked(Protocol):
-    """Who takes backward passes again."""
+class BackwardProbe(LossProbe, Protocol):
+    """Who takes backward passes again, and looks at gradients too."""
 
     def depends(self, backward: Backward, parameter: Tensor) -> bool:
         """Whether the loss is another one with other values of a parameter."""
 
     def leads_through(self, backward: Backward, parameter: Tensor) -> bool:
         """Whether no parameter gets a gradient where this one is 0."""
-
-    def ignores(self, backward: Backward, targets: list[Data]) -> bool:
-        """Whether the loss is the same to the last bit with other targets."""
-
-    def needs_nothing(self, backward: Backward, parameter: Tensor) -> bool:
-        """Whether the loss is above 0, and exactly 0 where this parameter is 0."""
 
 
 class Holdings:
@@ -56,7 +50,7 @@ class Holdings:
         drawn: Whether a parameter holds what torch.nn.init was seen to draw for it.
     """
 
-    def __init__(self, naming: Roots, asked: Asked, drawn: Callable[[Tensor], bool]) -> None:
+    def __init__(self, naming: Roots, asked: BackwardProbe, drawn: Callable[[Tensor], bool]) -> None:
         self._naming, self._asked, self._drawn = naming, asked, drawn
         self._leaves: dict[int, tuple[weakref.ref[Tensor], Tensor]] = {}
         self._received: set[int] = set()
@@ -183,7 +177,7 @@ def _layer(key: int, names: Mapping[int, str]) -> str:
     return names.get(key, "").rpartition(".")[0] or str(key)
 
 
-def _line_of(entry: Entry | None) -> SourceLine | None:
+def _line_of(entry: TapeEntry | None) -> SourceLine | None:
     return None if entry is None else line_of(entry.place)
 
 

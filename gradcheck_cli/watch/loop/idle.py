@@ -10,15 +10,15 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gradcheck_cli.runtime.tensors import untouched
+from gradcheck_cli.watch.attempts import Updates
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.byhand import ByHand
 from gradcheck_cli.watch.entries import Place
-from gradcheck_cli.watch.loop.facts import Found
+from gradcheck_cli.watch.loop.facts import LoopFault
 from gradcheck_cli.watch.loop.holdings import is_fresh
-from gradcheck_cli.watch.loop.moving import is_held
+from gradcheck_cli.watch.loop.movement import is_held
 from gradcheck_cli.watch.loop.signs import ROW
+from gradcheck_cli.watch.manualupdates import ByHand
 from gradcheck_cli.watch.replay import line_of
-from gradcheck_cli.watch.updates import Updates
 
 
 @dataclass(slots=True)
@@ -78,11 +78,11 @@ class Idle:
         for waiting in self._all:
             waiting.excused |= bool(waiting.keys & keys)
 
-    def found(self) -> Iterator[Found]:
+    def found(self) -> Iterator[LoopFault]:
         """What stands when the run has ended."""
         for waiting in self._all:
             if waiting.passes >= ROW and waiting.fresh and not waiting.excused:
-                yield Found(
+                yield LoopFault(
                     code="GC675",
                     message=f"{waiting.passes} backward passes reached the parameters of an optimiser whose step() is "
                     "never called: nothing moves",

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.entries import Data, Entry, Place
+from gradcheck_cli.watch.entries import Data, Place, TapeEntry
 from gradcheck_cli.watch.loop.holdings import nodes_below
 
 _FUNCTIONS = (F.cross_entropy, F.nll_loss)
@@ -93,7 +93,7 @@ class Labels:
         self.given = Given(label, (was.seen if was else 0) + min(labels.shape[0], kept.numel()), ignored)
 
 
-def _over_classes(backward: Backward) -> Iterator[tuple[Entry, Tensor, int]]:
+def _over_classes(backward: Backward) -> Iterator[tuple[TapeEntry, Tensor, int]]:
     """The losses over classes: the call, its labels, and the label that is left out."""
     for entry in backward.entries:
         module = isinstance(entry.call, _MODULES)

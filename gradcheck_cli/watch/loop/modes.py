@@ -11,13 +11,13 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.entries import Entry
-from gradcheck_cli.watch.loop.calls import Calls, Line
+from gradcheck_cli.watch.entries import TapeEntry
+from gradcheck_cli.watch.loop.calls import Line, LoopCalls
 from gradcheck_cli.watch.loop.signs import LONG_ROW
 
 
 @dataclass(frozen=True, slots=True)
-class Mode:
+class ModeFacts:
     """The mode of the model at one update; the fields are those of `Facts`, with the line as it was noted."""
 
     evaluates: bool = False
@@ -33,14 +33,14 @@ class Modes:
         calls: Knows who put what into eval mode.
     """
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: LoopCalls) -> None:
         self._calls = calls
         self._trained: set[int] = set()
         self._times: dict[int, int] = {}
         self._began: dict[int, int] = {}
         self._layers: weakref.WeakKeyDictionary[nn.Module, list[nn.Module]] = weakref.WeakKeyDictionary()
 
-    def of(self, optimizer: int, backwards: Sequence[Backward], held: Sequence[Tensor]) -> Mode:
+    def of(self, optimizer: int, backwards: Sequence[Backward], held: Sequence[Tensor]) -> ModeFacts:
         """The mode at an update of an optimiser, by its number."""
         entries = [entry for backward in backwards for entry in backward.entries if entry.parameters]
         if not entries or any(entry.training for entry in entries):
@@ -50,19 +50,19 @@ class Modes:
             return self._beneath(optimizer, entries)
         self._times[optimizer] = self._times.get(optimizer, 0) + 1
         if self._times[optimizer] > LONG_ROW:
-            return Mode()
+            return ModeFacts()
         mine = {id(p) for p in held}
         called = [entry.call for entry in entries if any(id(p) in mine for p in entry.parameters)]
         layers = [layer for module in called for layer in self._of_mode(module) if not layer.training]
         norms = [layer for layer in layers if isinstance(layer, _NormBase)]
-        return Mode(
+        return ModeFacts(
             evaluates=bool(layers),
             trained_before=optimizer in self._trained,
             untouched_norms=any(_is_untouched(norm) for norm in norms),
             line=self._line_of(layers[0]) if layers else None,
         )
 
-    def _beneath(self, optimizer: int, entries: Sequence[Entry]) -> Mode:
+    def _beneath(self, optimizer: int, entries: Sequence[TapeEntry]) -> ModeFacts:
         """The mode of what lies in models in train mode: a wrapper may not pass it on.
 
         Norms that are put into eval mode on purpose have statistics, of what was loaded or of the training before; so
@@ -70,13 +70,13 @@ class Modes:
         """
         self._began[optimizer] = self._began.get(optimizer, 0) + 1
         if self._began[optimizer] > LONG_ROW or not entries:
-            return Mode()
+            return ModeFacts()
         called = {id(entry.call): entry.call for entry in entries if isinstance(entry.call, nn.Module)}
         layers = [layer for module in called.values() for layer in self._of_mode(module)]
         norms = [layer for layer in layers if isinstance(layer, _NormBase)]
         if not norms or any(layer.training for layer in layers) or not all(map(_is_untouched, norms)):
-            return Mode()
-        return Mode(evaluates=True, untouched_norms=True, line=self._line_of(layers[0]))
+            return ModeFacts()
+        return ModeFacts(evaluates=True, untouched_norms=True, line=self._line_of(layers[0]))
 
     def _of_mode(self, module: nn.Module) -> list[nn.Module]:
         """The layers inside that do something else in train mode."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.watch.loop.facts import Facts, Holding
+from gradcheck_cli.words import count_of
 
 ROW = 3
 """Updates in a row after which what is done at each of them is how the loop is written, and no accident."""
@@ -363,7 +364,7 @@ def _are(names: tuple[str, ...]) -> str:
 
 
 def _counted(count: int) -> str:
-    return f"{count} parameter{'s' if count != 1 else ''}"
+    return count_of(count, "parameter")
 
 
 def _named(names: tuple[str, ...]) -> str:

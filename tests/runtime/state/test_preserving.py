@@ -348,7 +348,7 @@ def test_an_optimiser_step_inside_the_training_step(optimiser: Callable[..., Any
 
 @pytest.fixture
 def _nothing_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradcheck_cli.runtime.state.memory.COPIED", 0)
+    monkeypatch.setattr("gradcheck_cli.runtime.state.bits.COPIED", 0)
 
 
 def _by_numpy(weight: Tensor) -> None:

@@ -30,8 +30,8 @@ import torch
 from gradcheck_cli.records.codec import encode
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.timeline import assembled
-from gradcheck_cli.watch.reading import read
 from gradcheck_cli.watch.session import write_options
+from gradcheck_cli.watch.sessionreader import read
 from gradcheck_cli.worker.watched import attach
 from tests.unseen.healthy.corpora import letters, shipped
 from tests.unseen.healthy.grid import GRID, SEEDS, Run

@@ -13,12 +13,12 @@ from torch.amp.grad_scaler import GradScaler
 from torch.optim import SGD, lr_scheduler
 from torch.utils.data import DataLoader, IterableDataset
 
-from gradcheck_cli.watch.loop.calls import Calls
+from gradcheck_cli.watch.loop.calls import LoopCalls
 
 
 @contextmanager
-def noting(*, ours: bool = True) -> Iterator[Calls]:
-    calls = Calls(lambda: ours, nullcontext())
+def noting(*, ours: bool = True) -> Iterator[LoopCalls]:
+    calls = LoopCalls(lambda: ours, nullcontext())
     calls.install()
     try:
         yield calls

@@ -6,11 +6,11 @@ import torch
 from torch import nn
 from torch.optim import SGD
 
+from gradcheck_cli.watch.attempts import Updates
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.entries import Entry
+from gradcheck_cli.watch.entries import TapeEntry
 from gradcheck_cli.watch.loop.idle import Idle
 from gradcheck_cli.watch.loop.signs import ROW
-from gradcheck_cli.watch.updates import Updates
 
 
 class _Known(Updates):
@@ -33,7 +33,7 @@ class _Known(Updates):
 def passed(model: nn.Module, times: int, idle: Idle) -> None:
     for _ in range(times):
         model(torch.ones(2, 3)).sum().backward()
-        entry = Entry()
+        entry = TapeEntry()
         entry.call, entry.parameters = model, list(model.parameters())
         backward = Backward("backward", None, None)
         backward.entries = [entry]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.entries import Data, Entry, Slot
+from gradcheck_cli.watch.entries import Data, Slot, TapeEntry
 from gradcheck_cli.watch.loop.labels import Given, Labels
 
 HEAD = nn.Linear(3, 4)
@@ -17,7 +17,7 @@ def given(labels: Labels, *batches: Tensor, ignore: int = -100) -> Labels:
     """Fed with a pass for each batch of labels."""
     for batch in batches:
         loss = F.cross_entropy(HEAD(torch.ones(len(batch), 3)), batch, ignore_index=ignore)
-        called = Entry()
+        called = TapeEntry()
         called.call, called.args, called.kwargs = F.cross_entropy, [None, Data(batch)], {"ignore_index": ignore}
         called.place = None
         called.leaves = list(HEAD.parameters())

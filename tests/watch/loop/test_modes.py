@@ -8,27 +8,27 @@ import torch
 from torch import nn
 
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.entries import Entry
-from gradcheck_cli.watch.loop.calls import Calls
-from gradcheck_cli.watch.loop.modes import Mode, Modes
+from gradcheck_cli.watch.entries import TapeEntry
+from gradcheck_cli.watch.loop.calls import LoopCalls
+from gradcheck_cli.watch.loop.modes import ModeFacts, Modes
 from gradcheck_cli.watch.loop.signs import LONG_ROW
 
 
 def passed(model: nn.Module) -> Backward:
     """A backward pass that came through a model."""
-    entry = Entry()
+    entry = TapeEntry()
     entry.call, entry.parameters, entry.training = model, list(model.parameters()), model.training
     backward = Backward("backward", None, None)
     backward.entries = [entry]
     return backward
 
 
-def mode(modes: Modes, model: nn.Module) -> Mode:
+def mode(modes: Modes, model: nn.Module) -> ModeFacts:
     return modes.of(0, [passed(model)], list(model.parameters()))
 
 
-def modes_of(calls: Calls | None = None) -> Modes:
-    return Modes(calls or Calls(lambda: True, nullcontext()))
+def modes_of(calls: LoopCalls | None = None) -> Modes:
+    return Modes(calls or LoopCalls(lambda: True, nullcontext()))
 
 
 def test_eval_mode_matters_where_a_layer_does_something_else_in_it() -> None:
@@ -51,7 +51,7 @@ def test_who_was_in_train_mode_before() -> None:
 
 
 def test_the_call_that_put_it_there_is_told_of_the_model_that_holds_it() -> None:
-    calls = Calls(lambda: True, nullcontext())
+    calls = LoopCalls(lambda: True, nullcontext())
     model, other = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.1)), nn.Linear(2, 2)
     calls.modes[model], calls.modes[other] = ("train.py", 7), ("train.py", 9)
     assert mode(modes_of(calls), model.eval()).line == ("train.py", 7)

@@ -1,0 +1,1 @@
+"""The user's code: found, imported, and called as it takes its arguments. References are read without torch."""

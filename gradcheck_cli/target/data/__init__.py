@@ -1,0 +1,1 @@
+"""Batches: from files, from specs in words, and from whatever in the user's code holds data."""
