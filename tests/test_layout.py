@@ -74,6 +74,7 @@ SHARED_MODULES = {
     "run": "what a run was asked to do, and the command",
     "series": "a gradient through time, as it is recorded and as it is gathered",
     "session": "the session of a run, written in watch, read as records",
+    "shadow": "the copy that is trained after a run: in watch, recorded, told in timeline",
     "terms": "the terms of a loss: watched, gathered, judged",
     "traits": "traits of a model, recorded and read from a measurement",
 }

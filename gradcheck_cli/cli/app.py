@@ -97,7 +97,12 @@ def run(arguments: Sequence[str]) -> int:
         return 0 if not end.code else 2
     except (KeyboardInterrupt, Exception) as raised:
         error = _told_by_the_parser(raised) or as_error(raised)
-        tell(error, raised if "--debug" in arguments else None)
+        redact = "--redact" in arguments
+        tell(error, raised if "--debug" in arguments else None, redact=redact)
+        if redact:
+            from gradcheck_cli.records.redacting import redacted_error
+
+            error = redacted_error(error)
         if _wants_json(arguments):
             from gradcheck_cli.records.report import failed_report
             from gradcheck_cli.reports import render

@@ -23,9 +23,18 @@ def as_error(raised: BaseException) -> GradcheckError:
     return internal_error(raised)
 
 
-def tell(error: GradcheckError, raised: BaseException | None = None) -> None:
-    """Print an error on stderr, once; with the traceback of `raised` where it is given."""
-    if raised is not None:
+def tell(error: GradcheckError, raised: BaseException | None = None, *, redact: bool = False) -> None:
+    """Print an error on stderr, once; with the traceback of `raised` where it is given.
+
+    With `redact`, without values of the data and folders.
+    """
+    if redact:
+        from gradcheck_cli.records.redacting import redacted_error, without_folders
+
+        error = redacted_error(error)
+        if raised is not None:
+            say(without_folders("".join(traceback.format_tb(raised.__traceback__))) + type(raised).__name__)
+    elif raised is not None:
         say("".join(traceback.format_exception(raised)).rstrip("\n"))
     say(f"error: {error.message}")
     for frame in error.frames:

@@ -277,7 +277,7 @@ def finish(
             result: Result = work()
         except BaseException as raised:
             failed = as_error(raised)
-            tell(failed, raised if asked.debug else None)
+            tell(failed, raised if asked.debug else None, redact=asked.redact)
             from gradcheck_cli.records.report import failed_report
 
             result = failing(failed) if failing else failed_report(name, failed)
@@ -285,7 +285,7 @@ def finish(
             from gradcheck_cli.records.redacting import redacted
 
             result = redacted(result)
-        unwritten, document = deliver(result, outputs, _document(asked, failed), style)
+        unwritten, document = deliver(result, outputs, _document(asked, failed), style, redact=asked.redact)
         if document is not None:
             after_others = stream is sys.stderr and stream.isatty()  # as a progress bar that is not at its end
             emit(f"\n{document}" if after_others else document, stream)

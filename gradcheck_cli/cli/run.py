@@ -121,7 +121,11 @@ def run(
     ] = 5,
     budget: Annotated[
         float,
-        typer.Option(metavar="PERCENT", help="What watching may cost, of a step's time.", rich_help_panel=_COST),
+        typer.Option(
+            metavar="PERCENT",
+            help="What watching may take of a step's time, and trials of updates of the run's own passes.",
+            rich_help_panel=_COST,
+        ),
     ] = 5.0,
     every: Annotated[
         int | None,
@@ -150,6 +154,14 @@ def run(
             rich_help_panel=RUN,
         ),
     ] = None,
+    shadow: Annotated[
+        bool,
+        typer.Option(
+            "--shadow",
+            help="When the script has ended, train a copy on its last batches with a tenth of the learning rate.",
+            rich_help_panel=REMEDIES,
+        ),
+    ] = False,
     trials: Trials = True,
     try_budget: TryBudget = 800,
     select: Select = None,
@@ -212,6 +224,7 @@ def run(
             save_batch=_folder(save_batch),
             try_budget=try_budget if trials else 0,
             snapshot=snapshot,
+            shadow=shadow,
             select=_rules(select, "--select"),
             ignore=_rules(ignore, "--ignore"),
             fail_on=fail_on or FailOn.WARNING,

@@ -122,15 +122,21 @@ def _is_same(file: Path, name: str) -> bool:
         return False
 
 
-def deliver(result: Result, outputs: Sequence[Output], format: str | None, style: Style) -> tuple[int, str | None]:
+def deliver(
+    result: Result, outputs: Sequence[Output], format: str | None, style: Style, *, redact: bool = False
+) -> tuple[int, str | None]:
     """Write a result to its files; return 0, or 2 if one failed, and the document for stdout, if any.
 
-    The files come first, so that the document can say that one could not be written.
+    The files come first, so that the document can say that one could not be written; with `redact`, without its folder.
     """
     failed = [error for output in outputs if (error := _write(result, output, style))]
     for error in failed:
-        tell(error)
+        tell(error, redact=redact)
         result = _failed_to_write(result, error)
+    if failed and redact:
+        from gradcheck_cli.records.redacting import redacted
+
+        result = redacted(result)
     return 2 if failed else 0, None if format is None else render(result, format, style)
 
 

@@ -114,6 +114,9 @@ class Alarming:
     skips_in_a_row: int = 10
     """Skipped updates in a row that are told as a scale that collapses: a start at 2^24 needs 9 to reach PyTorch's
     default loss scale of 2^16."""
+    regrown: int = 5
+    """Times within a window that a scale falls anew, from which a tenth of all updates is lost for good: PyTorch's own
+    interval of 2,000 updates makes one of it in forty windows."""
     smallest_scale: float = 1.0
     """Loss scale below which scaling makes gradients smaller, so that half precision cannot hold them at all."""
     skips_for_good: int = 40

@@ -7,12 +7,14 @@ speaks of no data. What nobody thought of is therefore left out.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar
 
+from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.records.source import SourceLine
 
 LEFT_OUT = "…"
@@ -42,6 +44,8 @@ _PATHS = (
     re.compile(rf"{_NOT_WITHIN}(?:{_NAME}[\\/])+(?={_NAME}\.\w{{1,12}}\b)"),
 )
 """The folders of what is quoted, of what begins as a path does, and of what ends in a file: up to the last slash."""
+_GIVEN = re.compile(rf"{_NOT_WITHIN}(?:{_NAME}[\\/])+")
+"""The folders of what an error repeats of the command line, which may end in one; in a finding `a/b` is a quotient."""
 _PART = re.compile(r"([;:] |\. |\()")
 _NUMBER = re.compile(r"(?<![\w.,:`/^-])[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?(?![\w^]|\.\d)")
 _NOUNS = (
@@ -75,6 +79,21 @@ def redacted(record: _Record) -> _Record:
     named = {folder for path in _paths(record) if (folder := _folder(path)).strip("/\\.~")}
     known = "|".join(re.escape(folder) for folder in sorted(named, key=len, reverse=True))
     return _Redacting((re.compile(rf"(?<![\w.-])(?:{known})"), *_PATHS) if known else _PATHS).of(record, "")  # type: ignore[no-any-return]
+
+
+def redacted_error(error: GradcheckError) -> GradcheckError:
+    """An error without values of the data and without folders: in its message, its frames and its hint."""
+    plain, told = _Redacting((*_PATHS, _GIVEN)), copy.copy(error)
+    told.message = plain.of(error.message, "error")
+    told.hint = plain.of(error.hint, "hint")
+    told.frames = plain.of(error.frames, "frames")
+    return told
+
+
+def without_folders(text: str) -> str:
+    """A text, such as a traceback, with each path cut down to its file."""
+    plain: str = _Redacting(_PATHS).of(text, "frames")
+    return plain
 
 
 class _Redacting:

@@ -63,6 +63,25 @@ class Held:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ScalesTried:
+    """What float16 holds of the gradient of a step with the loss scale that it has, and with the one that fits.
+
+    Attributes:
+        now: The loss scale that the step has; 1 without a GradScaler.
+        lost: Share of the gradient's elements that it loses with that: not finite, or 0 where another scale keeps them.
+        fits: The largest power of two with which all are finite, with headroom for other batches; None for none.
+        lost_then: The share that is lost with that.
+        growth: The updates after which the GradScaler doubles its scale; None without one.
+    """
+
+    now: float
+    lost: float
+    fits: float | None = None
+    lost_then: float | None = None
+    growth: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Retried:
     """What came of making the update of a step again.
 
@@ -79,6 +98,7 @@ class Retried:
         passes: Forward and backward passes that this took.
         why: Why nothing was tried, or no more.
         scaled: Whether a GradScaler has to unscale the gradients before anything is done to them.
+        scales: Loss scales that were tried, where float16 cannot hold the gradient.
     """
 
     step: int
@@ -94,6 +114,7 @@ class Retried:
     passes: int = 0
     why: str = ""
     scaled: bool = False
+    scales: ScalesTried | None = None
 
     @property
     def as_run(self) -> UpdateVariant | None:

@@ -25,6 +25,7 @@ class RunOptions:
         save_batch: The folder where the batch of every alarm goes.
         try_budget: Passes for the trials of a step that was asked for; 0 tries nothing, nor any update again.
         snapshot: Parameters and optimiser state are kept every so many steps; None keeps none.
+        shadow: Whether a copy is trained on the last batches when the script has ended.
     """
 
     command: tuple[str, ...]
@@ -38,6 +39,7 @@ class RunOptions:
     save_batch: str | None = None
     try_budget: int = 0
     snapshot: int | None = None
+    shadow: bool = False
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     fail_on: FailOn = FailOn.WARNING

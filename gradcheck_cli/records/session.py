@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from gradcheck_cli.records.apart import Apart
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.retrying import Retried
+from gradcheck_cli.records.shadow import Shadowed
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Diagnosed, Judged, Point, Raised, Replay, Use, Vital
 
@@ -185,6 +186,7 @@ class Process:
         uses: What it does with its optimisers, as it was told last.
         evaluations: Calls of what is trained that were made without gradients, likewise.
         retried: Updates that were made again on a copy, in order.
+        shadowed: What came of training a copy after the script had ended, where that was asked for.
         left: Where there is one more step than the script took, made of what was not finite when it ended: how many it
             took. That step counts only where the script has failed, which its parent knows.
     """
@@ -208,6 +210,7 @@ class Process:
     whole: Whole | None = None
     whole_before: Whole | None = None
     retried: tuple[Retried, ...] = ()
+    shadowed: Shadowed | None = None
 
     def without_what_it_left(self) -> Process:
         """The process as it is where the script ended well."""

@@ -28,6 +28,7 @@ class AlarmKind(str, Enum):
     COLLAPSE = "collapse"
     SATURATING = "saturating"
     DEAD_GROWING = "dead-growing"
+    SHADOW = "shadow"
     LOOP = "loop"
 
 
@@ -264,6 +265,7 @@ class Timeline:
         error: Why nothing could be watched.
         optimizers: What the script does with each, of rank 0.
         evaluations: Calls of what is trained that were made without gradients, of rank 0.
+        trial_passes: Forward and backward passes that trying updates again took, in all processes.
     """
 
     command: tuple[str, ...]
@@ -283,6 +285,7 @@ class Timeline:
     error: str = ""
     optimizers: tuple[Use, ...] = ()
     evaluations: int = 0
+    trial_passes: int = 0
 
     @property
     def reports(self) -> tuple[Report, ...]:

@@ -8,7 +8,7 @@ from gradcheck_cli.records.report import Remedy
 from gradcheck_cli.records.traits import Traits
 from gradcheck_cli.remedies.catalogue import BY_CAUSE, ROWS
 from gradcheck_cli.remedies.guards import carried_into, ladders_for, without_softmax
-from gradcheck_cli.remedies.retried import with_trials
+from gradcheck_cli.remedies.retried import with_shadow, with_trials
 from gradcheck_cli.remedies.row import TrialKind
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "each_once",
     "ladders_for",
     "remedies_for",
+    "with_shadow",
     "with_trials",
     "without_softmax",
 ]

@@ -8,16 +8,19 @@ from dataclasses import replace
 
 from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.report import Remedy, Trial
-from gradcheck_cli.records.retrying import HALF, Retried, UpdateChange, UpdateVariant
+from gradcheck_cli.records.retrying import HALF, Retried, ScalesTried, UpdateChange, UpdateVariant
+from gradcheck_cli.records.shadow import TENTH, Shadowed
 from gradcheck_cli.remedies.catalogue import ROWS
 
 OF_THE_STEP = frozenset(
     "lr-too-high lr-too-low no-warmup grad-spike no-clipping recurrent-gain collapse stuck update-moves-nothing "
-    "nan-parameter unknown".split()
+    "nan-parameter unknown fp16-overflow fp16-underflow".split()
 )
 """Causes for which another update is a cure, so that what was measured of it decides on the order; any other cause has
 its own, and one update says nothing of that."""
 _GOOD = ("fixed", "helps")
+USUAL_GROWTH = 2000
+"""Updates after which PyTorch's GradScaler doubles its scale, unless told otherwise."""
 _PLACES: Mapping[str, int] = {"fixed": 0, "helps": 1, "not-tried": 2, "no-effect": 3, "worse": 4}
 _IDS: Mapping[UpdateChange, str] = {
     UpdateChange.LOWER_RATE: "lower-lr",
@@ -43,6 +46,26 @@ def with_trials(remedies: Sequence[Remedy], cause: str, retried: Retried) -> tup
     return tuple(told)
 
 
+def with_shadow(remedies: Sequence[Remedy], cause: str, told: Shadowed) -> tuple[Remedy, ...]:
+    """The remedies of a cause, the one that a copy learned with being told with what it ends at (`--shadow`)."""
+    trial = Trial(
+        outcome="helps",
+        before=told.run_ends,
+        after=told.copy_ends,
+        unit="loss of the last batches",
+        note="with a tenth of the learning rate as well" if cause == "missing-zero-grad" else "",
+    )
+    if cause == "missing-zero-grad":
+        return tuple(replace(each, trial=trial) if each.id == "zero-grad" else each for each in remedies)
+    lower, used = (
+        UpdateVariant(change=UpdateChange.LOWER_RATE, amount=TENTH),
+        Retried(step=told.first, kind=told.kind, rate=told.rate),
+    )
+    return tuple(
+        replace(_worded(each, lower, used), trial=trial) if each.id == "lower-lr" else each for each in remedies
+    )
+
+
 def _place(outcome: str, after: float | None, retried: Retried) -> tuple[int, float]:
     """The better, the smaller; of what helps less than twice as much of what an update does wrong is no difference."""
     if outcome != "helps" or after is None or retried.loss is None or not retried.raises:
@@ -61,6 +84,23 @@ def _made(retried: Retried) -> Iterator[Remedy]:
             yield remedy
             if change is UpdateChange.LOWER_RATE and retried.step <= ALARMING.warm_up:
                 yield _warming(best, remedy.trial)
+    if retried.scales is not None and retried.scales.fits is not None:
+        yield _scaling(retried.scales, retried.scales.fits)
+
+
+def _scaling(scales: ScalesTried, fits: float) -> Remedy:
+    """The loss scale that fits; where a scaler has one that is left again and again, also when it may grow."""
+    remedy, then = ROWS["loss-scaling"].remedy, scales.lost_then or 0.0
+    outcome = "fixed" if then == 0.0 < scales.lost else "helps" if then < HALF * scales.lost else "no-effect"
+    trial = Trial(outcome=outcome, before=scales.lost, after=then, unit="share of the gradient that float16 loses")
+    asked = f"init_scale={fits:.1f}"
+    title = f"{remedy.title}: {asked}"
+    if scales.growth is not None:
+        often = scales.growth < USUAL_GROWTH
+        asked += f", growth_interval={USUAL_GROWTH}" if often else ""
+        title = f"begin with a loss scale of {fits:,.10g} instead of {scales.now:,.10g}"
+        title += f", and let it grow after {USUAL_GROWTH} updates instead of {scales.growth}" if often else ""
+    return replace(remedy, title=title, code=f'scaler = torch.amp.GradScaler("cuda", {asked})', trial=trial)
 
 
 def _dose(ways: Sequence[UpdateVariant], retried: Retried) -> UpdateVariant:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gradcheck_cli.records.choices import Status
-from gradcheck_cli.records.timeline import Alarm, Diagnosed, Outcome, Point, Timeline, Use, Why
+from gradcheck_cli.records.timeline import Alarm, Diagnosed, Outcome, Overhead, Point, Timeline, Use, Why
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import codes_in_words, duration, finding_key, serious, severities_in_words
 from gradcheck_cli.words import count_of
@@ -30,9 +30,16 @@ def run_facts(run: Timeline) -> list[str]:
     total = run.seconds.get("total")
     took = [duration(total)] if total is not None else []
     cost = run.overhead
-    watched = [f"watching took {cost.ms_per_step:.2g} ms a step, {cost.percent:.1f} %"] if cost else []
+    watched = [_watching(cost)] if cost else []
     evaluated = [f"{count_of(run.evaluations, 'call')} to evaluate"] if run.evaluations else []
     return [count_of(run.steps, "step"), *evaluated, *took, *ranks, *watched]
+
+
+def _watching(cost: Overhead) -> str:
+    if cost.percent <= 0:
+        return f"watching adds {cost.ms_per_step:.2g} ms a step"
+    share = f"{cost.percent:.0f}" if cost.percent >= 10 else f"{cost.percent:.1f}"
+    return f"watching adds {share} % to {100 * cost.ms_per_step / cost.percent:.3g} ms a step"
 
 
 def uses_in_words(run: Timeline) -> list[str]:

@@ -38,7 +38,7 @@ from gradcheck_cli.words import count_of
 
 _STANDS, _NOTE = ("▲", "^"), ("△", "'")
 """The marks of alarms that are findings, and of those that are notes."""
-_LOG = " log"
+_LOG = " log scale"
 _BESIDE = 0.1
 """Share by which a peak has to be above both ends of a curve to be told."""
 
@@ -90,14 +90,17 @@ def curve_lines(run: Timeline, style: Style, width: int) -> Iterator[Text]:
     peaks = {name: _peak(points) for name, points in shown_series.items()}
     left = max(map(len, labels.values())) + 2
     first, last = (max(len(pair[side]) for pair in ends.values()) for side in (0, 1))
-    axis = axis_of(run.steps, width - left - first - last - 6 - max(map(len, peaks.values())) - len(_LOG))
-    for name, points in shown_series.items():
-        drawn = curve(points, axis, style.unicode)
+    room = width - left - first - last - 6 - max(map(len, peaks.values()))
+    for axis in (axis_of(run.steps, room), axis_of(run.steps, room - len(_LOG))):
+        drawn = {name: curve(points, axis, style.unicode) for name, points in shown_series.items()}
+        if not any(each.log for each in drawn.values()):
+            break
+    for name, each in drawn.items():
         start, end = ends[name]
-        log = _LOG if drawn.log else ""
+        log = _LOG if each.log else ""
         yield Text.assemble(
             f"  {labels[name]:<{left}}{start:>{first}} ",
-            _colored(drawn.line),
+            _colored(each.line),
             f" {end:<{last}}",
             (log + peaks[name], "dim"),
         )
@@ -173,6 +176,7 @@ def _notes(run: Timeline, style: Style) -> list[Text]:
     lines += [_text(f"note  {line}", style, "dim") for line in run.notes]
     if style.verbose:
         took = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in run.seconds.items())
+        took += f", {run.trial_passes} passes to make updates again" if run.trial_passes else ""
         versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
         lines += [_text(f"{label}  {text}", style, "dim") for label, text in (("took", took), ("with", versions))]
     return list({line.plain: line for line in lines}.values())

@@ -1,6 +1,6 @@
 """Evidence in, findings out: one table of rules, each a row and a pure function."""
 
-from gradcheck_cli.rules.alarms import ALARMS, SLOW, alarm_finding, because, explaining, stands
+from gradcheck_cli.rules.alarms import ALARMS, SLOW, alarm_finding, because, explaining, row_of, stands
 from gradcheck_cli.rules.choosing import EVERY_RULE, chosen, fits_a_rule, no_such_rule, patterns
 from gradcheck_cli.rules.enquiries import questions
 from gradcheck_cli.rules.judge import judge, read
@@ -30,6 +30,7 @@ __all__ = [
     "patterns",
     "questions",
     "read",
+    "row_of",
     "standing_out",
     "stands",
     "steps_wanted",

@@ -219,6 +219,21 @@ ALARMS = (
         loss that is no better than one answer for every sample that is the reason; dead units alone are a note.
         """,
     ),
+    _alarm(
+        "GC646",
+        AlarmKind.SHADOW,
+        Severity.ERROR,
+        "lr-too-high missing-zero-grad",
+        frozenset(),
+        """A copy that took smaller steps on the same batches ends far below the run (`--shadow`).
+
+        When the script has ended, a copy starts from the parameters and the optimiser's state of some tens of steps
+        before the end. It takes the batches of those steps once, in the run's order, with a tenth of the learning
+        rate and from gradients of its one batch alone. Each loss is held against the run's own of the same batch, so
+        that the noise between batches is in both. It is a finding where the copy ends at less than half of the run's
+        loss; else a note.
+        """,
+    ),
 )
 """Every alarm of a run, by code."""
 BY_KIND = {alarm.kind: alarm for alarm in ALARMS}

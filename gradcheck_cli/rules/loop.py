@@ -238,9 +238,10 @@ LOOP = (
         "parameters-without-optimizer",
         """Parameters get gradients, are as they were initialised, and no optimiser holds them.
 
-        Told only of what shows by its values that nothing has trained it, that nothing moves, and that is no copy of
-        what is trained. A pretrained body under a head that alone is trained, a target network and layers that are
-        updated by hand are as they should be.
+        They stay as they are, whatever their gradients say, and the rest learns around what is random. Told only of
+        what shows by its values that nothing has trained it, that nothing moves, and that is no copy of what is
+        trained. A pretrained body under a head that alone is trained, a target network and layers that are updated by
+        hand are as they should be.
         """,
     ),
     _fault(

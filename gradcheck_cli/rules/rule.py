@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -117,6 +118,13 @@ class AlarmRule(RuleRow):
     kind: AlarmKind
     explained_by: frozenset[Family]
     explanation: str
+
+    @property
+    def reason(self) -> str:
+        """Why it matters: the first sentence of the second paragraph of its explanation, as one that goes on."""
+        paragraph = self.explanation.split("\n\n")[1].replace("\n", " ")
+        sentence = re.split(r"(?<=[\w)])\. ", paragraph.removesuffix("."), maxsplit=1)[0]
+        return sentence[0].lower() + sentence[1:]
 
     @property
     def family(self) -> Family:

@@ -14,6 +14,7 @@ from gradcheck_cli.records.verdict import exit_code
 from gradcheck_cli.timeline.courses import courses_of, series_of
 from gradcheck_cli.timeline.events import AlarmEvent, Judge, events_of, rejudged
 from gradcheck_cli.timeline.notes import NO_STEP, notes_of
+from gradcheck_cli.timeline.shadow import shadow_event, shadow_notes
 from gradcheck_cli.timeline.telling import alarm_of, explaining_first, first_judged, unlearned
 
 _MOST_ALARMS = 200
@@ -63,8 +64,13 @@ def assembled(
         layers=courses_of(main.layers, main.samples) if main else {},
         optimizers=main.uses if main else (),
         evaluations=main.evaluations if main else 0,
+        trial_passes=sum(map(_passes, seen)),
         overhead=_overhead(main) if main else None,
-        notes=(*notes_of(processes, seen, options), *_untold(len(all_alarms) - len(alarms))),
+        notes=(
+            *notes_of(processes, seen, options),
+            *dict.fromkeys(shadow_notes(seen, events, options)),
+            *_untold(len(all_alarms) - len(alarms)),
+        ),
         versions={"gradcheck": __version__, **versions},
         seconds={"total": seconds, "diagnoses": sum((p.cost.diagnoses for p in seen if p.cost), 0.0)},
         error=f"{NO_STEP}: the watcher stepped aside: {aside}" if aside and not seen else "",
@@ -87,7 +93,9 @@ def _told(
             for event in explains:
                 began[id(event)] = explaining_first(event, told.report.findings)
             readings += filter(None, (unlearned(told, process, events, options),))
-    alarms = [alarm_of(event, began.get(id(event), ()), options) for event in (*readings, *events)]
+    shadowed = [found for process in seen if (found := shadow_event(process, events, options)) is not None]
+    told_of = (*readings, *events, *shadowed)
+    alarms = [alarm_of(event, began.get(id(event), ()), options) for event in told_of]
     return tuple(sorted(diagnoses, key=lambda each: each.step)), tuple(sorted(alarms, key=lambda each: each.step))
 
 
@@ -109,6 +117,11 @@ def _status(reports: Sequence[Report], *, seen: bool, aside: str) -> Status:
     if aside:
         return Status.UNKNOWN if seen else Status.FAILED
     return Status.HEALTHY if seen else Status.UNKNOWN
+
+
+def _passes(process: Process) -> int:
+    copied = process.shadowed.passes if process.shadowed is not None else 0
+    return copied + sum(retried.passes for retried in process.retried)
 
 
 def _overhead(process: Process) -> Overhead | None:

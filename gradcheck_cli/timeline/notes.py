@@ -120,15 +120,13 @@ def _unkept(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:
 
 
 def _tried(seen: Sequence[Process]) -> Iterator[str]:
-    """Updates of steps that were asked for, made again, and what all trials of updates took."""
+    """Updates of steps that were asked for, made again."""
     if not seen:
         return
     asked = {each.step for each in seen[0].diagnosed if each.why is not Why.FIRST}
     for each in seen[0].retried:
         if each.step in asked and (words := in_words(None, each)):
             yield f"step {each.step}: {words}"
-    if passes := sum(each.passes for process in seen for each in process.retried):
-        yield f"{passes} passes were spent on making updates again"
 
 
 def _never_came(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:

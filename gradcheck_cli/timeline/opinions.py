@@ -31,13 +31,14 @@ class RunLearning:
 
 
 def learning(
-    vitals: Sequence[Vital], report: Report, limits: Thresholds, samples: Sequence[Sample] = ()
+    vitals: Sequence[Vital], report: Report | None, limits: Thresholds, samples: Sequence[Sample] = ()
 ) -> RunLearning:
     """Whether the losses of an optimiser end well below what they are at chance.
 
     Args:
         vitals: Those of one optimiser, the first being of the step that was diagnosed.
-        report: The diagnosis of that step: where it knows what chance is, that counts, else the first loss.
+        report: The diagnosis of that step, if there is one: where it knows what chance is, that counts, else the first
+            loss.
         limits: How far below.
         samples: Those of the same updates: at chance to the end is not learned, from wherever the loss came down.
     """
@@ -45,7 +46,7 @@ def learning(
     if not losses:
         return RunLearning(learned=None, told="the run's loss could not be had")
     end = median(losses[-max(LEAST_TAIL, round(TAIL * len(losses))) :])
-    start = losses[0] * _chance(report.findings)
+    start = losses[0] * _chance(report.findings if report is not None else ())
     at_chance = " at chance" if start < losses[0] else ""
     told = f"{start:.3g}{at_chance} -> {end:.3g}"
     if len(losses) < ALARMING.warm_up:

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.records.retrying import Held, Retried, UpdateChange, UpdateVariant
+from gradcheck_cli.records.retrying import Held, Retried, ScalesTried, UpdateChange, UpdateVariant
 from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.timeline import AlarmKind, Raised
 from gradcheck_cli.remedies import with_trials
+from gradcheck_cli.words import percent
 
 _OF_ONE_STEP = frozenset((AlarmKind.LOSS_SPIKE, AlarmKind.UPDATE_SPIKE, AlarmKind.DIVERGING, AlarmKind.GRAD_SPIKE))
 _OF_UPDATES_BEFORE = _OF_ONE_STEP - {AlarmKind.GRAD_SPIKE}
@@ -20,14 +21,19 @@ _GOOD = ("fixed", "helps")
 
 
 def retried_at(process: Process, raised: Raised) -> Retried | None:
-    """What came of making the update of an alarm's step again, if that was tried."""
+    """What came of making the update of an alarm's step again, if that was tried.
+
+    What the first step showed is tried where the run is found not to learn: a loss scale that fits one fits the other.
+    """
+    if raised.kind is AlarmKind.READING:
+        return next((each for each in process.retried if each.scales is not None), None)
     found = (each for each in process.retried if (each.step, each.optimizer) == (raised.step, raised.optimizer))
     return next(found, None)
 
 
 def treated(finding: Finding, retried: Retried | None) -> Finding:
     """A finding with what the update, made again, says of its remedies; a note has none."""
-    if retried is None or not retried.tried or not is_ill(finding):
+    if retried is None or not (retried.tried or retried.scales) or not is_ill(finding):
         return finding
     return replace(finding, remedies=with_trials(finding.remedies, finding.cause, retried))
 
@@ -47,6 +53,8 @@ def _clauses(kind: AlarmKind | None, retried: Retried) -> Iterator[str]:
         yield _held(retried.held, retried)
     if retried.why:
         yield f"the update was not tried again: {retried.why}"
+    if retried.scales is not None:
+        yield _scales(retried.scales)
     first = retried.as_run
     if first is None or first.loss is None or retried.loss is None:
         return
@@ -60,6 +68,14 @@ def _clauses(kind: AlarmKind | None, retried: Retried) -> Iterator[str]:
         yield "; ".join(f"{_way(each, retried)}: {each.loss:.3g}" for each in others if each.loss is not None)
     if others and not any(retried.outcome(each) in _GOOD for each in others):
         yield "no other way to make the update that was tried helps"
+
+
+def _scales(scales: ScalesTried) -> str:
+    now = "without a loss scale" if scales.growth is None else f"at a loss scale of {scales.now:,.10g}"
+    told = f"float16 loses {percent(scales.lost)} of this gradient's elements {now}"
+    if scales.fits is None:
+        return f"{told}, and with no scale down to 1 are all of them finite"
+    return f"{told}, and {percent(scales.lost_then or 0.0)} at {scales.fits:,.10g}"
 
 
 def _way(tried: UpdateVariant, retried: Retried) -> str:

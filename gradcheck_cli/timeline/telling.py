@@ -15,11 +15,11 @@ from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process, RaisedEntry, Without
 from gradcheck_cli.records.source import SourceLine
-from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Replay, Vital, Why
+from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Raised, Replay, Vital, Why
 from gradcheck_cli.records.traits import Trait, Traits
 from gradcheck_cli.records.verdict import gravest_first
-from gradcheck_cli.remedies import remedies_for
-from gradcheck_cli.rules import SLOW, alarm_finding, because, chosen, explaining, standing_out, waive
+from gradcheck_cli.remedies import remedies_for, with_shadow
+from gradcheck_cli.rules import SLOW, alarm_finding, because, chosen, explaining, row_of, standing_out, waive
 from gradcheck_cli.timeline.events import AlarmEvent, of_one_job
 from gradcheck_cli.timeline.firstmover import leader
 from gradcheck_cli.timeline.grownweights import grown
@@ -157,6 +157,8 @@ def alarm_of(event: AlarmEvent, began: Sequence[Finding], options: RunOptions) -
         own = replace(own, evidence={**own.evidence, "moved_first": led.layer, "moved_at_step": led.step})
     explained = because(raised, trusted)
     own = treated(_with_remedies(own, explained, raised.kind), retried_at(event.process, raised))
+    if raised.kind is AlarmKind.SHADOW and event.process.shadowed is not None:
+        own = replace(own, remedies=with_shadow(own.remedies, own.cause, event.process.shadowed))
     others = tuple(replace(f, remedies=own.remedies) if f in explained[:1] else f for f in (*began, *diagnosed))
     return Alarm(
         kind=raised.kind,
@@ -225,7 +227,9 @@ def _why(event: AlarmEvent) -> str:
     """What it was judged by, which rows carry it, and whether the step was repeated."""
     entry = event.entry
     if event.is_of_the_loop:
-        return f"{event.judged.told}, first at step {event.judged.raised.evidence['since']}"
+        return _of_the_calls(event.judged.raised)
+    if event.judged.raised.kind is AlarmKind.SHADOW:
+        return event.judged.told
     parts = [event.judged.told or _OUTCOME[event.judged.outcome]]
     if entry.samples:
         rows = ", ".join(map(str, entry.samples))
@@ -243,6 +247,13 @@ def _why(event: AlarmEvent) -> str:
     else:
         parts += [f"the step could not be repeated{because}"]
     return "; ".join(parts)
+
+
+def _of_the_calls(raised: Raised) -> str:
+    """Why a fault that the calls show matters, and since when it is there: one update alone proves nothing."""
+    since = raised.evidence["since"]
+    began = f"; so it is since step {since}, and by step {raised.step} no chance" if since != raised.step else ""
+    return f"{row_of(raised).reason}{began}"
 
 
 def _left(without: Without) -> str:

@@ -109,19 +109,25 @@ def made(attempt: Attempt, start: UpdateStart, tried: UpdateVariant) -> UpdateRe
         start: Where from.
         tried: What is done otherwise; of `WITHOUT_ROWS` the gradients tell.
     """
-    copied, clones = _copied(attempt.optimizer, start, anew=tried.change is UpdateChange.ANEW)
+    copied, clones = copied_from(attempt.optimizer, start, anew=tried.change is UpdateChange.ANEW)
     _changed(copied, list(clones.values()), tried)
     again = Attempt(copied, attempt.number, attempt.own_step, None)
     parts = parts_of(again)
     before = [part.values.clone() for part in parts]
-    with preserved(nn.Identity()), _unheard_of():
-        type(copied).step(copied)
+    step(copied)
     with torch.no_grad():
         size = moved(parts, before, again)[0]
     return UpdateResult({key: clone.detach() for key, clone in clones.items()}, size)
 
 
-def _copied(original: Optimizer, start: UpdateStart, *, anew: bool) -> tuple[Optimizer, dict[int, Tensor]]:
+def step(copied: Optimizer) -> None:
+    """Make an update by a copy of an optimiser, which nothing else hears of."""
+    with preserved(nn.Identity()), _unheard_of():
+        type(copied).step(copied)
+
+
+def copied_from(original: Optimizer, start: UpdateStart, *, anew: bool = False) -> tuple[Optimizer, dict[int, Tensor]]:
+    """A copy of an optimiser at a start, without its averages if `anew`; and of its parameters, by the ids of those."""
     held = {id(p): p for group in original.param_groups for p in group["params"]}
     clones = {key: _clone(held[key], start) for key in start.values}
     memo: dict[int, Any] = {**clones}

@@ -172,7 +172,7 @@ class Diagnosing:
             optimizer_step=vital.optimizer_step,
             micro_batch=came.micro_batch,
             source=_shown(line_of(seen[came.micro_batch].backward.place)) if seen else None,
-            optimizer_source=_shown(_line(made_at)),
+            optimizer_source=shown_line(made_at),
             chance=came.chance,
             replay=came.replay,
             reason=came.why,
@@ -191,7 +191,7 @@ class Diagnosing:
             raised=raised,
             optimizer_step=own_step,
             source=_shown(line),
-            optimizer_source=_shown(_line(made_at)),
+            optimizer_source=shown_line(made_at),
         )
 
     def depends(self, backward: Backward, parameter: Tensor) -> bool:
@@ -406,8 +406,9 @@ def _with_values(parameter: Tensor, values: Tensor, asked: Callable[[], float]) 
         parameter.data = own
 
 
-def _line(at: tuple[str, int] | None) -> SourceLine | None:
-    return None if at is None else SourceLine(file=at[0], line=at[1])
+def shown_line(at: tuple[str, int] | None) -> SourceLine | None:
+    """A file and line of the user's with its code, as `_shown` tells it."""
+    return None if at is None else _shown(SourceLine(file=at[0], line=at[1]))
 
 
 def _shown(line: SourceLine | None) -> SourceLine | None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
 
 
 class Scaling:
-    """The loss scale of one optimiser: `overflow` is raised once, and so is `scale-collapse`."""
+    """The loss scale of one optimiser.
+
+    `overflow` is raised once, and once more where the scale grows back into it; `scale-collapse` is raised once.
+    """
 
     def __init__(self) -> None:
         self._overflow: Raised | None = None
+        self._again: Raised | None = None
         self._collapse: Raised | None = None
+        self._falls: deque[tuple[int, float]] = deque(
+            maxlen=ALARMING.regrown
+        )  # updates that overflow anew, with scales
         self._updates = 0
         self._skipped = 0
         self._in_a_row = 0
@@ -29,6 +38,8 @@ class Scaling:
             self._in_a_row = 0
             self._made_since += 1
             return ()
+        if self._made_since and vital.scale is not None:
+            self._falls.append((self._updates, vital.scale))
         self._skipped += 1
         self._in_a_row += 1
         self._made_since = 0
@@ -38,6 +49,9 @@ class Scaling:
         if self._overflow is None:
             self._overflow = _overflow(vital)
             raised.append(self._overflow)
+        if self._again is None and self._regrows:
+            self._again = _again(vital, self._updates - self._falls[0][0] + 1)
+            raised.append(self._again)
         if self._collapse is None and (self._in_a_row >= ALARMING.skips_in_a_row or self._lows):
             self._collapse = _collapse(vital, self._in_a_row)
             raised.append(self._collapse)
@@ -53,14 +67,27 @@ class Scaling:
 
     def judged(self) -> tuple[Judged, ...]:
         """What was raised, as the run so far judges it."""
+        known = (
+            (self._overflow, self._of_overflow()),
+            (self._again, (Outcome.CONFIRMED, True) if self._regrows else (Outcome.RECOVERED, False)),
+            (self._collapse, self._of_collapse()),
+        )
         return tuple(
             Judged(raised=raised, last_step=self._last_skip, outcome=outcome, finding=bad, told=self._told())
-            for raised, (outcome, bad) in ((self._overflow, self._of_overflow()), (self._collapse, self._of_collapse()))
+            for raised, (outcome, bad) in known
             if raised is not None
         )
 
+    @property
+    def _regrows(self) -> bool:
+        """Whether the scale keeps growing into overflow: it fell again and again of late, and is no lower for it."""
+        if len(self._falls) < ALARMING.regrown:
+            return False
+        (first, was), (_, now) = self._falls[0], self._falls[-1]
+        return self._updates - first < ALARMING.window and now >= was / 2
+
     def _told(self) -> str:
-        scale = "" if self._lowest is None else f", the last at a loss scale of {self._lowest:g}"
+        scale = "" if self._lowest is None else f", the last at a loss scale of {self._lowest:,.10g}"
         return f"{self._skipped} of {self._updates} updates were skipped{scale}"
 
     @property
@@ -80,7 +107,7 @@ class Scaling:
 
 
 def _overflow(vital: Vital) -> Raised:
-    scale = "" if vital.scale is None else f" at a loss scale of {vital.scale:g}"
+    scale = "" if vital.scale is None else f" at a loss scale of {vital.scale:,.10g}"
     return Raised(
         kind=AlarmKind.OVERFLOW,
         step=vital.step,
@@ -90,8 +117,19 @@ def _overflow(vital: Vital) -> Raised:
     )
 
 
+def _again(vital: Vital, updates: int) -> Raised:
+    return Raised(
+        kind=AlarmKind.OVERFLOW,
+        step=vital.step,
+        optimizer=vital.optimizer,
+        message=f"the loss scale grows back into overflow: {ALARMING.regrown} times within {updates} updates, each of "
+        "which skips one",
+        evidence={"again": ALARMING.regrown, "updates": updates, "scale": vital.scale or 0.0},
+    )
+
+
 def _collapse(vital: Vital, in_a_row: int) -> Raised:
-    scale = "" if vital.scale is None else f", the loss scale is down to {vital.scale:g}"
+    scale = "" if vital.scale is None else f", the loss scale is down to {vital.scale:,.10g}"
     evidence: dict[str, float | int | str] = {"skipped_in_a_row": in_a_row}
     if vital.scale is not None:
         evidence["scale"] = vital.scale

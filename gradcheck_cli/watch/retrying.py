@@ -26,6 +26,7 @@ from gradcheck_cli.watch.attempts import Attempt
 from gradcheck_cli.watch.copyupdate import UpdateStart, here, why_not
 from gradcheck_cli.watch.diagnosing import Diagnosing, Repeated, Seen
 from gradcheck_cli.watch.replay import step_of
+from gradcheck_cli.watch.scaletrial import LossScales
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.snapshots import Snapshot, Snapshots
 from gradcheck_cli.watch.tape import Tape
@@ -99,16 +100,45 @@ class Retrying:
         self, raised: Raised, vital: Vital, seen: Sequence[Seen], came: Repeated, attempt: Attempt | None
     ) -> None:
         """Try the update of a step that raised an alarm, where the run may still afford it."""
-        if not self._on or raised.kind not in _KINDS or came.replay is not Replay.EXACT or vital.skipped:
+        if not self._on or came.replay is not Replay.EXACT:
+            return
+        if _is_of_the_scale(raised, came):
+            self._try_scales(vital, seen, attempt)
+            return
+        if raised.kind not in _KINDS or vital.skipped:
             return
         rows = came.samples or ()
         if raised.kind is AlarmKind.NONFINITE and not rows and self._snapshots.of(vital.optimizer) is None:
             self._blame(vital, attempt)  # nothing is to be gained from here
             return
+        self._try(vital, seen, rows, attempt, self._not_allowed(seen))
+
+    def _not_allowed(self, seen: Sequence[Seen]) -> str:
+        """Why the run cannot afford another trial, which is then told; the first one is free."""
+        first, self._began = not self._began, True
         needed, allowed = self._spent + _PASSES * len(seen), int(self._share * self._made)
-        why = f"--budget allows {allowed} passes by now, and {self._spent} were spent" if needed > allowed else ""
-        self._try(vital, seen, rows, attempt, why if self._began else "")
-        self._began = True
+        if first or needed <= allowed:
+            return ""
+        return f"--budget allows {allowed} passes by now, and {self._spent} were spent"
+
+    def _try_scales(self, vital: Vital, seen: Sequence[Seen], attempt: Attempt | None) -> None:
+        """Try which loss scale fits the gradient of a step that float16 cannot hold."""
+        told = Retried(step=vital.step, optimizer=vital.optimizer, why=self._not_allowed(seen) or why_no_pass(seen))
+        if not told.why and attempt is not None:
+            told = self._diagnosing.timed(lambda: self._scales(told, seen, attempt))
+        self._spent += told.passes
+        self._session.say("retried", retried=told)
+
+    def _scales(self, told: Retried, seen: Sequence[Seen], attempt: Attempt) -> Retried:
+        growth = None if attempt.scaler is None else int(attempt.scaler.get_growth_interval())
+        with self._tape.quiet():
+            steps = [step_of(each.backward, self._tape.naming) for each in seen]
+            scales = LossScales(steps, list(attempt.parameters()))
+            try:
+                found = scales.tried(seen[-1].scale, growth)
+            except Exception as error:  # the user's code, taken once more
+                return replace(told, why=f"the step could not be taken again: {type(error).__name__}")
+        return replace(told, scales=found, scaled=attempt.scaler is not None, passes=scales.passes)
 
     def _blame(self, vital: Vital, attempt: Attempt | None) -> None:
         """Say where parameters that are not finite come from."""
@@ -128,7 +158,7 @@ class Retrying:
     def _try(
         self, vital: Vital, seen: Sequence[Seen], rows: tuple[int, ...], attempt: Attempt | None, why: str
     ) -> None:
-        told = Retried(step=vital.step, optimizer=vital.optimizer, why=why or why_not(attempt) or _why_not(seen))
+        told = Retried(step=vital.step, optimizer=vital.optimizer, why=why or why_not(attempt) or why_no_pass(seen))
         if not told.why and attempt is not None:
             told = self._diagnosing.timed(lambda: self._tried(told, seen, rows, attempt))
         self._spent += told.passes
@@ -224,7 +254,16 @@ class Retrying:
         ]
 
 
-def _why_not(seen: Sequence[Seen]) -> str:
+def _is_of_the_scale(raised: Raised, came: Repeated) -> bool:
+    """Whether float16 is what went wrong: a GradScaler that does not settle, or gradients that are flushed to 0."""
+    if raised.kind is AlarmKind.SCALE_COLLAPSE or (raised.kind is AlarmKind.OVERFLOW and "again" in raised.evidence):
+        return True
+    findings = came.report.findings if came.report is not None else ()
+    return raised.kind is AlarmKind.STUCK and any(each.cause == "fp16-underflow" for each in findings)
+
+
+def why_no_pass(seen: Sequence[Seen]) -> str:
+    """Why the backward passes of an update cannot be taken again; empty where they can."""
     if len(seen) > _MOST_PARTS:
         return f"the update is made of {len(seen)} backward passes"
     if any(each.backward.why or each.loss is None or each.backward.kind != "backward" for each in seen):

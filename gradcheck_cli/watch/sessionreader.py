@@ -18,6 +18,7 @@ from typing import Any
 from gradcheck_cli.records.codec import WrongShape, decode
 from gradcheck_cli.records.retrying import Retried
 from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntry, Sample, Stopped, Whole
+from gradcheck_cli.records.shadow import Shadowed
 from gradcheck_cli.records.timeline import AlarmKind, Diagnosed, Use, Vital
 from gradcheck_cli.watch.alarms import Alarms
 from gradcheck_cli.watch.downsampling import VitalHistory
@@ -244,6 +245,7 @@ class _Told:
             uses=uses,
             evaluations=evaluations,
             left=self._last.get("left"),
+            shadowed=self._last.get("shadowed"),
             whole=self._whole(),
             whole_before=self._before,
         )
@@ -271,6 +273,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "stopped": partial(decode, Stopped),
     "cost": partial(decode, Cost),
     "uses": lambda content: (decode(tuple[Use, ...], content["optimizers"]), int(content["evaluations"])),
+    "shadowed": lambda content: decode(Shadowed, content["shadowed"]),
     "retried": lambda content: decode(Retried, content["retried"]),
     "left": lambda content: int(content["after"]),
 }

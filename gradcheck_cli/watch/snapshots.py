@@ -50,13 +50,17 @@ class Snapshots:
         """An update is about to be made; what a step that is not finite begins from is not worth keeping."""
         if self._every is None or not finite or (attempt.own_step % self._every and attempt.number in self._kept):
             return
-        held = list(attempt.parameters())
-        state = attempt.optimizer.state
-        self._kept[attempt.number] = Snapshot(
-            step=step,
-            values={id(p): _on_host(p) for p in held},
-            state={id(p): tree_map(_on_host, copy.copy(state[p])) for p in held if p in state},
-        )
+        self._kept[attempt.number] = snapshot_of(step, attempt)
+
+
+def snapshot_of(step: int, attempt: Attempt) -> Snapshot:
+    """What an optimiser holds now, before an update."""
+    held, state = list(attempt.parameters()), attempt.optimizer.state
+    return Snapshot(
+        step=step,
+        values={id(p): _on_host(p) for p in held},
+        state={id(p): tree_map(_on_host, copy.copy(state[p])) for p in held if p in state},
+    )
 
 
 def _on_host(value: Any) -> Any:

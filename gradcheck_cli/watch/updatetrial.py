@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradcheck_cli.records.retrying import UpdateChange, UpdateVariant
 from gradcheck_cli.records.spec import Step
-from gradcheck_cli.runtime.passes import forward_pass
+from gradcheck_cli.runtime.passes import forward_pass, scaled
 from gradcheck_cli.runtime.state import preserved
 from gradcheck_cli.watch.attempts import Attempt
 from gradcheck_cli.watch.copyupdate import UpdateStart, holding, made
@@ -61,20 +61,38 @@ class UpdateTrial:
     def gradients(self, values: Mapping[int, Tensor], steps: Sequence[Step]) -> Mapping[int, Tensor]:
         """The gradients of steps with these parameters, by the parameters' ids."""
         self.passes += 2 * len(steps)
-        learn = [p for p in self._held if p.requires_grad]
-        total: dict[int, Tensor] = {}
-        with holding(self._held, values):
-            for step in steps:
-                for parameter, found in zip(learn, _gradients(step, learn), strict=True):
-                    if found is not None:
-                        key = id(parameter)
-                        total[key] = total[key] + found if key in total else found
-        return total
+        return taken(self._held, values, steps)[1]
 
 
-def _gradients(step: Step, learn: Sequence[Tensor]) -> Sequence[Tensor | None]:
+def taken(
+    held: Sequence[Tensor], values: Mapping[int, Tensor], steps: Sequence[Step]
+) -> tuple[float, Mapping[int, Tensor]]:
+    """What steps cost on average with these values of the parameters, and the gradients there, by the parameters' ids.
+
+    Raises:
+        Exception: What the user's code raises.
+    """
+    learn = [p for p in held if p.requires_grad]
+    losses: list[float] = []
+    total: dict[int, Tensor] = {}
+    with holding(held, values):
+        for step in steps:
+            loss, gradients = _taken(step, learn)
+            losses.append(loss)
+            for parameter, found in zip(learn, gradients, strict=True):
+                if found is not None:
+                    key = id(parameter)
+                    total[key] = total[key] + found if key in total else found
+    return sum(losses) / len(losses), total
+
+
+def _taken(step: Step, learn: Sequence[Tensor]) -> tuple[float, Sequence[Tensor | None]]:
+    """Half precision holds gradients only as the run has them, with its loss scale."""
     with preserved(step.target.model, step.batch, getattr(step.target.forward, "loss", None)):
-        return torch.autograd.grad(forward_pass(step).loss, learn, allow_unused=True)
+        made = forward_pass(step)
+        factor = made.scale.factor if made.scale is not None else 1.0
+        gradients = torch.autograd.grad(scaled(made.loss, factor), learn, allow_unused=True)
+        return float(made.loss.detach()), [None if g is None else g / factor for g in gradients]
 
 
 def _without(step: Step, rows: Sequence[int]) -> Step | None:

@@ -43,6 +43,7 @@ from gradcheck_cli.watch.requested import RequestedSteps
 from gradcheck_cli.watch.retrying import Retrying
 from gradcheck_cli.watch.sampling import Sampling
 from gradcheck_cli.watch.session import Session
+from gradcheck_cli.watch.shadow import ShadowTraining
 from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.tracebacks import deeper
 from gradcheck_cli.watch.updategroup import UpdateGroup
@@ -80,6 +81,7 @@ class Watcher:
         batches = BatchHistory()
         self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation, batches)
         self._retrying = Retrying(options, session, self._tape, self._diagnosing)
+        self._shadow = ShadowTraining(options, session, self._tape, self._diagnosing)
         self._looking = FactGatherer(
             self._tape,
             self._updates,
@@ -210,6 +212,8 @@ class Watcher:
         seen, number = self._group.seen, attempt.number
         if self._budget.is_due(attempt.own_step) or self._group.judged or not seen or attempt.scaler is not None:
             return False
+        if self._options.shadow:  # which takes in each step whole
+            return False
         loss, norm = self._group.loss(), self._norm(attempt)
         if (
             not self._budget.is_usual(number, loss, norm)
@@ -310,6 +314,7 @@ class Watcher:
                 self._retrying.asked(vital, self._group.seen, asked, attempt)
         self._retrying.seen(vital, attempt, len(self._group.seen))
         self._levels.take(vital)
+        self._shadow.seen(vital, attempt, self._group.seen)
         if self._asked.is_over(vital):
             self._stop = "steps"
         elif self._options.stop_on_alarm and self._is_confirmed(raised):
@@ -434,6 +439,9 @@ class Watcher:
             with suppress(Exception), without_modes():  # there may be little left to work with
                 self._explain_the_end(None, failed=False)
             self._guard.seconds += perf_counter() - started
+        if not self._aside:
+            with self._guard:
+                self._shadow.end(next((use.clip_limit for use in self._uses.told()), None))
         self._tell_cost()
 
     def _tell_unread(self) -> None:

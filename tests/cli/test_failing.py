@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -99,3 +100,24 @@ def test_a_stderr_that_is_gone_hides_no_exit_code(stderr: str, monkeypatch: pyte
     stream.close()
     monkeypatch.setattr(sys, "stderr", stream if stderr == "closed" else None)
     assert say("error: x") is None
+
+
+def test_redacted_it_has_no_folder_and_no_value(capsys: pytest.CaptureFixture[str]) -> None:
+    frames = ("  /home/ann/secret/a.py:3 in f\n    f(x)",)
+    message = "/home/ann/secret/a.py raised ValueError: patient 'Bob Smith' has 4711"
+    tell(UserCodeError(message, hint="look at secret/data/rows.csv", frames=frames), redact=True)
+    told = capsys.readouterr().err
+    assert not [word for word in ("ann", "secret", "Bob", "4711", "data/") if word in told], told
+    assert "a.py raised ValueError" in told and "a.py:3 in f" in told and "rows.csv" in told
+
+
+def test_redacted_a_traceback_has_its_files_and_lines_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    script = tmp_path / "a.py"
+    script.write_text("raise ValueError('patient Bob')\n")
+    try:
+        exec(compile(script.read_text(), str(script), "exec"), {})
+    except ValueError as raised:
+        tell(as_error(raised), raised, redact=True)
+    told = capsys.readouterr().err
+    assert str(tmp_path) not in told and "internal error: ValueError" in told
+    assert 'File "a.py", line 1' in told and "\nValueError\n" in told

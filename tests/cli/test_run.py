@@ -106,7 +106,8 @@ def test_what_is_not_asked_for(started: Started, gradcheck: Call) -> None:
 
 def test_everything_that_can_be_asked_for(started: Started, gradcheck: Call, tmp_path: Path) -> None:
     asked = "--at 12 --at 1:40 --at 12 --budget 0.5 --every 20 --steps 9 --on-alarm stop --max-diagnoses 0 --no-first"
-    asked += " --snapshot 40 --save-batch kept --try-budget 7 --select GC1 --ignore GC105 --fail-on error --no-config"
+    asked += " --snapshot 40 --shadow --save-batch kept --try-budget 7 --select GC1 --ignore GC105 --fail-on error"
+    asked += " --no-config"
     gradcheck("run", *asked.split(), "train.py")
     wanted = RunOptions(
         command=("train.py",),
@@ -114,6 +115,7 @@ def test_everything_that_can_be_asked_for(started: Started, gradcheck: Call, tmp
         budget=0.5,
         every=20,
         snapshot=40,
+        shadow=True,
         steps=9,
         stop_on_alarm=True,
         max_diagnoses=0,
@@ -305,3 +307,21 @@ def test_a_script_with_torch_is_watched_and_its_loader_is_not(tmp_path: Path) ->
     document: dict[str, Any] = json.loads(Path(tmp_path, "run.json").read_text())
     assert (document["steps"], document["ranks"], document["script_exit"]) == (4, 1, 0), ran.stderr
     assert (ran.returncode, ran.stdout) == (0, "True\n")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["run", "--redact", "private/ann/none.py"],
+        ["run", "--redact", "--debug", "private/ann/none.py"],
+        ["run", "--redact", "--save-batch", "private/ann/kept", "train.py"],
+        ["run", "--redact", "--output", "json=private/ann/none/run.json", "train.py"],
+        ["run", "--redact", "--format", "json", "--output", "json=private/ann/none/run.json", "train.py"],
+        ["check", "--redact", "private/ann/none.py"],
+        ["show", "--redact", "private/ann/none.json"],
+    ],
+)
+def test_redacted_an_error_names_no_folder(started: Started, gradcheck: Call, given: list[str]) -> None:
+    ended = gradcheck(*given)
+    assert ended.code == 2 and "error: " in ended.err
+    assert "private" not in ended.err + ended.out and "ann/" not in ended.err + ended.out

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from gradcheck_cli.records.retrying import Retried, UpdateChange, UpdateVariant
+from gradcheck_cli.records.retrying import Retried, ScalesTried, UpdateChange, UpdateVariant
 from gradcheck_cli.remedies import remedies_for, with_trials
 
 
@@ -139,3 +139,38 @@ def test_a_threshold_that_was_not_tried_is_told_and_no_trial() -> None:
     way = UpdateVariant(change=UpdateChange.CLIPPED, amount=1.0, share=0.1)
     first = with_trials(SPIKE, "grad-spike", retried(way))[0]
     assert (first.title, first.trial.outcome) == ("clip the gradient's norm at 1", "not-tried")
+
+
+def scaled(now: float, fits: float | None, growth: int | None, lost: float = 0.3) -> Retried:
+    return Retried(step=50, scales=ScalesTried(now=now, lost=lost, fits=fits, lost_then=0.0, growth=growth))
+
+
+@pytest.mark.parametrize(
+    ("found", "title", "asked"),
+    [
+        (scaled(1.0, 2.0**13, None), "scale the loss (GradScaler): init_scale=8192.0", "init_scale=8192.0"),
+        (scaled(2.0**16, 2.0**10, 2000), "begin with a loss scale of 1,024 instead of 65,536", "init_scale=1024.0"),
+        (
+            scaled(2.0**20, 2.0**17, 3),
+            "begin with a loss scale of 131,072 instead of 1,048,576, and let it grow after 2000 updates instead of 3",
+            "init_scale=131072.0, growth_interval=2000",
+        ),
+    ],
+)
+@pytest.mark.parametrize("cause", ["fp16-overflow", "fp16-underflow"])
+def test_a_loss_scale_that_fits_comes_first_with_its_numbers(
+    cause: str, found: Retried, title: str, asked: str
+) -> None:
+    first = with_trials(remedies_for(cause), cause, found)[0]
+    assert (first.id, first.title) == ("loss-scaling", title)
+    assert first.code == f'scaler = torch.amp.GradScaler("cuda", {asked})'
+    trial = first.trial
+    assert (trial.outcome, trial.before, trial.after) == ("fixed", 0.3, 0.0)
+    assert trial.unit == "share of the gradient that float16 loses"
+
+
+def test_where_no_loss_scale_fits_none_is_told() -> None:
+    own = remedies_for("fp16-overflow")
+    assert with_trials(own, "fp16-overflow", scaled(1.0, None, 2000)) == own
+    nothing = with_trials(own, "fp16-overflow", scaled(1.0, 2.0**10, 2000, lost=0.0))
+    assert nothing[0] == own[0]

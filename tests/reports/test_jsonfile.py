@@ -226,7 +226,18 @@ def test_the_contract_of_a_run() -> None:
     data = json.loads(render(SESSIONS["nan"]().timeline(), "json"), parse_constant=refuse)
     assert list(data) == [
         *("schema", "command", "status", "exit_code", "script_exit", "steps", "ranks", "alarms", "diagnoses"),
-        *("series", "layers", "overhead", "notes", "versions", "seconds", "error", "optimizers", "evaluations"),
+        *(
+            "series",
+            "layers",
+            "overhead",
+            "notes",
+            "versions",
+            "seconds",
+            "error",
+            "optimizers",
+            "evaluations",
+            "trial_passes",
+        ),
     ]
     assert (data["schema"], data["command"], data["status"]) == (
         "gradcheck-run/1",

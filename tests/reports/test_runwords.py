@@ -23,7 +23,12 @@ BARE = Timeline(command=("a.py",), status=Status.HEALTHY, exit_code=0, steps=1)
 def test_facts_are_those_that_are_known() -> None:
     assert run_facts(BARE) == ["1 step"]
     whole = replace(BARE, steps=120, ranks=2, seconds={"total": 3.1}, overhead=Overhead(ms_per_step=0.4, percent=1.2))
-    assert run_facts(whole) == ["120 steps", "3.1 s", "2 processes", "watching took 0.4 ms a step, 1.2 %"]
+    assert run_facts(whole) == [
+        "120 steps",
+        "3.1 s",
+        "2 processes",
+        "watching adds 1.2 % to 33.3 ms a step",
+    ]
 
 
 def test_verdicts() -> None:

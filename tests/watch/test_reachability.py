@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import queue
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -106,3 +109,146 @@ def test_what_is_drawn_from_and_cannot_be_put_back_is_named() -> None:
     )
     assert Reached([Drawing(Holding())]).drawn.startswith("`source`, a Holding")
     assert not Reached([Drawing(Endless()), Counting(), nn.Linear(2, 2)]).drawn
+
+
+seen: list[int] = []
+
+
+def one() -> None:
+    two()
+
+
+def two() -> None:
+    three()
+
+
+def three() -> None:
+    four()
+
+
+def four() -> None:
+    seen.append(1)
+
+
+def wrapped(function: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(function)
+    def inner(*given: Any) -> None:
+        function(*given)
+
+    return inner
+
+
+class Keeper:
+    """Keeps nothing itself; what is not used of it is not followed."""
+
+    shared: list[int] = []  # noqa: RUF012 - of all instances
+
+    def __call__(self, *given: Any) -> None:
+        seen.append(1)
+
+    def note(self, *given: Any) -> None:
+        seen.append(1)
+
+    def unused(self) -> int:
+        return next(data)
+
+    @property
+    def touched(self) -> None:
+        seen.append(1)
+
+    @classmethod
+    def put(cls, *given: Any) -> None:
+        seen.append(1)
+
+    @staticmethod
+    def static(*given: Any) -> None:
+        seen.append(1)
+
+
+class Hub:
+    def __init__(self) -> None:
+        self.keeper = Keeper()
+        self.noting = lambda: seen.append(1)
+
+
+def attributed(*given: Any) -> None:
+    attributed.seen.append(1)  # type: ignore[attr-defined]
+    seen.append(1)
+
+
+attributed.seen = []  # type: ignore[attr-defined]
+keeper, hub, append = Keeper(), Hub(), seen.append
+functions, table = [four], {"four": lambda *given: seen.append(1)}
+
+
+def defaulted(*given: Any, box: tuple[list[int]] = (seen,)) -> None:
+    box[0].append(1)
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        lambda *_: one(),
+        wrapped(wrapped(wrapped(wrapped(lambda *_: seen.append(1))))),
+        keeper,
+        keeper.note,
+        Keeper.put,
+        Keeper.static,
+        lambda *_: keeper.note(),
+        lambda *_: keeper.touched,
+        lambda *_: hub.keeper.note(),
+        lambda *_: hub.noting(),
+        lambda *_: append(1),
+        lambda *_: functions[0](),
+        lambda *_: table["four"](),
+        lambda *_: list(map(seen.append, [1])) and None,
+        functools.partial(Keeper.note, keeper),
+        torch.no_grad()(keeper.note),
+        attributed,
+        defaulted,
+    ],
+)
+def test_what_only_a_hook_reaches_comes_back(hook: Callable[..., None]) -> None:
+    module = nn.Linear(2, 2)
+    module.register_forward_hook(hook)
+    reached = Reached([module])
+    noted = nn.ModuleList()
+    noted.noted = reached.state  # type: ignore[assignment]
+    with preserved(module, None, noted):
+        module(torch.ones(2))
+        assert seen == [1]
+    assert seen == [] == attributed.seen  # type: ignore[attr-defined]
+    assert not reached.drawn
+
+
+def test_what_a_hook_of_every_module_reaches_comes_back() -> None:
+    module, handle = nn.Linear(2, 2), nn.modules.module.register_module_forward_hook(keeper.note)
+    try:
+        noted = nn.ModuleList()
+        noted.noted = Reached([module]).state  # type: ignore[assignment]
+        with preserved(module, None, noted):
+            module(torch.ones(2))
+            assert seen == [1]
+        assert seen == []
+    finally:
+        handle.remove()
+
+
+def test_what_a_hook_of_a_parameter_reaches_comes_back() -> None:
+    module = nn.Linear(2, 2)
+    module.weight.register_post_accumulate_grad_hook(keeper.note)
+    module.bias.register_hook(keeper.note)
+    noted = nn.ModuleList()
+    noted.noted = Reached([module]).state  # type: ignore[assignment]
+    with preserved(module, None, noted):
+        module(torch.ones(2)).sum().backward()
+        assert len(seen) == 2
+    assert seen == []
+
+
+def test_a_hook_into_which_nobody_can_look_makes_a_step_unrepeatable() -> None:
+    module = nn.Linear(2, 2)
+    module.register_forward_hook(seen.__class__.__len__)  # type: ignore[arg-type]
+    assert Reached([module]).drawn == (
+        "a hook of Linear is a wrapper_descriptor, into which nobody can look: what it changes cannot be put back"
+    )

@@ -310,3 +310,36 @@ def test_trying_changes_nothing_of_all_forms_of_scripts(tmp_path: Path, name: st
 
 def _whys(found: tuple[Retried, ...]) -> list[str]:
     return [each.why for each in found]
+
+
+def half(steps: int, tiny: float = 1.0, **scaler: Any) -> None:
+    """Four classes in float16, as autocast computes it."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 4))
+    optimizer = Adam(model.parameters(), lr=1e-3)
+    scaling = torch.amp.GradScaler("cpu", **scaler)
+    mapped = torch.randn(32, 4)
+    for _ in range(steps):
+        x = torch.randn(64, 32)
+        with torch.autocast("cpu", dtype=torch.float16):
+            loss = nn.functional.cross_entropy(model(x), (x @ mapped).argmax(1)) * tiny
+        optimizer.zero_grad()
+        scaling.scale(loss).backward()
+        scaling.step(optimizer)
+        scaling.update()
+
+
+def test_a_scale_that_grows_back_into_overflow_is_tried_with_one_that_fits(tmp_path: Path) -> None:
+    watched = tried(tmp_path, lambda: half(80, init_scale=2.0**20, growth_interval=3))
+    (told,) = watched.process.retried
+    scales = told.scales
+    assert scales is not None and scales.fits is not None and told.tried == () and told.scaled
+    assert scales.lost > 0.0 == scales.lost_then and scales.fits < scales.now and scales.growth == 3
+    assert 12 <= told.passes <= 14
+
+
+def test_a_scale_that_settles_is_not_tried(tmp_path: Path) -> None:
+    """Its first steps overflow on purpose."""
+    watched = tried(tmp_path, lambda: half(80, init_scale=2.0**24))
+    assert [entry.raised.kind.value for entry in watched.process.raised] == ["overflow"]
+    assert watched.process.retried == ()
