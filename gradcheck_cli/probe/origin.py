@@ -22,7 +22,7 @@ from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.taint import NOBODY, Source, Sources, TaintTracker, standing
 from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.records.measurement import Op, Origin
-from gradcheck_cli.records.ops import FILLS, LEAVING, SPREADS, WRITERS, plain_op
+from gradcheck_cli.records.ops import FILLS, LEAVING, PARTS, SPREADS, VIEWS, WRITERS, plain_op
 from gradcheck_cli.runtime.autogradgraph import Graph
 from gradcheck_cli.runtime.state import function_name
 from gradcheck_cli.runtime.tensors import values
@@ -148,7 +148,7 @@ class OriginSearch(TorchDispatchMode):
             return source
         nan = any(map(_holds_nan, spoiled))
         about = self._described(name, inputs, spoiled, nan)
-        return replace(source, about=about, weak=source.weak and plain not in _NO_MASKS)
+        return replace(source, about=about, weak=source.weak and plain not in _NO_MASKS, entered=self._order)
 
     def _described(
         self, name: str, inputs: Sequence[tuple[str, Any]], outputs: list[Tensor], nan: bool
@@ -265,7 +265,9 @@ _CAST = "_to_copy"
 _ANOMALY = "returned nan values in its"
 _KNOWN_AS = {"lift_fresh": "tensor"}
 _NEVER_WRITTEN = ("empty", "new_empty")
-_HANDING_ON = frozenset("clone cat stack index index_select gather alias contiguous resolve_conj".split())
+_HANDING_ON = frozenset(
+    "clone cat stack index index_select gather alias contiguous resolve_conj expand".split()
+) | frozenset(plain_op(f"{name}Backward0") for name in VIEWS | PARTS)
 """What copies values as they are: no news of where one came in."""
 _WRITING_CALLS = frozenset("tensor as_tensor full full_like new_full new_tensor setitem index_put".split())
 _NO_MASKS = frozenset("mm addmm addmv mv convolution convolution_overrideable linear mean sum".split()) | SPREADS

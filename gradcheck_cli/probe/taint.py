@@ -24,6 +24,7 @@ class Source:
         name: The name of the tensor that held it.
         value: "nan" or "inf" of a value that was there before.
         about: What is told of the op that made it; of a value that was there before, the op that it came in by.
+        entered: Place in the pass of that op.
     """
 
     order: int
@@ -32,6 +33,7 @@ class Source:
     name: str = ""
     value: str = ""
     about: Mapping[str, Any] = field(default_factory=dict)
+    entered: int = 0
 
 
 class TaintTracker:
@@ -74,13 +76,13 @@ def _memory(tensor: Tensor) -> int:
 
 def first(sources: Iterable[Source]) -> Source | None:
     """The one to blame: the first that is not meant, or the first at all."""
-    found = sorted(sources, key=lambda source: (source.weak, source.order))
+    found = sorted(sources, key=lambda source: (source.weak, source.order, source.entered))
     return found[0] if found else None
 
 
 def suspects(sources: Iterable[Source]) -> list[Source]:
     """Those that are not meant, in the order in which they were made; only one of what was there before by its name."""
-    strong = sorted((s for s in sources if not s.weak), key=lambda source: source.order)
+    strong = sorted((s for s in sources if not s.weak), key=lambda source: (source.order, source.entered))
     return list({(s.order, s.kind, s.name): s for s in reversed(strong)}.values())[::-1]
 
 

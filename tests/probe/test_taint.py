@@ -64,3 +64,9 @@ def test_suspects_are_those_that_are_not_meant_in_order_and_each_once():
 def test_only_minus_inf_is_what_masks_are_made_of(values: list[float], told: tuple[str, bool] | None):
     source = standing("buffer", "mask", torch.tensor(values))
     assert (None if source is None else (source.value, source.weak)) == told
+
+
+def test_of_one_tensor_that_came_in_twice_the_first_time_counts() -> None:
+    late, early = (Source(order=-1, kind="parameter", name="w", entered=place) for place in (7, 3))
+    assert first([late, early]) is early is first([early, late])
+    assert suspects([late, early]) == suspects([early, late]) == [early]
