@@ -30,12 +30,12 @@ def inputs_of(backward: Backward) -> Inputs:
     return sizes
 
 
-def is_much(inputs: Inputs, share: float = _SHARE) -> bool:
-    """Whether they take more of some device than what is kept beside the run may: a `share` of its peak."""
+def is_much(inputs: Inputs, share: float | None = None) -> bool:
+    """Whether they take more of some device than what is kept beside the run may, or than a `share` of its peak."""
     sizes: dict[torch.device, int] = {}
     for device, size in inputs.values():
         sizes[device] = sizes.get(device, 0) + size
-    return any(size > share * peak(device) for device, size in sizes.items())
+    return any(size > (_SHARE if share is None else share) * peak(device) for device, size in sizes.items())
 
 
 def peak(device: torch.device) -> float:
