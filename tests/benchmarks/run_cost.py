@@ -180,10 +180,10 @@ def _paired(made: Callable[[], Step], rounds: int, agreed: Callable[[int], int] 
         under(watcher, lambda: found[1].append(_run(watched, count)))
     if not several and step < _SHORT:
         readbudget.SPARED = 0.0  # as if the first seconds of watching were over
+        under(watcher, lambda: _run(watched, 2 * warm))  # the budget is met step by step
         for _ in range(rounds):
             bare = _run(alone, count)
             under(watcher, lambda bare=bare: found[2].append(_run(watched, count) - bare))
-        del found[2][: rounds // 2]  # the budget is kept step by step
     return found
 
 
