@@ -61,6 +61,7 @@ ELSEWHERE = {
     "whether a line that was rewritten still computes the same": {"trials": "KEPT NEAR PARTED"},
     "an order": {"trials": "RANK", "remedies": "_PLACES"},
     "a formula": {"probe": "LENSES"},
+    "a default of torch's": {"remedies": "USUAL_GROWTH"},
 }
 """By reason, the constants that hold a number and decide no verdict, or cannot be anything else."""
 COMPARED = {

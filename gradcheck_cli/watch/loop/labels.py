@@ -20,6 +20,7 @@ _FUNCTIONS = (F.cross_entropy, F.nll_loss)
 _MODULES = (nn.CrossEntropyLoss, nn.NLLLoss)
 _OF_TWO = (F.binary_cross_entropy, F.binary_cross_entropy_with_logits, nn.BCELoss, nn.BCEWithLogitsLoss)
 _IGNORED = -100
+"""What torch's losses leave out by default."""
 
 
 class Given(NamedTuple):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from gradcheck_cli.records.apart import Kind
+from gradcheck_cli.watch.loop.classorder import ByClass
 from gradcheck_cli.watch.loop.facts import Facts
 from gradcheck_cli.watch.loop.holdings import is_fresh
 from gradcheck_cli.watch.loop.labels import Labels
@@ -68,7 +69,7 @@ def test_a_rate_rests_where_it_moves_no_float32_that_it_moved_before(share: floa
 @pytest.mark.parametrize(("rows", "blocks"), [(6, 0), (10, 8)])
 def test_fewer_than_eight_labels_are_of_one_class_by_chance(rows: int, blocks: int) -> None:
     zeros, ones = torch.zeros(rows, dtype=torch.long), torch.ones(rows, dtype=torch.long)
-    assert given(Labels(), *[zeros] * 4, *[ones] * 4).blocks == blocks
+    assert given(Labels(), *[zeros] * 4, *[ones] * 4).order.by_class.batches == blocks
 
 
 @pytest.mark.parametrize(("labels", "told"), [(3000, False), (5000, True)])
@@ -78,4 +79,5 @@ def test_of_four_thousand_labels_one_would_be_of_a_rare_class(labels: int, told:
 
 @pytest.mark.parametrize(("batches", "told"), [(15, False), (25, True)])
 def test_twenty_batches_of_one_class_each_are_how_the_data_comes(batches: int, told: bool) -> None:
-    assert (in_blocks(Facts(step=1, own_step=1, blocks=batches)) is not None) is told
+    by_class = ByClass(batches, batches, 2, 0, 1.0)
+    assert (in_blocks(Facts(step=1, own_step=1, by_class=by_class)) is not None) is told
