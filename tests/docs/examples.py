@@ -21,6 +21,10 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.]*\w)")
 _LINE = re.compile(r"\.py:\d+|line \d+|GC\d{3}|step \d+")
+_COST = re.compile(
+    r" +[\d.]+ s   watching took [^\n]*|^note  watching took .*?(?=^note  |^$)", re.MULTILINE | re.DOTALL
+)
+"""What no two machines agree on."""
 NOISE = 0.05
 """Share by which a number may differ on another machine: their sums are taken in another order."""
 _LEAST = 1e-6
@@ -76,9 +80,9 @@ def _printed(arguments: list[str]) -> str:
     """A check in this process, since torch is here already; a run as it always is, in one of its own."""
     if arguments[0] == "run":
         command = [sys.executable, "-m", "gradcheck_cli", *arguments]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
         told = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300).stderr
-        return re.sub(r" +[\d.]+ s   watching took .*", "", told)  # which no two machines agree on
+        return _COST.sub("", told)
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
         run([*arguments, "--in-process", "--no-config"])
