@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias
 
-from gradcheck_cli.reports.commands import harmless
+from gradcheck_cli.reports.commands import COMMANDS, DOTS, JSON, MARKUP, Escapes, harmless
 from gradcheck_cli.reports.style import Style
 
 if TYPE_CHECKING:
@@ -24,13 +24,15 @@ __all__ = ["COMPARING", "FORMATS", "Format", "Style", "load", "render"]
 class Format:
     """Where a format's functions of (what to show, style) live, as `module:function` of this package.
 
-    A format loads what it draws with when it is drawn: a usage error needs its name only.
+    A format loads what it draws with when it is drawn: a usage error needs its name only. `escapes` are written where
+    a name of the user's would make a command to a CI runner.
     """
 
     report: str
     suite: str
     run: str
     comparison: str = ""
+    escapes: Escapes = DOTS
 
 
 FORMATS: dict[str, Format] = {
@@ -45,6 +47,7 @@ FORMATS: dict[str, Format] = {
         suite="jsonfile:render_suite",
         run="jsonfile:render_run",
         comparison="jsonfile:render_comparison",
+        escapes=JSON,
     ),
     "markdown": Format(
         report="markdown:render_report",
@@ -52,10 +55,30 @@ FORMATS: dict[str, Format] = {
         run="markdown:render_run",
         comparison="markdown:render_comparison",
     ),
-    "html": Format(report="html:render_report", suite="html:render_suite", run="html:render_run"),
-    "github": Format(report="github:render_report", suite="github:render_suite", run="github:render_run"),
-    "junit": Format(report="junit:render_report", suite="junit:render_suite", run="junit:render_run"),
-    "sarif": Format(report="sarif:render_report", suite="sarif:render_suite", run="sarif:render_run"),
+    "html": Format(
+        report="html:render_report",
+        suite="html:render_suite",
+        run="html:render_run",
+        escapes=MARKUP,
+    ),
+    "github": Format(
+        report="github:render_report",
+        suite="github:render_suite",
+        run="github:render_run",
+        escapes=COMMANDS,
+    ),
+    "junit": Format(
+        report="junit:render_report",
+        suite="junit:render_suite",
+        run="junit:render_run",
+        escapes=MARKUP,
+    ),
+    "sarif": Format(
+        report="sarif:render_report",
+        suite="sarif:render_suite",
+        run="sarif:render_run",
+        escapes=JSON,
+    ),
 }
 
 
@@ -85,4 +108,4 @@ def render(result: Result, format: str, style: Style | None = None) -> str:
     place = next((place for kind, place in places if isinstance(result, kind)), known.comparison)
     module, _, function = place.partition(":")
     text: str = getattr(import_module(f"{__name__}.{module}"), function)(result, style or Style())
-    return harmless(text, format)
+    return harmless(text, known.escapes)

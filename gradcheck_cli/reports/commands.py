@@ -9,22 +9,20 @@ which keeps the width of a line.
 from __future__ import annotations
 
 import re
-from types import MappingProxyType
 
 _LINE = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
 _ANYWHERE = re.compile(r"#(?=#(?:\[|vso\[|teamcity\[))")
-_ESCAPES = MappingProxyType(
-    {
-        "json": (":", r"\u0023"),  # a document of JSON has no line that begins with a colon
-        "sarif": (":", r"\u0023"),
-        "html": ("&#58;", "&#35;"),
-        "junit": ("&#58;", "&#35;"),
-        "github": (":", "."),  # its lines are commands of ours
-    }
-)
+Escapes = tuple[str, str]
+"""What is written for a colon, and for a sharp."""
+DOTS: Escapes = (".", ".")
+JSON: Escapes = (":", r"\u0023")
+"""A document of JSON has no line that begins with a colon."""
+MARKUP: Escapes = ("&#58;", "&#35;")
+COMMANDS: Escapes = (":", ".")
+"""Of lines that are commands of ours."""
 
 
-def harmless(text: str, format: str = "table") -> str:
-    """A document, or a message, in which no runner finds a command but those of the format `github`."""
-    colon, sharp = _ESCAPES.get(format, (".", "."))
+def harmless(text: str, escapes: Escapes = DOTS) -> str:
+    """A document, or a message, in which no runner finds a command; with `COMMANDS`, none but those of ours."""
+    colon, sharp = escapes
     return _LINE.sub(lambda found: found[1] + colon, _ANYWHERE.sub(lambda found: sharp, text))

@@ -252,7 +252,11 @@ def _why(event: AlarmEvent) -> str:
 def _of_the_calls(raised: Raised) -> str:
     """Why a fault that the calls show matters, and since when it is there: one update alone proves nothing."""
     since = raised.evidence["since"]
-    began = f"; so it is since step {since}, and by step {raised.step} no chance" if since != raised.step else ""
+    began = (
+        f"; it has been so since step {since}, by step {raised.step} too often to be chance"
+        if since != raised.step
+        else ""
+    )
     return f"{row_of(raised).reason}{began}"
 
 

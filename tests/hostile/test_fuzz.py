@@ -24,6 +24,7 @@ from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.suite import SuiteReport
 from gradcheck_cli.records.timeline import Timeline
 from gradcheck_cli.reports import FORMATS, Style, render
+from gradcheck_cli.reports.commands import JSON
 from tests.config.malformed import GOOD
 from tests.reports.examples import EXAMPLES, SUITES
 from tests.reports.hostile import NAMES
@@ -99,7 +100,7 @@ def _check(text: str, format: str) -> None:
     assert not CONTROL.search(text)
     if format != "github":
         assert not COMMAND.search(text)
-    if format in ("json", "sarif"):
+    if FORMATS[format].escapes == JSON:
         strict_json(text)
     if format == "junit":
         ET.fromstring(text)

@@ -12,4 +12,5 @@ def compare(name: str, text: str, ending: str = "txt") -> None:
     path = FOLDER / f"{name}.{ending}"
     if os.environ.get(REGENERATE):
         path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8"), f"set {REGENERATE}=1 to write {path.name} again"
+    kept = path.read_text(encoding="utf-8") if path.exists() else None
+    assert text == kept, f"set {REGENERATE}=1 to write {path.name}"

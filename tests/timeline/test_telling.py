@@ -266,8 +266,8 @@ def test_a_fault_of_the_loop_is_told_by_its_own_row_with_its_line_and_cure() -> 
     assert (finding_.code, finding_.rule, finding_.cause) == ("GC650", "never-cleared", "missing-zero-grad")
     assert finding_.source == BACKWARD
     assert finding_.why == (
-        "each update then follows the sum of all gradients since the start: it overshoots, swings, or runs away; so it "
-        "is since step 2, and by step 4 no chance"
+        "each update then follows the sum of all gradients since the start: it overshoots, swings, or runs away; "
+        "it has been so since step 2, by step 4 too often to be chance"
     )
     assert [remedy.id for remedy in finding_.remedies] == ["zero-grad"]
 
