@@ -16,7 +16,8 @@ def _by_cause() -> Mapping[str, tuple[Remedy, ...]]:
     served: dict[str, dict[int, Remedy]] = {}
     for row in ROWS.values():
         for cause, place in row.causes.items():
-            served.setdefault(cause, {})[place] = row.remedy
+            other = served.setdefault(cause, {}).setdefault(place, row.remedy)
+            assert other is row.remedy, f"{cause}:{place} is the place of `{other.id}` and of `{row.remedy.id}`"
     return {cause: tuple(remedies[place] for place in sorted(remedies)) for cause, remedies in served.items()}
 
 

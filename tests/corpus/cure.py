@@ -11,8 +11,8 @@ called fixed is trained, not only the best.
 
 from __future__ import annotations
 
+import argparse
 import math
-import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -112,11 +112,15 @@ def patched(case: Case, patch: str) -> Built:
 
 def main() -> None:
     """Print the table, the share of the models that are cured, and the remedies that made training worse."""
+    parser = argparse.ArgumentParser(description="Train every ill model with and without its remedies: some minutes.")
+    parser.add_argument("--all", action="store_true", help="all remedies, not the first alone")
+    parser.add_argument("--only", default="", metavar="TEXT", help="the models whose names hold this")
+    asked = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     table = Table("model", "remedy", "outcome", *(str(recipe) for recipe in SANE), "cured")
     cases = [case for case in CASES if case.status == "ill" and case.family != "nonfinite"]
-    found = [list(cures(case, every="--all" in sys.argv)) for case in cases]
+    found = [list(cures(case, every=asked.all)) for case in cases if asked.only in case.name]
     for made in (one for of_case in found for one in of_case):
         cells = [f"{without:.2g} → {treated:.2g}" for without, treated in made.pairs] or [""] * len(SANE)
         table.add_row(made.case.name, made.remedy, made.outcome, *cells, "yes" if made.cured else "no")
@@ -125,7 +129,7 @@ def main() -> None:
     worse = [f"{m.case.name} ({m.remedy})" for of_case in found for m in of_case if m.outcome == "fixed" and m.worse]
     console = Console(width=140)
     console.print(
-        table, f"{cured} of {len(first)} models cured by the remedy that came first: {cured / len(first):.0%}"
+        table, f"{cured} of {len(first)} models cured by the remedy that came first: {cured / max(len(first), 1):.0%}"
     )
     console.print(f"called fixed, and training is clearly worse: {', '.join(worse) or 'none'}")
 

@@ -32,8 +32,10 @@ _LEAST = 1e-6
 
 
 def example_of(code: str) -> Path:
-    """The file of a rule."""
-    return EXAMPLES / f"{code}.py"
+    """The file of a rule, which has to be there."""
+    example = EXAMPLES / f"{code}.py"
+    assert example.is_file(), f"{code} has no example: write {example.relative_to(ROOT)}"
+    return example
 
 
 def commands_of(example: Path) -> list[str]:
