@@ -69,7 +69,7 @@ def shadow_notes(processes: Sequence[Process], events: Sequence[AlarmEvent], opt
         elif not told.has_floor:
             yield f"--shadow: {_message(told)}; of a loss that goes below 0 that says nothing"
         elif not told.far_below:
-            yield f"--shadow: {_message(told)}: the size of the steps is not what holds it there"
+            yield f"--shadow: {_message(told)}: smaller steps do no better"
         elif shadow_event(process, events, options) is None:
             yield f"--shadow: {_message(told)}: the run learned all the same; a lower rate at its end takes it further"
 

@@ -112,6 +112,11 @@ class LossEvent:
             self.broken = self.last_step = step
 
     @property
+    def is_of_the_norm(self) -> bool:
+        """Whether it was the gradient norm that gave it away, not the loss."""
+        return self.kind is AlarmKind.GRAD_SPIKE or self.norm_limit is not None
+
+    @property
     def done(self) -> bool:
         """Whether nothing that comes can change the verdict."""
         return bool(self.broken or self.recovered)

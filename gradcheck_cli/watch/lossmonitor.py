@@ -98,11 +98,13 @@ class LossMonitor:
         self._largest_norm = max(self._largest_norm, norm)
 
     def _follow(self, vital: Vital, loss: float | None, norm: float | None) -> list[Raised]:
+        """What came of the events that are open; one that is raised late tells of this update's loss or norm."""
         raised = []
         recent = list(self._recent)
         for event in self._live:
             event.see(vital.step, norm, recent)
-            if event.raised is None and event.jump is None and event.age == ALARMING.patience and not event.done:
+            late = event.raised is None and event.jump is None and event.age >= ALARMING.patience and not event.done
+            if late and (norm if event.is_of_the_norm else loss) is not None:
                 raised.append(self._raise(event, vital, loss, norm))
             if event.recovered:
                 self._borne[event.kind] = max(self._borne[event.kind], event.height)
@@ -129,7 +131,8 @@ class LossMonitor:
             event = self._event(AlarmKind.UPDATE_SPIKE, step, jumped.height)
             event.jump = jumped
             return event
-        return self._exploded(step, loss, norm) or self._spiked(step, loss, norm) or self._climbed(step)
+        found = self._exploded(step, loss, norm) or self._spiked(step, loss, norm)
+        return found or (None if loss is None else self._climbed(step))
 
     def _exploded(self, step: int, loss: float | None, norm: float | None) -> LossEvent | None:
         """Too early for statistics: a loss or a gradient norm far beyond anything before."""

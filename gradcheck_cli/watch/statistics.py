@@ -62,6 +62,8 @@ class RobustWindow:
     def spike(self, value: float, least: float) -> float:
         """Sigmas above the median, where that is a spike beyond anything in the window; else 0.
 
+        Where no noise is known, as after zeros alone, nothing is a spike.
+
         Args:
             value: The next value, which is not in the window yet.
             least: What sigma is at least.
@@ -70,4 +72,4 @@ class RobustWindow:
         if value <= self.greatest or over <= ALARMING.novel * (self.greatest - self.median):
             return 0.0
         sigma = max(self.sigma, least)
-        return over / sigma if over > ALARMING.spike * sigma else 0.0
+        return over / sigma if over > ALARMING.spike * sigma > 0.0 else 0.0

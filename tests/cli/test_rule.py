@@ -63,6 +63,6 @@ def test_an_unknown_rule(gradcheck, code: str, message: str) -> None:
 
 def test_the_numbers_that_can_be_moved_are_told(gradcheck) -> None:
     told = gradcheck("rule", "GC403", "--verbose").out
-    assert "  dead_share = 0.95: Share of units at zero over the whole batch.\n       Measured (python -m " in told
+    assert "  dead_share = 0.95: Share of units at zero over the whole batch.\n      Measured (python -m " in told
     assert "\nNumbers that stay as they are:\n  dead_samples = 16: " in told
     assert "Thresholds" not in gradcheck("rule", "GC101").out

@@ -52,7 +52,7 @@ def test_where_gradients_are_never_cleared_that_is_the_cause() -> None:
 @pytest.mark.parametrize(
     ("told", "losses", "note"),
     [
-        (replace(FAR, copy=STAYS), LEVEL, "on the same 48 batches: the size of the steps is not what holds it there"),
+        (replace(FAR, copy=STAYS), LEVEL, "on the same 48 batches: smaller steps do no better"),
         (FAR, falling(160), "the run learned all the same; a lower rate at its end takes it further"),
         (replace(FAR, run=(*STAYS[1:], -0.1)), LEVEL, "of a loss that goes below 0 that says nothing"),
         (Shadowed(why="12 steps were kept"), LEVEL, "--shadow: no copy was trained: 12 steps were kept"),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital
@@ -137,6 +141,30 @@ def test_a_slow_climb_is_raised() -> None:
     (alarm,) = raised(list(losses))
     assert alarm.kind is AlarmKind.DIVERGING
     assert 200 < alarm.step < 300
+
+
+def test_a_slow_climb_that_ends_in_nan_is_raised_once_and_goes_on() -> None:
+    climbing = [2.0 - 0.01 * i for i in range(150)] + [0.5 + 0.01 * i for i in range(200)]
+    (alarm,) = raised([*climbing, *[math.nan] * 60])
+    assert alarm.kind is AlarmKind.DIVERGING
+    assert raised([*climbing[:200], *[None] * 60, *climbing[260:]]) != []
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from((0.0, 0.5, 1.0, 1.1, 30.0, 1e30, math.inf, None)), st.integers(1, 60)), max_size=9
+    ),
+    st.lists(st.tuples(st.sampled_from((0.0, 1.0, 1.2, 90.0, 1e30, math.nan, None)), st.integers(1, 60)), max_size=9),
+)
+def test_a_value_that_is_missing_at_any_step_ends_nothing(losses: Any, norms: Any) -> None:
+    series = LossMonitor()
+    length = sum(count for _, count in losses)
+    of_norms = [norm for norm, count in norms for _ in range(count)] + [None] * length
+    for i, (loss, norm) in enumerate(zip([x for x, count in losses for _ in range(count)], of_norms, strict=False)):
+        for alarm in series.see(Vital(step=i + 1, loss=loss, grad_norm=norm, phase=0), game=False):
+            assert "None" not in alarm.message
+        if loss is None or norm is None or not math.isfinite(loss + norm):
+            series.broke(i + 1, game=False)
 
 
 def test_a_new_phase_starts_anew() -> None:

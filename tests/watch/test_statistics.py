@@ -32,3 +32,11 @@ def test_a_constant_window_has_no_spread() -> None:
     for _ in range(9):
         window.append(2.5)
     assert (window.median, window.greatest, window.sigma) == (2.5, 2.5, 0.0)
+
+
+def test_after_values_without_any_noise_nothing_is_a_spike() -> None:
+    window = RobustWindow(20)
+    for _ in range(20):
+        window.append(0.0)
+    assert window.spike(5.0, 0.0) == 0.0
+    assert window.spike(5.0, 0.1) == 50.0

@@ -101,9 +101,9 @@ class Rates:
         if self._at_rest < max(REST, self._seen - self._at_rest):
             return None
         by = f", after {facts.rated_times} steps of its scheduler" if facts.rated_times else ""
-        since = f"since step {self.since}" if self._peak else "from the start"
+        start, since = ("", f"since step {self.since} ") if self._peak else (" from the start", "")
         return shown(
-            f"the learning rate is {facts.rate:.3g} {since}{by}: the updates move nothing",
+            f"the learning rate is {facts.rate:.3g}{start}{by}: {since}the updates move nothing",
             facts.rated or facts.made,
             peak=self._peak,
             scheduler_steps=facts.rated_times,
