@@ -63,6 +63,7 @@ def shell(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.sweep
 def test_every_command_of_the_page_runs(tmp_path: Path, shell: dict[str, str]) -> None:
     """In their order, since one shows what another has written."""
     assert len(commands()) > 15
