@@ -45,8 +45,8 @@ THRESHOLD = Recipe(
     edits={
         "records/thresholds.py": {
             'one_hot_share: float = _fixed(\n        "GC204",': 'one_hot_share: float = _movable(\n        "GC204",',
-            '"Share of a softmax\'s rows that are one-hot.",\n': (
-                '"Share of a softmax\'s rows that are one-hot.",\n        low=0.1,\n        high=1.0,\n'
+            'models, from 0.8 in ill ones.",\n    )\n    one_hot_rest': (
+                'models, from 0.8 in ill ones.",\n        low=0.1,\n        high=1.0,\n    )\n    one_hot_rest'
             ),
         }
     },
