@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _WIDTH = 100
 _SCREEN, _FEW = 30, 8
 """Lines of an explanation, and causes in it, that are shown without being asked for all."""
-_REMEDY = textwrap.TextWrapper(
+_INDENTED = textwrap.TextWrapper(
     _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False
 )
 
@@ -131,12 +131,12 @@ def _thresholds(code: str) -> list[str]:
         mine = {name: bounds for name, bounds in BOUNDS.items() if bounds.rule == code and bounds.movable is movable}
         lines += ["", title] if mine else []
         for name, bounds in mine.items():
-            lines += [f"  {name} = {getattr(usual, name):g}: {bounds.meaning}", *_REMEDY.wrap(bounds.source)]
+            lines += [f"  {name} = {getattr(usual, name):g}: {bounds.meaning}", *_INDENTED.wrap(bounds.source)]
     return lines
 
 
 def _remedy(place: int, remedy: Remedy) -> list[str]:
     lines = [f"{place:>4}. {remedy.title}"]
     for text in (remedy.detail, f"Not {remedy.unless}.", f"Source: {remedy.source}"):
-        lines += _REMEDY.wrap(text)
+        lines += _INDENTED.wrap(text)
     return [*lines, f"        {remedy.code}"] if remedy.code else lines

@@ -16,6 +16,8 @@ MOVES_NOTHING = 1e-4
 """|dw|/|w| below which a hundred updates hardly move a layer: a tenth of the usual 1e-3 (THEORY.md, section 4)."""
 WANTED = 1e-3
 """The usual |dw|/|w| (THEORY.md, section 4)."""
+LOWER_RATES = (1 / 3, 0.1)
+"""Factors of the learning rate that are tried where an update does harm, the mildest first."""
 HALF = 0.5
 """Share of what an update does wrong that a change leaves at most, where it helps."""
 REAL = 1e-6

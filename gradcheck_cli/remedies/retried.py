@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.report import Remedy, Trial
-from gradcheck_cli.records.retrying import HALF, Retried, ScalesTried, UpdateChange, UpdateVariant
+from gradcheck_cli.records.retrying import HALF, LOWER_RATES, Retried, ScalesTried, UpdateChange, UpdateVariant
 from gradcheck_cli.records.shadow import TENTH, Shadowed
 from gradcheck_cli.remedies.catalogue import ROWS
 
@@ -39,7 +39,7 @@ def with_trials(remedies: Sequence[Remedy], cause: str, retried: Retried) -> tup
     their order: one update on its own batch flatters what does least.
     """
     made = {remedy.id: remedy for remedy in _made(retried)}
-    told = [made.pop(remedy.id, remedy) for remedy in remedies]
+    told = [made.pop(each.id) if each.id in made else _untried(each, retried) for each in remedies]
     told += [remedy for remedy in made.values() if remedy.trial.outcome in _GOOD and remedy.id != "warmup"]
     if cause in OF_THE_STEP:
         told.sort(key=lambda remedy: _place(remedy.trial.outcome, remedy.trial.after, retried))
@@ -64,6 +64,13 @@ def with_shadow(remedies: Sequence[Remedy], cause: str, told: Shadowed) -> tuple
     return tuple(
         replace(_worded(each, lower, used), trial=trial) if each.id == "lower-lr" else each for each in remedies
     )
+
+
+def _untried(remedy: Remedy, retried: Retried) -> Remedy:
+    """A remedy that nobody tried; a lower rate is told as the mildest of this optimiser that would have been."""
+    if remedy.id != "lower-lr":
+        return remedy
+    return _worded(remedy, UpdateVariant(change=UpdateChange.LOWER_RATE, amount=LOWER_RATES[0]), retried)
 
 
 def _place(outcome: str, after: float | None, retried: Retried) -> tuple[int, float]:

@@ -32,8 +32,11 @@ def retried_at(process: Process, raised: Raised) -> Retried | None:
 
 
 def treated(finding: Finding, retried: Retried | None) -> Finding:
-    """A finding with what the update, made again, says of its remedies; a note has none."""
-    if retried is None or not (retried.tried or retried.scales) or not is_ill(finding):
+    """A finding with what the update, made again, says of its remedies; a note has none.
+
+    Where it was not made again, a lower rate is told all the same as one of the run's own optimiser.
+    """
+    if retried is None or not (retried.tried or retried.scales or retried.rate) or not is_ill(finding):
         return finding
     return replace(finding, remedies=with_trials(finding.remedies, finding.cause, retried))
 

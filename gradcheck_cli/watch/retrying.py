@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from gradcheck_cli.records.alarmlimits import ALARMING
-from gradcheck_cli.records.retrying import HALF, WANTED, Held, Retried, UpdateChange, UpdateVariant
+from gradcheck_cli.records.retrying import HALF, LOWER_RATES, WANTED, Held, Retried, UpdateChange, UpdateVariant
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital
@@ -45,7 +45,6 @@ _KINDS = frozenset(
     )
 )
 """Alarms that another update may cure."""
-_RATES = (1 / 3, 0.1)
 _HIGHER = (10.0, 100.0)
 _EPS = (1e2, 1e4)
 """Factors of the optimiser's own: the mildest first, since one update on its own batch flatters what does least."""
@@ -159,6 +158,8 @@ class Retrying:
         self, vital: Vital, seen: Sequence[Seen], rows: tuple[int, ...], attempt: Attempt | None, why: str
     ) -> None:
         told = Retried(step=vital.step, optimizer=vital.optimizer, why=why or why_not(attempt) or why_no_pass(seen))
+        if attempt is not None:
+            told = replace(told, kind=type(attempt.optimizer).__name__, rate=max(attempt.rates(), default=None))
         if not told.why and attempt is not None:
             told = self._diagnosing.timed(lambda: self._tried(told, seen, rows, attempt))
         self._spent += told.passes
@@ -168,8 +169,6 @@ class Retrying:
         sizes = self._sizes.get(attempt.number, ())
         told = replace(
             told,
-            kind=type(attempt.optimizer).__name__,
-            rate=max(attempt.rates(), default=None),
             scaled=attempt.scaler is not None,
             usual=median(sizes) if len(sizes) >= ALARMING.samples else None,
         )
@@ -230,7 +229,7 @@ class Retrying:
         if told.rows and not trial.averaged:
             yield (UpdateVariant(change=UpdateChange.WITHOUT_ROWS),)
         if told.harms and told.loss is not None and math.isfinite(told.loss) and _all_finite(start.gradients):
-            yield [UpdateVariant(change=UpdateChange.LOWER_RATE, amount=factor) for factor in _RATES]
+            yield [UpdateVariant(change=UpdateChange.LOWER_RATE, amount=factor) for factor in LOWER_RATES]
             yield self._clipping(told.optimizer)
             yield _larger_eps(trial.attempt)
             yield [UpdateVariant(change=UpdateChange.ANEW)] if _normalises(trial.attempt) and start.state else []

@@ -149,13 +149,13 @@ class ShadowTraining:
             with self._tape.quiet():
                 for loss in self._losses(attempt, kept, clipped):
                     losses.append(loss)
-                    if len(losses) == 1 and loss != kept[0].loss:
-                        return replace(told, why="the first batch costs something else when it is taken again")
+                    if losses[0] != kept[0].loss:
+                        why = "the first batch costs something else when it is taken again"
+                        break
         except Exception as error:  # the user's code, with parameters that it never had
-            return replace(told, why=f"batch {len(losses) + 1} could not be taken again: {type(error).__name__}")
-        finally:
-            told = replace(told, passes=2 * sum(len(each.backwards) for each in kept[: len(losses)]))
-        return replace(told, copy=tuple(losses))
+            why = f"batch {len(losses) + 1} could not be taken again: {type(error).__name__}"
+        passes = 2 * sum(len(each.backwards) for each in kept[: len(losses)])
+        return replace(told, why=why, passes=passes, copy=() if why else tuple(losses))
 
     def _losses(self, attempt: Attempt, kept: Sequence[_Kept], clipped: float | None) -> Iterator[float]:
         """The loss of each batch, before the copy makes its update of it."""

@@ -210,9 +210,9 @@ class Watcher:
     def _glance(self, attempt: Attempt) -> bool:
         """Whether a look at its numbers was enough for an update: it can raise nothing, and nobody waits for it."""
         seen, number = self._group.seen, attempt.number
-        if self._budget.is_due(attempt.own_step) or self._group.judged or not seen or attempt.scaler is not None:
+        if self._budget.is_due(attempt.own_step) or self._group.judged or not seen:
             return False
-        if self._options.shadow:  # which takes in each step whole
+        if attempt.scaler is not None or self._options.shadow:  # which take in each step whole
             return False
         loss, norm = self._group.loss(), self._norm(attempt)
         if (

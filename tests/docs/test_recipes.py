@@ -31,7 +31,8 @@ def changed(text: str, edits: dict[str, str]) -> str:
 
 def test_every_file_and_command_that_it_names_is_there() -> None:
     named = re.findall(r"`((?:gradcheck_cli|tests|docs)/[\w/.*-]+|\.ci/run|constraints\.txt)`", TEXT)
-    named += [module.replace(".", "/") + ".py" for module in re.findall(r"python -m (tests\.[\w.]+)", TEXT)]
+    modules = [module.replace(".", "/") for module in re.findall(r"python -m (tests\.[\w.]+)", TEXT)]
+    named += [f"{path}/__main__.py" if (ROOT / path).is_dir() else f"{path}.py" for path in modules]
     generic = [path for path in named if "NAME" in path or "CODE" in path]
     assert len(named) > 20 and len(generic) == 3
     assert [path for path in named if path not in generic and not list(ROOT.glob(path))] == []

@@ -63,6 +63,15 @@ def test_clipping_tells_its_threshold_and_what_it_would_have_shortened() -> None
     assert plain.code == clip
 
 
+def test_a_lower_rate_that_nobody_tried_is_one_of_the_runs_own_optimiser() -> None:
+    untried = Retried(step=50, kind="SGD", rate=0.9, why="--budget allows 4 passes by now, and 3 were spent")
+    lower = next(each for each in with_trials(RATE, "lr-too-high", untried) if each.id == "lower-lr")
+    assert lower.title.endswith(": 0.3 instead of 0.9")
+    assert lower.code == "torch.optim.SGD(model.parameters(), lr=0.3)"
+    assert lower.trial == remedies_for("lr-too-high")[0].trial
+    assert with_trials(RATE, "lr-too-high", replace(untried, rate=None)) == tuple(RATE)
+
+
 def test_what_comes_to_the_same_keeps_the_order_of_the_diagnosis() -> None:
     found = retried(tried(UpdateChange.LOWER_RATE, 0.1, 0.1), tried(UpdateChange.CLIPPED, 2.0, 1.0))
     assert ids(with_trials(SPIKE, "grad-spike", found))[:2] == ["clipping", "lower-lr"]

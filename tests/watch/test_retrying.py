@@ -92,6 +92,7 @@ def test_the_first_alarm_is_free_and_later_ones_have_to_fit_into_the_budget(
     spent = sum(each.passes for each in found)
     if times == 1:
         assert found[1].why == f"--budget allows 0 passes by now, and {spent} were spent"
+    assert [(each.kind, each.rate) for each in found] == [(found[0].kind, found[0].rate)] * 2 and found[0].rate
 
 
 def parabola(curvature: float) -> None:

@@ -236,6 +236,7 @@ def short() -> None:
 def test_where_there_can_be_no_copy_it_is_said_why(tmp_path: Path, work: Callable[[], None], why: str) -> None:
     told = shadowed(tmp_path, work)
     assert told is not None and told.why == why and told.copy == ()
+    assert told.passes == (2 if work is what_moves_beside_the_optimiser else 0)
 
 
 def test_the_first_step_that_is_not_finite_is_the_last_that_is_kept(tmp_path: Path) -> None:
