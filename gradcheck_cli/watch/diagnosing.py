@@ -37,6 +37,7 @@ from gradcheck_cli.watch.samples import bad_rows, rows_in, without
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.vitals import Norms
+from gradcheck_cli.watch.watchedthread import running_beside
 
 _T = TypeVar("_T")
 TOO_LARGE = "the inputs of the update's backward passes were too large to keep"
@@ -238,7 +239,7 @@ class Diagnosing:
                 except Exception:  # the user's code, with values that it never had
                     return False
 
-        return not backward.why and self.timed(answer)
+        return not backward.why and not running_beside() and self.timed(answer)
 
     def blames_a_value(self, seen: Seen) -> bool:
         """Whether a step that raised did so for a value that is not finite."""
@@ -249,6 +250,9 @@ class Diagnosing:
         """Explain a step that was asked for; what came of it, None where there was no backward pass."""
         if not seen:
             self._session.say("note", text=f"step {vital.step} was not diagnosed: no backward pass was seen")
+            return None
+        if why is Why.FIRST and (beside := running_beside()):  # nobody waits for it
+            self._session.say("note", text=f"step {vital.step} was not diagnosed: {beside}")
             return None
         trials = why is not Why.FIRST and self._options.try_budget > 0
         came = self.timed(lambda: self._repeated(seen, None, trials=trials))

@@ -15,7 +15,6 @@ from gradcheck_cli.watch.lossevent import Before, LossEvent
 from gradcheck_cli.watch.statistics import RobustWindow
 
 _LIVE = 8  # events whose end is awaited at once
-_TINY = 1e-30  # what a gradient norm of 0 is taken for, before its logarithm
 _LARGEST = math.log(sys.float_info.max)
 """What can be raised to e: norms of 0 among others make a spread without end."""
 
@@ -59,7 +58,7 @@ class LossMonitor:
         self._updates += 1
         if loss is not None:
             self._take_loss(loss)
-        if norm is not None:
+        if norm:  # one of exactly 0 is no size of a gradient: a loss that is masked for a while has it
             self._take_norm(norm)
         raised = []
         if opened is not None:
@@ -94,7 +93,7 @@ class LossMonitor:
     def _take_norm(self, norm: float) -> None:
         if self._largest_norm == 0.0:
             self._first_norm = norm
-        self._norms.append(math.log(max(norm, _TINY)))
+        self._norms.append(math.log(norm))
         self._largest_norm = max(self._largest_norm, norm)
 
     def _follow(self, vital: Vital, loss: float | None, norm: float | None) -> list[Raised]:
@@ -156,7 +155,7 @@ class LossMonitor:
             if height:
                 return self._event(AlarmKind.LOSS_SPIKE, step, height)
         if norm is not None and len(self._norms) >= ALARMING.warm_up and norm > ALARMING.noticed * self._first_norm:
-            height = self._norms.spike(math.log(max(norm, _TINY)), ALARMING.norm_sigma)
+            height = self._norms.spike(math.log(norm), ALARMING.norm_sigma)
             if height:
                 return self._event(AlarmKind.GRAD_SPIKE, step, height)
         return None

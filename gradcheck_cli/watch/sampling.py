@@ -33,8 +33,9 @@ from gradcheck_cli.watch.diagnosing import Chance, Seen
 from gradcheck_cli.watch.isolation import hushed
 from gradcheck_cli.watch.loop.batchhistory import BatchHistory, Blocks
 from gradcheck_cli.watch.manualupdates import HandUpdate
-from gradcheck_cli.watch.replay import model_of, step_of
+from gradcheck_cli.watch.replay import NotRepeatable, model_of, step_of
 from gradcheck_cli.watch.tape import Tape
+from gradcheck_cli.watch.watchedthread import running_beside
 from gradcheck_cli.watch.withoutdropout import Undropped
 
 _FIRST = 16
@@ -212,9 +213,12 @@ class Sampling:
     def _repeatable(self, seen: Sequence[Seen]) -> Step | None:
         """The step, where it has one loss: an update that is made of several may well raise one of them."""
         backward = seen[-1].backward
-        if len(seen) != 1 or seen[-1].loss is None or backward.why or backward.kind != "backward":
+        if len(seen) != 1 or seen[-1].loss is None or backward.why or backward.kind != "backward" or running_beside():
             return None
-        return step_of(backward, self._tape.naming)
+        try:
+            return step_of(backward, self._tape.naming)
+        except NotRepeatable:
+            return None
 
 
 def loss_of(step: Step, *looking_on: AbstractContextManager[Any]) -> float | None:

@@ -1,9 +1,34 @@
-"""The one thread of a process that is watched: the first that makes a backward pass."""
+"""The one thread of a process that is watched, the first that makes a backward pass; and those beside it."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from traceback import walk_stack
+
+from gradcheck_cli.watch.places import kind_of
+
+_WAITING = (threading.Thread.join.__code__, Future.result.__code__)
+"""What a thread does that does nothing until another one has ended."""
+
+
+def running_beside() -> str:
+    """Why no step that nobody asked for is repeated now: another thread runs code of the user's; empty for none.
+
+    What it draws meanwhile would be taken back with the random state of the process, and drawn twice.
+    Threads of libraries alone, such as a progress bar's or one that pins memory, draw nothing.
+    """
+    if len(threading._active) == 1:  # type: ignore[attr-defined]
+        return ""
+    for thread, innermost in sys._current_frames().items():
+        codes = [frame.f_code for frame, _ in walk_stack(innermost)] if thread != threading.get_ident() else []
+        if any(kind_of(code.co_filename) == "user" for code in codes) and not any(code in _WAITING for code in codes):
+            known = threading._active.get(thread)  # type: ignore[attr-defined]
+            name = "another thread" if known is None else f"thread `{known.name}`"
+            return f"{name} runs code of the script's beside it, and what that draws would be drawn twice"
+    return ""
 
 
 class WatchedThread:

@@ -212,7 +212,7 @@ class Watcher:
         seen, number = self._group.seen, attempt.number
         if self._budget.is_due(attempt.own_step) or self._group.judged or not seen:
             return False
-        if attempt.scaler is not None or self._options.shadow:  # which take in each step whole
+        if attempt.scaler is not None or self._options.shadow or self._options.every is not None:  # all wanted whole
             return False
         loss, norm = self._group.loss(), self._norm(attempt)
         if (

@@ -22,7 +22,7 @@ EXAMPLES = ROOT / "docs" / "examples"
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.]*\w)")
 _LINE = re.compile(r"\.py:\d+|line \d+|GC\d{3}|step \d+")
 _COST = re.compile(
-    r" +[\d.]+ s   watching took [^\n]*|^note  watching took .*?(?=^note  |^$)", re.MULTILINE | re.DOTALL
+    r" +[\d.]+ s   watching adds [^\n]*|^note  watching took .*?(?=^note  |^$)", re.MULTILINE | re.DOTALL
 )
 """What no two machines agree on."""
 NOISE = 0.05

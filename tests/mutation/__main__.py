@@ -51,7 +51,7 @@ CONSTANTS = {
     "batchhistory": "_FEW _LONGER _COME_BACK _RECENT",
     "holdings": "_FEWEST _EDGE _UNIT",
     "loopfaults": "STILL REST NOTHING",
-    "labels": "_FEW _TURNS",
+    "classorder": "_FEW _TURNS _BATCHES",
     "signs": "ROW LONG_ROW BATCHES MANY",
 }
 """By module of watch/loop, the constants that decide."""

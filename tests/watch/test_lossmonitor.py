@@ -167,6 +167,11 @@ def test_a_value_that_is_missing_at_any_step_ends_nothing(losses: Any, norms: An
             series.broke(i + 1, game=False)
 
 
+def test_a_loss_that_is_masked_at_first_is_no_level_to_spike_from() -> None:
+    learning = [0.7 * 0.99**i for i in range(100)]
+    assert raised([0.0] * 50 + learning, [0.0] * 50 + learning) == []
+
+
 def test_a_new_phase_starts_anew() -> None:
     losses = noisy(60) + noisy(60, 5.0)
     assert len(raised(losses)) == 1

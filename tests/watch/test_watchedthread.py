@@ -1,6 +1,8 @@
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
-from gradcheck_cli.watch.watchedthread import WatchedThread
+from gradcheck_cli.watch.watchedthread import WatchedThread, running_beside
 
 
 def elsewhere(ask: object) -> bool:
@@ -34,3 +36,27 @@ def test_none_is_while_it_is_blind() -> None:
     assert not threads.is_ours() and not threads.may_be_ours()
     threads.blind = False
     assert threads.is_ours()
+
+
+def test_a_thread_in_code_of_the_users_is_told_and_one_that_waits_for_another_is_not() -> None:
+    assert running_beside() == ""
+    told: list[str] = []
+    over = threading.Event()
+    feeder = threading.Thread(target=lambda: over.wait(10), name="feeder")
+    feeder.start()
+    assert running_beside() == (
+        "thread `feeder` runs code of the script's beside it, and what that draws would be drawn twice"
+    )
+    over.set()
+    feeder.join()
+
+    def asked() -> None:
+        time.sleep(0.2)  # until the other one waits
+        told.append(running_beside())
+
+    trainer = threading.Thread(target=asked)
+    trainer.start()
+    trainer.join()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asked).result()
+    assert told == ["", ""]

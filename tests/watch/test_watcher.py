@@ -6,6 +6,7 @@ import gc
 import inspect
 import math
 import os
+import random
 import sys
 import threading
 import weakref
@@ -488,6 +489,33 @@ def test_a_mode_of_the_script_counts_no_call_of_ours(tmp_path: Path) -> None:
         train(3)
     assert counted.count == bare.count > 0
     assert [each.replay for each in watched.process.diagnosed] == [Replay.EXACT] * 2
+
+
+def test_what_another_thread_draws_is_drawn_once(tmp_path: Path) -> None:
+    """No step that nobody asked for is repeated meanwhile: the random state that is put back is also that thread's."""
+    random.seed(0)
+    expected = [random.random() for _ in range(300)]
+    random.seed(0)
+    drawn: list[float] = []
+    model, over = torch.nn.Linear(2, 1), threading.Event()
+
+    def feed() -> None:
+        for _ in expected:
+            drawn.append(random.random())
+            over.wait(0.002)
+
+    with watching(tmp_path, every=1) as watched:
+        feeder = threading.Thread(target=feed, name="feeder")
+        feeder.start()
+        optimizer = SGD(model.parameters(), lr=1e-3)
+        for _ in range(60):
+            optimizer.zero_grad()
+            model(torch.ones(4, 2)).square().mean().backward()
+            optimizer.step()
+        over.set()
+        feeder.join()
+    assert drawn == expected
+    assert any("step 1 was not diagnosed: thread `feeder`" in note for note in watched.process.notes)
 
 
 def test_a_second_thread_that_trains_is_left_alone(tmp_path: Path) -> None:
