@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import pytest
 import torch
 
 from gradcheck_cli.watch.loop.classorder import ByClass, ClassOrder
@@ -60,3 +61,9 @@ def test_the_loss_jumps_at_a_change_where_it_passes_the_last_one_and_the_first()
     jumps = [1.0, 0.5, 0.2, 0.1, 3.0, 2.0, 0.3, 0.1, 0.5, 2.0, 0.2, 0.1, 0.6, 0.9, 2.0, 0.1]
     assert fed(blocks, jumps).by_class.rises == 2  # at the fourth change it passed the first too late
     assert fed(blocks, [4.0, *jumps[1:]]).by_class.rises == 0
+
+
+@pytest.mark.parametrize(("mixed", "over"), [(6, False), (14, True)])
+def test_more_than_ten_mixed_batches_of_the_first_twenty_end_it(mixed: int, over: bool) -> None:
+    halves, block = [0] * 4 + [1] * 4, [[0] * 8] * 20 + [[1] * 8] * 20
+    assert fed([halves] * mixed + block).over is over
