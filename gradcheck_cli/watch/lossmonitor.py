@@ -58,7 +58,7 @@ class LossMonitor:
         self._updates += 1
         if loss is not None:
             self._take_loss(loss)
-        if norm:  # one of exactly 0 is no size of a gradient: a loss that is masked for a while has it
+        if norm is not None and norm > 0.0:  # one of exactly 0 is no size of a gradient: a loss that is masked for a while has it
             self._take_norm(norm)
         raised = []
         if opened is not None:
