@@ -58,7 +58,8 @@ class LossMonitor:
         self._updates += 1
         if loss is not None:
             self._take_loss(loss)
-        if norm is not None and norm > 0.0:  # one of exactly 0 is no size of a gradient: a loss that is masked for a while has it
+        # A norm of exactly 0, as a loss has that is masked for a while, is no size of a gradient.
+        if norm is not None and norm > 0.0:
             self._take_norm(norm)
         raised = []
         if opened is not None:
