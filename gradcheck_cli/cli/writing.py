@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, TextIO
 
 from gradcheck_cli.cli.failing import tell
@@ -186,7 +185,7 @@ def stream_of(path: Path) -> int | None:
 
 def _replace(path: Path, content: bytes) -> None:
     """Put a new file in the place of a path, by a draft beside it whose name is short, as the path's may not be."""
-    draft = path.with_name(f".gradcheck-{token_hex(4)}.tmp")
+    draft = path.with_name(f".gradcheck-{os.urandom(4).hex()}.tmp")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         if path.exists():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.run import RunOptions
@@ -16,12 +19,24 @@ if TYPE_CHECKING:
 
 def attach(folder: str) -> None:
     """Watch this process, and tell the session in `folder` of it."""
-    with pythons_own():
+    with pythons_own(), _uncollected():
         from gradcheck_cli.watch.session import Session, read_options
         from gradcheck_cli.watch.watcher import Watcher
 
     options = read_options(folder)
     Watcher(options, Session(folder), _Explaining(options), _chance).install()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Inside, Python does not look for garbage: importing makes none, and torch has left much to look through."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 class _Explaining:
