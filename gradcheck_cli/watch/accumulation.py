@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -27,6 +28,7 @@ class GradientStart(NamedTuple):
 
 
 _CLEAN = GradientStart(0, None)
+_gradient_of, _written = attrgetter("grad"), attrgetter("_version")
 
 
 class Accumulation:
@@ -38,7 +40,6 @@ class Accumulation:
 
     Attributes:
         backwards: Those that some gradient is made of, in order, as far as they are kept.
-        starts: Where each parameter's gradient begins, by the parameter's id.
         arrived: For each backward pass, marks of the gradient that arrived at each parameter, by its id, on this
             process; None where they were not noted.
         let_go: How many passes of this update are not kept any more.
@@ -49,7 +50,7 @@ class Accumulation:
 
     def __init__(self) -> None:
         self.backwards: list[Backward] = []
-        self.starts: dict[int, GradientStart] = {}
+        self._starts: dict[int, GradientStart] = {}
         self.arrived: list[dict[int, Tensor] | None] = []
         self.let_go = 0
         self.updated_inside = self.clean = False
@@ -60,6 +61,15 @@ class Accumulation:
         self._parameters: dict[int, Tensor] = {}
         self._marks: dict[int, tuple[int, int]] = {}
         self._hooks: list[Any] = []
+        # A first pass that found no gradient, as most are: what is known of it goes among the rest when that is asked
+        self._first: list[Tensor] = []
+        self._stood: tuple[list[int], list[int]] | None = None
+
+    @property
+    def starts(self) -> dict[int, GradientStart]:
+        """Where each parameter's gradient begins, by the parameter's id."""
+        self._take_first()
+        return self._starts
 
     def began(self, backward: Backward) -> None:
         """A backward pass is about to run."""
@@ -68,20 +78,20 @@ class Accumulation:
         self.updated_inside = False
         parameters = backward.parameters if backward.kind == "backward" else []
         if not self.backwards:
-            self.clean = not self._parameters and all([p.grad is None for p in parameters])  # noqa: C419 - every step
+            self.clean = not self._parameters and set(map(_gradient_of, parameters)) <= {None}
             if self.clean:
-                self._parameters = {id(p): p for p in parameters}
-                self.starts = dict.fromkeys(self._parameters, _CLEAN)
+                self._first = parameters
                 self._begin(backward, parameters)
                 return
         elif self._crowded or self._is_crowded_by(backward):
             self._let_go()
+        self._take_first()
         unknown = []
         for parameter in parameters:
             key, gradient = id(parameter), parameter.grad
             self._parameters[key] = parameter
             if gradient is None:
-                self.starts[key] = GradientStart(len(self.backwards), None)
+                self._starts[key] = GradientStart(len(self.backwards), None)
             elif self._marks.get(key) != (id(gradient), version_of(gradient)):
                 unknown.append(parameter)
         if unknown and not self.let_go:
@@ -112,29 +122,47 @@ class Accumulation:
         if raised is not None:
             at = self.backwards.index(backward)
             del self.backwards[at], self.arrived[at]
+            self._take_first()
             self._marks.clear()
         elif backward.kind == "backward":
-            self._marks |= _marks_of(backward.parameters)
+            self._stood = _standing(backward.parameters) if backward.parameters is self._first else None
+            if self._stood is None:
+                self._take_first()
+                self._marks |= _marks_of(backward.parameters)
+
+    def _take_first(self) -> None:
+        """Put what is known of the first pass among the rest."""
+        first, stood, self._first, self._stood = self._first, self._stood, [], None
+        self._parameters.update((id(p), p) for p in first)
+        self._starts.update(dict.fromkeys(map(id, first), _CLEAN))
+        if stood is not None:
+            self._marks.update(zip(map(id, first), zip(*stood, strict=True), strict=True))
 
     def updated(self) -> None:
         """The parameters have moved: what was before cannot be repeated any more."""
         self.updated_inside = self.updated_inside or bool(self.backwards)
-        held = (self.backwards, self.arrived, self.starts, self._marks, self._parameters, self._inputs, self._earlier)
-        for kept in held:
-            kept.clear()
+        self.backwards.clear()
+        self.arrived.clear()
+        self._first, self._stood = [], None
+        if self._parameters or self._inputs or self._earlier:
+            for kept in (self._starts, self._marks, self._parameters, self._inputs, self._earlier):
+                kept.clear()
         self.let_go, self.guilty = 0, None
 
     @property
     def compared(self) -> list[Tensor]:
         """The parameters whose gradients are known from where they began."""
-        return [parameter for key, parameter in self._parameters.items() if key in self.starts]
+        starts = self.starts
+        return [parameter for key, parameter in self._parameters.items() if key in starts]
 
     def changed(self) -> bool:
         """Whether a gradient was written into since the last backward pass, as clipping does."""
+        self._take_first()
         return any(self._marks.get(key) != mark for key, mark in _marks_of(list(self._parameters.values())).items())
 
     def writes(self) -> float:
         """How often a gradient was written into since the last backward pass, at most; Inf where it is another one."""
+        self._take_first()
         now = [(self._marks.get(key), p.grad) for key, p in self._parameters.items() if p.grad is not None]
         known = (version_of(g) - mark[1] if mark and mark[0] == id(g) else math.inf for mark, g in now)
         return max(known, default=0)
@@ -146,7 +174,7 @@ class Accumulation:
                 gradient = parameter.grad
                 assert gradient is not None
                 base = gradient.detach().clone() if bool(torch.count_nonzero(dense(gradient))) else None
-                self.starts[id(parameter)] = GradientStart(len(self.backwards), base)
+                self._starts[id(parameter)] = GradientStart(len(self.backwards), base)
 
     def _is_crowded_by(self, backward: Backward) -> bool:
         """Whether what earlier passes alone keep alive is much, now that this one comes."""
@@ -160,26 +188,36 @@ class Accumulation:
         kept = [(each, marks) for each, marks in zip(self.backwards, self.arrived, strict=True) if each is self.guilty]
         self.let_go += len(self.backwards) - len(kept)
         self.backwards, self.arrived = [each for each, _ in kept], [marks for _, marks in kept]
-        for held in (self.starts, self._inputs, self._earlier):
+        self._take_first()
+        for held in (self._starts, self._inputs, self._earlier):
             held.clear()
 
     def _forget(self) -> None:
         """Let go of the backward passes that no gradient which is still there was made by."""
         last = len(self.backwards) - 1
         none = [k for k, p in self._parameters.items() if p.grad is None]
-        gone = [k for k in none if k not in self.starts or self.starts[k].first < last]
+        gone = [k for k in none if k not in self._starts or self._starts[k].first < last]
         for key in gone:
-            self.starts.pop(key, None)
+            self._starts.pop(key, None)
             del self._parameters[key]
             self._marks.pop(key, None)
         if self.let_go:
             return
-        first = min((start.first for start in self.starts.values()), default=last)
+        first = min((start.first for start in self._starts.values()), default=last)
         if first:
             self._inputs.clear()
             self._earlier.clear()
             del self.backwards[:first], self.arrived[:first]
-            self.starts = {key: GradientStart(start.first - first, start.base) for key, start in self.starts.items()}
+            self._starts = {k: GradientStart(start.first - first, start.base) for k, start in self._starts.items()}
+
+
+def _standing(parameters: list[Tensor]) -> tuple[list[int], list[int]] | None:
+    """The gradients of these parameters, by id, and how often each was written into; None where one has none."""
+    gradients = list(map(_gradient_of, parameters))
+    try:
+        return list(map(id, gradients)), list(map(_written, gradients))
+    except (AttributeError, RuntimeError):  # there is none, or it is one of inference mode
+        return None
 
 
 def _marks_of(parameters: list[Tensor]) -> dict[int, tuple[int, int]]:

@@ -10,11 +10,10 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import wraps
 from itertools import chain, count
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -27,8 +26,7 @@ from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.tracebacks import OURS, TORCH, hidden
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):  # one is made at every step
     """One attempted update.
 
     Attributes:
@@ -88,6 +86,8 @@ class Updates:
     Attributes:
         inside: The attempt that is being made, or None: a closure runs inside it.
         seen: Whether there was one yet.
+        made: How many were made, or given a state, so far.
+        brief: Whether nobody asks where the next update is asked for.
         restored: How often each optimiser was given a state.
     """
 
@@ -100,7 +100,8 @@ class Updates:
         self._scaled: Any = WeakIdKeyDictionary()  # of the scaled loss: the loss, and the scaler
         self._undo: list[Callable[[], None]] = []
         self.inside: Attempt | None = None
-        self.seen = False
+        self.seen = self.brief = False
+        self.made = 0
         self._frame: FrameType | None = None  # of torch's that calls `step`, while it runs
 
     def optimizers(self) -> list[Optimizer]:
@@ -161,11 +162,13 @@ class Updates:
 
     def _made(self, original: Callable[..., None], optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
         original(optimizer, *args, **kwargs)
+        self.made += 1
         self._known[optimizer] = users_line()
 
     def _copied(self, original: Callable[..., None], optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
         """A state is given to a copy, or to one that is unpickled; or to one that was there."""
         original(optimizer, *args, **kwargs)
+        self.made += 1
         self._known.setdefault(optimizer, users_line())
         self.restored[optimizer] = self.restored.get(optimizer, 0) + 1
 
@@ -211,7 +214,8 @@ class Updates:
             entry = self._numbers[optimizer] = [next(self._next), 0]
         entry[1] += 1
         made_at = self._known.setdefault(optimizer, None)
-        attempt = self.inside = Attempt(optimizer, entry[0], entry[1], scaler, closure, made_at, users_line())
+        asked_at = None if self.brief else users_line()
+        attempt = self.inside = Attempt(optimizer, entry[0], entry[1], scaler, closure, made_at, asked_at)
         self._listener.updating(attempt)
         return attempt
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter  # as it is now: a script may put its own clock in its place
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -54,8 +54,7 @@ Chance = Callable[[Step], AtChance | None]
 """Holds a step against one answer for every sample, if that can be had."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):  # one is made at every step
     """One backward pass, as it was read.
 
     Attributes:

@@ -21,11 +21,19 @@ def kind_of(file: str) -> str:
     return "library" if file.startswith(_LIBRARIES) else "user"
 
 
+class _Kinds(dict[str, str]):
+    """Whose each file is that was met."""
+
+    def __missing__(self, file: str) -> str:
+        self[file] = found = kind_of(file)
+        return found
+
+
 class Places:
     """Looks for them, and knows the files that it has met."""
 
     def __init__(self) -> None:
-        self._kinds: dict[str, str] = {}
+        self._kinds = _Kinds()
 
     def here(self, most: int = _LIBRARY_FRAMES) -> Place | None:
         """Where the caller's caller was called by the user.
@@ -33,16 +41,14 @@ class Places:
         The innermost line of the user's, if no more than so many frames of libraries are above it; else theirs.
         """
         frame: FrameType | None = sys._getframe(2)
-        library, count = None, 0
+        kinds, library, count = self._kinds, None, 0
         while frame is not None:
-            name = frame.f_code.co_filename
-            kind = self._kinds.get(name)
-            if kind is None:
-                kind = self._kinds[name] = kind_of(name)
+            code = frame.f_code
+            kind = kinds[code.co_filename]
             if kind == "user":
-                return frame.f_code, frame.f_lasti
+                return code, frame.f_lasti
             if kind == "library":
-                library = library or (frame.f_code, frame.f_lasti)
+                library = library or (code, frame.f_lasti)
                 count += 1
                 if count > most:
                     break

@@ -52,9 +52,12 @@ class ReadBudget:
         """An update was read whole: the loss and gradient norm that raise nothing; None while every one is wanted."""
         self._usual[optimizer] = usual
 
-    def is_due(self, own_step: int) -> bool:
-        """Whether an update is one of those that are read whole."""
-        return own_step % self.every == 0
+    def is_light(self, step: int, optimizers: int) -> bool:
+        """Whether a glance at an update may do, since it is none of those that are read whole.
+
+        These are in a row as long as there are optimisers, which take turns.
+        """
+        return (step // max(optimizers, 1)) % self.every != 0 and None not in self._usual.values()
 
     def is_usual(self, optimizer: int, loss: float | None, norm: float | None) -> bool:
         """Whether neither is beyond what the run has had of late; NaN and Inf are."""

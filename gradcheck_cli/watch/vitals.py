@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from gradcheck_cli.runtime.norms import norm, settle
 from gradcheck_cli.runtime.tensors import local, untouched
-from gradcheck_cli.watch.once import once
 
 _WITHIN_FLOAT = frozenset((torch.float16, torch.bfloat16, torch.float32))
 _OWN = frozenset((torch.float32, torch.float64))
 """Kinds whose norm is taken as they are."""
+_kind_of = attrgetter("dtype", "layout", "device")
 
 
-@dataclass(frozen=True)
-class Norms:
+class Norms(NamedTuple):  # a step makes some, and of all records these are made the fastest
     """The L2 norm of each parameter's gradient, after one backward pass, with whatever scale was in the loss.
 
     Attributes:
@@ -38,7 +38,7 @@ class Norms:
         found = [by_id[id(p)] for p in wanted if id(p) in by_id]
         return math.hypot(*found) if found else None
 
-    @once
+    @property
     def finite(self) -> bool:
         """Whether all of them are finite."""
         return all(map(math.isfinite, self.values))
@@ -90,13 +90,12 @@ def _waits(loss: Tensor) -> bool:
 
 def _read(parameters: Sequence[Tensor], beside: list[Tensor]) -> tuple[list[Tensor], list[float]]:
     """The parameters that have a gradient, and its norms; after these the numbers beside them."""
-    held, gradients = [], []
-    for parameter in parameters:
-        gradient = parameter.grad
-        if gradient is not None and (type(gradient) is Tensor or not hasattr(gradient, "device_mesh")):
-            held.append(parameter)
-            gradients.append(gradient)
-    kinds = {(g.dtype, g.layout, g.device) for g in gradients}
+    held = [p for p in parameters if p.grad is not None]
+    gradients: list[Any] = [p.grad for p in held]
+    if set(map(type, gradients)) - {Tensor}:
+        held = [p for p, g in zip(held, gradients, strict=True) if not hasattr(g, "device_mesh")]
+        gradients = [p.grad for p in held]
+    kinds = set(map(_kind_of, gradients))
     plain = bool(kinds) and all([layout is torch.strided and not dtype.is_complex for dtype, layout, _ in kinds])  # noqa: C419
     try:
         values = _together(gradients, kinds, beside) if plain else None
@@ -121,7 +120,7 @@ def _together(
     ((dtype, _, device),) = kinds
     norms = torch._foreach_norm(gradients, 2, dtype=None if dtype in _OWN else torch.float32)
     if device.type == "cpu":
-        return [each.item() for each in (*norms, *beside)]
+        return list(map(Tensor.item, (*norms, *beside)))
     return in_one_transfer([*norms, *(each.to(norms[0].dtype) for each in beside)])
 
 

@@ -106,6 +106,8 @@ class Watcher:
         self._budget = ReadBudget(options.budget)
         self._cost = CostLog(session, self._budget, (self._guard, self._tape), self._diagnosing)
         self._unread: tuple[int, int, float | None, float | None] | None = None  # the last update, if glanced at
+        self._light = False  # whether a glance at the next update is to be enough, so that nobody asks for more
+        self._passed = self._known = 0  # light updates since the last that was told of; optimisers made by then
 
     def install(self) -> None:
         """Begin to watch."""
@@ -137,6 +139,8 @@ class Watcher:
         """An outermost forward pass is about to begin."""
         if self._stop is not None:
             self._end_the_script()
+        if self._light:
+            return
         if self._group.closed:
             self._group = UpdateGroup()
         self._looking.forward()
@@ -147,6 +151,8 @@ class Watcher:
             self._end_the_script()
         with self._guard:
             self._running = backward
+            if self._light and self._updates.made != self._known:
+                self._expect(light=False)  # a new optimiser's first updates are all looked at
             if not self._updates.seen and self._by_hand.moved(backward.parameters):
                 self._moved()
             if self._group.closed:
@@ -154,14 +160,16 @@ class Watcher:
             self._accumulation.began(backward)
             if self._accumulation.let_go:
                 self._group.keep(self._accumulation.backwards)
-            self._looking.began(backward)
+            if not self._light:
+                self._looking.began(backward)
 
     def ended(self, backward: Backward, raised: BaseException | None) -> None:
         """It has run, or raised."""
         self._running = None
         with self._guard:
             self._accumulation.ended(backward, raised)
-            self._looking.ended(backward)
+            if not self._light:
+                self._looking.ended(backward)
             if raised is None:
                 self._read(backward)
 
@@ -181,10 +189,13 @@ class Watcher:
         """An update is about to be made."""
         with self._guard:
             ends_here = self._running is None and not attempt.closure  # else judged when the backward pass has ended
-            if ends_here and (self._budget.every == 1 or not self._glance(attempt)):
+            if ends_here and not (self._light and self._glance(attempt)):
                 self._judge(attempt)
-                self._sampling.before(self._steps, attempt, self._group.seen, self._cost.elapsed)
-                self._look(attempt)
+                if self._light:  # too late to look closely
+                    self._uses.glanced(attempt, len(self._group.seen))
+                else:
+                    self._sampling.before(self._steps, attempt, self._group.seen, self._cost.elapsed)
+                    self._look(attempt)
             self._tape.close()
 
     def updated(self, attempt: Attempt) -> None:
@@ -193,33 +204,55 @@ class Watcher:
             if self._running is not None:
                 self._accumulation.updated()
                 self._consumed = True
+                self._expect(light=False)
                 return
             if attempt.closure:
                 if not self._group.judged:
                     self._judge(attempt)
-                self._look(attempt)
-            self._keep(self._sampling.after())
-            if self._looking.updated(attempt):
-                self._loop.resume()
+                if not self._light:
+                    self._look(attempt)
+            if self._tell_the_loop(attempt):
+                self._group.close()
+            else:
+                self._group = UpdateGroup()
             self._accumulation.updated()
-            self._group.close()
             self._tape.reopen()
+
+    def _tell_the_loop(self, attempt: Attempt) -> bool:
+        """An update has been made; what is looked at closely next hears of those just before. Whether it was told."""
+        budget, ahead, glanced = self._budget, self._updates.count, self._light and self._unread is not None
+        if glanced and budget.is_light(self._steps + 1, ahead) and budget.is_light(self._steps + ahead, ahead):
+            self._passed += 1
+            return False
+        self._keep(self._sampling.after())
+        if self._looking.updated(attempt, self._passed):
+            self._loop.resume()
+        self._passed = 0
+        self._expect(light=self._may_be_light(attempt))
+        return True
+
+    def _may_be_light(self, attempt: Attempt) -> bool:
+        if not self._budget.is_light(self._steps + 1, self._updates.count) or self._looking.inspection.close:
+            return False
+        wanted = attempt.closure or attempt.scaler is not None or self._options.shadow or self._options.every is not None
+        return self._updates.all_step and not wanted
+
+    def _expect(self, *, light: bool) -> None:
+        """Whether a glance at the next update is to be enough."""
+        self._light = self._looking.calls.deaf = self._updates.brief = light
+        self._known = self._updates.made
 
     # -- one step
 
     def _glance(self, attempt: Attempt) -> bool:
         """Whether a look at its numbers was enough for an update: it can raise nothing, and nobody waits for it."""
         seen, number = self._group.seen, attempt.number
-        if self._budget.is_due(attempt.own_step) or self._group.judged or not seen:
-            return False
-        if attempt.scaler is not None or self._options.shadow or self._options.every is not None:  # all wanted whole
+        if self._group.judged or not seen or attempt.scaler is not None:
             return False
         loss, norm = self._group.loss(), self._norm(attempt)
-        if (
-            not self._budget.is_usual(number, loss, norm)
-            or self._looking.inspection.close
-            or self._asked.wants(self._steps + 1, number, attempt.own_step)
-        ):
+        if not self._budget.is_usual(number, loss, norm):
+            return False
+        if self._asked.wants(self._steps + 1, number, attempt.own_step):
             return False
         self._steps += 1
         self._budget.glanced += 1

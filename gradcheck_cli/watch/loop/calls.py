@@ -75,6 +75,7 @@ class LoopCalls:
         restarts: Loaders of several batches that were begun since the last update, with the line.
         loads: Whether such a loader was ever begun.
         seeded: The last call that set the random state since the last update: the seed, the state's digest, the line.
+        deaf: Whether no call is noted for now: nobody asks about the next update.
     """
 
     def __init__(self, is_ours: Callable[[], bool], guarded: AbstractContextManager[None]) -> None:
@@ -82,6 +83,7 @@ class LoopCalls:
         self._undo: list[Undo] = []
         self._depth = 0
         self.order = self.passes = 0
+        self.deaf = False
         self.cleared: tuple[int, Line | None] = (0, None)
         self.clips: list[Clip] = []
         self.unscaled: set[int] = set()
@@ -127,7 +129,7 @@ class LoopCalls:
             @hidden
             @functools.wraps(original)
             def noted(*args: Any, **kwargs: Any) -> Any:
-                if is_compiling() or self._depth or not self._is_ours():
+                if self.deaf or is_compiling() or self._depth or not self._is_ours():
                     return original(*args, **kwargs)
                 self.order += 1
                 self._depth += 1
@@ -206,7 +208,7 @@ class LoopCalls:
         @hidden
         @functools.wraps(original)
         def clip(parameters: Any, limit: float, *args: Any, **kwargs: Any) -> Any:
-            if is_compiling() or self._depth or not self._is_ours():
+            if self.deaf or is_compiling() or self._depth or not self._is_ours():
                 return original(parameters, limit, *args, **kwargs)
             held = [parameters] if isinstance(parameters, Tensor) else list(parameters)  # it may be a generator
             with self._guarded:

@@ -57,6 +57,7 @@ class _Own:
     batch: Any = None
     seed: Any = None
     restored: int = 0
+    step: int = 0
     moving: MovementCheck = field(default_factory=MovementCheck)
     undone: Undone = field(default_factory=Undone)
 
@@ -153,7 +154,7 @@ class FactGatherer:
             seen: The backward passes that it is made of.
         """
         own, calls = self._own.get(attempt.optimizer), self.calls
-        if own is not None and not attempt.closure:
+        if own is not None and not attempt.closure and own.step == attempt.own_step - 1:
             own.undone.updating()
         before = own.passes if own is not None else 0
         clips = [clip for clip in calls.clips if clip.passes > before] if calls.clips else []
@@ -302,8 +303,11 @@ class FactGatherer:
         own = self._own.get(optimizer)
         return own.undone.times if own is not None else 0
 
-    def updated(self, attempt: Attempt) -> bool:
-        """The update has been made; whether the steps are looked at closely from the next one on."""
+    def updated(self, attempt: Attempt, passed: int = 0) -> bool:
+        """The update has been made; whether the steps are looked at closely from the next one on.
+
+        Of so many before it nothing was told here.
+        """
         calls = self.calls
         own = self._own.get(attempt.optimizer) or self._own.setdefault(attempt.optimizer, _Own())
         if attempt.own_step == 1:
@@ -315,8 +319,8 @@ class FactGatherer:
         calls.updated()
         calls.unscaled.discard(id(attempt.optimizer))
         self._began_from = None
-        own.passes, own.order, own.scaled = calls.passes, calls.order, self._scaled
-        begins = self.inspection.see(self._kind)
+        own.step, own.passes, own.order, own.scaled = attempt.own_step, calls.passes, calls.order, self._scaled
+        begins = self.inspection.see(self._kind, passed)
         if begins:
             self._gradients = Gradients(self._accumulation)
         return begins

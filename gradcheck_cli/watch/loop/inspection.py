@@ -33,12 +33,15 @@ class InspectionSchedule:
         self._last: Hashable = None
         self._known: set[Hashable] = set()
 
-    def see(self, kind: Hashable) -> bool:
-        """An update of this kind was made; whether looking closely begins with the next one."""
-        was = self.close
+    def see(self, kind: Hashable, passed: int = 0) -> bool:
+        """An update of this kind was made; whether looking closely begins with the next one.
+
+        So many more had passed before it of which nobody asked.
+        """
+        was, before = self.close, self._seen
         self._left -= 1
-        self._seen += 1
-        if (kind != self._last and self._is_new(kind)) or self._seen % STRIDE == 0:
+        self._seen += 1 + passed
+        if (kind != self._last and self._is_new(kind)) or self._seen // STRIDE > before // STRIDE:
             self._left = max(self._left, AGAIN)
         self._last = kind
         self.close = self._left > 0
