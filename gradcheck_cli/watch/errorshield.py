@@ -24,36 +24,33 @@ class ErrorShield:
         seconds: How long it was entered so far.
     """
 
-    __slots__ = ("_depth", "_failed", "_off", "_started", "seconds")
+    __slots__ = ("_entered", "_failed", "seconds")
 
     def __init__(self, failed: Callable[[BaseException], None]) -> None:
         self._failed = failed
         self.seconds = 0.0
-        self._depth, self._started = 0, 0.0
-        self._off: dict[int, AbstractContextManager[None]] = {}  # what keeps the script's modes off, by depth
+        self._entered: list[tuple[float, AbstractContextManager[None] | None]] = []
 
     def __enter__(self) -> None:
-        if not self._depth:
-            self._started = perf_counter()
-        self._depth += 1
+        started, modes = perf_counter(), None
         if _functions() or _dispatches():
             modes = without_modes()
             try:
                 modes.__enter__()
             except Exception as error:
+                modes = None
                 self._failed(error)
-            else:
-                self._off[self._depth] = modes
+        self._entered.append((started, modes))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool:
-        if self._off and (modes := self._off.pop(self._depth, None)) is not None:
+        started, modes = self._entered.pop()
+        if modes is not None:
             try:
                 modes.__exit__(None, None, None)
             except Exception as another:
                 error = error or another
-        self._depth -= 1
         if error is not None:
             self._failed(error)
-        if not self._depth:
-            self.seconds += perf_counter() - self._started
+        if not self._entered:
+            self.seconds += perf_counter() - started
         return error is not None and not isinstance(error, KeyboardInterrupt)

@@ -234,8 +234,9 @@ class Watcher:
     def _may_be_light(self, attempt: Attempt) -> bool:
         if not self._budget.is_light(self._steps + 1, self._updates.count) or self._looking.inspection.close:
             return False
-        wanted = attempt.closure or attempt.scaler is not None or self._options.shadow or self._options.every is not None
-        return self._updates.all_step and not wanted
+        if attempt.closure or attempt.scaler is not None or self._options.shadow or self._options.every is not None:
+            return False  # all are wanted whole
+        return self._updates.all_step
 
     def _expect(self, *, light: bool) -> None:
         """Whether a glance at the next update is to be enough."""

@@ -45,10 +45,15 @@ def test_all_is_read_again_where_it_is_cheap() -> None:
     assert budget.every == 1
 
 
-def test_one_of_so_many_is_due() -> None:
+def test_one_of_so_many_is_read_whole_of_each_optimizer_in_turn() -> None:
     budget = ReadBudget(5.0)
     budget.every = 4
-    assert [step for step in range(1, 13) if budget.is_due(step)] == [4, 8, 12]
+    assert [step for step in range(1, 13) if not budget.is_light(step, 1)] == [4, 8, 12]
+    assert [step for step in range(1, 25) if not budget.is_light(step, 2)] == [1, 8, 9, 16, 17, 24]
+    budget.learn(0, (1.0, 1.0))
+    assert budget.is_light(5, 1)
+    budget.learn(1, None)
+    assert not budget.is_light(5, 1), "each update of one that is not calm may be of weight"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from gradcheck_cli.records.apart import Kind
 from gradcheck_cli.records.session import Stopped
 from gradcheck_cli.records.timeline import AlarmKind, Replay, Vital, Why
 from gradcheck_cli.watch import inputmemory
-from tests.watch.watching import Explaining, watching
+from tests.watch.watching import Explaining, Watched, watching
 
 
 class Scale(nn.Module):
@@ -632,3 +632,43 @@ def test_updates_that_are_glanced_at_lose_nothing_that_is_wrong(tmp_path: Path) 
     assert {each.step for each in process.vitals if each.step > 200} >= {208, 216, 224, bad}
     (use,) = process.uses
     assert (use.updates, use.passes, use.rates) == (404, 404, 0)
+
+
+def _glancing(watched: Watched) -> None:
+    budget = watched.watcher._budget
+    budget.every, budget.account = 8, lambda *spent: None  # type: ignore[method-assign]
+
+
+def test_a_game_that_is_glanced_at_shows_no_fault(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    critic, maker = torch.nn.Linear(2, 1), torch.nn.Linear(3, 2)
+    with watching(tmp_path, budget=0.0, first=False) as watched:
+        _glancing(watched)
+        criticising, making = SGD(critic.parameters(), lr=1e-3, momentum=0.9), SGD(maker.parameters(), lr=1e-3)
+        for step in range(1, 1201):
+            one = making if step % 6 == 0 else criticising
+            one.zero_grad()
+            score = critic(maker(torch.randn(8, 3))).tanh().mean()
+            (-score if one is making else score - critic(torch.randn(8, 2) + 1).tanh().mean()).backward()
+            torch.nn.utils.clip_grad_norm_(one.param_groups[0]["params"], 0.1)
+            one.step()
+        watched.watcher._ending()
+    process = watched.process
+    assert not process.raised and not process.aside
+    assert process.cost is not None and process.cost.glanced > 600
+    assert [(use.updates, use.passes) for use in process.uses] == [(1000, 1000), (200, 200)]
+
+
+def test_a_fault_that_comes_while_updates_are_glanced_at_is_found(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 1)
+    with watching(tmp_path, budget=0.0, first=False) as watched:
+        _glancing(watched)
+        optimizer = SGD(model.parameters(), lr=1e-6)
+        for step in range(1, 600):
+            if step < 400:
+                optimizer.zero_grad()
+            model(torch.randn(8, 2)).square().mean().backward()
+            optimizer.step()
+    (entry,) = [each for each in watched.process.raised if each.raised.kind is AlarmKind.LOOP]
+    assert entry.raised.evidence["code"] == "GC650" and 400 <= entry.raised.step < 450
