@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +17,7 @@ def attempt() -> Attempt:
 
 
 def nth(made: Attempt, own_step: int) -> Attempt:
-    return replace(made, own_step=own_step)
+    return made._replace(own_step=own_step)
 
 
 def step(made: Attempt) -> None:
