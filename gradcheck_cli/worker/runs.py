@@ -14,8 +14,6 @@ from dataclasses import replace
 from gradcheck_cli.records.report import Report
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.timeline import Timeline
-from gradcheck_cli.reports.runreport import run_report
-from gradcheck_cli.timeline import assembled
 from gradcheck_cli.watch.session import write_options
 from gradcheck_cli.watch.sessionreader import News, SessionReader
 from gradcheck_cli.worker.script import environment, run_script
@@ -56,6 +54,7 @@ def run_watched(
 
         def meanwhile() -> None:
             nonlocal saved
+            _assembler()  # imported while the script imports its own, which starts the sooner for that
             tell()
             if save is not None and time.perf_counter() - saved >= _SAVED_EVERY:
                 with suppress(Exception):  # the script goes on, and all of it is told again when it has ended
@@ -64,13 +63,19 @@ def run_watched(
 
         code = run_script(command, environment(folder), meanwhile)
         tell()
-        return assembled(reading.processes(), options, code, time.perf_counter() - started)
+        return _assembler()(reading.processes(), options, code, time.perf_counter() - started)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _assembler() -> Callable[..., Timeline]:
+    from gradcheck_cli.timeline import assembled
+
+    return assembled
+
+
 def _so_far(reading: SessionReader, options: RunOptions, seconds: float) -> Timeline:
-    timeline = assembled(reading.processes(over=False), options, None, seconds)
+    timeline = _assembler()(reading.processes(over=False), options, None, seconds)
     return replace(timeline, notes=(f"{STILL_RUNNING}, {seconds:.0f} s after its start", *timeline.notes))
 
 
@@ -81,6 +86,8 @@ def run_in_suite(options: RunOptions, threads: int | None) -> Report:
         options: What was asked for; the command is a script with its arguments.
         threads: How many torch may use, unless the user's environment says so; None for as many as it likes.
     """
+    from gradcheck_cli.reports.runreport import run_report
+
     os.environ.setdefault("PYTHONUNBUFFERED", "1")  # what it printed last is told also where it is killed
     if threads:
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
