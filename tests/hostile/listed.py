@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from gradcheck_cli.records.documents import report_to_dict
@@ -22,10 +21,10 @@ from tests.hostile.making import (
     leave_no_folder,
     nothing_left_but,
     npy,
-    saved_npy,
     still,
     written,
     zipped,
+    zipped_zeros,
 )
 from tests.hostile.naming import CONFIG, MODEL, Case, Laid, absent, device, fifo, folder, hole, link, private
 from tests.hostile.unseen import (
@@ -84,7 +83,7 @@ PATHS = (
         "1.5 GB of zeros that shrank",
         "--batch",
         "x.npz",
-        zipped(**{"x.npy": saved_npy(np.zeros(3 * 2**29, np.uint8))}),
+        zipped_zeros,
         "unpacks to 1.61 GB",
     ),
     _given("right keys, wrong values", "--weights", "w.pt", _saved(_STATE), r"layers\.0\.weight: a str in the file"),

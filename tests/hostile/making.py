@@ -22,7 +22,7 @@ def npy(header: str, body: bytes = b"", version: tuple[int, int] = (1, 0), lengt
 
 def zipped(**entries: bytes) -> bytes:
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         for name, content in entries.items():
             file.writestr(name.replace("__", "/"), content)
     return stream.getvalue()
@@ -32,6 +32,11 @@ def saved_npy(array: np.ndarray) -> bytes:
     stream = io.BytesIO()
     np.save(stream, array)
     return stream.getvalue()
+
+
+def zipped_zeros(path: Path) -> None:
+    """A .npz of 1.6 GB of zeros, which takes seconds to make: not before it is wanted."""
+    path.write_bytes(zipped(**{"x.npy": saved_npy(np.zeros(3 * 2**29, np.uint8))}))
 
 
 def holds(name: str, test: Callable[[Path], bool], wrong: str) -> Callable[[Path], str]:
