@@ -29,7 +29,7 @@ settings.load_profile("patient")
 
 
 def pytest_collection_finish() -> None:
-    """What thousands of tests and their modules are made of stays: to look for garbage in it again and again takes time."""
+    """What thousands of tests and their modules are made of stays: looking for garbage in it each time is slow."""
     gc.collect()
     gc.freeze()
 
