@@ -80,11 +80,11 @@ PATHS = (
     ),
     _given("40 GB of zeros", "--batch", "x.npz", zipped(**{"x.npy": npy(_HEADER.format(10 * 2**30))}), r"x\.npz"),
     _given(
-        "1.5 GB of zeros that shrank",
+        "1.1 GB of zeros that shrank",
         "--batch",
         "x.npz",
         zipped_zeros,
-        "unpacks to 1.61 GB",
+        "unpacks to 1.14 GB",
     ),
     _given("right keys, wrong values", "--weights", "w.pt", _saved(_STATE), r"layers\.0\.weight: a str in the file"),
     *(
