@@ -4,6 +4,7 @@ So do the commands that tests start: threads of several processes that spin for 
 long.
 """
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -25,6 +26,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what 
 # A clock would tell a busy machine from an idle one, not good code from bad.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+def pytest_collection_finish() -> None:
+    """What thousands of tests and their modules are made of stays: looking for garbage in it each time is slow."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

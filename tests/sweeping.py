@@ -1,4 +1,4 @@
-"""The part of a long table that CI runs: the rest of it is behind the marker for sweeps."""
+"""The part of a long table, or of many random examples, that CI runs: the rest is behind the marker for sweeps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
 
 def sampled(rows: Sequence[Any], every: int, named: Callable[[Any], str] | None = None) -> list[Any]:
@@ -18,3 +19,16 @@ def sampled(rows: Sequence[Any], every: int, named: Callable[[Any], str] | None 
         )
         for place, row in enumerate(rows)
     ]
+
+
+def drawn(few: int, many: int, *given_by: Any, **options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Of a property of what hypothesis draws by these strategies, CI tries few examples, and the sweep many."""
+
+    def parametrised(test: Callable[..., None]) -> Callable[..., None]:
+        @pytest.mark.parametrize("examples", [few, pytest.param(many, marks=pytest.mark.sweep)])
+        def draw(examples: int) -> None:
+            settings(max_examples=examples, **options)(given(*given_by)(test))()
+
+        return draw
+
+    return parametrised

@@ -211,7 +211,14 @@ def on_a_terminal(command: list[str], **variables: str) -> bytes:
     return written
 
 
-@pytest.mark.parametrize(("name", "term"), [*((name, "xterm-256color") for name in SCRIPTS), ("plain", "vt100")])
+DRAWN = [("tqdm", "xterm-256color"), ("plain", "vt100")]
+"""Beside a bar, and where there is no title: CI runs these."""
+
+
+@pytest.mark.parametrize(
+    ("name", "term"),
+    [*DRAWN, *(pytest.param(name, DRAWN[0][1], marks=pytest.mark.sweep) for name in ("plain", "rich", "lightning"))],
+)
 def test_what_a_script_draws_is_on_the_terminal_as_it_was_written(tmp_path: Path, name: str, term: str) -> None:
     """Byte by byte: taken out what sets the title, nothing of ours stands in it or before it."""
     script, kept = tmp_path / "train.py", tmp_path / "kept"

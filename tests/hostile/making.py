@@ -22,7 +22,7 @@ def npy(header: str, body: bytes = b"", version: tuple[int, int] = (1, 0), lengt
 
 def zipped(**entries: bytes) -> bytes:
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         for name, content in entries.items():
             file.writestr(name.replace("__", "/"), content)
     return stream.getvalue()
@@ -32,6 +32,16 @@ def saved_npy(array: np.ndarray) -> bytes:
     stream = io.BytesIO()
     np.save(stream, array)
     return stream.getvalue()
+
+
+def zipped_zeros(path: Path) -> None:
+    """A .npz of 1.1 GB of zeros, which takes a second to make: not before it is wanted."""
+    part, parts = bytes(2**26), 17
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({parts * len(part)},)}}"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file, file.open("x.npy", "w") as entry:
+        entry.write(npy(header))
+        for _ in range(parts):
+            entry.write(part)
 
 
 def holds(name: str, test: Callable[[Path], bool], wrong: str) -> Callable[[Path], str]:

@@ -51,7 +51,12 @@ def report(folder: Path, hash_seed: str, *arguments: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--try-budget", "100"), ("--no-try", "--batches", "3")], ids=["trials", "three batches"]
+    "arguments",
+    [
+        pytest.param(("--try-budget", "100", "--batches", "3"), id="trials and three batches"),
+        pytest.param(("--try-budget", "100"), id="trials", marks=pytest.mark.sweep),
+        pytest.param(("--no-try", "--batches", "3"), id="three batches", marks=pytest.mark.sweep),
+    ],
 )
 def test_two_runs_write_the_same_report(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     (tmp_path / "m.py").write_text(ILL, encoding="utf-8")

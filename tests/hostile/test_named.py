@@ -94,7 +94,7 @@ def test_what_needs_no_process_is_told_before_one_is_started(
 
 
 @pytest.mark.parametrize(
-    "case", sampled(CASES, every=118, named=lambda case: case.name.encode("unicode_escape").decode()[:60])
+    "case", sampled(CASES, every=236, named=lambda case: case.name.encode("unicode_escape").decode()[:60])
 )
 def test_a_name_a_stream_or_a_value_ends_as_expected(case: Case, tmp_path: Path) -> None:
     assert list(faults(case, run(case, tmp_path), tmp_path)) == []

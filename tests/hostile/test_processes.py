@@ -90,9 +90,16 @@ def as_expected(name: str, done: Ended) -> None:
     assert "internal error" not in done.err
 
 
-@pytest.mark.parametrize("name", ["noise in every descriptor", "a trial leaves"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "noise in every descriptor",
+        *(pytest.param(name, marks=pytest.mark.sweep) for name in FAULTS if name != "noise in every descriptor"),
+    ],
+)
 def test_check_is_a_batch_of_one(tmp_path: Path, name: str) -> None:
     as_expected(name, check(tmp_path, FAULTS[name].text, *FAULTS[name].options()))
+    assert not (tmp_path / "PWNED").exists()
 
 
 @pytest.mark.sweep
@@ -101,13 +108,6 @@ def test_a_module_of_the_users_beside_the_model(tmp_path: Path, name: str) -> No
     (tmp_path / f"{name}.py").write_text(RAISING)
     done = check(tmp_path, HEALTHY, "--output=html=o.html", "--output=junit=o.xml", "--output=table=o.txt")
     assert (done.code, document(done)["status"]) == (0, "healthy"), done.err
-
-
-@pytest.mark.sweep
-@pytest.mark.parametrize("name", FAULTS)
-def test_every_fault_by_itself(tmp_path: Path, name: str) -> None:
-    as_expected(name, check(tmp_path, FAULTS[name].text, *FAULTS[name].options()))
-    assert not (tmp_path / "PWNED").exists()
 
 
 def test_the_working_folder_shadows_nothing_and_a_long_tmpdir_is_no_matter(tmp_path: Path) -> None:
@@ -144,7 +144,12 @@ def wait_for(path: Path, process: subprocess.Popen[bytes], seconds: float = 60) 
 
 
 @pytest.mark.parametrize(
-    ("command", "number"), [("check", signal.SIGHUP), ("check", signal.SIGINT), ("batch", signal.SIGTERM)]
+    ("command", "number"),
+    [
+        ("check", signal.SIGHUP),
+        pytest.param("check", signal.SIGINT, marks=pytest.mark.sweep),  # which CI sends in the trials
+        ("batch", signal.SIGTERM),
+    ],
 )
 def test_a_signal_ends_it_all_with_its_code(tmp_path: Path, number: int, command: str) -> None:
     (tmp_path / "m.py").write_text(ASLEEP)

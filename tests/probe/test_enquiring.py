@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck
 from torch import Tensor, nn
 from torch.autograd import Function
 
@@ -26,6 +26,7 @@ from gradcheck_cli.target import wrap_target
 from tests.probe.comparing import made
 from tests.probe.models import ANSWERED, MODELS, Apply, mean_square, mlp, weight
 from tests.probe.test_random_graphs import Plan, net, plans
+from tests.sweeping import drawn
 
 EVERYTHING = Questions(nulls=True, profile=True)
 
@@ -374,8 +375,7 @@ def test_a_step_that_takes_another_way_tests_nothing() -> None:
 # --------------------------------------------------------------------------- any architecture
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
-@given(plans())
+@drawn(15, 60, plans(), derandomize=True, suppress_health_check=list(HealthCheck), database=None)
 def test_a_replay_is_the_same_pass_and_leaves_nothing_behind(plan: Plan) -> None:
     model, batch, step = net(plan)
     again, measured = taken(model, batch, step, seed=plan.seed)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tests.probe.comparing import Built, assert_as_plain
+from tests.sweeping import drawn
 
 Piece = Callable[[Tensor], Tensor]
 ACTIVATIONS: dict[str, Piece] = {
@@ -178,15 +179,17 @@ JOINS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 }
 
 
-@settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
-)
-@given(
-    choices=st.lists(
+@drawn(
+    50,
+    150,
+    st.lists(
         st.tuples(st.sampled_from(sorted(JOINS)), st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=14
     ),
-    weights=st.integers(1, 4),
-    seed=st.integers(0, 2**16),
+    st.integers(1, 4),
+    st.integers(0, 2**16),
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+    database=None,
 )
 def test_any_tangle(choices: list[tuple[str, int, int]], weights: int, seed: int) -> None:
     def build() -> Built:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 import gradcheck_cli
@@ -23,6 +22,7 @@ from gradcheck_cli.reports import COMPARING, FORMATS, Style, render
 from gradcheck_cli.reports.comparison import compare
 from gradcheck_cli.reports.jsonfile import read_saved
 from tests.reports.examples import EXAMPLES, SUITES, finding, report, suite_of
+from tests.sweeping import drawn
 from tests.timeline.sessions import SESSIONS, nan
 
 
@@ -151,8 +151,13 @@ def test_the_test_sees_what_it_looks_for() -> None:
     assert leaks("from 48,200 to -731 or 6.2e4 in planted.d/x") == ["planted.d", "48,200", "-731", "6.2e4"]
 
 
-@given(
-    st.sampled_from(VALUES), st.sampled_from(PATHS), st.sampled_from(sorted(EXAMPLES)), st.sampled_from(sorted(FORMATS))
+@drawn(
+    30,
+    1000,
+    st.sampled_from(VALUES),
+    st.sampled_from(PATHS),
+    st.sampled_from(sorted(EXAMPLES)),
+    st.sampled_from(sorted(FORMATS)),
 )
 def test_planted_words_are_in_no_format(value: float, path: str, example: str, format: str) -> None:
     words = f"the output is {value:,.0f} where {path} says {value:.4g}"

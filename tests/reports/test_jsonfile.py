@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck_cli.errors import ReportError
@@ -18,6 +17,7 @@ from gradcheck_cli.records.timeline import Alarm, LayerCourse, Overhead, Point, 
 from gradcheck_cli.reports import Style, render
 from gradcheck_cli.reports.jsonfile import read_saved
 from tests.reports.examples import EXAMPLES, SUITES, vanishing
+from tests.sweeping import drawn
 from tests.timeline.sessions import SESSIONS
 
 # hypothesis fills required fields by the records' annotations; those with defaults are named here.
@@ -42,8 +42,7 @@ def refuse(constant: str) -> None:
     raise AssertionError(f"{constant} is not JSON")
 
 
-@settings(max_examples=150, deadline=None)
-@given(REPORTS)
+@drawn(25, 500, REPORTS)
 def test_round_trip(report: Report) -> None:
     text = render(report, "json")
     again = report_from_dict(json.loads(text, parse_constant=refuse))
@@ -160,8 +159,7 @@ def test_wrong_types(keys: tuple[Any, ...], value: object, message: str) -> None
     assert caught.value.message.startswith("ci.json: ")
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.data())
+@drawn(25, 500, st.data())
 def test_any_damage_is_a_report_error(data: st.DataObject) -> None:
     text = render(vanishing(), "json")
     keys = data.draw(st.sampled_from(sorted(report_to_dict(vanishing()))))
@@ -283,8 +281,7 @@ RUNS = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
-@given(RUNS)
+@drawn(15, 300, RUNS)
 def test_round_trip_of_a_run(run: Timeline) -> None:
     text = render(run, "json")
     again = run_from_dict(json.loads(text, parse_constant=refuse))

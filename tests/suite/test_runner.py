@@ -191,7 +191,7 @@ def test_exit_codes_of_checks_side_by_side(tmp_path: Path, capsys: pytest.Captur
     assert code == 2
 
 
-@pytest.mark.parametrize(("check", "options", "code"), sampled(CODES, 4))
+@pytest.mark.parametrize(("check", "options", "code"), sampled(CODES, len(CODES)))
 @pytest.mark.usefixtures("models")
 def test_exit_codes(
     tmp_path: Path, check: str, options: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]

@@ -6,6 +6,7 @@ import importlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,13 +41,16 @@ def doubting(rule: Rule, about: About) -> Rule:
     return replace(rule, check=check)
 
 
+def doubted(about: About) -> tuple[Rule, ...]:
+    return tuple(doubting(rule, about) if rule.triable else rule for rule in JUDGE.RULES)
+
+
 @pytest.fixture
 def doubt(monkeypatch: pytest.MonkeyPatch) -> Doubt:
     """Makes a suspicion of whatever a rule with triable remedies finds."""
 
     def patch(about: About) -> None:
-        rules = tuple(doubting(rule, about) if rule.triable else rule for rule in JUDGE.RULES)
-        monkeypatch.setattr(JUDGE, "RULES", rules)
+        monkeypatch.setattr(JUDGE, "RULES", doubted(about))
 
     return patch
 
@@ -54,6 +58,14 @@ def doubt(monkeypatch: pytest.MonkeyPatch) -> Doubt:
 def checked(name: str, passes: int = 800) -> Report:
     model, batch, step = BY_NAME[name].make()
     return gradcheck_cli.check(model, batch, step=step, try_budget=passes)
+
+
+@cache
+def confirmed() -> Report:
+    """The report on a model of which all that is found is a suspicion."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JUDGE, "RULES", doubted(About.WHOLE))
+        return checked("dead_relu_bias")
 
 
 def opinion_of(found: Finding) -> Opinion:
@@ -80,9 +92,8 @@ def test_what_looks_ill_and_trains_is_refuted_and_healthy(doubt: Doubt) -> None:
         )
 
 
-def test_what_trains_only_with_its_remedy_is_confirmed_and_ill(doubt: Doubt) -> None:
-    doubt(About.WHOLE)
-    report = checked("dead_relu_bias")
+def test_what_trains_only_with_its_remedy_is_confirmed_and_ill() -> None:
+    report = confirmed()
     found = report.findings[0]
     assert (report.status, report.exit_code, found.severity) == (Status.ILL, 1, Severity.ERROR)
     assert opinion_of(found).decision is Decision.CONFIRMED
@@ -176,7 +187,7 @@ def test_a_part_that_stays_shut_is_confirmed(doubt: Doubt) -> None:
 
 def test_two_runs_come_to_the_same(doubt: Doubt) -> None:
     doubt(About.WHOLE)
-    first, second = (checked("dead_relu_bias") for _ in range(2))
+    first, second = confirmed(), checked("dead_relu_bias")
     assert (first.findings, first.layers) == (second.findings, second.layers)
 
 

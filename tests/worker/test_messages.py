@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck_cli.worker.messages import Mail, packed
+from tests.sweeping import drawn
 
 TOKEN = "0123456789abcdef" * 2
 JSON = st.recursive(
@@ -20,7 +21,7 @@ JSON = st.recursive(
 MESSAGES = st.lists(st.dictionaries(st.text(), JSON), max_size=4)
 
 
-@given(MESSAGES, st.integers(1, 50))
+@drawn(25, 500, MESSAGES, st.integers(1, 50))
 def test_messages_in_pieces(messages: list[dict], size: int) -> None:
     stream = b"".join(packed(TOKEN, message) for message in messages)
     mail, found = Mail(TOKEN), []
