@@ -31,7 +31,8 @@ def make_batch():
     return torch.randn(32, 12, generator=g), hand, card, torch.randn(32, generator=g)
 
 
-def compute_loss(model, table, hand, card, gain):
+def compute_loss(model, batch):
+    table, hand, card, gain = batch
     scores, value = model(table, hand)
     policy = Categorical(logits=scores)
     advantage = (gain - value).detach()

@@ -25,7 +25,8 @@ def make_batch():
     return (torch.linspace(0, 1, 25)[:, None],)
 
 
-def compute_loss(model, r):
+def compute_loss(model, batch):
+    (r,) = batch
     r = r.clone().requires_grad_()
     u = model(r)
     first = slope(u, r)

@@ -34,7 +34,8 @@ def make_batch():
     return support_x, support_y, query_x, query_y
 
 
-def compute_loss(model, support_x, support_y, query_x, query_y):
+def compute_loss(model, batch):
+    support_x, support_y, query_x, query_y = batch
     centres = prototypes(model(support_x), support_y)
     apart = (model(query_x)[:, None] - centres[None]).square().sum(-1)
     return F.cross_entropy(-apart, query_y)

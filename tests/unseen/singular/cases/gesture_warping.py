@@ -42,5 +42,6 @@ def make_batch():
     return x, y
 
 
-def compute_loss(model, x, y):
+def compute_loss(model, batch):
+    x, y = batch
     return F.cross_entropy(model(x), y)

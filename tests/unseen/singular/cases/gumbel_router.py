@@ -42,5 +42,6 @@ def make_batch():
     return ids, bits, tags
 
 
-def compute_loss(model, ids, bits, tags):
+def compute_loss(model, batch):
+    ids, bits, tags = batch
     return F.cross_entropy(model(ids, bits), tags)

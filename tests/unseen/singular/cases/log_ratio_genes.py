@@ -28,5 +28,6 @@ def make_batch():
     return torch.poisson(rate[y], generator=g), y
 
 
-def compute_loss(model, counts, y):
+def compute_loss(model, batch):
+    counts, y = batch
     return F.cross_entropy(model(counts), y)

@@ -40,5 +40,6 @@ def make_batch():
     return torch.randint(50, (int(lengths.sum()),), generator=g), lengths, torch.randint(3, (6,), generator=g)
 
 
-def compute_loss(model, tokens, lengths, y):
+def compute_loss(model, batch):
+    tokens, lengths, y = batch
     return F.cross_entropy(model(tokens, lengths), y)

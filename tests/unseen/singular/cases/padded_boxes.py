@@ -36,7 +36,8 @@ def make_batch():
     return torch.rand(6, 3, 24, 24, generator=g), truth * real[..., None], real
 
 
-def compute_loss(model, x, truth, real):
+def compute_loss(model, batch):
+    x, truth, real = batch
     guess = model(x)
     iou = overlap(guess, truth)
     wanted = torch.atan(truth[..., 2] / truth[..., 3])

@@ -29,7 +29,8 @@ def make_batch():
     return spans, head, marked
 
 
-def compute_loss(model, spans, head, marked):
+def compute_loss(model, batch):
+    spans, head, marked = batch
     p = torch.sigmoid(model(spans).bfloat16())
     survival = torch.log1p(-p.clamp(max=1 - 1e-6))
     none = torch.zeros(12, dtype=survival.dtype).scatter_add(0, head, survival)

@@ -33,7 +33,8 @@ def make_batch():
     return spectrum(noisy), spectrum(tone)
 
 
-def compute_loss(model, noisy, clean):
+def compute_loss(model, batch):
+    noisy, clean = batch
     estimate = model(noisy)
     compressed = estimate.abs() ** 0.3
     return (compressed - clean.abs() ** 0.3).square().mean() + 0.1 * (estimate - clean).abs().mean()

@@ -38,7 +38,8 @@ def make_batch():
     return x + torch.randn(40, 48, generator=g), x + torch.randn(40, 48, generator=g)
 
 
-def compute_loss(model, one, two):
+def compute_loss(model, batch):
+    one, two = batch
     a, b = model(one), model(two)
     p, q = F.log_softmax(a / 0.5, -1), F.log_softmax(b / 0.5, -1)
     return -0.5 * ((balanced(b) * p).sum(-1) + (balanced(a) * q).sum(-1)).mean()

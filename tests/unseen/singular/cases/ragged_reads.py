@@ -33,5 +33,6 @@ def make_batch():
     return x, y
 
 
-def compute_loss(model, x, y):
+def compute_loss(model, batch):
+    x, y = batch
     return F.mse_loss(model(x), y)

@@ -35,6 +35,7 @@ def make_batch():
     return torch.sin(2 * torch.pi * (4 + 3 * y[:, None]) * t) + 0.2 * torch.randn(16, 128, generator=g), y
 
 
-def compute_loss(model, x, y):
+def compute_loss(model, batch):
+    x, y = batch
     logits = model(x)
     return F.cross_entropy(logits, y, weight=class_weights(y))

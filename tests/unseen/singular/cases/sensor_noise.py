@@ -28,7 +28,8 @@ def make_batch():
     return x, x[:, -1] + 0.1 * torch.randn(32, 4, generator=g)
 
 
-def compute_loss(model, x, y):
+def compute_loss(model, batch):
+    x, y = batch
     mean, noise = model(x)
     z = (y - mean) / noise
     return (0.5 * z.square() + torch.log(noise)).mean()

@@ -32,5 +32,6 @@ def make_batch():
     return x, level
 
 
-def compute_loss(model, x, level):
+def compute_loss(model, batch):
+    x, level = batch
     return F.smooth_l1_loss(depth(model(x)), level)

@@ -34,6 +34,7 @@ def make_batch():
     return ids, teacher.log_softmax(-1)
 
 
-def compute_loss(model, ids, teacher):
+def compute_loss(model, batch):
+    ids, teacher = batch
     log_p = F.log_softmax(model(ids), -1)
     return F.kl_div(log_p.flatten(0, 1), teacher.flatten(0, 1), reduction="batchmean", log_target=True)

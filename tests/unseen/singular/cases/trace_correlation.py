@@ -34,5 +34,6 @@ def make_batch():
     return x, y
 
 
-def compute_loss(model, x, y):
+def compute_loss(model, batch):
+    x, y = batch
     return 1 - correlation(model(x), y).mean()

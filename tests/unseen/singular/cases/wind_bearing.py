@@ -33,7 +33,8 @@ def make_batch():
     return x, angle
 
 
-def compute_loss(model, x, angle):
+def compute_loss(model, batch):
+    x, angle = batch
     mean, kappa = model(x)
     log_norm = torch.log(torch.special.i0(kappa)) + math.log(2 * math.pi)
     return (log_norm - kappa * torch.cos(angle - mean)).mean()
