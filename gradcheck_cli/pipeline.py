@@ -268,7 +268,8 @@ def _with_remedies(finding: Finding, evidence: Evidence) -> Finding:
     if finding.family is Family.NONFINITE:
         graph, overflows = evidence.graph, finding.cause == "exp-overflow"
         fused = graph.takes_log_of_softmax(finding.source) or (overflows and graph.takes_log_of_sum(finding.source))
-        by_hand = overflows and graph.makes_softmax(finding.source)
+        origin = evidence.measurement.origin
+        by_hand = overflows and ((origin is not None and origin.normalised) or graph.makes_softmax(finding.source))
         if overflows and graph.takes_exponential(finding.source) and not (fused or by_hand):
             remedies = without_softmax(remedies, finding.source.code if finding.source else "")
         places = {"log-softmax": 0 if fused else 2, "softmax": 0 if by_hand else 2}

@@ -91,7 +91,12 @@ def _coming_in(entry: NonfiniteInput | None) -> str:
     """By which op a value that was there before came in."""
     if entry is None or entry.origin is None:
         return ""
-    return f"; {entry.origin.op} takes it in and puts out {_elements(entry.origin)}"
+    made = f"{entry.origin.op} takes it in and puts out"
+    if entry.kind == "parameter" and all(
+        math.isfinite(v) for o in entry.origin.operands for v in (o.smallest, o.largest) if v is not None
+    ):
+        made = f"what is made of it is finite until {entry.origin.op} puts out"
+    return f"; {made} {_elements(entry.origin)}"
 
 
 def _stopping(evidence: Evidence) -> str:
@@ -118,8 +123,11 @@ def nonfinite_parameter(evidence: Evidence) -> Diagnoses:
             cause="nan-parameter",
             message=f"`{bad[0].names[0]}` holds {bad[0].weight_nonfinite:,} NaN or Inf among {bad[0].numel:,} "
             f"values{more}{_stopping(evidence)}",
-            why="the weights were damaged before this pass, by an earlier step, a checkpoint or memory that was never "
-            "set" + (_coming_in(entry) if entry is not None and entry.name in bad[0].names else ""),
+            why="the weights were damaged before this pass, by an earlier step, a checkpoint, their own start or "
+            "memory that was never set"
+            + (_coming_in(entry) if entry is not None and entry.name in bad[0].names else ""),
+            op=entry.origin.op if entry is not None and entry.origin is not None else None,
+            source=entry.origin.source if entry is not None and entry.origin is not None else None,
             numbers={"parameters": len(bad), "values": sum(p.weight_nonfinite for p in bad)},
         )
 
@@ -314,6 +322,7 @@ _RULES_OF_ARITHMETIC = {
     "zero-times-inf": "0 times Inf is NaN, and so is Inf - Inf",
     "inf-in-loss": "an Inf that masks something is counted by the loss",
     "negative-determinant": "the logarithm of a determinant is NaN where that is below 0, and -Inf where it is 0",
+    "nan-parameter": "memory that was never set holds whatever lay there, and not all of it was written to",
     "zero-norm": "a vector of length 0 has no direction: 0 / 0 is NaN",
     "masked-softmax-row": "the softmax of a row of -Inf is NaN",
     "logsumexp-neginf": "the slope of a logsumexp over nothing but -Inf is NaN",
