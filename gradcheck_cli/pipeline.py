@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli import __version__
 from gradcheck_cli.evidence import Evidence, gather
+from gradcheck_cli.records.apart import rows_among
 from gradcheck_cli.records.batchwise import apportioned, is_ill
 from gradcheck_cli.records.choices import Decision, Family
 from gradcheck_cli.records.drift import Drift
@@ -301,8 +302,8 @@ def _with_row(finding: Finding, step: Step, measurement: Measurement) -> Finding
     sample = finding.evidence.get("sample")
     if finding.family is not Family.NONFINITE or not isinstance(sample, int):
         return finding
-    count = next(stats.shape[0] for stats in measurement.inputs if stats.shape)
-    found = apart(step.batch, (sample,), count)
+    count = rows_among(stats.shape[0] for stats in measurement.inputs if stats.shape)
+    found = apart(step.batch, (sample,), count or 0)
     return finding if found is None else replace(finding, why=f"{finding.why}; {standing_out(found)}")
 
 

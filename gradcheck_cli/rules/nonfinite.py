@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.records.apart import rows_among
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.measurement import NonfiniteInput, Origin, ParameterMeasurement, TensorStats
 from gradcheck_cli.records.ops import LOGARITHMS, WRITERS, plain_op
@@ -372,18 +373,26 @@ def _sample(evidence: Evidence, origin: Origin) -> str:
     return f"; the first comes from sample {index} of the batch{known}"
 
 
-def _of_sample(evidence: Evidence, origin: Origin) -> dict[str, int]:
-    index = bad_sample(evidence, origin)
-    return {} if index is None else {"sample": index}
+def _of_sample(evidence: Evidence, origin: Origin) -> dict[str, float | int | str]:
+    """The first sample; where there are several, and the elements at fault are all known, those too."""
+    rows = bad_samples(evidence, origin)
+    all_known = any(origin.count == len(operand.elements) for operand in origin.operands)
+    several = {"samples": " ".join(map(str, rows))} if len(rows) > 1 and all_known else {}
+    return {"sample": rows[0], **several} if rows else {}
 
 
 def bad_sample(evidence: Evidence, origin: Origin) -> int | None:
     """Its index; None where what went in is not laid out by samples, or there is one alone."""
-    samples = {stats.shape[0] for stats in evidence.measurement.inputs if stats.shape}
+    return next(iter(bad_samples(evidence, origin)), None)
+
+
+def bad_samples(evidence: Evidence, origin: Origin) -> tuple[int, ...]:
+    """The indexes of the first bad elements by samples; none where what went in is not laid out by them."""
+    samples = rows_among(stats.shape[0] for stats in evidence.measurement.inputs if stats.shape)
     for operand in origin.operands:
-        if operand.elements and operand.shape and samples == {operand.shape[0]} and operand.shape[0] > 1:
-            return operand.elements[0].at[0]
-    return None
+        if operand.elements and operand.shape[:1] == (samples,):
+            return tuple(dict.fromkeys(element.at[0] for element in operand.elements))
+    return ()
 
 
 def _range(origin: Origin) -> dict[str, float | int | str]:

@@ -291,7 +291,9 @@ class Diagnosing:
                 report = self._explain(step, trials=trials)
             except GradcheckError as error:
                 return Repeated(Replay.IMPOSSIBLE, str(error), place)
-            samples = guilty_rows(step, is_bad, seen[place].backward.raised) if is_bad is not None else None
+            samples = None
+            if is_bad is not None:
+                samples = guilty_rows(step, is_bad, seen[place].backward.raised, named_rows(report))
             known = apart(step.batch, samples, rows_in(tuple(step.batch.values())) or 0) if samples else None
             chance = self._chance(step) if alarm and seen[place].finite else None
             novel = self._batches.novel(seen[place].backward, step.batch, samples) if is_bad is not None else None
@@ -333,13 +335,23 @@ def _limit(raised: Raised, vital: Vital, usual: float | None) -> _IsBad | None:
     return None
 
 
-def guilty_rows(step: Step, is_bad: _IsBad, raised: BaseException | None = None) -> tuple[int, ...] | None:
+def named_rows(report: Report | None) -> tuple[int, ...]:
+    """The rows at which an op went wrong, as the first finding that knows them all tells."""
+    told = (str(finding.evidence.get("samples", "")) for finding in report.findings) if report is not None else ()
+    return tuple(map(int, next(filter(None, told), "").split()))
+
+
+def guilty_rows(
+    step: Step, is_bad: _IsBad, raised: BaseException | None = None, named: Sequence[int] = ()
+) -> tuple[int, ...] | None:
     """The rows of a step's batch without which it is well; None where it is no matter of a few rows.
 
     Args:
         step: The step.
         is_bad: Whether a loss and a gradient norm are bad.
         raised: What the step raises as a whole, which is then what makes a part of it bad.
+        named: Rows that an op went wrong at. They are it where a part of the batch is no less bad, as where a row has
+            no partner, and the batch without them is well.
     """
     rows = rows_in(tuple(step.batch.values()))
     if rows is None:
@@ -354,9 +366,12 @@ def guilty_rows(step: Step, is_bad: _IsBad, raised: BaseException | None = None)
             raise
 
     try:
-        return bad_rows(rows, bad)
+        found = bad_rows(rows, bad)
+        if found is None and named and not bad([row for row in range(rows) if row not in named]):
+            return tuple(named)
     except Exception:  # the user's code, on a batch of another size
         return None
+    return found
 
 
 def left_by(step: Step, guilty: Sequence[int]) -> Without | None:

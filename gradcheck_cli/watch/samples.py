@@ -6,12 +6,13 @@ B is found in about 2 log2(B) passes.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from gradcheck_cli.records.apart import rows_among
 
 MOST_SHARE = 0.25
 """Above this share of bad rows it is no matter of rows."""
@@ -25,12 +26,7 @@ class TooMany(Exception):
 
 def rows_in(batch: Sequence[Any]) -> int | None:
     """How many samples a batch of outside tensors has: the length that most of them share; None where none do."""
-    lengths = Counter(x.shape[0] for x in batch if isinstance(x, Tensor) and x.dim() and x.shape[0] > 1)
-    if not lengths:
-        return None
-    most = max(lengths.values())
-    # Of lengths that occur equally often the first in the batch: what goes into the model comes first.
-    return next(length for length, count in lengths.items() if count == most)
+    return rows_among(x.shape[0] for x in batch if isinstance(x, Tensor) and x.dim())
 
 
 def without(batch: Sequence[Any], rows: int, kept: Sequence[int]) -> tuple[Any, ...]:
