@@ -33,7 +33,7 @@ from gradcheck_cli.watch.entries import Data
 from gradcheck_cli.watch.isolation import unheard, without_modes
 from gradcheck_cli.watch.proof import verify
 from gradcheck_cli.watch.replay import line_of, step_of
-from gradcheck_cli.watch.samples import bad_rows, rows_in, without
+from gradcheck_cli.watch.samples import bad_rows, holds_pairs, rows_in, without
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.vitals import Norms
@@ -356,10 +356,11 @@ def guilty_rows(
     rows = rows_in(tuple(step.batch.values()))
     if rows is None:
         return None
+    pairs = _is_of_pairs(step, rows)
 
     def bad(kept: Sequence[int]) -> bool:
         try:
-            return is_bad(*measured(_with_rows(step, rows, kept)))
+            return is_bad(*measured(_with_rows(step, rows, kept, pairs)))
         except Exception as error:
             if type(error) is type(raised):
                 return True
@@ -379,15 +380,27 @@ def left_by(step: Step, guilty: Sequence[int]) -> Without | None:
     rows = rows_in(tuple(step.batch.values())) or 0
     try:
         loss, norm = measured(step)
-        left = measured(_with_rows(step, rows, [row for row in range(rows) if row not in guilty]))
+        left = measured(_with_rows(step, rows, [r for r in range(rows) if r not in guilty], _is_of_pairs(step, rows)))
     except Exception:  # the user's code, on a batch of another size, or on the one that it raises for
         return None
     return Without(loss=loss, norm=norm, loss_left=left[0], norm_left=left[1])
 
 
-def _with_rows(step: Step, rows: int, kept: Sequence[int]) -> Step:
+def _with_rows(step: Step, rows: int, kept: Sequence[int], pairs: bool) -> Step:
     """The step with these of its rows."""
-    return replace(step, batch=dict(zip(step.batch, without(tuple(step.batch.values()), rows, kept), strict=True)))
+    left = without(tuple(step.batch.values()), rows, kept, pairs=pairs)
+    return replace(step, batch=dict(zip(step.batch, left, strict=True)))
+
+
+def _is_of_pairs(step: Step, rows: int) -> bool:
+    """Whether a square tensor of its batch is one of all pairs of rows: where it is cut as rows, the code raises."""
+    if not holds_pairs(tuple(step.batch.values()), rows):
+        return False
+    try:
+        measured(_with_rows(step, rows, range(rows - 1), pairs=False))
+    except Exception:  # the user's code, on a batch of another size
+        return True
+    return False
 
 
 def measured(step: Step) -> tuple[float, float]:

@@ -29,15 +29,20 @@ def rows_in(batch: Sequence[Any]) -> int | None:
     return rows_among(x.shape[0] for x in batch if isinstance(x, Tensor) and x.dim())
 
 
-def without(batch: Sequence[Any], rows: int, kept: Sequence[int]) -> tuple[Any, ...]:
-    """The batch with these of its rows.
+def holds_pairs(batch: Sequence[Any], rows: int) -> bool:
+    """Whether a tensor may be of all pairs of rows, as a mask of equal labels is."""
+    return any(isinstance(x, Tensor) and x.shape[:2] == (rows, rows) for x in batch)
+
+
+def without(batch: Sequence[Any], rows: int, kept: Sequence[int], *, pairs: bool = False) -> tuple[Any, ...]:
+    """The batch with these of its rows; with `pairs` a tensor of all pairs of rows is left those of such pairs.
 
     A tensor whose first dimension is the sum of an integer tensor of one length a row is cut in segments, as the
     concatenated labels of CTC and the nodes of graphs are.
     """
     chosen = torch.tensor(sorted(kept), dtype=torch.long)
     lengths = [x for x in batch if _is_lengths(x, rows)]
-    return tuple(_cut(x, rows, chosen, lengths) for x in batch)
+    return tuple(_cut(x, rows, chosen, lengths, pairs) for x in batch)
 
 
 def _is_lengths(x: Any, rows: int) -> bool:
@@ -45,11 +50,12 @@ def _is_lengths(x: Any, rows: int) -> bool:
     return whole and x.dtype is not torch.bool and bool((x >= 0).all())
 
 
-def _cut(x: Any, rows: int, chosen: Tensor, lengths: Sequence[Tensor]) -> Any:
+def _cut(x: Any, rows: int, chosen: Tensor, lengths: Sequence[Tensor], pairs: bool) -> Any:
     if not isinstance(x, Tensor) or not x.dim():
         return x
     if x.shape[0] == rows:
-        return x.detach().index_select(0, chosen.to(x.device))
+        left = x.detach().index_select(0, chosen.to(x.device))
+        return left.index_select(1, chosen.to(x.device)) if pairs and x.shape[1:2] == (rows,) else left
     for each in lengths:
         if int(each.sum()) == x.shape[0]:
             parts = x.detach().split(each.tolist())

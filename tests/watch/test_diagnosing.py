@@ -16,7 +16,7 @@ from gradcheck_cli.records.apart import Apart, Kind
 from gradcheck_cli.records.spec import Pass, Step, Target
 from gradcheck_cli.records.timeline import AlarmKind, Replay
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.diagnosing import Seen, guilty_rows, measured, named_rows
+from gradcheck_cli.watch.diagnosing import Seen, guilty_rows, left_by, measured, named_rows
 from gradcheck_cli.watch.vitals import Norms
 from tests.watch.watching import Explaining, watching
 
@@ -122,6 +122,19 @@ def test_rows_that_only_together_leave_the_others_well_are_those_that_the_op_wen
     report = check(line(1.0), (torch.ones(16, 1), label), step=lambda model, b: by_partner(model, *b))
     assert named_rows(report) == (5, 13)
     assert named_rows(None) == ()
+
+
+def test_a_tensor_of_all_pairs_of_rows_is_cut_both_ways() -> None:
+    def by_partner(model: nn.Module, x: Tensor, same: Tensor) -> Tensor:
+        found: Tensor = ((same @ model(x)).squeeze(1) / same.sum(1)).mean()
+        return found
+
+    same = torch.ones(16, 16) - torch.eye(16)
+    same[3] = same[:, 3] = 0
+    step = step_of(line(1.0), by_partner, torch.ones(16, 1), same)
+    assert guilty_rows(step, not_finite) == (3,)
+    left = left_by(step, (3,))
+    assert left is not None and left.loss_left == 1.0
 
 
 def test_no_rows_of_a_batch_without_any() -> None:
