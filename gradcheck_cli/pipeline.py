@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli import __version__
 from gradcheck_cli.evidence import Evidence, gather
+from gradcheck_cli.records.apart import rows_among
 from gradcheck_cli.records.batchwise import apportioned, is_ill
 from gradcheck_cli.records.choices import Decision, Family
 from gradcheck_cli.records.drift import Drift
@@ -268,7 +269,8 @@ def _with_remedies(finding: Finding, evidence: Evidence) -> Finding:
     if finding.family is Family.NONFINITE:
         graph, overflows = evidence.graph, finding.cause == "exp-overflow"
         fused = graph.takes_log_of_softmax(finding.source) or (overflows and graph.takes_log_of_sum(finding.source))
-        by_hand = overflows and graph.makes_softmax(finding.source)
+        origin = evidence.measurement.origin
+        by_hand = overflows and ((origin is not None and origin.normalised) or graph.makes_softmax(finding.source))
         if overflows and graph.takes_exponential(finding.source) and not (fused or by_hand):
             remedies = without_softmax(remedies, finding.source.code if finding.source else "")
         places = {"log-softmax": 0 if fused else 2, "softmax": 0 if by_hand else 2}
@@ -300,8 +302,8 @@ def _with_row(finding: Finding, step: Step, measurement: Measurement) -> Finding
     sample = finding.evidence.get("sample")
     if finding.family is not Family.NONFINITE or not isinstance(sample, int):
         return finding
-    count = next(stats.shape[0] for stats in measurement.inputs if stats.shape)
-    found = apart(step.batch, (sample,), count)
+    count = rows_among(stats.shape[0] for stats in measurement.inputs if stats.shape)
+    found = apart(step.batch, (sample,), count or 0)
     return finding if found is None else replace(finding, why=f"{finding.why}; {standing_out(found)}")
 
 

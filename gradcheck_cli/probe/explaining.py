@@ -99,7 +99,16 @@ class Explainer:
             behind = behind if alone is None else frozenset((alone,))
             self.rewind()
         blamed = first(behind)
+        if blamed is not None and blamed.fed and not self._harms_without(blamed):
+            damaged = min(blamed.fed, key=lambda source: source.name)
+            return _with_blame(measured, replace(damaged, about=blamed.about), self.sources)
         return _with_blame(measured, blamed and self._inside_script(blamed), self.sources)
+
+    def _harms_without(self, source: Source) -> bool:
+        """Whether an op still makes what it made where all that was not finite before the pass is 0."""
+        search, _ = self._searched({-1}, source)
+        self.rewind()
+        return any(made.order == source.order for made in search.made)
 
     def _inside_script(self, source: Source) -> Source:
         """With the line of a scripted function, where no function of torch's was seen to call the op."""

@@ -22,7 +22,7 @@ from gradcheck_cli.probe.sources import SourceTable
 from gradcheck_cli.probe.taint import NOBODY, Source, Sources, TaintTracker, standing
 from gradcheck_cli.probe.tracer import Tracer
 from gradcheck_cli.records.measurement import Op, Origin
-from gradcheck_cli.records.ops import FILLS, LEAVING, PARTS, SPREADS, VIEWS, WRITERS, plain_op
+from gradcheck_cli.records.ops import FILLS, LEAVING, PARTS, SPREADS, UNSET, VIEWS, WRITERS, plain_op
 from gradcheck_cli.runtime.autogradgraph import Graph
 from gradcheck_cli.runtime.state import function_name
 from gradcheck_cli.runtime.tensors import values
@@ -41,6 +41,8 @@ class OriginSearch(TorchDispatchMode):
         self.tracer, self._mended, self._stop = tracer, mended, stop
         self._ledger = TaintTracker()
         self._touched = TaintTracker()
+        self._unset = TaintTracker()
+        self._learned: Sources = NOBODY
         self._order = 0
         self._made: list[Source] = []
         self._read: Sources = NOBODY
@@ -54,6 +56,7 @@ class OriginSearch(TorchDispatchMode):
             held = values(tensor) if _is_real(tensor) else None
             if held is not None and (source := standing(kind, name, held)) is not None:
                 self._ledger.add(tensor, frozenset((source,)))
+                self._learned |= {source} if tensor.requires_grad and kind == "parameter" else NOBODY
 
     @contextmanager
     def searching(self) -> Iterator[None]:
@@ -96,6 +99,7 @@ class OriginSearch(TorchDispatchMode):
     ) -> None:
         """Note the sources of what an op put out: those of what went in, and itself where it is a first."""
         name = func.overloadpacket.__name__
+        self._note_quotient(name, bad)
         outputs = [t for t in out if _is_real(t)]
         for answer in out:
             if not _is_real(answer):
@@ -105,7 +109,7 @@ class OriginSearch(TorchDispatchMode):
             for tensor in outputs:
                 if not any(tensor is s for s in spoiled):
                     self._ledger.forget(tensor)
-        if not spoiled or name.startswith(_NEVER_WRITTEN):
+        if not spoiled or self._is_unset(name, inputs, spoiled):
             return
         nan = clean and any(map(_holds_nan, spoiled))
         beside = bool(bad) and (name == _CAST or (torch.Tag.pointwise in func.tags and plain_op(name) not in FILLS))
@@ -117,8 +121,10 @@ class OriginSearch(TorchDispatchMode):
             if all(map(_is_finite, spoiled)):
                 return
             first, fresh = False, None
-        if bad and not behind:  # a constant that no op was seen to make
-            behind = frozenset((self._source(name, inputs, outputs, nan=any(map(_holds_nan, spoiled)), weak=True),))
+        if bad and not behind:  # memory that nobody has written to, or a constant that no op was seen to make
+            behind = self._unset.of_all(bad) or frozenset(
+                (self._source(name, inputs, outputs, nan=any(map(_holds_nan, spoiled)), weak=True),)
+            )
         behind = frozenset(self._entered(source, name, inputs, spoiled) for source in behind)
         if fresh is not None or (first and all(s.weak for s in behind)):
             weak = plain_op(name) in FILLS and not (name == _CAST and _grew(spoiled))
@@ -131,9 +137,26 @@ class OriginSearch(TorchDispatchMode):
     ) -> Source:
         if weak and nan and (call := self._writer()) is not None:
             name, inputs, weak = call[0], [(f"input {i}", t) for i, t in enumerate(tensors_in(call[1]))], False
-        made = Source(order=self._order, weak=weak, about=self._described(name, inputs, outputs, nan))
+        fed = self._touched.of_all(t for _, t in inputs if isinstance(t, Tensor)) & self._learned
+        made = Source(order=self._order, weak=weak, about=self._described(name, inputs, outputs, nan), fed=fed)
         self._made.append(made)
         return made
+
+    def _note_quotient(self, name: str, bad: Sequence[Tensor]) -> None:
+        """Whose values are divided by what was made of them."""
+        both = self._ledger.of(bad[0]) & self._ledger.of(bad[1]) if plain_op(name) == "div" and len(bad) > 1 else NOBODY
+        for source in both:
+            if source.about:
+                source.about = {**source.about, "normalised": True}
+
+    def _is_unset(self, name: str, inputs: Sequence[tuple[str, Any]], spoiled: list[Tensor]) -> bool:
+        """Whether it is memory that may yet be written to: it is noted, and to blame where it is read as it is."""
+        if plain_op(name) not in UNSET:
+            return False
+        about = self._described(name, inputs, spoiled, any(map(_holds_nan, spoiled)))
+        for tensor in spoiled:
+            self._unset.add(tensor, frozenset((Source(order=self._order, weak=True, about=about),)))
+        return True
 
     def _writer(self) -> tuple[str, tuple[Any, ...]] | None:
         """The function of torch's that is running, if it wrote a constant itself: logdet answers with one."""
@@ -264,7 +287,6 @@ class _Leaving(TorchFunctionMode):
 _CAST = "_to_copy"
 _ANOMALY = "returned nan values in its"
 _KNOWN_AS = {"lift_fresh": "tensor"}
-_NEVER_WRITTEN = ("empty", "new_empty")
 _HANDING_ON = frozenset(
     "clone cat stack index index_select gather alias contiguous resolve_conj expand".split()
 ) | frozenset(plain_op(f"{name}Backward0") for name in VIEWS | PARTS)

@@ -25,6 +25,8 @@ class Source:
         value: "nan" or "inf" of a value that was there before.
         about: What is told of the op that made it; of a value that was there before, the op that it came in by.
         entered: Place in the pass of that op.
+        fed: The learned parameters, not finite before the pass, that what went into the op was made from although it
+            was finite.
     """
 
     order: int
@@ -34,6 +36,7 @@ class Source:
     value: str = ""
     about: Mapping[str, Any] = field(default_factory=dict)
     entered: int = 0
+    fed: Sources = frozenset()
 
 
 class TaintTracker:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -50,3 +52,13 @@ class Apart:
         if self.kind in (Kind.ZERO, Kind.CONSTANT, Kind.UNSEEN):
             return 0.0
         return max(self.value / self.others, self.others / self.value)
+
+
+def rows_among(lengths: Iterable[int]) -> int | None:
+    """How many samples a batch has, by the first dimensions of its tensors: what most share; None if none has any.
+
+    Of lengths that occur equally often it is the first: what goes into the model comes first.
+    """
+    counted = Counter(length for length in lengths if length > 1)
+    most = max(counted.values(), default=0)
+    return next((length for length, count in counted.items() if count == most), None)

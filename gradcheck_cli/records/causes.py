@@ -117,7 +117,7 @@ _GROUPS: Mapping[str, Mapping[str, str]] = {
         "nan-input": "The batch holds NaN.",
         "inf-input": "The batch holds Inf.",
         "nan-sentinel": "A number that stands for a missing value is read as one.",
-        "nan-parameter": "A parameter or buffer was NaN before the pass.",
+        "nan-parameter": "A parameter, a buffer or memory that was never set was NaN before it was computed with.",
         "inf-buffer": "A buffer was Inf before the pass.",
         "fp16-overflow": "A value passes 65,504, the largest of float16.",
         "fp16-underflow": "A value falls below the smallest of a low precision.",

@@ -210,6 +210,7 @@ class Origin:
             for. None for the forward pass, but where the gradient of another op met what it had made.
         derived: Whether the op's gradient made it, inside torch.autograd.grad; `operands` are what the op had saved.
         idle: Whether nothing of the loss was made from it.
+        normalised: Whether what it made is divided by what was made from that, as in a softmax by hand.
     """
 
     op: str
@@ -223,6 +224,7 @@ class Origin:
     unwanted: float | None = None
     derived: bool = False
     idle: bool = False
+    normalised: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

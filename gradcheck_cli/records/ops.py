@@ -174,12 +174,10 @@ CHOOSERS = _set("where masked_fill masked_select masked_scatter index index_sele
 """What picks among values that were made before."""
 WRITERS = _set("masked_fill where masked_scatter fill full full_like new_full")
 """What writes what it is told to: to blame where the Inf that it wrote has reached the loss, and only there."""
-FILLS = WRITERS | _set(
-    "scalar_tensor lift_fresh to_copy detach copy zero empty empty_like new_empty empty_strided new_empty_strided",
-    "empty_permuted triu tril",
-)
-"""What writes or hands on a constant, as an attention mask's -inf: no arithmetic goes wrong in it. What `empty` returns
-was never written to."""
+UNSET = _set("empty empty_like new_empty empty_strided new_empty_strided empty_permuted")
+"""What returns memory that was never written to."""
+FILLS = WRITERS | UNSET | _set("scalar_tensor lift_fresh to_copy detach copy zero triu tril")
+"""What writes or hands on a constant, as an attention mask's -inf: no arithmetic goes wrong in it."""
 ADDITIVE = _set("add sub addmm addbmm addmv addr addcmul addcdiv mul mm bmm")
 """Products and sums: they make NaN of an Inf that is multiplied by 0 or taken from another."""
 ELEMENTWISE_ARITHMETIC = _set("add sub mul div")

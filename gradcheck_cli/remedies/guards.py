@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gradcheck_cli.records.guard import Carried, Guard
-from gradcheck_cli.records.ops import DECOMPOSITIONS, LENGTHS, is_custom, plain_op
+from gradcheck_cli.records.ops import DECOMPOSITIONS, LENGTHS, UNSET, is_custom, plain_op
 from gradcheck_cli.records.report import Finding, Remedy, Trial
 from gradcheck_cli.remedies.calling import from_outside
 from gradcheck_cli.remedies.catalogue import ROWS
@@ -124,6 +124,7 @@ _GUARDS: Mapping[str, tuple[Guard, ...]] = {
         Guard(op="div", result=f"numerator * torch.exp(-power{limit})")
         for limit in ("", *(f".clamp(min=-{least})" for least in (80, 60, 40, 20)))
     ),
+    "init": tuple(Guard(op=op, result="y.zero_()") for op in ("empty", "empty_like", "new_empty")),
     "zero-infinity": (Guard(op="ctc_loss", keyword="zero_infinity=True"),),
     "jitter": tuple(_jitters()),
 }
@@ -229,6 +230,8 @@ _GUARDED = {guard.op for guards in _GUARDS.values() for guard in guards}
 def _fits(remedy: str, finding: Finding) -> bool:
     """Whether a remedy that cannot be written into the line means anything to the op."""
     op, cause = plain_op(finding.op or ""), finding.cause
+    if op in UNSET:  # no weight
+        return False
     if remedy == "double-where" and cause in ("where-trap", "zero-times-inf"):
         return True
     if remedy in _OF_AN_OP:

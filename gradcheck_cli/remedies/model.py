@@ -52,9 +52,20 @@ REMEDIES = (
         "Deep Feedforward Neural Networks",
         causes="saturating-activation:3 saturated-output:6 softmax-saturation:3 small-init:1 depth:3 "
         "residual-scale:2 large-init:1 dead-relu:3 norm-depth:2 collapsed:3 over-smoothing:4 "
-        "no-residual:3 zero-product:1 symmetric-init:1 dead-surrogate:3 zero-div-zero:5 zero-norm:4",
+        "no-residual:3 zero-product:1 symmetric-init:1 dead-surrogate:3 zero-div-zero:5 zero-norm:4 "
+        "nan-parameter:5",
         tried=TrialKind.EDIT,
         never="saturated-output:unreached",
+        instead={
+            "nan-parameter": {
+                "title": "begin with numbers",
+                "detail": "What torch.empty returns holds whatever lay there, and the inverse of a function may have "
+                "no finite value at the start that is asked for, as that of softplus has none at 0.",
+                "code": "w = nn.Parameter(torch.zeros(size))  # in place of torch.empty(size)",
+                "unless": "where the values were lost in training: go back to a good checkpoint",
+                "source": "PyTorch docs, torch.empty: https://docs.pytorch.org/docs/stable/generated/torch.empty.html",
+            }
+        },
     ),
     remedy(
         "orthogonal-init",

@@ -41,7 +41,9 @@ def rewritten(code: str, guard: Guard) -> str | None:
         tree = ast.parse(code)
     except SyntaxError:  # a line of a longer statement
         return None
-    places = [place for node in ast.walk(tree) for place in _places(node, guard.op)]
+    places = _all_places(tree, guard.op)
+    if len(places) > 1 and guard.argument and not (guard.chosen or guard.result or guard.before):
+        return ast.unparse(_Everywhere(guard).visit(tree))
     if len(places) != 1 or not _writes_alike(places[0], guard):
         return None
     if guard.before:
@@ -55,9 +57,15 @@ def rewritten(code: str, guard: Guard) -> str | None:
 def calls(code: str, op: str) -> bool:
     """Whether the user's line calls an op by itself, or it cannot be said."""
     try:
-        return any(_places(node, op) for node in ast.walk(ast.parse(code)))
+        return bool(_all_places(ast.parse(code), op))
     except SyntaxError:
         return True
+
+
+def _all_places(tree: ast.Module, op: str) -> list[_Place]:
+    """All calls of an op; of a reciprocal the divisions, where no number is written above one: a variable may be it."""
+    places = [place for node in ast.walk(tree) for place in _places(node, op)]
+    return _all_places(tree, "div") if op == "reciprocal" and not places else places
 
 
 def filled(code: str, attribute: str) -> str | None:
@@ -200,6 +208,20 @@ class _Swap(ast.NodeTransformer):
         """The node, or what stands in its place."""
         found = self._by.get(id(node))
         return self.generic_visit(node) if found is None else found
+
+
+class _Everywhere(ast.NodeTransformer):
+    """Guards the argument of every call of an op, the innermost first."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """The node, or the guarded call."""
+        node = self.generic_visit(node)
+        for place in _places(node, self._guard.op):
+            return _called(place, _filled(self._guard.argument, {"x": place.x}), self._guard)
+        return node
 
 
 def _places(node: ast.AST, op: str) -> list[_Place]:

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.records.apart import rows_among
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.measurement import NonfiniteInput, Origin, ParameterMeasurement, TensorStats
 from gradcheck_cli.records.ops import LOGARITHMS, WRITERS, plain_op
@@ -91,7 +92,12 @@ def _coming_in(entry: NonfiniteInput | None) -> str:
     """By which op a value that was there before came in."""
     if entry is None or entry.origin is None:
         return ""
-    return f"; {entry.origin.op} takes it in and puts out {_elements(entry.origin)}"
+    made = f"{entry.origin.op} takes it in and puts out"
+    if entry.kind == "parameter" and all(
+        math.isfinite(v) for o in entry.origin.operands for v in (o.smallest, o.largest) if v is not None
+    ):
+        made = f"what is made of it is finite until {entry.origin.op} puts out"
+    return f"; {made} {_elements(entry.origin)}"
 
 
 def _stopping(evidence: Evidence) -> str:
@@ -118,8 +124,11 @@ def nonfinite_parameter(evidence: Evidence) -> Diagnoses:
             cause="nan-parameter",
             message=f"`{bad[0].names[0]}` holds {bad[0].weight_nonfinite:,} NaN or Inf among {bad[0].numel:,} "
             f"values{more}{_stopping(evidence)}",
-            why="the weights were damaged before this pass, by an earlier step, a checkpoint or memory that was never "
-            "set" + (_coming_in(entry) if entry is not None and entry.name in bad[0].names else ""),
+            why="the weights were damaged before this pass, by an earlier step, a checkpoint, their own start or "
+            "memory that was never set"
+            + (_coming_in(entry) if entry is not None and entry.name in bad[0].names else ""),
+            op=entry.origin.op if entry is not None and entry.origin is not None else None,
+            source=entry.origin.source if entry is not None and entry.origin is not None else None,
             numbers={"parameters": len(bad), "values": sum(p.weight_nonfinite for p in bad)},
         )
 
@@ -314,6 +323,7 @@ _RULES_OF_ARITHMETIC = {
     "zero-times-inf": "0 times Inf is NaN, and so is Inf - Inf",
     "inf-in-loss": "an Inf that masks something is counted by the loss",
     "negative-determinant": "the logarithm of a determinant is NaN where that is below 0, and -Inf where it is 0",
+    "nan-parameter": "memory that was never set holds whatever lay there, and not all of it was written to",
     "zero-norm": "a vector of length 0 has no direction: 0 / 0 is NaN",
     "masked-softmax-row": "the softmax of a row of -Inf is NaN",
     "logsumexp-neginf": "the slope of a logsumexp over nothing but -Inf is NaN",
@@ -363,18 +373,26 @@ def _sample(evidence: Evidence, origin: Origin) -> str:
     return f"; the first comes from sample {index} of the batch{known}"
 
 
-def _of_sample(evidence: Evidence, origin: Origin) -> dict[str, int]:
-    index = bad_sample(evidence, origin)
-    return {} if index is None else {"sample": index}
+def _of_sample(evidence: Evidence, origin: Origin) -> dict[str, float | int | str]:
+    """The first sample; where there are several, and the elements at fault are all known, those too."""
+    rows = bad_samples(evidence, origin)
+    all_known = any(origin.count == len(operand.elements) for operand in origin.operands)
+    several = {"samples": " ".join(map(str, rows))} if len(rows) > 1 and all_known else {}
+    return {"sample": rows[0], **several} if rows else {}
 
 
 def bad_sample(evidence: Evidence, origin: Origin) -> int | None:
     """Its index; None where what went in is not laid out by samples, or there is one alone."""
-    samples = {stats.shape[0] for stats in evidence.measurement.inputs if stats.shape}
+    return next(iter(bad_samples(evidence, origin)), None)
+
+
+def bad_samples(evidence: Evidence, origin: Origin) -> tuple[int, ...]:
+    """The indexes of the first bad elements by samples; none where what went in is not laid out by them."""
+    samples = rows_among(stats.shape[0] for stats in evidence.measurement.inputs if stats.shape)
     for operand in origin.operands:
-        if operand.elements and operand.shape and samples == {operand.shape[0]} and operand.shape[0] > 1:
-            return operand.elements[0].at[0]
-    return None
+        if operand.elements and operand.shape[:1] == (samples,):
+            return tuple(dict.fromkeys(element.at[0] for element in operand.elements))
+    return ()
 
 
 def _range(origin: Origin) -> dict[str, float | int | str]:

@@ -15,6 +15,7 @@ from gradcheck_cli.records.ops import (
     LENGTHS,
     MATRIX_PRODUCTS,
     MEANS_AND_SUMS,
+    UNSET,
     WRITERS,
     is_custom,
     plain_op,
@@ -126,7 +127,9 @@ _LARGEST = 3.4e38
 
 
 def _bad_constant(origin: Origin) -> str:
-    """The cause where NaN or Inf stands in the user's own code."""
+    """The cause where NaN or Inf stands in the user's own code, or in memory that was never set."""
+    if origin.op in UNSET:
+        return "nan-parameter"
     made = origin.op == "tensor"  # what `x[i] = nan` and torch.tensor(nan) begin with
     numbers = [
         o.smallest for o in origin.operands if o.shape == () and (made or not o.dtype) and o.smallest is not None

@@ -51,7 +51,8 @@ _EXPLOSIONS = ("GC3", *_ALIKE)
 _FORWARD_CAUSES = (
     "log-zero log-negative sqrt-zero exp-overflow zero-div-zero masked-softmax-row empty-reduction masked-loss "
     "acos-boundary pow-domain zero-variance zero-times-inf logsumexp-neginf ctc-infeasible degenerate-eigenvalues "
-    "small-denominator large-init fp16-overflow nan-input inf-input inf-in-loss negative-determinant zero-norm unknown"
+    "small-denominator large-init fp16-overflow nan-input inf-input inf-in-loss negative-determinant zero-norm "
+    "nan-parameter unknown"
 )
 _BACKWARD_CAUSES = (
     "sqrt-zero where-trap zero-times-inf acos-boundary pow-domain zero-variance masked-softmax-row log-zero "

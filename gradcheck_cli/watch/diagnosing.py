@@ -33,7 +33,7 @@ from gradcheck_cli.watch.entries import Data
 from gradcheck_cli.watch.isolation import unheard, without_modes
 from gradcheck_cli.watch.proof import verify
 from gradcheck_cli.watch.replay import line_of, step_of
-from gradcheck_cli.watch.samples import bad_rows, rows_in, without
+from gradcheck_cli.watch.samples import bad_rows, holds_pairs, rows_in, without
 from gradcheck_cli.watch.session import Session
 from gradcheck_cli.watch.tape import Tape
 from gradcheck_cli.watch.vitals import Norms
@@ -290,7 +290,9 @@ class Diagnosing:
                 report = self._explain(step, trials=trials)
             except GradcheckError as error:
                 return Repeated(Replay.IMPOSSIBLE, str(error), place)
-            samples = guilty_rows(step, is_bad, seen[place].backward.raised) if is_bad is not None else None
+            samples = None
+            if is_bad is not None:
+                samples = guilty_rows(step, is_bad, seen[place].backward.raised, named_rows(report))
             known = apart(step.batch, samples, rows_in(tuple(step.batch.values())) or 0) if samples else None
             chance = self._chance(step) if alarm and seen[place].finite else None
             novel = self._batches.novel(seen[place].backward, step.batch, samples) if is_bad is not None else None
@@ -332,30 +334,44 @@ def _limit(raised: Raised, vital: Vital, usual: float | None) -> _IsBad | None:
     return None
 
 
-def guilty_rows(step: Step, is_bad: _IsBad, raised: BaseException | None = None) -> tuple[int, ...] | None:
+def named_rows(report: Report | None) -> tuple[int, ...]:
+    """The rows at which an op went wrong, as the first finding that knows them all tells."""
+    told = (str(finding.evidence.get("samples", "")) for finding in report.findings) if report is not None else ()
+    return tuple(map(int, next(filter(None, told), "").split()))
+
+
+def guilty_rows(
+    step: Step, is_bad: _IsBad, raised: BaseException | None = None, named: Sequence[int] = ()
+) -> tuple[int, ...] | None:
     """The rows of a step's batch without which it is well; None where it is no matter of a few rows.
 
     Args:
         step: The step.
         is_bad: Whether a loss and a gradient norm are bad.
         raised: What the step raises as a whole, which is then what makes a part of it bad.
+        named: Rows that an op went wrong at. They are it where a part of the batch is no less bad, as where a row has
+            no partner, and the batch without them is well.
     """
     rows = rows_in(tuple(step.batch.values()))
     if rows is None:
         return None
+    pairs = _is_of_pairs(step, rows)
 
     def bad(kept: Sequence[int]) -> bool:
         try:
-            return is_bad(*measured(_with_rows(step, rows, kept)))
+            return is_bad(*measured(_with_rows(step, rows, kept, pairs)))
         except Exception as error:
             if type(error) is type(raised):
                 return True
             raise
 
     try:
-        return bad_rows(rows, bad)
+        found = bad_rows(rows, bad)
+        if found is None and named and not bad([row for row in range(rows) if row not in named]):
+            return tuple(named)
     except Exception:  # the user's code, on a batch of another size
         return None
+    return found
 
 
 def left_by(step: Step, guilty: Sequence[int]) -> Without | None:
@@ -363,15 +379,27 @@ def left_by(step: Step, guilty: Sequence[int]) -> Without | None:
     rows = rows_in(tuple(step.batch.values())) or 0
     try:
         loss, norm = measured(step)
-        left = measured(_with_rows(step, rows, [row for row in range(rows) if row not in guilty]))
+        left = measured(_with_rows(step, rows, [r for r in range(rows) if r not in guilty], _is_of_pairs(step, rows)))
     except Exception:  # the user's code, on a batch of another size, or on the one that it raises for
         return None
     return Without(loss=loss, norm=norm, loss_left=left[0], norm_left=left[1])
 
 
-def _with_rows(step: Step, rows: int, kept: Sequence[int]) -> Step:
+def _with_rows(step: Step, rows: int, kept: Sequence[int], pairs: bool) -> Step:
     """The step with these of its rows."""
-    return replace(step, batch=dict(zip(step.batch, without(tuple(step.batch.values()), rows, kept), strict=True)))
+    left = without(tuple(step.batch.values()), rows, kept, pairs=pairs)
+    return replace(step, batch=dict(zip(step.batch, left, strict=True)))
+
+
+def _is_of_pairs(step: Step, rows: int) -> bool:
+    """Whether a square tensor of its batch is one of all pairs of rows: where it is cut as rows, the code raises."""
+    if not holds_pairs(tuple(step.batch.values()), rows):
+        return False
+    try:
+        measured(_with_rows(step, rows, range(rows - 1), pairs=False))
+    except Exception:  # the user's code, on a batch of another size
+        return True
+    return False
 
 
 def measured(step: Step) -> tuple[float, float]:

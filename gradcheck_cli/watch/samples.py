@@ -6,12 +6,13 @@ B is found in about 2 log2(B) passes.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from gradcheck_cli.records.apart import rows_among
 
 MOST_SHARE = 0.25
 """Above this share of bad rows it is no matter of rows."""
@@ -25,23 +26,23 @@ class TooMany(Exception):
 
 def rows_in(batch: Sequence[Any]) -> int | None:
     """How many samples a batch of outside tensors has: the length that most of them share; None where none do."""
-    lengths = Counter(x.shape[0] for x in batch if isinstance(x, Tensor) and x.dim() and x.shape[0] > 1)
-    if not lengths:
-        return None
-    most = max(lengths.values())
-    # Of lengths that occur equally often the first in the batch: what goes into the model comes first.
-    return next(length for length, count in lengths.items() if count == most)
+    return rows_among(x.shape[0] for x in batch if isinstance(x, Tensor) and x.dim())
 
 
-def without(batch: Sequence[Any], rows: int, kept: Sequence[int]) -> tuple[Any, ...]:
-    """The batch with these of its rows.
+def holds_pairs(batch: Sequence[Any], rows: int) -> bool:
+    """Whether a tensor may be of all pairs of rows, as a mask of equal labels is."""
+    return any(isinstance(x, Tensor) and x.shape[:2] == (rows, rows) for x in batch)
+
+
+def without(batch: Sequence[Any], rows: int, kept: Sequence[int], *, pairs: bool = False) -> tuple[Any, ...]:
+    """The batch with these of its rows; with `pairs` a tensor of all pairs of rows is left those of such pairs.
 
     A tensor whose first dimension is the sum of an integer tensor of one length a row is cut in segments, as the
     concatenated labels of CTC and the nodes of graphs are.
     """
     chosen = torch.tensor(sorted(kept), dtype=torch.long)
     lengths = [x for x in batch if _is_lengths(x, rows)]
-    return tuple(_cut(x, rows, chosen, lengths) for x in batch)
+    return tuple(_cut(x, rows, chosen, lengths, pairs) for x in batch)
 
 
 def _is_lengths(x: Any, rows: int) -> bool:
@@ -49,11 +50,12 @@ def _is_lengths(x: Any, rows: int) -> bool:
     return whole and x.dtype is not torch.bool and bool((x >= 0).all())
 
 
-def _cut(x: Any, rows: int, chosen: Tensor, lengths: Sequence[Tensor]) -> Any:
+def _cut(x: Any, rows: int, chosen: Tensor, lengths: Sequence[Tensor], pairs: bool) -> Any:
     if not isinstance(x, Tensor) or not x.dim():
         return x
     if x.shape[0] == rows:
-        return x.detach().index_select(0, chosen.to(x.device))
+        left = x.detach().index_select(0, chosen.to(x.device))
+        return left.index_select(1, chosen.to(x.device)) if pairs and x.shape[1:2] == (rows,) else left
     for each in lengths:
         if int(each.sum()) == x.shape[0]:
             parts = x.detach().split(each.tolist())

@@ -189,6 +189,9 @@ def test_the_sample_that_did_it_is_told():
     x[3, 1] = 0.0
     (found, *_) = check(Scale(), x, step=lambda m, b: torch.log(m(b)).mean()).findings
     assert "the first comes from sample 3 of the batch" in found.message
+    groups = (x, torch.rand(8, 2), torch.rand(3))  # and a number for each of three groups
+    (found, *_) = check(Scale(), groups, step=lambda m, b: torch.log(m(b[0])).mean()).findings
+    assert "the first comes from sample 3 of the batch" in found.message
     (found, *_) = check(Scale(), x[3:4], step=lambda m, b: torch.log(m(b)).mean()).findings
     assert "sample" not in found.message
 

@@ -157,6 +157,25 @@ def test_a_mask_of_minus_inf_takes_no_blame_for_an_op(fill: float, op: str):
     assert found.entry is None and found.origin is not None and found.origin.op == op
 
 
+@pytest.mark.parametrize(("safe", "kind"), [(False, "parameter"), (True, None)])
+def test_a_learned_inf_that_a_function_hides_is_to_blame_where_nothing_is_amiss_without_it(safe: bool, kind: str):
+    class Noisy(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.raw = nn.Parameter(torch.tensor([0.0, -math.inf, 0.0, 0.0]))
+
+        def forward(self, x: Tensor) -> Tensor:
+            noise = nn.functional.softplus(self.raw)
+            return x / (noise + 1.0) + torch.log(noise * 0) if safe else x / noise
+
+    found = probed(Noisy(), X, lambda m, x: m(x).mean())
+    assert (found.entry and found.entry.kind) == kind
+    if found.entry is not None and found.entry.origin is not None:
+        assert (found.entry.name, found.entry.origin.op) == ("raw", "div")
+    else:
+        assert found.origin is not None and found.origin.op == "log"
+
+
 def test_what_was_made_forward_and_dropped_belongs_to_the_op_that_made_it():
     def step(m: nn.Module, x: Tensor) -> Tensor:
         h = m(x)

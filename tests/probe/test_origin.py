@@ -75,6 +75,33 @@ def test_a_constant_that_is_not_finite_is_no_origin_until_arithmetic_meets_it() 
     assert (found.op, found.produced, found.count) == ("sub", "nan", 2)
 
 
+def test_memory_that_was_never_set_is_told_where_it_is_made_and_only_where_it_is_read() -> None:
+    def laid_out(x: Tensor, written: int) -> Tensor:
+        block = x.new_empty(2, 4)
+        block[:written] = x
+        return block.sum(0) * x
+
+    torch.use_deterministic_algorithms(True)  # it fills memory that is not set with NaN
+    try:
+        found = origin(lambda x: laid_out(x, 1), [1.0, 2.0, 3.0, 4.0])
+        assert measured(lambda x: laid_out(x, 2), [1.0, 2.0, 3.0, 4.0]).origin is None
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert (found.op, found.produced, found.numel) == ("new_empty", "nan", 8)
+
+
+@pytest.mark.parametrize("grad", [False, True])
+def test_what_is_divided_by_a_sum_of_its_own_is_known_also_without_a_graph(grad: bool) -> None:
+    def softmax(x: Tensor) -> Tensor:
+        with torch.set_grad_enabled(grad):
+            e = torch.exp(x)
+            share = e / e.sum()
+        return x * share
+
+    assert origin(softmax, [1.0, 2.0, 3.0, 100.0]).normalised
+    assert not origin(lambda x: torch.exp(x) / x, [1.0, 2.0, 3.0, 100.0]).normalised
+
+
 def test_what_was_written_is_to_blame_where_it_alone_reached_the_loss() -> None:
     found = origin(lambda x: x.masked_fill(x > 2, math.inf), [1.0, 2.0, 3.0, 4.0])
     assert (found.op, found.produced, found.count) == ("masked_fill", "inf", 2)

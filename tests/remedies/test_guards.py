@@ -108,6 +108,13 @@ def test_a_buffer_is_filled_where_the_users_line_reads_it() -> None:
     assert carried_into(elsewhere, {}, {}).remedies[0].id == "weight-check"
 
 
+def test_memory_that_was_never_set_is_no_weight_that_a_checkpoint_brings_back() -> None:
+    sick = finding("new_empty", "nan-parameter", "block = flat.new_empty(n, m)")
+    ladder = ladders_for(sick)
+    told = carried_into(sick, ladder, {"init": Carried(guard=ladder["init"][0], loss=1.0, seen=True)})
+    assert [(r.id, r.code) for r in told.remedies] == [("init", "block = flat.new_empty(n, m).zero_()")]
+
+
 def test_a_mask_of_minus_infinity_inside_a_library_is_to_be_finite_and_not_clamped() -> None:
     code = "return kl_divergence(new, old).mean()"
     sick = finding("sub", "where-trap", code, evidence={"smallest_input": -math.inf, "largest_input": 0.0})

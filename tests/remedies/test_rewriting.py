@@ -48,6 +48,14 @@ WHERE = {"argument": "torch.where(ok, x, 1.0)", "result": "torch.where(ok, y, 0.
             Guard(op="xlogy", argument="x.clamp(min=1e-8)"),
             "z = torch.xlogy(a, b.clamp(min=1e-08))",
         ),
+        ("y = p.log() + q.log()", Guard(op="log", argument="x + 1e-8"), "y = (p + 1e-08).log() + (q + 1e-08).log()"),
+        (
+            "g = -torch.log(-torch.log(u))",
+            Guard(op="log", argument="x.clamp(min=1e-8)"),
+            "g = -torch.log((-torch.log(u.clamp(min=1e-08))).clamp(min=1e-08))",
+        ),
+        ("w = SCALE / n", Guard(op="reciprocal", argument="x + 1e-8"), "w = SCALE / (n + 1e-08)"),
+        ("b = x.new_empty(2, 3)", Guard(op="new_empty", result="y.zero_()"), "b = x.new_empty(2, 3).zero_()"),
         (
             "s = x.std(dim=0)",
             Guard(op="std", instead="var", result="torch.sqrt(y + 1e-12)"),
@@ -96,7 +104,7 @@ LOG = Guard(op="log", argument="x + 1e-8")
     ("code", "guard"),
     [
         ("y = torch.log(", LOG),  # a line of a longer statement
-        ("y = p.log() + q.log()", LOG),  # which of them?
+        ("y = p.log() + q.log()", Guard(op="log", chosen="x > 0", **WHERE)),  # which of them?
         ("y = criterion(p)", LOG),  # the call is elsewhere
         ("self.log(p)", LOG),  # a method of a module
         ("y = math.log(p)", LOG),

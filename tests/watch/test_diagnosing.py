@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
+from gradcheck_cli import check
 from gradcheck_cli.records.apart import Apart, Kind
 from gradcheck_cli.records.spec import Pass, Step, Target
 from gradcheck_cli.records.timeline import AlarmKind, Replay
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.diagnosing import Seen, guilty_rows, measured
+from gradcheck_cli.watch.diagnosing import Seen, guilty_rows, left_by, measured, named_rows
 from gradcheck_cli.watch.vitals import Norms
 from tests.watch.watching import Explaining, watching
 
@@ -104,6 +105,36 @@ def test_the_rows_with_which_the_step_raises_as_it_did() -> None:
     step = step_of(line(1.0), checked, x)
     assert guilty_rows(step, not_finite, ValueError("not finite")) == (5,)
     assert guilty_rows(step, not_finite, KeyError("another")) is None
+
+
+def test_rows_that_only_together_leave_the_others_well_are_those_that_the_op_went_wrong_at() -> None:
+    def by_partner(model: nn.Module, x: Tensor, label: Tensor) -> Tensor:
+        same = (label[:, None] == label[None]).float() - torch.eye(len(label))
+        found: Tensor = ((same @ model(x)).squeeze(1) / same.sum(1)).mean()
+        return found
+
+    label = torch.arange(8).repeat(2)  # every half of the batch is without partners
+    label[5] = 20  # and so row 13 has none either
+    step = step_of(line(1.0), by_partner, torch.ones(16, 1), label)
+    assert guilty_rows(step, not_finite) is None
+    assert guilty_rows(step, not_finite, named=(5, 13)) == (5, 13)
+    assert guilty_rows(step, not_finite, named=(5,)) is None
+    report = check(line(1.0), (torch.ones(16, 1), label), step=lambda model, b: by_partner(model, *b))
+    assert named_rows(report) == (5, 13)
+    assert named_rows(None) == ()
+
+
+def test_a_tensor_of_all_pairs_of_rows_is_cut_both_ways() -> None:
+    def by_partner(model: nn.Module, x: Tensor, same: Tensor) -> Tensor:
+        found: Tensor = ((same @ model(x)).squeeze(1) / same.sum(1)).mean()
+        return found
+
+    same = torch.ones(16, 16) - torch.eye(16)
+    same[3] = same[:, 3] = 0
+    step = step_of(line(1.0), by_partner, torch.ones(16, 1), same)
+    assert guilty_rows(step, not_finite) == (3,)
+    left = left_by(step, (3,))
+    assert left is not None and left.loss_left == 1.0
 
 
 def test_no_rows_of_a_batch_without_any() -> None:
