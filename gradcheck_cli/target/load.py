@@ -31,7 +31,7 @@ from gradcheck_cli.target.data.batchlists import as_taken, materialised
 from gradcheck_cli.target.data.nesting import batch_size, move
 from gradcheck_cli.target.devices import cast, parse_device
 from gradcheck_cli.target.loss.forward import ModelForward, StepForward, has_training_step, training_step, uses
-from gradcheck_cli.target.loss.lossfunction import as_loss, as_step, found_loss, found_step, named_loss
+from gradcheck_cli.target.loss.lossfunction import as_loss, as_step, found_loss, found_step, named_loss, passed_over
 
 Forward = ModelForward | StepForward
 
@@ -192,7 +192,7 @@ def _forward(spec: CheckSpec, built: _Built) -> Forward:
         return ModelForward(loss[1], f"found: {loss[0]} in {built.source.label}")
     if own:
         return StepForward(training_step, f"{type(built.model).__name__}.training_step")
-    return ModelForward()
+    return ModelForward(passed_over=passed_over(built.source))
 
 
 def _live_forward(model: nn.Module, loss: Callable[..., Any] | str | None, step: Callable[..., Any] | None) -> Forward:

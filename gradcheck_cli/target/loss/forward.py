@@ -22,10 +22,17 @@ from gradcheck_cli.target.loss.lossscale import listening, unscaled
 
 @dataclass(frozen=True, slots=True)
 class ModelForward:
-    """Call the model, then the loss on (output, target); without a loss, the model's own or a guess."""
+    """Call the model, then the loss on (output, target); without a loss, the model's own or a guess.
+
+    Attributes:
+        loss: The loss.
+        source: Where it is from.
+        passed_over: Why a loss of the user's was not taken, which a guess tells.
+    """
 
     loss: Callable[..., Any] | None = None
     source: str = ""
+    passed_over: str = ""
 
     def __call__(self, model: nn.Module, batch: Any) -> Pass:
         """Run one forward pass.
@@ -46,7 +53,7 @@ class ModelForward:
         if output is None and (self.loss is None or takes_tensors_only(self.loss)):
             raise TargetError("the model returned None", hint="Does its forward end in `return`?")
         if self.loss is None:
-            return own_loss(output) or _guessed(output, target)
+            return own_loss(output) or self._guessed(output, target)
         tensors_only = takes_tensors_only(self.loss)
         if tensors_only and target is None:
             raise TargetError(
@@ -56,6 +63,10 @@ class ModelForward:
         taken = main_tensor(output) if tensors_only else output
         with user_code(f"the loss ({self.source}) on output {described(taken)} and target {described(target)}"):
             return self.loss(taken, target), self.source
+
+    def _guessed(self, output: Any, target: Any) -> tuple[Any, str]:
+        loss, source = _guessed(output, target)
+        return loss, f"{source}; {self.passed_over}" if self.passed_over else source
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,17 @@ def found_step(source: UserModule) -> tuple[str, Callable[..., Any]] | None:
     return None
 
 
+def passed_over(source: UserModule) -> str:
+    """Why a function of the file that has the usual name of a loss is not called; empty where there is none."""
+    own = source.own_names()
+    for names, arguments in ((STEP_NAMES, "(model, batch)"), (LOSS_NAMES, "(output, target)")):
+        for name in names:
+            value = source.find(name)
+            if name in own and inspect.isfunction(value) and not takes(value, None, None):
+                return f"{name} of {source.label} does not take {arguments}"
+    return ""
+
+
 def as_loss(value: Any, label: str) -> Callable[..., Any]:
     """Return `value` as a function of (output, target); a loss class is instantiated.
 

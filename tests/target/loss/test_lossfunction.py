@@ -19,9 +19,13 @@ LABELS = torch.tensor([0, 2, 1, 1])
         ("criterion = nn.CrossEntropyLoss()", {}, "found: criterion in user.py"),
         ("loss_fn = nn.CrossEntropyLoss", {}, "found: loss_fn in user.py"),
         ("loss = 3.0\ndef loss_fn(o, t): return F.cross_entropy(o, t)", {}, "found: loss_fn in user.py"),
-        ("def loss(o): return o\n", {}, "guessed: cross_entropy"),
+        ("def loss(o): return o\n", {}, "guessed: cross_entropy; loss of user.py does not take (output, target)"),
         ("def step(model, batch): return model(batch[0]).mean()", {}, "found: step in user.py"),
-        ("def step(model, batch, optimizer): return 1", {}, "guessed: cross_entropy"),
+        (
+            "def step(model, batch, optimizer): return 1",
+            {},
+            "guessed: cross_entropy; step of user.py does not take (model, batch)",
+        ),
         ("def compute_loss(m, b): return {'loss': m(b[0]).mean()}", {}, "found: compute_loss in user.py"),
         ("def training_step(m, b): return m(b[0]).mean(), {'acc': 1}", {}, "found: training_step in user.py"),
         ("criterion = nn.CrossEntropyLoss()", {"loss": "nll_loss"}, "given: nll_loss"),
@@ -112,3 +116,11 @@ def test_no_gradient_is_asked_for_under_no_grad():
     target = wrap_target(nn.Linear(3, 2), (torch.randn(4, 3), LABELS % 2))
     with torch.no_grad():
         assert not target.forward(target.model, target.batches[0]).loss.requires_grad
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["def step(env): return env\ndef compute_loss(model, batch): return model(batch[0]).sum()", "def f(x): return x"],
+)
+def test_nothing_is_told_of_what_has_no_usual_name_or_where_a_loss_is_found(run, code):
+    assert ";" not in run(FILE + code).loss_source
