@@ -18,6 +18,7 @@ _USUAL_UPDATE = 1e-3
 """Updates of about a thousandth of the weights are usual (Karpathy, 2019)."""
 _ABOUT = {
     "grad_norm": "norm of all gradients of an update, before clipping",
+    "rate": "learning rate, the largest of the parameter groups",
     "scale": "what the GradScaler multiplies the loss by",
     "update_ratio": "how far an update moves a weight matrix, the one that moves most; read on sampled steps",
     "adam_rms": "how far Adam moves the weights, in learning rates: 1 where all gradients point one way",

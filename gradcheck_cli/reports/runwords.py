@@ -10,7 +10,7 @@ from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import codes_in_words, duration, finding_key, serious, severities_in_words
 from gradcheck_cli.words import count_of
 
-_LABELS = {"loss": "loss", "grad_norm": "|grad|", "scale": "loss scale"}
+_LABELS = {"loss": "loss", "grad_norm": "|grad|", "rate": "lr", "scale": "loss scale"}
 _SAMPLED = {
     "update_ratio": "|dw|/|w|",
     "adam_rms": "Adam's RMS",
@@ -122,9 +122,9 @@ def passed(alarm: Alarm) -> str:
 
 
 def says_something(name: str, points: Sequence[Point]) -> bool:
-    """Whether a series is a curve to be read: a loss scale that stays where it is, and what marks steps, are none."""
+    """Whether a series is a curve to be read: a rate or a loss scale that stays, and what marks steps, are none."""
     moves = len({(point.min, point.max) for point in points}) > 1
-    return bool(points) and (moves or not name.startswith("scale")) and not name.startswith("skipped")
+    return bool(points) and (moves or not name.startswith(("rate", "scale"))) and not name.startswith("skipped")
 
 
 def worth_showing(name: str, points: Sequence[Point], style: Style) -> bool:

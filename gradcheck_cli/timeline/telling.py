@@ -11,6 +11,7 @@ from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.apart import Apart
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.choices import Family, Status
+from gradcheck_cli.records.raterise import RateRise
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process, RaisedEntry, Without
@@ -18,7 +19,7 @@ from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Raised, Replay, Vital, Why
 from gradcheck_cli.records.traits import Trait, Traits
 from gradcheck_cli.records.verdict import gravest_first
-from gradcheck_cli.remedies import remedies_for, with_shadow
+from gradcheck_cli.remedies import after_rise, remedies_for, with_shadow
 from gradcheck_cli.rules import SLOW, alarm_finding, because, chosen, explaining, row_of, standing_out, waive
 from gradcheck_cli.timeline.events import AlarmEvent, of_one_job
 from gradcheck_cli.timeline.firstmover import leader
@@ -157,6 +158,8 @@ def alarm_of(event: AlarmEvent, began: Sequence[Finding], options: RunOptions) -
         own = replace(own, evidence={**own.evidence, "moved_first": led.layer, "moved_at_step": led.step})
     explained = because(raised, trusted)
     own = treated(_with_remedies(own, explained, raised.kind), retried_at(event.process, raised))
+    if (rise := RateRise.of(raised.evidence)) is not None and _is_of_the_rate(raised, explained):
+        own = replace(own, why=f"{rise.told}; {own.why}", remedies=after_rise(own.remedies, rise))
     if raised.kind is AlarmKind.SHADOW and event.process.shadowed is not None:
         own = replace(own, remedies=with_shadow(own.remedies, own.cause, event.process.shadowed))
     others = tuple(replace(f, remedies=own.remedies) if f in explained[:1] else f for f in (*began, *diagnosed))
@@ -176,6 +179,13 @@ def alarm_of(event: AlarmEvent, began: Sequence[Finding], options: RunOptions) -
         replay=entry.replay,
         report=_report(event, own, others, options),
     )
+
+
+def _is_of_the_rate(raised: Raised, explained: Sequence[Finding]) -> bool:
+    """Whether a learning rate that rose before an alarm may be its reason: it is none of what is proven otherwise."""
+    if raised.kind in (AlarmKind.LOOP, AlarmKind.READING, AlarmKind.SHADOW, *_SCALED):
+        return False
+    return not any(finding.family is Family.NONFINITE for finding in explained)
 
 
 def _of_the_rows(event: AlarmEvent) -> AlarmEvent:

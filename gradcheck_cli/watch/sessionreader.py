@@ -251,7 +251,7 @@ class _Told:
         )
 
 
-_KINDS = {"loss": float, "grad_norm": float, "scale": float, "finite": bool, "skipped": bool}
+_KINDS = {"loss": float, "grad_norm": float, "scale": float, "rate": float, "finite": bool, "skipped": bool}
 """Of the fields of a vital those that are no integers."""
 
 

@@ -366,6 +366,7 @@ class Watcher:
         scaler = attempt.scaler if attempt else None
         number = attempt.number if attempt else 0
         kind = (seen[-1].backward.place, len(seen[-1].norms.values)) if seen else None
+        rates = attempt.rates() if attempt else ()
         return Vital(
             step=self._steps,
             optimizer=number,
@@ -375,7 +376,8 @@ class Watcher:
             finite=finite,
             scale=float(scaler.get_scale()) if scaler is not None else None,
             skipped=scaler is not None and not finite,
-            phase=self._phases.of(number, kind, attempt.rates() if attempt else ()),
+            rate=max(rates, default=None),
+            phase=self._phases.of(number, kind, rates),
         )
 
     def _norm(self, attempt: Attempt | None) -> float | None:

@@ -8,6 +8,7 @@ import math
 
 import pytest
 
+from gradcheck_cli.records.raterise import RateRise
 from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
 from gradcheck_cli.watch.alarms import Alarms
@@ -158,3 +159,17 @@ def test_a_spike_that_ends_in_a_loss_scale_that_collapses_is_confirmed() -> None
     assert spike.told == "at step 74 the loss scale had collapsed, and no update was made any more"
     (spike,) = collapsing(5)
     assert spike.outcome is Outcome.OPEN
+
+
+def test_an_alarm_holds_the_rise_of_the_rate_just_before_it_then_and_at_the_end() -> None:
+    alarms = Alarms()
+    raised = [
+        each
+        for step in range(1, 61)
+        for each in alarms.see(
+            Vital(step=step, loss=9.0 if step == 60 else 1.0 + 0.01 * (step % 3), rate=0.1 if step > 50 else 0.01)
+        )
+    ]
+    (judged,) = alarms.judged()
+    assert raised == [judged.raised]
+    assert RateRise.of(judged.raised.evidence) == RateRise(first_step=50, first_rate=0.01, last_step=51, last_rate=0.1)
