@@ -23,6 +23,7 @@ from gradcheck_cli.reports.heatmap import heat_map
 from gradcheck_cli.reports.plain import (
     numbers_in_words,
     opinion_in_words,
+    outcome_in_words,
     share_in_words,
     suite_of_one,
     suspicions_in_words,
@@ -120,6 +121,7 @@ def _template(name: str) -> Template:
         ledger_chart=ledger_chart,
         series_charts=series_charts,
         trial_bars=trial_bars,
+        outcome_in_words=outcome_in_words,
         training_in_words=training_in_words,
         numbers_in_words=numbers_in_words,
         opinion_in_words=opinion_in_words,
