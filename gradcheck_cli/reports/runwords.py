@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gradcheck_cli.records.choices import Status
+from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Alarm, Diagnosed, Outcome, Overhead, Point, Timeline, Use, Why
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import codes_in_words, duration, finding_key, serious, severities_in_words
@@ -99,10 +100,22 @@ def script_end(run: Timeline) -> list[str]:
     return [f"the script ended with {run.script_exit}"] if run.script_exit else []
 
 
-def alarm_place(alarm: Alarm, run: Timeline) -> list[str]:
-    """`step 57 of 120`, `nonfinite`, `train.py:41`, `row 5`: where an alarm was raised."""
+def is_explained(alarm: Alarm) -> bool:
+    """Whether its own finding, the first, is followed by one that says why; the remedies are that one's, too."""
+    findings = serious(alarm.report)
+    return len(findings) > 1 and findings[0].rule == alarm.kind.value
+
+
+def alarm_line(alarm: Alarm) -> SourceLine | None:
+    """The line to look at: that of what explains an alarm, else its own, else where its backward pass was started."""
+    explaining = serious(alarm.report)[int(is_explained(alarm)) :][:1]
+    return next((finding.source for finding in explaining if finding.source is not None), alarm.source)
+
+
+def alarm_place(alarm: Alarm, run: Timeline, *, line: bool = True) -> list[str]:
+    """`step 57 of 120`, `nonfinite`, `train.py:23`, `row 5`: where an alarm was raised, with the `line` to look at."""
     parts = [f"step {alarm.step} of {run.steps}", alarm.kind.value]
-    parts += [f"{alarm.source.file}:{alarm.source.line}"] if alarm.source else []
+    parts += [f"{source.file}:{source.line}"] if line and (source := alarm_line(alarm)) else []
     parts += [f"rank {alarm.rank}"] if run.ranks > 1 else []
     parts += (
         [f"step {alarm.optimizer_step} of optimizer {alarm.optimizer}"] if alarm.optimizer_step != alarm.step else []
