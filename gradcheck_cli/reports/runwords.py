@@ -16,7 +16,7 @@ _SAMPLED = {
     "update_ratio": "|dw|/|w|",
     "adam_rms": "Adam's RMS",
     "own_batch_descent": "descent",
-    "distinguishability": "D",
+    "distinguishability": "differing share",
     "dead": "dead",
     "saturated": "saturated",
     "output_rms": "output RMS",

@@ -35,7 +35,7 @@ from gradcheck_cli.timeline.opinions import (
     undecided,
     with_findings,
 )
-from gradcheck_cli.timeline.retrying import in_words, retried_at, treated
+from gradcheck_cli.timeline.retrying import in_words, losses_before, retried_at, treated
 
 BLOWN_UP = (AlarmKind.NONFINITE, AlarmKind.DIVERGING)
 """What a run that begins too steeply ends in."""
@@ -248,7 +248,8 @@ def _why(event: AlarmEvent) -> str:
         parts += [f"row {rows} of the batch carries it{left}" if one else f"rows {rows} carry it{left}"]
     parts += [standing_out(each) for each in (entry.novel or entry.apart,) if each is not None]
     retried = retried_at(event.process, raised := event.judged.raised)
-    parts += [words] if retried is not None and (words := in_words(raised.kind, retried)) else []
+    if retried is not None and (words := in_words(raised.kind, retried, losses_before(event.process, raised))):
+        parts += [words]
     because = f": {entry.reason}" if entry.reason else ""
     if entry.replay is Replay.EXACT:
         parts += [f"{_which(entry)} was repeated exactly{because}"]
