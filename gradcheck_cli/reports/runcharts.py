@@ -125,7 +125,7 @@ def _why_not(name: str, run: Timeline) -> str:
     if "update_ratio" not in run.series:
         return "no step was sampled"
     if name != "adam_rms" and "output_rms" not in run.series:
-        return "no sampled step could be taken again"
+        return "no step was taken again to read them"
     return _ABSENT.get(name, "not to be had of the sampled steps")
 
 

@@ -122,7 +122,7 @@ def test_where_no_step_was_sampled_or_taken_again_that_is_said_once() -> None:
     rest = "descent, differing share, dead, saturated, output RMS"
     assert not_drawn(sampled(), Style()) == f"|dw|/|w|, Adam's RMS, {rest} (no step was sampled)"
     moved = sampled(update_ratio=[Point(8, 0.1, 0.1, 0.1), Point(9, 0.2, 0.2, 0.2)])
-    assert not_drawn(moved, Style()).endswith(f"; {rest} (no sampled step could be taken again)")
+    assert not_drawn(moved, Style()).endswith(f"; {rest} (no step was taken again to read them)")
     assert not_drawn(replace(of([]), series={}), Style()) == ""
 
 
