@@ -237,7 +237,8 @@ def _why(event: AlarmEvent) -> str:
     """What it was judged by, which rows carry it, and whether the step was repeated."""
     entry = event.entry
     if event.is_of_the_loop:
-        return _of_the_calls(event.judged.raised)
+        why = _of_the_calls(event.judged.raised)
+        return f"{why}; {event.judged.told}" if event.judged.outcome is Outcome.RECOVERED else why
     if event.judged.raised.kind is AlarmKind.SHADOW:
         return event.judged.told
     parts = [event.judged.told or _OUTCOME[event.judged.outcome]]

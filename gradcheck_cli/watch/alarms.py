@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.raterise import RateRise
-from gradcheck_cli.records.session import Sample
+from gradcheck_cli.records.session import Sample, Withdrawn
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
 from gradcheck_cli.watch.copyalarm import CopyAlarm
 from gradcheck_cli.watch.lossmonitor import LossMonitor
@@ -39,6 +39,7 @@ class Alarms:
         self._rises: dict[tuple[int, int], RateRise | None] = {}  # before an alarm, by optimiser and step
         self._copied = CopyAlarm()
         self._known: list[Raised] = []
+        self._withdrawn: dict[tuple[str, int], int] = {}  # by rule and optimiser, with the step
         self._broken: list[tuple[Raised, int]] = []  # with the last step of each
         self._finite_since = ALARMING.warm_up
         self._last: Vital | None = None
@@ -99,8 +100,21 @@ class Alarms:
         return (found,)
 
     def know(self, raised: Raised) -> None:
-        """Take in a fault that is known exactly, by the calls: nothing that comes later can refute it."""
+        """Take in a fault that is known exactly, by the calls: it stands until it is withdrawn."""
         self._known.append(raised)
+
+    def withdraw(self, withdrawn: Withdrawn) -> None:
+        """Take in that such a fault has passed."""
+        self._withdrawn[withdrawn.code, withdrawn.optimizer] = withdrawn.step
+
+    def _judged_known(self, raised: Raised, last: int) -> Judged:
+        """A fault that the calls showed; one that has passed is a thing of its first steps."""
+        passed = self._withdrawn.get((str(raised.evidence["code"]), raised.optimizer))
+        if passed is None:
+            last = max(last, raised.step)
+            return Judged(raised=raised, last_step=last, outcome=Outcome.CONFIRMED, finding=True, told=SEEN)
+        told = f"at step {passed} that was over"
+        return Judged(raised=raised, last_step=passed, outcome=Outcome.RECOVERED, finding=False, told=told)
 
     def judged(self) -> tuple[Judged, ...]:
         """All that was raised, in the order of its steps, as the run so far judges it."""
@@ -109,10 +123,7 @@ class Alarms:
             for raised, last in self._broken
         ]
         last = self._last.step if self._last else 0
-        judged += [
-            Judged(raised=raised, last_step=max(last, raised.step), outcome=Outcome.CONFIRMED, finding=True, told=SEEN)
-            for raised in self._known
-        ]
+        judged += [self._judged_known(raised, last) for raised in self._known]
         for losses in self._losses.values():
             judged += losses.judged(game=self._game)
         for scaling in self._scaling.values():

@@ -18,7 +18,7 @@ from time import perf_counter  # as it is now: a script may put its own clock in
 from torch import Tensor
 
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.session import Sample
+from gradcheck_cli.records.session import Sample, Withdrawn
 from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital, Why
 from gradcheck_cli.watch import taps
 from gradcheck_cli.watch.accumulation import Accumulation
@@ -36,6 +36,7 @@ from gradcheck_cli.watch.loop.batchhistory import BatchHistory
 from gradcheck_cli.watch.loop.factgathering import FactGatherer
 from gradcheck_cli.watch.loop.facts import Facts, LoopFault
 from gradcheck_cli.watch.loop.loopfaults import LoopFaults
+from gradcheck_cli.watch.loop.signs import IGNORES_TARGETS
 from gradcheck_cli.watch.manualupdates import ByHand, HandUpdate
 from gradcheck_cli.watch.phases import Phases
 from gradcheck_cli.watch.readbudget import ReadBudget
@@ -345,6 +346,10 @@ class Watcher:
             self._diagnosing.known(raised, facts.own_step, fault.line, made_at)
             if self._options.stop_on_alarm:
                 self._stop = "alarm"
+        if facts.heeds_targets:
+            gone = Withdrawn(code=IGNORES_TARGETS, optimizer=facts.optimizer, step=self._steps)
+            self._alarms.withdraw(gone)
+            self._session.say("withdrawn", withdrawn=gone)
 
     def _keep(self, sample: Sample | None) -> None:
         if sample is not None:

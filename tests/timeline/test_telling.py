@@ -288,6 +288,23 @@ def test_a_fault_of_the_loop_is_told_by_its_own_row_with_its_line_and_cure() -> 
     assert [remedy.id for remedy in finding_.remedies] == ["zero-grad"]
 
 
+def test_a_fault_of_the_loop_that_has_passed_is_a_note_that_says_since_when() -> None:
+    ignored = raised(AlarmKind.LOOP, 3, "other targets change nothing", code="GC680", since=3)  # type: ignore[arg-type]
+    passed = replace(judged(ignored, Outcome.RECOVERED), told="at step 16 that was over")
+    own = alarm(Session((process(raised=(entry(ignored),)),), (passed,))).report.findings[0]
+    assert own.severity is Severity.NOTE and own.remedies == ()
+    assert own.why.endswith("; at step 16 that was over")
+
+
+def test_targets_that_change_nothing_are_cured_in_the_term_that_compares_them() -> None:
+    ignored = raised(AlarmKind.LOOP, 3, "other targets change nothing", code="GC680", since=3)  # type: ignore[arg-type]
+    (cure,) = alarm(of(ignored)).report.findings[0].remedies
+    assert (cure.id, cure.title.partition(",")[0]) == (
+        "loss-fix",
+        "give the term that compares with the targets its weight",
+    )
+
+
 def test_updates_below_the_rounding_of_half_precision_are_cured_by_float32() -> None:
     for dtype, first_remedy in (("bfloat16", "fp32"), ("float32", "higher-lr")):
         evidence = {"code": "GC673", "since": 1, "dtype": dtype}

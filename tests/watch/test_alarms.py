@@ -9,7 +9,7 @@ import math
 import pytest
 
 from gradcheck_cli.records.raterise import RateRise
-from gradcheck_cli.records.session import Sample
+from gradcheck_cli.records.session import Sample, Withdrawn
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
 from gradcheck_cli.watch.alarms import Alarms
 from tests.watch.record import SERIES, read
@@ -126,6 +126,17 @@ def test_what_the_calls_show_is_confirmed_at_once() -> None:
     alarms.see(Vital(step=9, loss=1.0, grad_norm=1.0))
     (alarm,) = alarms.judged()
     assert (alarm.raised, alarm.outcome, alarm.finding, alarm.last_step) == (raised, Outcome.CONFIRMED, True, 9)
+
+
+def test_a_fault_that_has_passed_is_no_finding_and_that_of_another_optimiser_stays() -> None:
+    alarms = Alarms()
+    for optimizer in (0, 1):
+        evidence = {"code": "GC680", "since": 3}
+        alarms.know(Raised(kind=AlarmKind.LOOP, step=3, optimizer=optimizer, message="", evidence=evidence))
+    alarms.withdraw(Withdrawn(code="GC680", optimizer=1, step=16))
+    stays, gone = alarms.judged()
+    assert (stays.outcome, stays.finding) == (Outcome.CONFIRMED, True)
+    assert (gone.outcome, gone.finding, gone.last_step) == (Outcome.RECOVERED, False, 16)
 
 
 @pytest.mark.parametrize(("swing", "cause"), [(0.8, "unshuffled-batches"), (0.1, None)])
