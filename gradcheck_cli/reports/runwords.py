@@ -129,7 +129,8 @@ def alarm_place(alarm: Alarm, run: Timeline, *, line: bool = True) -> list[str]:
 def passed(alarm: Alarm) -> str:
     """An alarm that is no finding, in one line."""
     became = {Outcome.RECOVERED: "recovered", Outcome.OPEN: "open"}.get(alarm.verdict, "not shown")
-    finding = next((f for f in alarm.report.findings if f.rule == alarm.kind.value), None)
+    own = alarm.kind.value, str(alarm.evidence.get("code", ""))
+    finding = next((f for f in alarm.report.findings if f.rule == own[0] or f.code == own[1]), None)
     why = f"; {finding.why}" if finding and finding.why else ""
     return f"step {alarm.step} · {alarm.kind.value} · {became}: {alarm.message}{why}"
 

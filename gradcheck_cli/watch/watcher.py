@@ -74,15 +74,10 @@ class Watcher:
         self._guard = ErrorShield(self._step_aside)
         self._tape = Tape(self)
         self._updates = Updates(self, self._is_ours)
-        self._alarms, self._phases, self._asked = Alarms(), Phases(), RequestedSteps(options)
-        self._layers = Layers(self._tape.naming)
+        self._asked = RequestedSteps(options)
         self._accumulation = Accumulation()
-        self._loop = LoopFaults()
-        self._uses = Uses()
         batches = BatchHistory()
         self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation, batches)
-        self._retrying = Retrying(options, session, self._tape, self._diagnosing)
-        self._shadow = ShadowTraining(options, session, self._tape, self._diagnosing)
         self._looking = FactGatherer(
             self._tape,
             self._updates,
@@ -100,12 +95,20 @@ class Watcher:
         self._consumed = self._raised = self._aside = self._explained = False
         self._remove: Callable[[], None] = lambda: None
         self._undo: list[Callable[[], None]] = []
-        self._steps, self._stops = 0, 0
+        self._stops = 0
         self._stop: str | None = None
-        self._levels = UsualLevels()
-        self._process = os.getpid()
-        self._budget = ReadBudget(options.budget)
-        self._cost = CostLog(session, self._budget, (self._guard, self._tape), self._diagnosing)
+        self._begin()
+
+    def _begin(self) -> None:
+        """No step was seen in this process yet: a forked child that trains has a report of its own, from step 1 on."""
+        self._process, self._steps = os.getpid(), 0
+        self._alarms, self._phases, self._levels = Alarms(), Phases(), UsualLevels()
+        self._loop, self._uses, self._layers = LoopFaults(), Uses(), Layers(self._tape.naming)
+        self._retrying = Retrying(self._options, self._session, self._tape, self._diagnosing)
+        self._shadow = ShadowTraining(self._options, self._session, self._tape, self._diagnosing)
+        self._guard.seconds = self._tape.seconds = self._diagnosing.seconds = 0.0
+        self._budget = ReadBudget(self._options.budget)
+        self._cost = CostLog(self._session, self._budget, (self._guard, self._tape), self._diagnosing)
         self._unread: tuple[int, int, float | None, float | None] | None = None  # the last update, if glanced at
 
     def install(self) -> None:
@@ -147,6 +150,8 @@ class Watcher:
         if self._stop is not None:
             self._end_the_script()
         with self._guard:
+            if os.getpid() != self._process:
+                self._begin()
             self._running = backward
             if not self._updates.seen and self._by_hand.moved(backward.parameters):
                 self._moved()

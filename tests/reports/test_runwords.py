@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from gradcheck_cli.records.choices import Status
 from gradcheck_cli.records.report import Finding
-from gradcheck_cli.records.timeline import Alarm, Overhead, Point, Timeline, Use
+from gradcheck_cli.records.timeline import Alarm, AlarmKind, Outcome, Overhead, Point, Timeline, Use
 from gradcheck_cli.reports import Style
 from gradcheck_cli.reports.runwords import (
     alarm_line,
@@ -17,7 +17,7 @@ from gradcheck_cli.reports.runwords import (
     uses_in_words,
     worth_showing,
 )
-from tests.timeline.sessions import BACKWARD, LINE, nan
+from tests.timeline.sessions import BACKWARD, LINE, Session, entry, judged, nan, process, raised
 
 BARE = Timeline(command=("a.py",), status=Status.HEALTHY, exit_code=0, steps=1)
 
@@ -68,6 +68,15 @@ def _with(alarm: Alarm, *findings: Finding) -> Alarm:
 def test_an_alarm_that_is_none_is_one_line() -> None:
     run = nan().timeline()
     assert passed(run.alarms[0]).startswith("step 73 · nonfinite · not shown: ")
+
+
+def test_a_fault_of_the_loop_that_passed_is_told_with_when() -> None:
+    ignored = raised(AlarmKind.LOOP, 3, "they change nothing", code="GC680", since=3)  # type: ignore[arg-type]
+    over = replace(judged(ignored, Outcome.RECOVERED), told="at step 16 that was over")
+    run = Session((process(raised=(entry(ignored),)),), (over,)).timeline()
+    told = passed(run.alarms[0])
+    assert told.startswith("step 3 · loop · recovered: they change nothing; ")
+    assert told.endswith("; at step 16 that was over")
 
 
 def test_the_end_of_a_script_is_told_where_it_is_not_well() -> None:
