@@ -131,7 +131,7 @@ def passed(alarm: Alarm) -> str:
     became = {Outcome.RECOVERED: "recovered", Outcome.OPEN: "open"}.get(alarm.verdict, "not shown")
     own = alarm.kind.value, str(alarm.evidence.get("code", ""))
     finding = next((f for f in alarm.report.findings if f.rule == own[0] or f.code == own[1]), None)
-    why = f"; {finding.why}" if finding and finding.why else ""
+    why = f"; {finding.why.replace(f'{alarm.message}; ', '')}" if finding and finding.why else ""
     return f"step {alarm.step} · {alarm.kind.value} · {became}: {alarm.message}{why}"
 
 

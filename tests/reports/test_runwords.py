@@ -77,6 +77,8 @@ def test_a_fault_of_the_loop_that_passed_is_told_with_when() -> None:
     told = passed(run.alarms[0])
     assert told.startswith("step 3 · loop · recovered: they change nothing; ")
     assert told.endswith("; at step 16 that was over")
+    again = replace(over, told="they change nothing; at step 16 that was over")
+    assert passed(Session((process(raised=(entry(ignored),)),), (again,)).timeline().alarms[0]) == told
 
 
 def test_the_end_of_a_script_is_told_where_it_is_not_well() -> None:
