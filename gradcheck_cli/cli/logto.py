@@ -20,7 +20,7 @@ _HINT = "Write --log-to tensorboard, or --log-to tensorboard=DIR."
 _USUAL = "runs/gradcheck-%Y%m%d-%H%M%S"
 """Below the folder that scripts which use SummaryWriter have: `tensorboard --logdir runs` shows both."""
 _PREFIX = "gradcheck/"
-_STEPWISE = ("loss", "grad_norm", "scale")
+_STEPWISE = ("loss", "grad_norm", "rate", "scale")
 
 
 @contextmanager

@@ -113,7 +113,12 @@ def run(
         bool, typer.Option("--no-first", help="Leave step 1 undiagnosed.", rich_help_panel=RUN)
     ] = False,
     on_alarm: Annotated[
-        OnAlarm, typer.Option(help="Whether a confirmed alarm stops the script.", rich_help_panel=RUN)
+        OnAlarm,
+        typer.Option(
+            help="Whether a confirmed alarm stops the script. What is not finite, or a fault of the loop, stops it at "
+            "its next forward pass; a jump or a climb once it had 25 to 100 updates to come back.",
+            rich_help_panel=RUN,
+        ),
     ] = OnAlarm.CONTINUE,
     max_diagnoses: Annotated[
         int,

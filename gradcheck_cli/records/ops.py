@@ -221,9 +221,9 @@ CHOOSING = _set("topk sort max min median kthvalue mode aminmax unique")
 
 SIGMOID_CALLS = _set("sigmoid sigmoid_")
 SQUASHING_CALLS = _set("sigmoid sigmoid_ tanh tanh_ hardtanh hardsigmoid softsign logsigmoid")
-RELU_CALLS = _set("relu relu_ threshold clamp_min")
-RECTIFYING_CALLS = RELU_CALLS | _set("relu6 clamp")
-SMOOTH_CALLS = _set("leaky_relu elu selu gelu silu mish softplus")
+RELU_CALLS = _set("relu relu_ threshold _threshold clamp_min")
+RECTIFYING_CALLS = RELU_CALLS | _set("relu6 hardswish clamp")
+SMOOTH_CALLS = _set("leaky_relu rrelu elu celu selu gelu silu mish softplus")
 ACTIVATION_CALLS = SQUASHING_CALLS | RECTIFYING_CALLS | SMOOTH_CALLS
 CLAMPING_CALLS = _set("clamp clip")
 CONVOLUTION_CALLS = _set("conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d")

@@ -41,6 +41,11 @@ class Trial:
     patch: str = ""
 
     @property
+    def of_one_update(self) -> bool:
+        """Whether a single update, made again on its own batch, is all that was tried."""
+        return self.unit.endswith("after the update") or self.unit == "|dw|/|w|"
+
+    @property
     def of_training(self) -> bool:
         """Whether `before` and `after` are losses that training ends at."""
         return self.unit.startswith("loss after")

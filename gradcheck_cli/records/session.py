@@ -127,6 +127,15 @@ class Sample:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Withdrawn:
+    """A fault of an optimiser's loop, by its rule, that was seen to have passed at a step."""
+
+    code: str
+    optimizer: int
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Stopped:
     """The step after which the watcher ended the script, and which option asked for it: "steps" or "alarm"."""
 

@@ -68,6 +68,7 @@ class Vital:
         grad_norm: L2 norm of its parameters' gradients, before clipping, without a loss scale; computed in float32.
         finite: Whether the loss and all of those gradients are finite.
         scale: The loss scale of a GradScaler, or None without one.
+        rate: The largest learning rate of its groups, as far as it is known without waiting for a device.
         skipped: Whether a GradScaler skipped the update.
         phase: A number that changes where the run itself changes: learning rate by more than a factor of two upwards,
             which parameters learn, another loss, another model. The statistics start anew there.
@@ -80,6 +81,7 @@ class Vital:
     grad_norm: float | None = None
     finite: bool = True
     scale: float | None = None
+    rate: float | None = None
     skipped: bool = False
     phase: int = 0
 
@@ -253,12 +255,12 @@ class Timeline:
         ranks: Processes in which a step was seen.
         alarms: Events: faults of the loop first, then the others, each by step.
         diagnoses: Steps that were diagnosed without an alarm.
-        series: "loss", "grad_norm", ("scale"; "skipped": 1 where a GradScaler skipped the update, if it ever did):
-            downsampled so that spikes survive; of rank 0; where there are several optimisers, also "loss/1",
-            "grad_norm/1", ... for those after the first. On sampled steps alone: "update_ratio" (the largest
-            |dw|/|w|), "adam_rms" (RMS of dw/lr), "own_batch_descent" (share of its loss by which an update lowers that
-            of its own batch), "distinguishability" (D at the head), and over the layers "dead", "saturated" (shares)
-            and "output_rms".
+        series: "loss", "grad_norm", "rate" (the learning rate), ("scale"; "skipped": 1 where a GradScaler skipped the
+            update, if it ever did): downsampled so that spikes survive; of rank 0; where there are several optimisers,
+            also "loss/1", "grad_norm/1", ... for those after the first. On sampled steps alone: "update_ratio" (the
+            largest |dw|/|w|), "adam_rms" (RMS of dw/lr), "own_batch_descent" (share of its loss by which an update
+            lowers that of its own batch), "distinguishability" (D at the head), and over the layers "dead",
+            "saturated" (shares) and "output_rms".
         layers: By the layer's name.
         notes: What a reader has to know: vitals that could not be had, steps that could not be repeated, ...
         seconds: "total", and "diagnoses".

@@ -9,12 +9,14 @@ from gradcheck_cli.records.traits import Traits
 from gradcheck_cli.remedies.catalogue import BY_CAUSE, ROWS
 from gradcheck_cli.remedies.guards import carried_into, ladders_for, without_softmax
 from gradcheck_cli.remedies.retried import with_shadow, with_trials
+from gradcheck_cli.remedies.rising import after_rise
 from gradcheck_cli.remedies.row import TrialKind
 
 __all__ = [
     "BY_CAUSE",
     "ROWS",
     "TrialKind",
+    "after_rise",
     "carried_into",
     "each_once",
     "ladders_for",

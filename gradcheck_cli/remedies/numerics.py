@@ -332,6 +332,14 @@ REMEDIES = (
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
         causes="saturated-loss:2 non-differentiable-op:3 masked-loss:2 empty-reduction:2 saturated-output:5 "
         "inf-in-loss:2 not-in-loss:3 wrong-loss:2",
+        instead={
+            "GC680": {
+                "title": "give the term that compares with the targets its weight, and its mask something",
+                "detail": "Print that term alone, how many elements its mask leaves, and what it is multiplied by.",
+                "code": "assert mask.any() and weight > 0",
+                "unless": "where targets come in later on purpose",
+            }
+        },
     ),
     remedy(
         "shape-fix",
@@ -415,6 +423,7 @@ REMEDIES = (
         unless="where the numbers are amounts, as grades or counts: then one output and a squared error fit",
         source="Goodfellow, Bengio and Courville 2016, Deep Learning, section 6.2.2",
         causes="wrong-loss:1",
+        needs="regression",
     ),
     remedy(
         "label-fix",

@@ -61,9 +61,8 @@ def with_shadow(remedies: Sequence[Remedy], cause: str, told: Shadowed) -> tuple
         UpdateVariant(change=UpdateChange.LOWER_RATE, amount=TENTH),
         Retried(step=told.first, kind=told.kind, rate=told.rate),
     )
-    return tuple(
-        replace(_worded(each, lower, used), trial=trial) if each.id == "lower-lr" else each for each in remedies
-    )
+    best = replace(_worded(ROWS["lower-lr"].remedy, lower, used), trial=trial)
+    return tuple(best if each.id == "lower-lr" else each for each in remedies)
 
 
 def _untried(remedy: Remedy, retried: Retried) -> Remedy:

@@ -23,12 +23,13 @@ from gradcheck_cli.reports.heatmap import heat_map
 from gradcheck_cli.reports.plain import (
     numbers_in_words,
     opinion_in_words,
+    outcome_in_words,
     share_in_words,
     suite_of_one,
     suspicions_in_words,
     training_in_words,
 )
-from gradcheck_cli.reports.runcharts import alarm_marks, is_loss, run_charts
+from gradcheck_cli.reports.runcharts import alarm_marks, not_drawn, run_charts
 from gradcheck_cli.reports.runreport import at_a_glance, told_once
 from gradcheck_cli.reports.runwords import passed, run_facts, run_verdict, script_end, uses_in_words
 from gradcheck_cli.reports.style import Style
@@ -68,6 +69,7 @@ def render_suite(suite: SuiteReport, style: Style) -> str:
 def render_run(run: Timeline, style: Style) -> str:
     """The page of a run: its loss with the alarms, each step that went wrong, then all that was seen over time."""
     passing = [passed(alarm) for alarm in run.alarms if not serious(alarm.report)]
+    charts = run_charts(run, style)
     text = _template("run.html").render(
         run=run,
         style=style,
@@ -75,8 +77,9 @@ def render_run(run: Timeline, style: Style) -> str:
         outcome_words=[*run_verdict(run), *script_end(run), f"exit {run.exit_code}"],
         facts=[*run_facts(run), *uses_in_words(run)],
         glance=at_a_glance(run),
-        charts=run_charts(run, style),
-        losses=sum(map(is_loss, run.series)),
+        charts=charts,
+        losses=sum(chart.of_loss for chart in charts),
+        not_drawn=not_drawn(run, style),
         marks=alarm_marks(run),
         heat=heat_map(run.layers, run.steps),
         steps=list(told_once(run)),
@@ -120,6 +123,7 @@ def _template(name: str) -> Template:
         ledger_chart=ledger_chart,
         series_charts=series_charts,
         trial_bars=trial_bars,
+        outcome_in_words=outcome_in_words,
         training_in_words=training_in_words,
         numbers_in_words=numbers_in_words,
         opinion_in_words=opinion_in_words,

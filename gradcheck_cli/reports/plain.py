@@ -71,7 +71,12 @@ def trial_in_words(remedy: Remedy) -> str:
     if trial.outcome == "not-tried":
         return ""
     parts = [part for part in (numbers_in_words(trial), training_in_words(trial), trial.note) if part]
-    return f"{trial.outcome}, {'; '.join(parts)}" if parts else trial.outcome
+    return ", ".join(filter(None, (outcome_in_words(trial), "; ".join(parts))))
+
+
+def outcome_in_words(trial: Trial) -> str:
+    """What came of it, and of what alone: `fixed for this one update` promises nothing of those to come."""
+    return f"{trial.outcome} for this one update" if trial.of_one_update else trial.outcome
 
 
 def numbers_in_words(trial: Trial) -> str:

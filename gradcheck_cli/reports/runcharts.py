@@ -18,16 +18,28 @@ _USUAL_UPDATE = 1e-3
 """Updates of about a thousandth of the weights are usual (Karpathy, 2019)."""
 _ABOUT = {
     "grad_norm": "norm of all gradients of an update, before clipping",
+    "rate": "learning rate, the largest of the parameter groups",
     "scale": "what the GradScaler multiplies the loss by",
     "update_ratio": "how far an update moves a weight matrix, the one that moves most; read on sampled steps",
     "adam_rms": "how far Adam moves the weights, in learning rates: 1 where all gradients point one way",
     "own_batch_descent": "share of its loss by which an update lowers that of its own batch; below 0 it raises it",
-    "distinguishability": "share of what reaches the last layer that differs between samples; at 0 all are one",
+    "distinguishability": "D, distinguishability: the share of what reaches the last layer that differs between "
+    "samples; at 0 it gets the same for all of them, and can tell none from another",
     "dead": "share of units that are off for the whole batch: least, mean and greatest of the layers",
     "saturated": "share of activations without a slope: least, mean and greatest of the layers",
     "output_rms": "scale of what layers put out: least, mean and greatest of the layers",
 }
 """What a series is, for those who meet it for the first time."""
+_EXPECTED = ("loss", *(name for name in _ABOUT if name not in ("rate", "scale")))
+"""What a reader looks for; a rate that stays and a loss scale that is not there are told elsewhere."""
+_SHARES = ("dead", "saturated")
+_ABSENT = {
+    "adam_rms": "no optimizer that divides by past gradients, as Adam does",
+    "distinguishability": "the last layer is not known, or there are fewer than four samples",
+    "dead": "no ReLU or the like was called",
+    "saturated": "no sigmoid, tanh or the like was called",
+}
+"""Why a series may not be there although steps were sampled and taken again."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,7 @@ class RunChart:
 
     Attributes:
         label: What it is called.
+        of_loss: Whether it is the loss of an optimiser.
         about: What that is; empty for what everybody knows.
         log: Whether its scale is logarithmic.
         lines: Unbroken stretches of its means, each a list of (x, y).
@@ -65,6 +78,7 @@ class RunChart:
     """
 
     label: str
+    of_loss: bool
     about: str
     log: bool
     lines: tuple[tuple[tuple[float, float], ...], ...]
@@ -78,15 +92,46 @@ class RunChart:
 
 
 def run_charts(run: Timeline, style: Style) -> list[RunChart]:
-    """A chart for every series that says something, losses first; for all with `style.verbose`."""
-    marking = {name for name in run.series if name.startswith("skipped")}
-    shown = [n for n, points in run.series.items() if points and (style.verbose or says_something(n, points))]
-    return [_chart(name, run) for name in sorted(shown, key=lambda name: not is_loss(name)) if name not in marking]
+    """A chart for every series that says something, losses first; for all that are curves with `style.verbose`."""
+    return [_chart(name, run) for name in sorted(_drawn(run, style), key=lambda name: _series_of(name) != "loss")]
 
 
-def is_loss(name: str) -> bool:
-    """Whether a series is the loss of an optimiser."""
-    return name.partition("/")[0] == "loss"
+def not_drawn(run: Timeline, style: Style) -> str:
+    """What has no chart, and why, in a line; empty where there is nothing to say."""
+    drawn = {_series_of(name) for name in _drawn(run, style)}
+    missing: dict[str, list[str]] = {}
+    for name in _EXPECTED if run.series else ():
+        if name not in drawn:
+            missing.setdefault(_why_not(name, run), []).append(series_label(name))
+    return "; ".join(f"{', '.join(labels)} ({why})" for why, labels in missing.items())
+
+
+def _drawn(run: Timeline, style: Style) -> list[str]:
+    """The series that are curves: of one point there is nothing to see, and of a share that is 0 throughout no more."""
+    curves = {name: points for name, points in run.series.items() if len(points) > 1 and _series_of(name) != "skipped"}
+    return [n for n, points in curves.items() if style.verbose or (says_something(n, points) and not _is_0(n, points))]
+
+
+def _is_0(name: str, points: Sequence[Point]) -> bool:
+    return _series_of(name) in _SHARES and not any(point.max for point in points)
+
+
+def _why_not(name: str, run: Timeline) -> str:
+    had = [points for key, points in run.series.items() if _series_of(key) == name]
+    if had:
+        return "0 throughout" if all(_is_0(name, points) for points in had) else "read at one step only"
+    if name in ("loss", "grad_norm"):
+        return "not to be read"
+    if "update_ratio" not in run.series:
+        return "no step was sampled"
+    if name != "adam_rms" and "output_rms" not in run.series:
+        return "no step was taken again to read them"
+    return _ABSENT.get(name, "not to be had of the sampled steps")
+
+
+def _series_of(name: str) -> str:
+    """The name of a series without the optimiser's number."""
+    return name.partition("/")[0]
 
 
 def alarm_marks(run: Timeline) -> list[AlarmMark]:
@@ -128,6 +173,7 @@ def _chart(name: str, run: Timeline) -> RunChart:
     )
     return RunChart(
         label=series_label(name),
+        of_loss=series == "loss",
         about=_ABOUT.get(series, ""),
         log=log,
         lines=lines,

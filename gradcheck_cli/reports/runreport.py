@@ -10,7 +10,14 @@ from gradcheck_cli.records.report import Finding, Remedy, Report
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Timeline, Why
 from gradcheck_cli.records.verdict import gravest_first
-from gradcheck_cli.reports.runwords import alarm_place, diagnosis_place, run_verdict, script_end
+from gradcheck_cli.reports.runwords import (
+    alarm_line,
+    alarm_place,
+    diagnosis_place,
+    is_explained,
+    run_verdict,
+    script_end,
+)
 from gradcheck_cli.reports.verdicts import finding_key, serious
 from gradcheck_cli.words import count_of
 
@@ -40,8 +47,8 @@ def at_a_glance(run: Timeline) -> Glance | None:
         return found and Glance(diagnosis_place(found[0], run), found[1], found[1].source, _first(found[1]))
     findings = serious(ill[0].report)
     told = findings[1] if is_explained(ill[0]) else findings[0]
-    source, remedy = told.source or ill[0].source, _first(told) or _first(findings[0])
-    return Glance(alarm_place(replace(ill[0], source=None), run), told, source, remedy)
+    place = alarm_place(ill[0], run, line=False)
+    return Glance(place, told, alarm_line(ill[0]), _first(told) or _first(findings[0]))
 
 
 def _first(finding: Finding) -> Remedy | None:
@@ -63,12 +70,6 @@ def run_report(run: Timeline) -> Report:
         seconds=run.seconds,
         error=_error(run),
     )
-
-
-def is_explained(alarm: Alarm) -> bool:
-    """Whether its own finding, the first, is followed by one that says why; the remedies are that one's, too."""
-    findings = serious(alarm.report)
-    return len(findings) > 1 and findings[0].rule == alarm.kind.value
 
 
 def unrepeated(alarm: Alarm) -> Report:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gradcheck_cli.records.choices import Status
+from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Alarm, Diagnosed, Outcome, Overhead, Point, Timeline, Use, Why
 from gradcheck_cli.reports.style import Style
 from gradcheck_cli.reports.verdicts import codes_in_words, duration, finding_key, serious, severities_in_words
 from gradcheck_cli.words import count_of
 
-_LABELS = {"loss": "loss", "grad_norm": "|grad|", "scale": "loss scale"}
+_LABELS = {"loss": "loss", "grad_norm": "|grad|", "rate": "lr", "scale": "loss scale"}
 _SAMPLED = {
     "update_ratio": "|dw|/|w|",
     "adam_rms": "Adam's RMS",
     "own_batch_descent": "descent",
-    "distinguishability": "D",
+    "distinguishability": "differing share",
     "dead": "dead",
     "saturated": "saturated",
     "output_rms": "output RMS",
@@ -99,10 +100,22 @@ def script_end(run: Timeline) -> list[str]:
     return [f"the script ended with {run.script_exit}"] if run.script_exit else []
 
 
-def alarm_place(alarm: Alarm, run: Timeline) -> list[str]:
-    """`step 57 of 120`, `nonfinite`, `train.py:41`, `row 5`: where an alarm was raised."""
+def is_explained(alarm: Alarm) -> bool:
+    """Whether its own finding, the first, is followed by one that says why; the remedies are that one's, too."""
+    findings = serious(alarm.report)
+    return len(findings) > 1 and findings[0].rule == alarm.kind.value
+
+
+def alarm_line(alarm: Alarm) -> SourceLine | None:
+    """The line to look at: that of what explains an alarm, else its own, else where its backward pass was started."""
+    explaining = serious(alarm.report)[int(is_explained(alarm)) :][:1]
+    return next((finding.source for finding in explaining if finding.source is not None), alarm.source)
+
+
+def alarm_place(alarm: Alarm, run: Timeline, *, line: bool = True) -> list[str]:
+    """`step 57 of 120`, `nonfinite`, `train.py:23`, `row 5`: where an alarm was raised, with the `line` to look at."""
     parts = [f"step {alarm.step} of {run.steps}", alarm.kind.value]
-    parts += [f"{alarm.source.file}:{alarm.source.line}"] if alarm.source else []
+    parts += [f"{source.file}:{source.line}"] if line and (source := alarm_line(alarm)) else []
     parts += [f"rank {alarm.rank}"] if run.ranks > 1 else []
     parts += (
         [f"step {alarm.optimizer_step} of optimizer {alarm.optimizer}"] if alarm.optimizer_step != alarm.step else []
@@ -116,15 +129,16 @@ def alarm_place(alarm: Alarm, run: Timeline) -> list[str]:
 def passed(alarm: Alarm) -> str:
     """An alarm that is no finding, in one line."""
     became = {Outcome.RECOVERED: "recovered", Outcome.OPEN: "open"}.get(alarm.verdict, "not shown")
-    finding = next((f for f in alarm.report.findings if f.rule == alarm.kind.value), None)
-    why = f"; {finding.why}" if finding and finding.why else ""
+    own = alarm.kind.value, str(alarm.evidence.get("code", ""))
+    finding = next((f for f in alarm.report.findings if f.rule == own[0] or f.code == own[1]), None)
+    why = f"; {finding.why.replace(f'{alarm.message}; ', '')}" if finding and finding.why else ""
     return f"step {alarm.step} · {alarm.kind.value} · {became}: {alarm.message}{why}"
 
 
 def says_something(name: str, points: Sequence[Point]) -> bool:
-    """Whether a series is a curve to be read: a loss scale that stays where it is, and what marks steps, are none."""
+    """Whether a series is a curve to be read: a rate or a loss scale that stays, and what marks steps, are none."""
     moves = len({(point.min, point.max) for point in points}) > 1
-    return bool(points) and (moves or not name.startswith("scale")) and not name.startswith("skipped")
+    return bool(points) and (moves or not name.startswith(("rate", "scale"))) and not name.startswith("skipped")
 
 
 def worth_showing(name: str, points: Sequence[Point], style: Style) -> bool:

@@ -83,7 +83,12 @@ def _help(rule: Rule | AlarmRule, explanation: str) -> str:
 
 
 def _results(report: Report) -> Iterator[dict[str, Any]]:
-    yield from (_result(report, finding) for finding in by_severity(report.findings))
+    lines: dict[str, list[int]] = {}
+    for finding in by_severity(report.findings):
+        of_these = lines.setdefault(_fingerprint(report, finding), [])
+        line = finding.source.line if finding.source else 0
+        of_these += [line] if line not in of_these else []
+        yield _result(report, finding, of_these.index(line))
     yield from (_suppressed(report, waived) for waived in report.waived)
 
 
@@ -98,7 +103,7 @@ def _suppressed(report: Report, waived: Waived) -> dict[str, Any]:
     }
 
 
-def _result(report: Report, finding: Finding) -> dict[str, Any]:
+def _result(report: Report, finding: Finding, twin: int) -> dict[str, Any]:
     text = "\n".join([f"{shown(report.name)}: {shown(finding.message)}", *finding_lines(finding)])
     index = {"ruleIndex": _INDEX[finding.code]} if finding.code in _INDEX else {}
     return {
@@ -108,7 +113,7 @@ def _result(report: Report, finding: Finding) -> dict[str, Any]:
         **({} if finding.known is None else {"baselineState": "unchanged" if finding.known else "new"}),
         "message": {"text": _message(text)},
         "locations": [_location(report, finding)],
-        "partialFingerprints": {"gradcheckFinding/v1": _fingerprint(report, finding)},
+        "partialFingerprints": {"gradcheckFinding/v2": _fingerprint(report, finding, twin)},
     }
 
 
@@ -130,10 +135,21 @@ def _logical(report: Report, layers: tuple[str, ...]) -> list[dict[str, Any]]:
     return [{"fullyQualifiedName": without_folders(shown(path)), "kind": "module"} for path in paths]
 
 
-def _fingerprint(report: Report, finding: Finding) -> str:
-    """The same for the same finding in the same check, whatever moved in the source."""
-    parts = json.dumps([report.name, finding.code, finding.cause, finding.layers])
-    return hashlib.sha256(parts.encode("ascii")).hexdigest()[:32]
+def _fingerprint(report: Report, finding: Finding, twin: int = 0) -> str:
+    """The same for the same fault in the same line of the same check, at whatever step, wherever the line has moved to.
+
+    As in GitHub's own, which it makes of the line where there is no `primaryLocationLineHash`, the text of the line
+    counts and not its number; lines with the same text are told apart by the order in which they come.
+
+    Args:
+        report: The check's.
+        finding: The finding.
+        twin: How many lines with the same text have it, too, and came before.
+    """
+    source = finding.source
+    line = (below_here(source.file), source.code.strip()) if source else ()
+    parts = [report.name, finding.code, finding.cause, finding.layers, line, *([twin] if twin else [])]
+    return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()[:32]
 
 
 def _notification(report: Report) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from rich.console import RenderableType
 from rich.padding import Padding
@@ -19,10 +18,11 @@ from gradcheck_cli.reports.curves import BAD, axis_of, curve, marks, numbered
 from gradcheck_cli.reports.findings import finding_block, note_line
 from gradcheck_cli.reports.glyphs import shown
 from gradcheck_cli.reports.layertable import layer_table
-from gradcheck_cli.reports.runreport import is_explained, unrepeated
+from gradcheck_cli.reports.runreport import unrepeated
 from gradcheck_cli.reports.runwords import (
     alarm_place,
     diagnosis_place,
+    is_explained,
     passed,
     run_facts,
     run_verdict,
@@ -134,9 +134,7 @@ def _alarm(
     explained = is_explained(alarm)
     findings = [finding for finding in serious(unrepeated(alarm)) if finding_key(finding) not in told]
     for place, finding in enumerate(findings):
-        own = explained and finding.rule == alarm.kind.value
-        plain = replace(finding, source=None) if own else finding
-        block = finding_block(plain, alarm.report, style, width - 2, first=first and place == int(explained))
+        block = finding_block(finding, alarm.report, style, width - 2, first=first and place == int(explained))
         yield Padding(block, (0, 0, 0, 2))
     if style.verbose and alarm.report.layers:
         yield Padding(layer_table(alarm.report, style, width - 4), (1, 0, 0, 4))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.retrying import Held, Retried, ScalesTried, UpdateChange, UpdateVariant
 from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.timeline import AlarmKind, Raised
 from gradcheck_cli.remedies import with_trials
+from gradcheck_cli.watch.statistics import RobustWindow
 from gradcheck_cli.words import percent
 
 _OF_ONE_STEP = frozenset((AlarmKind.LOSS_SPIKE, AlarmKind.UPDATE_SPIKE, AlarmKind.DIVERGING, AlarmKind.GRAD_SPIKE))
@@ -41,19 +43,26 @@ def treated(finding: Finding, retried: Retried | None) -> Finding:
     return replace(finding, remedies=with_trials(finding.remedies, finding.cause, retried))
 
 
-def in_words(kind: AlarmKind | None, retried: Retried) -> str:
+def in_words(kind: AlarmKind | None, retried: Retried, before: Sequence[float] = ()) -> str:
     """What the update did, in clauses with their numbers; empty where it says nothing.
 
     Args:
         kind: The alarm's; None for a step that was asked for.
         retried: What came of it.
+        before: The losses of the updates just before, which a batch stands out from if it is the batch that did it.
     """
-    return "; ".join(_clauses(kind, retried))
+    return "; ".join(_clauses(kind, retried, before))
 
 
-def _clauses(kind: AlarmKind | None, retried: Retried) -> Iterator[str]:
+def losses_before(process: Process, raised: Raised) -> tuple[float, ...]:
+    """The last finite losses of an alarm's optimiser before its step, as many as statistics are taken over."""
+    mine = (v.loss for v in process.vitals if v.optimizer == raised.optimizer and v.step < raised.step)
+    return tuple(loss for loss in mine if loss is not None and math.isfinite(loss))[-ALARMING.window :]
+
+
+def _clauses(kind: AlarmKind | None, retried: Retried, before: Sequence[float]) -> Iterator[str]:
     if retried.held is not None:
-        yield _held(retried.held, retried)
+        yield _held(kind, retried.held, retried, before)
     if retried.why:
         yield f"the update was not tried again: {retried.why}"
     if retried.scales is not None:
@@ -93,17 +102,33 @@ def _way(tried: UpdateVariant, retried: Retried) -> str:
     }[tried.change]
 
 
-def _held(held: Held, retried: Retried) -> str:
+def _held(kind: AlarmKind | None, held: Held, retried: Retried, before: Sequence[float]) -> str:
     if held.loss is None:
         return f"the batch could not be taken again with the parameters of step {held.step}"
     if retried.start is None:
         now = "" if held.now is None else f", and {held.now:.3g} now"
-        return f"with the parameters of step {held.step} this batch costs {held.loss:.3g}{now}: the batch did it"
+        told = f"with the parameters of step {held.step} this batch costs {held.loss:.3g}{now}"
+        if _stands_out(held.loss, before):
+            return f"{told}: the batch did it"
+        drifted = kind is AlarmKind.DIVERGING and len(before) >= ALARMING.warm_up
+        return f"{told}, as those before it do: it is no single batch or update, the loss drifts" if drifted else told
     now = "what is not finite" if held.now is None or not math.isfinite(held.now) else f"{held.now:.3g}"
     return (
         f"with the parameters of step {held.step} this batch costs {held.loss:.3g}, not {now}: the updates since did "
         "it, and what is tried starts there"
     )
+
+
+def _stands_out(loss: float, before: Sequence[float]) -> bool:
+    """Whether the loss of a batch, with parameters of before, is none as those of the batches before had."""
+    if not math.isfinite(loss):
+        return True
+    if len(before) < ALARMING.warm_up:
+        return False
+    usual = RobustWindow(ALARMING.window)
+    for each in before:
+        usual.append(each)
+    return usual.spike(loss, ALARMING.loss_sigma * abs(usual.median)) > 0.0
 
 
 def _as_run(first: UpdateVariant, retried: Retried) -> str:

@@ -19,13 +19,13 @@ def shadow_event(process: Process, events: Sequence[AlarmEvent], options: RunOpt
     """What the copy of a run showed, as an event; None where it showed nothing, or the run was well without it.
 
     A run that learned and raised no alarm that stands gains by a lower rate at its end, as every noisy one does: that
-    is a note.
+    is a note. So it is where rows of a batch are proven to have thrown the run off: smaller steps bear those, too.
     """
     told = process.shadowed
     if told is None or not told.far_below:
         return None
     standing = [event for event in events if event.stands]
-    if not standing and _learning(process, told, options).learned:
+    if _of_the_rows(standing) or (not standing and _learning(process, told, options).learned):
         return None
     never_cleared = any(event.judged.raised.evidence.get("code") == _NEVER_CLEARED for event in standing)
     raised = Raised(
@@ -56,6 +56,16 @@ def shadow_event(process: Process, events: Sequence[AlarmEvent], options: RunOpt
     return AlarmEvent(process=process, judged=judged, entry=entry)
 
 
+def _of_the_rows(standing: Sequence[AlarmEvent]) -> AlarmEvent | None:
+    """The first alarm whose step, repeated exactly, shows rows that are not finite, or like none before them."""
+    return next((event for event in standing if event.entry.replay is Replay.EXACT and _shows_rows(event)), None)
+
+
+def _shows_rows(event: AlarmEvent) -> bool:
+    broken = event.judged.raised.kind is AlarmKind.NONFINITE
+    return bool(event.entry.samples) and (broken or event.entry.novel is not None)
+
+
 def shadow_notes(processes: Sequence[Process], events: Sequence[AlarmEvent], options: RunOptions) -> Iterator[str]:
     """What --shadow came to where it is no finding."""
     if not options.shadow:
@@ -70,6 +80,9 @@ def shadow_notes(processes: Sequence[Process], events: Sequence[AlarmEvent], opt
             yield f"--shadow: {_message(told)}; of a loss that goes below 0 that says nothing"
         elif not told.far_below:
             yield f"--shadow: {_message(told)}: smaller steps do no better"
+        elif (threw := _of_the_rows([event for event in events if event.stands])) is not None:
+            at = threw.judged.raised.step
+            yield f"--shadow: {_message(told)}: rows of step {at} did it, and smaller steps bear them better"
         elif shadow_event(process, events, options) is None:
             yield f"--shadow: {_message(told)}: the run learned all the same; a lower rate at its end takes it further"
 

@@ -11,6 +11,7 @@ from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.apart import Apart
 from gradcheck_cli.records.batchwise import is_ill
 from gradcheck_cli.records.choices import Family, Status
+from gradcheck_cli.records.raterise import RateRise
 from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process, RaisedEntry, Without
@@ -18,7 +19,7 @@ from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Raised, Replay, Vital, Why
 from gradcheck_cli.records.traits import Trait, Traits
 from gradcheck_cli.records.verdict import gravest_first
-from gradcheck_cli.remedies import remedies_for, with_shadow
+from gradcheck_cli.remedies import after_rise, remedies_for, with_shadow
 from gradcheck_cli.rules import SLOW, alarm_finding, because, chosen, explaining, row_of, standing_out, waive
 from gradcheck_cli.timeline.events import AlarmEvent, of_one_job
 from gradcheck_cli.timeline.firstmover import leader
@@ -34,7 +35,7 @@ from gradcheck_cli.timeline.opinions import (
     undecided,
     with_findings,
 )
-from gradcheck_cli.timeline.retrying import in_words, retried_at, treated
+from gradcheck_cli.timeline.retrying import in_words, losses_before, retried_at, treated
 
 BLOWN_UP = (AlarmKind.NONFINITE, AlarmKind.DIVERGING)
 """What a run that begins too steeply ends in."""
@@ -157,6 +158,8 @@ def alarm_of(event: AlarmEvent, began: Sequence[Finding], options: RunOptions) -
         own = replace(own, evidence={**own.evidence, "moved_first": led.layer, "moved_at_step": led.step})
     explained = because(raised, trusted)
     own = treated(_with_remedies(own, explained, raised.kind), retried_at(event.process, raised))
+    if (rise := RateRise.of(raised.evidence)) is not None and _is_of_the_rate(raised, explained):
+        own = replace(own, why=f"{rise.told}; {own.why}", remedies=after_rise(own.remedies, rise))
     if raised.kind is AlarmKind.SHADOW and event.process.shadowed is not None:
         own = replace(own, remedies=with_shadow(own.remedies, own.cause, event.process.shadowed))
     others = tuple(replace(f, remedies=own.remedies) if f in explained[:1] else f for f in (*began, *diagnosed))
@@ -176,6 +179,13 @@ def alarm_of(event: AlarmEvent, began: Sequence[Finding], options: RunOptions) -
         replay=entry.replay,
         report=_report(event, own, others, options),
     )
+
+
+def _is_of_the_rate(raised: Raised, explained: Sequence[Finding]) -> bool:
+    """Whether a learning rate that rose before an alarm may be its reason: it is none of what is proven otherwise."""
+    if raised.kind in (AlarmKind.LOOP, AlarmKind.READING, AlarmKind.SHADOW, *_SCALED):
+        return False
+    return not any(finding.family is Family.NONFINITE for finding in explained)
 
 
 def _of_the_rows(event: AlarmEvent) -> AlarmEvent:
@@ -227,7 +237,8 @@ def _why(event: AlarmEvent) -> str:
     """What it was judged by, which rows carry it, and whether the step was repeated."""
     entry = event.entry
     if event.is_of_the_loop:
-        return _of_the_calls(event.judged.raised)
+        why = _of_the_calls(event.judged.raised)
+        return f"{why}; {event.judged.told}" if event.judged.outcome is Outcome.RECOVERED else why
     if event.judged.raised.kind is AlarmKind.SHADOW:
         return event.judged.told
     parts = [event.judged.told or _OUTCOME[event.judged.outcome]]
@@ -238,7 +249,8 @@ def _why(event: AlarmEvent) -> str:
         parts += [f"row {rows} of the batch carries it{left}" if one else f"rows {rows} carry it{left}"]
     parts += [standing_out(each) for each in (entry.novel or entry.apart,) if each is not None]
     retried = retried_at(event.process, raised := event.judged.raised)
-    parts += [words] if retried is not None and (words := in_words(raised.kind, retried)) else []
+    if retried is not None and (words := in_words(raised.kind, retried, losses_before(event.process, raised))):
+        parts += [words]
     because = f": {entry.reason}" if entry.reason else ""
     if entry.replay is Replay.EXACT:
         parts += [f"{_which(entry)} was repeated exactly{because}"]

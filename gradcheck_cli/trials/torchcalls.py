@@ -47,8 +47,9 @@ class TorchCall:
 
     @property
     def name(self) -> str:
-        """The function's name."""
-        return self.place[1]
+        """The function's name: a hardtanh that is flat up to 0 is a relu6, as nn.ReLU6 calls it."""
+        called = self.place[1]
+        return "relu6" if called == "hardtanh" and self.numbers[:1] == (0.0,) else called
 
 
 def recorded_calls(step: Step, measurement: Measurement) -> tuple[TorchCall, ...]:

@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gradcheck_cli.records.alarmlimits import ALARMING
-from gradcheck_cli.records.session import Sample
+from gradcheck_cli.records.raterise import RateRise
+from gradcheck_cli.records.session import Sample, Withdrawn
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
 from gradcheck_cli.watch.copyalarm import CopyAlarm
 from gradcheck_cli.watch.lossmonitor import LossMonitor
 from gradcheck_cli.watch.lossscale import Scaling
+from gradcheck_cli.watch.ratecourse import RateCourse
 from gradcheck_cli.watch.stalls import StallDetector
 
 _OF_THE_LOSS = frozenset((AlarmKind.LOSS_SPIKE, AlarmKind.SWINGING, AlarmKind.DIVERGING))
@@ -33,8 +35,11 @@ class Alarms:
         self._losses: dict[int, LossMonitor] = {}
         self._scaling: dict[int, Scaling] = {}
         self._stalls: dict[int, StallDetector] = {}
+        self._rates: dict[int, RateCourse] = {}
+        self._rises: dict[tuple[int, int], RateRise | None] = {}  # before an alarm, by optimiser and step
         self._copied = CopyAlarm()
         self._known: list[Raised] = []
+        self._withdrawn: dict[tuple[str, int], int] = {}  # by rule and optimiser, with the step
         self._broken: list[tuple[Raised, int]] = []  # with the last step of each
         self._finite_since = ALARMING.warm_up
         self._last: Vital | None = None
@@ -57,7 +62,17 @@ class Alarms:
             losses = self._losses[vital.optimizer] = LossMonitor()
         raised += losses.see(vital, game=self._game)
         copied = self._copied.see(vital)
-        return raised + self._unless_learning(vital, losses) + (() if copied is None else (copied,))
+        raised += self._unless_learning(vital, losses) + (() if copied is None else (copied,))
+        self._rates.setdefault(vital.optimizer, RateCourse()).see(vital)
+        if not raised:
+            return ()
+        self._rises[vital.optimizer, vital.step] = self._rates[vital.optimizer].rise
+        return tuple(map(self._after_rise, raised))
+
+    def _after_rise(self, raised: Raised) -> Raised:
+        """An alarm with the rise of the learning rate that came just before it, if there was one."""
+        rise = self._rises.get((raised.optimizer, raised.step))
+        return raised if rise is None else replace(raised, evidence={**raised.evidence, **rise.evidence})
 
     def sampled(self, sample: Sample) -> None:
         """What was read of the last update, where that was a sampled one; it is heard at the next."""
@@ -85,8 +100,21 @@ class Alarms:
         return (found,)
 
     def know(self, raised: Raised) -> None:
-        """Take in a fault that is known exactly, by the calls: nothing that comes later can refute it."""
+        """Take in a fault that is known exactly, by the calls: it stands until it is withdrawn."""
         self._known.append(raised)
+
+    def withdraw(self, withdrawn: Withdrawn) -> None:
+        """Take in that such a fault has passed."""
+        self._withdrawn[withdrawn.code, withdrawn.optimizer] = withdrawn.step
+
+    def _judged_known(self, raised: Raised, last: int) -> Judged:
+        """A fault that the calls showed; one that has passed is a thing of its first steps."""
+        passed = self._withdrawn.get((str(raised.evidence["code"]), raised.optimizer))
+        if passed is None:
+            last = max(last, raised.step)
+            return Judged(raised=raised, last_step=last, outcome=Outcome.CONFIRMED, finding=True, told=SEEN)
+        told = f"at step {passed} that was over"
+        return Judged(raised=raised, last_step=passed, outcome=Outcome.RECOVERED, finding=False, told=told)
 
     def judged(self) -> tuple[Judged, ...]:
         """All that was raised, in the order of its steps, as the run so far judges it."""
@@ -95,10 +123,7 @@ class Alarms:
             for raised, last in self._broken
         ]
         last = self._last.step if self._last else 0
-        judged += [
-            Judged(raised=raised, last_step=max(last, raised.step), outcome=Outcome.CONFIRMED, finding=True, told=SEEN)
-            for raised in self._known
-        ]
+        judged += [self._judged_known(raised, last) for raised in self._known]
         for losses in self._losses.values():
             judged += losses.judged(game=self._game)
         for scaling in self._scaling.values():
@@ -107,8 +132,9 @@ class Alarms:
         told = any(map(_stands, judged))
         for detector in self._stalls.values():
             judged += detector.judged(game=self._game, told=told)
-        settled = map(_overtaken(judged), judged)
-        return tuple(sorted(map(self._of_the_order, settled), key=lambda each: each.raised.step))
+        settled = map(self._of_the_order, map(_overtaken(judged), judged))
+        told_whole = (replace(each, raised=self._after_rise(each.raised)) for each in settled)
+        return tuple(sorted(told_whole, key=lambda each: each.raised.step))
 
     def _of_the_order(self, judged: Judged) -> Judged:
         """A swing or a jump of the loss where batches come in blocks: it is the data's, not the learning rate's."""

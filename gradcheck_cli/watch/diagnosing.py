@@ -201,18 +201,21 @@ class Diagnosing:
 
     def ignores(self, backward: Backward, targets: Sequence[Data]) -> bool:
         """Whether the loss of a backward pass, taken again, is the same to the last bit with other targets."""
+        return self._again(backward, lambda step: _loss(step) == self._with_others(backward, targets))
 
-        def ignored(step: Step) -> bool:
-            own, was = [each.tensor for each in targets], _loss(step)
-            try:
-                for each in targets:
-                    each.tensor = reflected(each.tensor)
-                return was == _loss(step_of(backward, self._tape.naming, str(Path.cwd())))
-            finally:
-                for each, tensor in zip(targets, own, strict=True):
-                    each.tensor = tensor
+    def heeds(self, backward: Backward, targets: Sequence[Data]) -> bool:
+        """Whether it is another one with other targets."""
+        return self._again(backward, lambda step: _loss(step) != self._with_others(backward, targets))
 
-        return self._again(backward, ignored)
+    def _with_others(self, backward: Backward, targets: Sequence[Data]) -> float:
+        own = [each.tensor for each in targets]
+        try:
+            for each in targets:
+                each.tensor = reflected(each.tensor)
+            return _loss(step_of(backward, self._tape.naming, str(Path.cwd())))
+        finally:
+            for each, tensor in zip(targets, own, strict=True):
+                each.tensor = tensor
 
     def needs_nothing(self, backward: Backward, parameter: Tensor) -> bool:
         """Whether the loss of a backward pass, taken again, is above 0, and exactly 0 where this parameter is 0."""

@@ -19,7 +19,7 @@ FIRST, LAST = 1_000, 10_000
 """Those of them that are the first of a run, and the last."""
 POINTS = 400
 """Points of a curve at most."""
-CURVES = ("loss", "grad_norm", "scale", "skipped")
+CURVES = ("loss", "grad_norm", "rate", "scale", "skipped")
 """The fields of a vital that have one."""
 
 

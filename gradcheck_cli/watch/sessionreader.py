@@ -17,7 +17,7 @@ from typing import Any
 
 from gradcheck_cli.records.codec import WrongShape, decode
 from gradcheck_cli.records.retrying import Retried
-from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntry, Sample, Stopped, Whole
+from gradcheck_cli.records.session import Cost, LayerSample, Process, RaisedEntry, Sample, Stopped, Whole, Withdrawn
 from gradcheck_cli.records.shadow import Shadowed
 from gradcheck_cli.records.timeline import AlarmKind, Diagnosed, Use, Vital
 from gradcheck_cli.watch.alarms import Alarms
@@ -182,6 +182,8 @@ class _Told:
             self._opened = self._opened or read
         elif event == "raised":
             self._raise(read)
+        elif event == "withdrawn":
+            self._alarms.withdraw(read)
         elif event in self._lists:
             kept = self._lists[event]
             kept.append(read)
@@ -251,7 +253,7 @@ class _Told:
         )
 
 
-_KINDS = {"loss": float, "grad_norm": float, "scale": float, "finite": bool, "skipped": bool}
+_KINDS = {"loss": float, "grad_norm": float, "scale": float, "rate": float, "finite": bool, "skipped": bool}
 """Of the fields of a vital those that are no integers."""
 
 
@@ -275,5 +277,6 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "uses": lambda content: (decode(tuple[Use, ...], content["optimizers"]), int(content["evaluations"])),
     "shadowed": lambda content: decode(Shadowed, content["shadowed"]),
     "retried": lambda content: decode(Retried, content["retried"]),
+    "withdrawn": lambda content: decode(Withdrawn, content["withdrawn"]),
     "left": lambda content: int(content["after"]),
 }

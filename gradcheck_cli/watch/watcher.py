@@ -18,7 +18,7 @@ from time import perf_counter  # as it is now: a script may put its own clock in
 from torch import Tensor
 
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.session import Sample
+from gradcheck_cli.records.session import Sample, Withdrawn
 from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital, Why
 from gradcheck_cli.watch import taps
 from gradcheck_cli.watch.accumulation import Accumulation
@@ -36,6 +36,7 @@ from gradcheck_cli.watch.loop.batchhistory import BatchHistory
 from gradcheck_cli.watch.loop.factgathering import FactGatherer
 from gradcheck_cli.watch.loop.facts import Facts, LoopFault
 from gradcheck_cli.watch.loop.loopfaults import LoopFaults
+from gradcheck_cli.watch.loop.signs import IGNORES_TARGETS
 from gradcheck_cli.watch.manualupdates import ByHand, HandUpdate
 from gradcheck_cli.watch.phases import Phases
 from gradcheck_cli.watch.readbudget import ReadBudget
@@ -73,15 +74,10 @@ class Watcher:
         self._guard = ErrorShield(self._step_aside)
         self._tape = Tape(self)
         self._updates = Updates(self, self._is_ours)
-        self._alarms, self._phases, self._asked = Alarms(), Phases(), RequestedSteps(options)
-        self._layers = Layers(self._tape.naming)
+        self._asked = RequestedSteps(options)
         self._accumulation = Accumulation()
-        self._loop = LoopFaults()
-        self._uses = Uses()
         batches = BatchHistory()
         self._diagnosing = Diagnosing(options, session, explain, chance, self._tape, self._accumulation, batches)
-        self._retrying = Retrying(options, session, self._tape, self._diagnosing)
-        self._shadow = ShadowTraining(options, session, self._tape, self._diagnosing)
         self._looking = FactGatherer(
             self._tape,
             self._updates,
@@ -99,15 +95,23 @@ class Watcher:
         self._consumed = self._raised = self._aside = self._explained = False
         self._remove: Callable[[], None] = lambda: None
         self._undo: list[Callable[[], None]] = []
-        self._steps, self._stops = 0, 0
+        self._stops = 0
         self._stop: str | None = None
-        self._levels = UsualLevels()
-        self._process = os.getpid()
-        self._budget = ReadBudget(options.budget)
-        self._cost = CostLog(session, self._budget, (self._guard, self._tape), self._diagnosing)
+        self._begin()
+
+    def _begin(self) -> None:
+        """No step was seen in this process yet: a forked child that trains has a report of its own, from step 1 on."""
+        self._process, self._steps = os.getpid(), 0
+        self._alarms, self._phases, self._levels = Alarms(), Phases(), UsualLevels()
+        self._loop, self._uses, self._layers = LoopFaults(), Uses(), Layers(self._tape.naming)
+        self._retrying = Retrying(self._options, self._session, self._tape, self._diagnosing)
+        self._shadow = ShadowTraining(self._options, self._session, self._tape, self._diagnosing)
+        self._guard.seconds = self._tape.seconds = self._diagnosing.seconds = 0.0
+        self._budget = ReadBudget(self._options.budget)
+        self._cost = CostLog(self._session, self._budget, (self._guard, self._tape), self._diagnosing)
         self._unread: tuple[int, int, float | None, float | None] | None = None  # the last update, if glanced at
-        self._light = False  # whether a glance at the next update is to be enough, so that nobody asks for more
-        self._passed = self._known = 0  # light updates since the last that was told of; optimisers made by then
+        self._passed = 0  # light updates since the last that was told of
+        self._expect(light=False)
 
     def install(self) -> None:
         """Begin to watch."""
@@ -150,6 +154,8 @@ class Watcher:
         if self._stop is not None:
             self._end_the_script()
         with self._guard:
+            if os.getpid() != self._process:
+                self._begin()
             self._running = backward
             if self._light and self._updates.made != self._known:
                 self._expect(light=False)  # a new optimiser's first updates are all looked at
@@ -239,7 +245,7 @@ class Watcher:
         return self._updates.all_step
 
     def _expect(self, *, light: bool) -> None:
-        """Whether a glance at the next update is to be enough."""
+        """Whether a glance at the next update is to be enough, so that nobody asks for more; told before it begins."""
         self._light = self._looking.calls.deaf = self._updates.brief = light
         self._known = self._updates.made
 
@@ -379,6 +385,10 @@ class Watcher:
             self._diagnosing.known(raised, facts.own_step, fault.line, made_at)
             if self._options.stop_on_alarm:
                 self._stop = "alarm"
+        if facts.heeds_targets:
+            gone = Withdrawn(code=IGNORES_TARGETS, optimizer=facts.optimizer, step=self._steps)
+            self._alarms.withdraw(gone)
+            self._session.say("withdrawn", withdrawn=gone)
 
     def _keep(self, sample: Sample | None) -> None:
         if sample is not None:
@@ -400,6 +410,7 @@ class Watcher:
         scaler = attempt.scaler if attempt else None
         number = attempt.number if attempt else 0
         kind = (seen[-1].backward.place, len(seen[-1].norms.values)) if seen else None
+        rates = attempt.rates() if attempt else ()
         return Vital(
             step=self._steps,
             optimizer=number,
@@ -409,7 +420,8 @@ class Watcher:
             finite=finite,
             scale=float(scaler.get_scale()) if scaler is not None else None,
             skipped=scaler is not None and not finite,
-            phase=self._phases.of(number, kind, attempt.rates() if attempt else ()),
+            rate=max(rates, default=None),
+            phase=self._phases.of(number, kind, rates),
         )
 
     def _norm(self, attempt: Attempt | None) -> float | None:

@@ -75,6 +75,14 @@ def test_each_line_of_a_finding_is_one_line_that_can_be_printed(path: str, why: 
         (Trial(outcome="no-effect", note="it changes the output"), "no-effect, it changes the output"),
         (Trial(outcome="helps", before=-8.5, after=-6.0, unit="decades"), "helps, -8.5 → -6 decades"),
         (Trial(outcome="helps", before=1234.5, after=1e-9), "helps, 1.23e+03 → 1e-09"),
+        (
+            Trial(outcome="fixed", before=9.0, after=2.0, unit="loss of this batch after the update"),
+            "fixed for this one update, 9 → 2 loss of this batch after the update",
+        ),
+        (
+            Trial(outcome="helps", before=0.5, after=0.1, unit="|dw|/|w|"),
+            "helps for this one update, 0.5 → 0.1 |dw|/|w|",
+        ),
         (Trial(outcome="worse", before=1.0, after=None, unit="decades"), "worse"),
         (
             Trial(outcome="fixed", before=1.0, after=2.0, unit="decades", steps=20, loss_without=2.3, loss_with=0.41),

@@ -9,7 +9,7 @@ from gradcheck_cli.records.choices import Status
 from gradcheck_cli.records.timeline import Point, Timeline, Use
 from gradcheck_cli.reports import Style
 from gradcheck_cli.reports.charts import HEIGHT, WIDTH
-from gradcheck_cli.reports.runcharts import alarm_marks, run_charts
+from gradcheck_cli.reports.runcharts import alarm_marks, not_drawn, run_charts
 from tests.timeline.sessions import SESSIONS
 
 VALUES = st.floats(min_value=-1e30, max_value=1e30) | st.sampled_from([math.nan, math.inf])
@@ -19,7 +19,7 @@ def of(points: list[Point], name: str = "loss", steps: int = 100) -> Timeline:
     return Timeline(command=("a.py",), status=Status.HEALTHY, exit_code=0, steps=steps, series={name: tuple(points)})
 
 
-@given(st.lists(VALUES, min_size=1, max_size=30))
+@given(st.lists(VALUES, min_size=2, max_size=30))
 def test_everything_lies_in_the_chart(values: list[float]) -> None:
     points = [Point(step, value, value, value) for step, value in enumerate(values, 1)]
     (chart,) = run_charts(of(points, steps=len(values)), Style())
@@ -90,3 +90,43 @@ def test_every_alarm_has_a_mark(example: str) -> None:
     found = alarm_marks(run)
     assert [mark.told.partition(":")[0] for mark in found] == [f"step {alarm.step}" for alarm in run.alarms]
     assert all(0 <= mark.x <= WIDTH for mark in found)
+
+
+def sampled(**series: list[Point]) -> Timeline:
+    """A run with a loss, a gradient norm, and what was read of its sampled steps."""
+    level = (Point(1, 1.0, 1.0, 1.0), Point(100, 0.5, 0.5, 0.5))
+    named = {name: tuple(points) for name, points in series.items()}
+    return replace(of([]), series={"loss": level, "grad_norm": level, **named})
+
+
+def test_what_has_nothing_to_show_has_no_chart_and_is_named_with_the_reason() -> None:
+    curve, nothing = [Point(8, 0.1, 0.1, 0.1), Point(90, 0.2, 0.2, 0.2)], [Point(8, 0, 0, 0), Point(90, 0, 0, 0)]
+    run = sampled(
+        update_ratio=curve, output_rms=curve, own_batch_descent=curve[:1], dead=nothing, distinguishability=curve
+    )
+    assert [chart.label for chart in run_charts(run, Style())] == [
+        "loss",
+        "|grad|",
+        "|dw|/|w|",
+        "output RMS",
+        "differing share",
+    ]
+    assert not_drawn(run, Style()) == (
+        "Adam's RMS (no optimizer that divides by past gradients, as Adam does); descent (read at one step only); "
+        "dead (0 throughout); saturated (no sigmoid, tanh or the like was called)"
+    )
+    assert "dead" in [chart.label for chart in run_charts(run, Style(verbose=True))]
+
+
+def test_where_no_step_was_sampled_or_taken_again_that_is_said_once() -> None:
+    rest = "descent, differing share, dead, saturated, output RMS"
+    assert not_drawn(sampled(), Style()) == f"|dw|/|w|, Adam's RMS, {rest} (no step was sampled)"
+    moved = sampled(update_ratio=[Point(8, 0.1, 0.1, 0.1), Point(9, 0.2, 0.2, 0.2)])
+    assert not_drawn(moved, Style()).endswith(f"; {rest} (no step was taken again to read them)")
+    assert not_drawn(replace(of([]), series={}), Style()) == ""
+
+
+def test_a_loss_of_one_step_is_no_curve() -> None:
+    run = of([Point(1, 1.0, 1.0, 1.0)], steps=1)
+    assert run_charts(run, Style()) == []
+    assert not_drawn(run, Style()).startswith("loss (read at one step only); |grad| (not to be read); ")

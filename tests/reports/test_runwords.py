@@ -1,9 +1,11 @@
 from dataclasses import replace
 
 from gradcheck_cli.records.choices import Status
-from gradcheck_cli.records.timeline import Overhead, Point, Timeline, Use
+from gradcheck_cli.records.report import Finding
+from gradcheck_cli.records.timeline import Alarm, AlarmKind, Outcome, Overhead, Point, Timeline, Use
 from gradcheck_cli.reports import Style
 from gradcheck_cli.reports.runwords import (
+    alarm_line,
     alarm_place,
     diagnosis_place,
     passed,
@@ -15,7 +17,7 @@ from gradcheck_cli.reports.runwords import (
     uses_in_words,
     worth_showing,
 )
-from tests.timeline.sessions import nan
+from tests.timeline.sessions import BACKWARD, LINE, Session, entry, judged, nan, process, raised
 
 BARE = Timeline(command=("a.py",), status=Status.HEALTHY, exit_code=0, steps=1)
 
@@ -41,15 +43,42 @@ def test_verdicts() -> None:
 
 def test_places() -> None:
     run = nan().timeline()
-    assert alarm_place(run.alarms[0], run) == ["step 73 of 160", "nonfinite", "train.py:41", "row 6"]
+    assert alarm_place(run.alarms[0], run) == ["step 73 of 160", "nonfinite", "train.py:23", "row 6"]
     assert diagnosis_place(run.diagnoses[0], run) == ["step 1 of 160", "the first step"]
     told = alarm_place(replace(run.alarms[0], rank=1, micro_batch=2, samples=(1, 3)), replace(run, ranks=2))
     assert told[3:] == ["rank 1", "micro-batch 2", "rows 1, 3"]
 
 
+def test_the_line_to_look_at_is_the_culprits_and_else_where_the_backward_pass_was_started() -> None:
+    alarm = nan().timeline().alarms[0]
+    own, culprit = alarm.report.findings
+    assert alarm_line(alarm) == culprit.source == LINE
+    of_the_optimizer = replace(own, source=replace(LINE, line=7))
+    assert alarm_line(_with(alarm, of_the_optimizer)) == of_the_optimizer.source
+    assert alarm_line(_with(alarm, own, replace(culprit, source=None))) == BACKWARD
+    assert alarm_line(replace(_with(alarm, own), source=None)) == BACKWARD
+    place = alarm_place(alarm, nan().timeline(), line=False)
+    assert place == ["step 73 of 160", "nonfinite", "row 6"]
+
+
+def _with(alarm: Alarm, *findings: Finding) -> Alarm:
+    return replace(alarm, report=replace(alarm.report, findings=findings))
+
+
 def test_an_alarm_that_is_none_is_one_line() -> None:
     run = nan().timeline()
     assert passed(run.alarms[0]).startswith("step 73 · nonfinite · not shown: ")
+
+
+def test_a_fault_of_the_loop_that_passed_is_told_with_when() -> None:
+    ignored = raised(AlarmKind.LOOP, 3, "they change nothing", code="GC680", since=3)  # type: ignore[arg-type]
+    over = replace(judged(ignored, Outcome.RECOVERED), told="at step 16 that was over")
+    run = Session((process(raised=(entry(ignored),)),), (over,)).timeline()
+    told = passed(run.alarms[0])
+    assert told.startswith("step 3 · loop · recovered: they change nothing; ")
+    assert told.endswith("; at step 16 that was over")
+    again = replace(over, told="they change nothing; at step 16 that was over")
+    assert passed(Session((process(raised=(entry(ignored),)),), (again,)).timeline().alarms[0]) == told
 
 
 def test_the_end_of_a_script_is_told_where_it_is_not_well() -> None:

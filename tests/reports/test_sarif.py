@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,16 +67,34 @@ def test_a_result_points_to_its_rule_its_line_and_its_layers() -> None:
     assert len(names) == 6
 
 
-def test_a_fingerprint_outlives_a_moved_line_and_tells_checks_apart() -> None:
-    def fingerprint(made: object) -> str:
-        return run_of(made)["results"][0]["partialFingerprints"]["gradcheckFinding/v1"]
+def fingerprints(made: object) -> list[str]:
+    return [each["partialFingerprints"]["gradcheckFinding/v2"] for each in run_of(made)["results"]]
 
-    here = report(exit_code=1, findings=(finding(("a",)),))
-    moved = report(exit_code=1, findings=(finding(("a",), source=SourceLine(file="x.py", line=99), message="else"),))
-    elsewhere = report(exit_code=1, name="other", findings=(finding(("a",)),))
-    other = report(exit_code=1, findings=(finding(("b",)),))
-    assert fingerprint(here) == fingerprint(moved)
-    assert len({fingerprint(each) for each in (here, elsewhere, other)}) == 3
+
+def test_a_fingerprint_outlives_a_moved_line_and_tells_findings_and_checks_apart() -> None:
+    line = SourceLine(file="x.py", line=9, code="    loss = x.log()")
+    here = finding(("a",), source=line)
+    moved = finding(("a",), source=replace(line, line=99, code="loss = x.log()"), message="else")
+    assert fingerprints(report(exit_code=1, findings=(here,))) == fingerprints(report(exit_code=1, findings=(moved,)))
+    others = [
+        finding(("b",), source=line),
+        finding(("a",), source=replace(line, code="loss = x.sqrt()")),
+        finding(("a",), source=replace(line, file="y.py")),
+        finding(("a",), source=line, cause="depth"),
+        finding(("a",), source=line, code="GC202"),
+        finding(("a",), source=None),
+    ]
+    made = fingerprints(report(exit_code=1, findings=(here, *others)))
+    made += fingerprints(report(exit_code=1, name="other", findings=(here,)))
+    assert len(set(made)) == len(made) == 8
+
+
+def test_two_lines_with_one_text_are_two_and_one_fault_at_two_steps_is_one() -> None:
+    line = SourceLine(file="train.py", line=9, code="loss.backward()")
+    steps = [finding(("a",), source=line, message=f"step {step}: the loss is nan") for step in (3, 80)]
+    twin = finding(("a",), source=replace(line, line=20), message="step 5: the loss is nan")
+    first, again, other = fingerprints(report(exit_code=1, findings=(*steps, twin)))
+    assert first == again != other
 
 
 def test_a_failed_check_is_a_notification() -> None:

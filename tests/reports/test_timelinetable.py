@@ -40,7 +40,7 @@ def test_the_first_screen_answers_what_why_and_what_to_do() -> None:
     lines = table(nan().timeline()).splitlines()
     assert len(lines) <= 24
     text = "\n".join(lines)
-    assert "step 73 of 160 · nonfinite · train.py:41 · row 6" in text
+    assert "step 73 of 160 · nonfinite · train.py:23 · row 6" in text
     assert "train.py:23  return ((a - b) ** 2).sum(1).sqrt()" in text
     assert "1. a small eps under the root" in text
     assert lines[-1] == "2 errors · GC630 nonfinite · 1 layer GC104 backward-origin · exit 1"
@@ -124,7 +124,7 @@ def test_several_optimisers_and_micro_batches_are_named() -> None:
     made = session.processes[0]
     entries = (replace(made.raised[0], optimizer_step=37, micro_batch=3),)
     text = table(replace(session, processes=(replace(made, raised=entries),)).timeline(), width=120)
-    assert "step 73 of 160 · nonfinite · train.py:41 · step 37 of optimizer 0 · micro-batch 3 · row 6" in text
+    assert "step 73 of 160 · nonfinite · train.py:23 · step 37 of optimizer 0 · micro-batch 3 · row 6" in text
 
 
 def test_users_strings_are_text() -> None:

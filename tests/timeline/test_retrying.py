@@ -12,13 +12,14 @@ from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.retrying import Held, Retried, ScalesTried, UpdateChange, UpdateVariant
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Diagnosed, Outcome, Replay, Why
 from gradcheck_cli.remedies import remedies_for
-from gradcheck_cli.timeline.retrying import in_words, retried_at, treated
+from gradcheck_cli.timeline.retrying import in_words, losses_before, retried_at, treated
 from tests.timeline.sessions import Session, entry, exploding, falling, finding, judged, process, step_report, vitals
 from tests.timeline.sessions import raised as raised_
 
 SPIKE = raised_(AlarmKind.LOSS_SPIKE, 80, "the loss jumped to 812, from 0.41 before")
 AS_RUN = UpdateVariant(change=UpdateChange.AS_RUN, loss=900.0, size=0.5)
 CLIPPED = UpdateVariant(change=UpdateChange.CLIPPED, amount=1.0, share=0.1, loss=2.0, size=1e-3)
+USUAL = (0.4, 0.42) * 20
 HARMED = Retried(step=80, kind="SGD", rate=0.1, loss=3.0, usual=1e-3, tried=(AS_RUN, CLIPPED), passes=5)
 WELL = replace(HARMED, tried=(UpdateVariant(change=UpdateChange.AS_RUN, loss=2.9, size=1e-3),), passes=3)
 
@@ -90,8 +91,33 @@ def test_nothing_that_was_tried_changes_nothing() -> None:
     ],
 )
 def test_a_snapshot_tells_the_update_from_the_batch(held: Held, start: int | None, told: str) -> None:
-    words = in_words(AlarmKind.LOSS_SPIKE, replace(HARMED, held=held, start=start))
+    words = in_words(AlarmKind.LOSS_SPIKE, replace(HARMED, held=held, start=start), USUAL)
     assert words.startswith(f"{told}; the update as the run makes it")
+
+
+@pytest.mark.parametrize(
+    ("before", "loss", "told"),
+    [
+        (
+            [2.0 + 0.01 * k for k in range(60)],
+            2.6,
+            ", as those before it do: it is no single batch or update, the loss drifts",
+        ),
+        ([0.4, 0.5] * 5, 9.0, ""),  # too few to tell
+        ([], math.inf, ": the batch did it"),
+    ],
+)
+def test_a_batch_is_blamed_only_where_it_stands_out(before: list[float], loss: float, told: str) -> None:
+    held = Held(step=79, loss=loss, now=loss)
+    words = in_words(AlarmKind.DIVERGING, replace(HARMED, held=held), before)
+    assert words.startswith(f"with the parameters of step 79 this batch costs {loss:.3g}, and {loss:.3g} now{told}")
+    assert told or "did it" not in words
+
+
+def test_the_losses_before_are_those_of_the_alarms_optimiser_that_are_finite() -> None:
+    other = replace(vitals([7.0])[0], optimizer=1)
+    made = process(vitals=(other, *vitals([1.0, math.nan, 3.0, 9.0])))
+    assert losses_before(made, replace(SPIKE, step=4)) == (1.0, 3.0)
 
 
 def test_an_update_that_is_well_is_not_what_did_it() -> None:

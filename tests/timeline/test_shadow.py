@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from gradcheck_cli.records.apart import Apart, Kind
 from gradcheck_cli.records.choices import Severity, Status
+from gradcheck_cli.records.retrying import Retried
 from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.shadow import Shadowed
-from gradcheck_cli.records.timeline import AlarmKind, Timeline
+from gradcheck_cli.records.timeline import AlarmKind, Replay, Timeline
 from tests.timeline.sessions import Session, entry, falling, judged, process, vitals
 from tests.timeline.sessions import raised as raised_
 
 STAYS, FALLS = (0.9,) * 48, tuple(0.9 * 0.9**i for i in range(48))
+NOVEL = Apart(name="target", rows=(4,), kind=Kind.ABOVE, value=9999.0, others=9.8, batches=53)
 FAR = Shadowed(first=97, last=144, own_step=144, kind="SGD", rate=0.3, run=STAYS, copy=FALLS, passes=96)
 LEVEL = [0.9 + 0.01 * (i % 3) for i in range(160)]
 
@@ -47,6 +50,34 @@ def test_where_gradients_are_never_cleared_that_is_the_cause() -> None:
     own = next(alarm for alarm in alarms if alarm.kind is AlarmKind.SHADOW).report.findings[0]
     assert own.cause == "missing-zero-grad" and own.remedies[0].id == "zero-grad"
     assert own.remedies[0].trial.note == "with a tenth of the learning rate as well"
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "found"),
+    [
+        (AlarmKind.NONFINITE, {"samples": (4,)}, False),
+        (AlarmKind.LOSS_SPIKE, {"samples": (4,), "novel": NOVEL}, False),
+        (AlarmKind.LOSS_SPIKE, {"samples": (4,)}, True),  # the hardest of usual ones
+        (AlarmKind.NONFINITE, {"samples": (4,), "replay": Replay.INEXACT}, True),
+        (AlarmKind.NONFINITE, {}, True),
+    ],
+)
+def test_no_rate_is_accused_beside_rows_that_are_proven_to_have_done_it(
+    kind: AlarmKind, changes: dict[str, object], found: bool
+) -> None:
+    alarm = raised_(kind, 120, "the loss is nan", loss=9.0)
+    made = process(vitals=vitals(LEVEL), shadowed=FAR, raised=(entry(alarm, **changes),))
+    session = Session((made,), (judged(alarm),))
+    timeline = replace(session, options=replace(session.options, shadow=True)).timeline()
+    assert (AlarmKind.SHADOW in [each.kind for each in timeline.alarms]) is found
+    told = "rows of step 120 did it, and smaller steps bear them better"
+    assert any(note.endswith(told) for note in timeline.notes) is not found
+
+
+def test_the_rate_that_a_copy_learned_with_is_told_in_place_of_one_that_an_update_was_tried_with() -> None:
+    tried = Retried(step=144, kind="SGD", rate=0.3)
+    (alarm,) = run(FAR, retried=(tried,)).alarms
+    assert alarm.report.findings[0].remedies[0].title == "a smaller learning rate: 0.03 instead of 0.3"
 
 
 @pytest.mark.parametrize(

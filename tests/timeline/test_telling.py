@@ -5,6 +5,7 @@ import pytest
 
 from gradcheck_cli.records.apart import Apart, Kind
 from gradcheck_cli.records.choices import Decision, Family, Severity, Status
+from gradcheck_cli.records.raterise import RateRise
 from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import LayerSample, Without
@@ -116,6 +117,21 @@ def test_the_layer_that_moved_before_the_loss_is_named() -> None:
     stuck = raised(AlarmKind.STUCK, 80, "m", cause="stuck")
     made = process(raised=(entry(stuck),), layers=layers)
     assert "moved first" not in alarm(Session((made,), (judged(stuck),))).report.findings[0].why
+
+
+def test_a_learning_rate_that_rose_just_before_is_told_and_its_peak_the_first_cure() -> None:
+    rise = RateRise(first_step=20, first_rate=1e-3, last_step=70, last_rate=0.1)
+    told = alarm(of(replace(SPIKE, kind=AlarmKind.DIVERGING, evidence={**SPIKE.evidence, **rise.evidence})))
+    own = told.report.findings[0]
+    assert own.why.startswith("the learning rate rose from 0.001 to 0.1 between steps 20 and 70; ")
+    assert own.remedies[0].title == "a lower peak of the learning rate"
+    assert "let the learning rate rise more slowly" in [each.title for each in own.remedies]
+
+
+def test_a_rate_that_rose_is_no_reason_where_an_op_is_proven() -> None:
+    rise = RateRise(first_step=20, first_rate=1e-3, last_step=70, last_rate=0.1)
+    own = alarm(of(replace(NAN, evidence=rise.evidence), finding())).report.findings[0]
+    assert "learning rate" not in own.why
 
 
 def test_an_open_alarm_that_speaks_for_itself_stands() -> None:
@@ -270,6 +286,23 @@ def test_a_fault_of_the_loop_is_told_by_its_own_row_with_its_line_and_cure() -> 
         "it has been so since step 2, by step 4 too often to be chance"
     )
     assert [remedy.id for remedy in finding_.remedies] == ["zero-grad"]
+
+
+def test_a_fault_of_the_loop_that_has_passed_is_a_note_that_says_since_when() -> None:
+    ignored = raised(AlarmKind.LOOP, 3, "other targets change nothing", code="GC680", since=3)  # type: ignore[arg-type]
+    passed = replace(judged(ignored, Outcome.RECOVERED), told="at step 16 that was over")
+    own = alarm(Session((process(raised=(entry(ignored),)),), (passed,))).report.findings[0]
+    assert own.severity is Severity.NOTE and own.remedies == ()
+    assert own.why.endswith("; at step 16 that was over")
+
+
+def test_targets_that_change_nothing_are_cured_in_the_term_that_compares_them() -> None:
+    ignored = raised(AlarmKind.LOOP, 3, "other targets change nothing", code="GC680", since=3)  # type: ignore[arg-type]
+    (cure,) = alarm(of(ignored)).report.findings[0].remedies
+    assert (cure.id, cure.title.partition(",")[0]) == (
+        "loss-fix",
+        "give the term that compares with the targets its weight",
+    )
 
 
 def test_updates_below_the_rounding_of_half_precision_are_cured_by_float32() -> None:

@@ -63,6 +63,31 @@ def test_leaky_relu_takes_the_place_of_what_rectifies() -> None:
         layerplans.leaky_relu(context(squashed(), BATCH))
 
 
+@pytest.mark.parametrize(
+    ("activation", "called"),
+    [
+        (nn.ReLU6(), "hardtanh"),
+        (nn.Hardtanh(0.0, 1.0), "hardtanh"),
+        (nn.Threshold(0.1, 0.0), "_threshold"),
+        (nn.Hardswish(), "hardswish"),
+    ],
+)
+def test_what_is_flat_on_one_side_is_a_relu_by_any_name(activation: nn.Module, called: str) -> None:
+    model = nn.Sequential(nn.Linear(4, 4), activation, nn.Linear(4, 4))
+    (swap,) = layerplans.leaky_relu(context(model, BATCH)).edits
+    assert swap.arguments == {"places": {("1", called, None)}, "to": "leaky_relu"}
+    with pytest.raises(NotTriable):
+        layerplans.relu(context(model, BATCH))  # which is for what squashes
+
+
+def test_a_hardtanh_that_is_flat_on_both_sides_squashes() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Hardtanh(), nn.Linear(4, 4))
+    swap = layerplans.relu(context(model, BATCH)).edits[0]
+    assert swap.arguments == {"places": {("1", "hardtanh", None)}, "to": "relu"}
+    with pytest.raises(NotTriable):
+        layerplans.leaky_relu(context(model, BATCH))
+
+
 def test_softplus_takes_the_place_of_the_last_relu_alone() -> None:
     model = stack(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU())
     (swap,) = layerplans.softplus(context(model, BATCH)).edits

@@ -8,7 +8,8 @@ import math
 
 import pytest
 
-from gradcheck_cli.records.session import Sample
+from gradcheck_cli.records.raterise import RateRise
+from gradcheck_cli.records.session import Sample, Withdrawn
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
 from gradcheck_cli.watch.alarms import Alarms
 from tests.watch.record import SERIES, read
@@ -127,6 +128,17 @@ def test_what_the_calls_show_is_confirmed_at_once() -> None:
     assert (alarm.raised, alarm.outcome, alarm.finding, alarm.last_step) == (raised, Outcome.CONFIRMED, True, 9)
 
 
+def test_a_fault_that_has_passed_is_no_finding_and_that_of_another_optimiser_stays() -> None:
+    alarms = Alarms()
+    for optimizer in (0, 1):
+        evidence = {"code": "GC680", "since": 3}
+        alarms.know(Raised(kind=AlarmKind.LOOP, step=3, optimizer=optimizer, message="", evidence=evidence))
+    alarms.withdraw(Withdrawn(code="GC680", optimizer=1, step=16))
+    stays, gone = alarms.judged()
+    assert (stays.outcome, stays.finding) == (Outcome.CONFIRMED, True)
+    assert (gone.outcome, gone.finding, gone.last_step) == (Outcome.RECOVERED, False, 16)
+
+
 @pytest.mark.parametrize(("swing", "cause"), [(0.8, "unshuffled-batches"), (0.1, None)])
 def test_a_jump_that_follows_the_order_of_the_data_is_the_datas(swing: float, cause: str | None) -> None:
     alarms = Alarms()
@@ -158,3 +170,17 @@ def test_a_spike_that_ends_in_a_loss_scale_that_collapses_is_confirmed() -> None
     assert spike.told == "at step 74 the loss scale had collapsed, and no update was made any more"
     (spike,) = collapsing(5)
     assert spike.outcome is Outcome.OPEN
+
+
+def test_an_alarm_holds_the_rise_of_the_rate_just_before_it_then_and_at_the_end() -> None:
+    alarms = Alarms()
+    raised = [
+        each
+        for step in range(1, 61)
+        for each in alarms.see(
+            Vital(step=step, loss=9.0 if step == 60 else 1.0 + 0.01 * (step % 3), rate=0.1 if step > 50 else 0.01)
+        )
+    ]
+    (judged,) = alarms.judged()
+    assert raised == [judged.raised]
+    assert RateRise.of(judged.raised.evidence) == RateRise(first_step=50, first_rate=0.01, last_step=51, last_rate=0.1)

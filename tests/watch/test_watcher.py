@@ -24,8 +24,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gradcheck_cli.errors import UserCodeError
 from gradcheck_cli.records.apart import Kind
 from gradcheck_cli.records.session import Stopped
-from gradcheck_cli.records.timeline import AlarmKind, Replay, Vital, Why
+from gradcheck_cli.records.timeline import AlarmKind, Outcome, Replay, Vital, Why
 from gradcheck_cli.watch import inputmemory
+from gradcheck_cli.watch.sessionreader import read
 from tests.watch.watching import Explaining, Watched, watching
 
 
@@ -109,7 +110,7 @@ def test_loss_and_norm_are_told_without_the_loss_scale(tmp_path: Path, unscaled:
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         scaler.step(optimizer)
         scaler.update()
-    assert watched.process.vitals == (Vital(step=1, loss=3.0, grad_norm=3.0, scale=1024.0),)
+    assert watched.process.vitals == (Vital(step=1, loss=3.0, grad_norm=3.0, rate=0.1, scale=1024.0),)
 
 
 def test_a_step_that_a_scaler_skips(tmp_path: Path) -> None:
@@ -608,6 +609,37 @@ def test_a_fault_of_the_loop_is_told_with_its_line_and_ends_the_script_where_tha
     assert (entry.raised.kind, entry.raised.step, entry.raised.evidence["code"]) == (AlarmKind.LOOP, 4, "GC650")
     assert entry.source is not None and entry.source.code == "model(X).sum().backward()"
     assert watched.process.stopped == Stopped(step=4, why="alarm")
+
+
+def test_a_forked_child_that_trains_counts_its_own_steps(tmp_path: Path) -> None:
+    with watching(tmp_path, first=False) as watched:
+        train(7)
+        if (child := os.fork()) == 0:
+            try:
+                train(3)
+                watched.watcher._session.flush()
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        train(2)
+        watched.watcher._session.flush()
+    steps = {each.pid: [vital.step for vital in each.vitals] for each in read(str(tmp_path))}
+    assert steps == {os.getpid(): [*range(1, 10)], child: [1, 2, 3]}
+
+
+def test_targets_that_a_mask_leaves_out_at_first_are_a_thing_of_the_first_steps(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, targets = torch.nn.Linear(2, 1), torch.rand(4, 1)
+    with watching(tmp_path, first=False) as watched:
+        optimizer = SGD(model.parameters(), lr=1e-2)
+        for step in range(30):
+            optimizer.zero_grad()
+            error = torch.nn.functional.mse_loss(model(torch.rand(4, 2)), targets)
+            (error * float(step >= 10) + 0.01 * model.weight.square().sum()).backward()
+            optimizer.step()
+    (judged,) = watched.process.whole.judged
+    assert (judged.raised.evidence["code"], judged.raised.step) == ("GC680", 3)
+    assert (judged.outcome, judged.finding, judged.told) == (Outcome.RECOVERED, False, "at step 16 that was over")
 
 
 def test_updates_that_are_glanced_at_lose_nothing_that_is_wrong(tmp_path: Path) -> None:

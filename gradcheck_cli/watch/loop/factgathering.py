@@ -46,6 +46,9 @@ _GRAPHS = 12
 _OPTIMIZERS = 16
 """Optimisers for which that is done: a loop may make one at every step."""
 
+_RELOOK = 8
+"""Updates after which targets that changed nothing are looked at again, where it is looked closely."""
+
 
 @dataclass(slots=True)
 class _Own:
@@ -114,6 +117,7 @@ class FactGatherer:
         self.idle = Idle(updates)
         self._own: weakref.WeakKeyDictionary[Optimizer, _Own] = weakref.WeakKeyDictionary()
         self._heard: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
+        self._ignoring: set[int] = set()  # optimisers whose targets changed nothing
         self._seen = 0
         self._reached_at = self._unsure = self._attached = self._scaled = 0
         self._began_from: int | None = None
@@ -268,6 +272,7 @@ class FactGatherer:
             labelled=self._labelled(),
             loads=calls.loads,
             holding=self._holding(attempt, held, backwards),
+            heeds_targets=self._heeds_targets(attempt, backwards),
         )
 
     def by_hand(self, seen: Sequence[Seen], step: int, writes: float) -> Facts:
@@ -418,7 +423,20 @@ class FactGatherer:
             self._tape.heard = self._heard
             return None
         everyones = [p for each in self._updates.optimizers() for group in each.param_groups for p in group["params"]]
-        return self._holdings.holding(held, everyones, backwards, self._heard) if backwards else None
+        if not backwards:
+            return None
+        holding = self._holdings.holding(held, everyones, backwards, self._heard)
+        if holding.ignored_target is not None:
+            self._ignoring.add(attempt.number)
+        return holding
+
+    def _heeds_targets(self, attempt: Attempt, backwards: Sequence[Backward]) -> bool:
+        """Whether targets that changed nothing do so now: a mask, or a weight, may let them in later."""
+        due = attempt.number in self._ignoring and attempt.own_step > ROW and attempt.own_step % _RELOOK == 0
+        if not due or not backwards or not self._holdings.heeds_targets(backwards[-1]):
+            return False
+        self._ignoring.remove(attempt.number)
+        return True
 
 
 def _shares_groups(one: Optimizer, other: Optimizer) -> bool:

@@ -104,6 +104,7 @@ class Facts:
         by_hand: Whether no optimiser made the update.
         loads: Whether a loader of several batches was begun so far.
         holding: Looked at once, when it has stepped a few times.
+        heeds_targets: Whether other targets change its loss, where they did not then; looked at now and then.
     """
 
     step: int
@@ -158,6 +159,7 @@ class Facts:
     by_hand: bool = False
     loads: bool = False
     holding: Holding | None = None
+    heeds_targets: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,7 @@ from gradcheck_cli.runtime.tensors import untouched
 from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import TapeEntry
 from gradcheck_cli.watch.loop.facts import Holding
-from gradcheck_cli.watch.loop.losstargets import LossProbe, ignored_targets, matches_itself
+from gradcheck_cli.watch.loop.losstargets import LossProbe, heeds_targets, ignored_targets, matches_itself
 from gradcheck_cli.watch.loop.movement import is_held, parts_of_one
 from gradcheck_cli.watch.naming import Roots
 from gradcheck_cli.watch.replay import line_of, model_of
@@ -132,6 +132,11 @@ class Holdings:
                 matched_itself=_line_of(matches_itself(backwards[-1], self._asked)),
                 frozen_top=self._frozen_top(backwards, reached & held.keys(), names),
             )
+
+    def heeds_targets(self, backward: Backward) -> bool:
+        """Whether other targets change the loss of a backward pass."""
+        with untouched():
+            return heeds_targets(backward, self._asked)
 
     def _names_in(self, heard: Iterable[nn.Module]) -> Iterator[tuple[int, str]]:
         """The paths of parameters by the variables of their models, for what takes no part in a backward pass.

@@ -35,17 +35,31 @@ class LossProbe(Protocol):
     def ignores(self, backward: Backward, targets: list[Data]) -> bool:
         """Whether the loss is the same to the last bit with other targets."""
 
+    def heeds(self, backward: Backward, targets: list[Data]) -> bool:
+        """Whether it is another one with other targets."""
+
     def needs_nothing(self, backward: Backward, parameter: Tensor) -> bool:
         """Whether the loss is above 0, and exactly 0 where this parameter is 0."""
 
 
 def ignored_targets(backward: Backward, asked: LossProbe) -> TapeEntry | None:
     """The first loss whose target changes nothing, where that is so of all targets together."""
-    losses = [(entry, target) for entry in backward.entries for target in targets_of(entry)]
-    losses = [(e, t) for e, t in losses if not torch.equal(reflected(t.tensor), t.tensor)]
+    losses = _given(backward)
     if not losses or not asked.ignores(backward, [target for _, target in losses]):
         return None
     return losses[0][0]
+
+
+def heeds_targets(backward: Backward, asked: LossProbe) -> bool:
+    """Whether other targets change the loss."""
+    losses = _given(backward)
+    return bool(losses) and asked.heeds(backward, [target for _, target in losses])
+
+
+def _given(backward: Backward) -> list[tuple[TapeEntry, Data]]:
+    """The losses with the targets that can be others."""
+    losses = [(entry, target) for entry in backward.entries for target in targets_of(entry)]
+    return [(e, t) for e, t in losses if not torch.equal(reflected(t.tensor), t.tensor)]
 
 
 def targets_of(entry: TapeEntry) -> Iterator[Data]:

@@ -360,6 +360,10 @@ def frozen_top(facts: Facts, holding: Holding) -> Shown | None:
     )
 
 
+IGNORES_TARGETS = "GC680"
+"""The rule of targets that change nothing: the one fault of the loop that may pass."""
+
+
 def ignores_targets(facts: Facts, holding: Holding) -> Shown | None:
     """Other targets leave the loss as it is."""
     if holding.ignored_target is None:
@@ -385,7 +389,7 @@ BY_HOLDING: tuple[tuple[str, Holds], ...] = (
     ("GC670", without_gradient),
     ("GC671", frozen_top),
     ("GC677", made_for_nothing),
-    ("GC680", ignores_targets),
+    (IGNORES_TARGETS, ignores_targets),
     ("GC681", matches_itself),
 )
 """Rules about which parameters take part."""

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from gradcheck_cli.watch.backward import Backward
 from gradcheck_cli.watch.entries import Data, TapeEntry
-from gradcheck_cli.watch.loop.losstargets import ignored_targets, matches_itself
+from gradcheck_cli.watch.loop.losstargets import heeds_targets, ignored_targets, matches_itself
 
 
 class Answers:
@@ -22,6 +22,9 @@ class Answers:
     def ignores(self, backward: Backward, targets: Sequence[Data]) -> bool:
         self.targets += targets
         return self.answer
+
+    def heeds(self, backward: Backward, targets: Sequence[Data]) -> bool:
+        return self.ignores(backward, targets)
 
     def needs_nothing(self, backward: Backward, parameter: Tensor) -> bool:
         self.parameters.append(parameter)
@@ -51,8 +54,14 @@ def test_targets_of_all_losses_are_asked_about_at_once() -> None:
 
 def test_targets_that_are_all_the_same_tell_nothing() -> None:
     asked = Answers(True)
-    assert ignored_targets(passed(call(F.mse_loss, None, Data(torch.ones(4)))), asked) is None
+    same = passed(call(F.mse_loss, None, Data(torch.ones(4))))
+    assert ignored_targets(same, asked) is None and not heeds_targets(same, asked)
     assert asked.targets == []
+
+
+def test_whether_they_are_heeded_is_asked_anew() -> None:
+    losses = passed(call(F.mse_loss, None, Data(torch.arange(4.0))))
+    assert heeds_targets(losses, Answers(True)) and not heeds_targets(losses, Answers(False))
 
 
 ENCODER = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
