@@ -51,9 +51,13 @@ def learning(
     told = f"{start:.3g}{at_chance} -> {end:.3g}"
     if len(losses) < ALARMING.warm_up:
         return RunLearning(learned=None, told=f"the run was too short to tell: {told} in {len(losses)} steps")
+    if (floor := _floor(report)) is not None and end < floor:
+        return RunLearning(
+            learned=False, told=f"the loss ended at {end:.3g}, and none of its kind can be below {floor:.3g}"
+        )
     if not math.isfinite(start) or start <= 0:
         return RunLearning(learned=None, told=f"the loss does not tell whether the run learned: {told}")
-    if (stands := _at_chance(samples)) is not None:
+    if (stands := ended_at_chance(samples)) is not None:
         return RunLearning(
             learned=False, told=f"the loss ended at {stands:.3g} times that of one answer for every sample"
         )
@@ -62,12 +66,19 @@ def learning(
     return RunLearning(learned=False, told=f"the run did not bring the loss down: {told}")
 
 
-def _at_chance(samples: Sequence[Sample]) -> float | None:
-    """The median loss over Lm of the last samples, where that is chance."""
-    ratios = [ratio for sample in samples if (ratio := sample.against_chance) is not None][-ALARMING.samples :]
-    if len(ratios) < ALARMING.samples or not ALARMING.at_chance <= median(ratios) <= ALARMING.near_chance:
+def _floor(report: Report | None) -> float | None:
+    """What the loss could not be below, were it not for a fault that leaves it without a floor; None without one."""
+    floors = (finding.evidence.get("floor") for finding in report.findings if is_ill(finding)) if report else ()
+    return min((floor for floor in floors if isinstance(floor, float)), default=None)
+
+
+def ended_at_chance(samples: Sequence[Sample]) -> float | None:
+    """The median loss over Lm of the last samples, where that is chance; the last one, where none was ever below."""
+    ratios = [ratio for sample in samples if (ratio := sample.against_chance) is not None]
+    if len(ratios) < ALARMING.samples:
         return None
-    return median(ratios)
+    ends = ratios[-1] if min(ratios) >= ALARMING.at_chance else median(ratios[-ALARMING.samples :])
+    return ends if ALARMING.at_chance <= ends <= ALARMING.near_chance else None
 
 
 def _chance(findings: Iterable[Finding]) -> float:

@@ -203,15 +203,19 @@ class Diagnosing:
     def ignores(self, backward: Backward, targets: Sequence[Data]) -> bool:
         """Whether the loss of a backward pass, taken again, is the same to the last bit with other targets."""
 
-        def ignored(step: Step) -> bool:
-            own, was = [each.tensor for each in targets], _loss(step)
+        def with_others(other: Callable[[Tensor], Tensor]) -> float:
+            own = [each.tensor for each in targets]
             try:
                 for each in targets:
-                    each.tensor = reflected(each.tensor)
-                return was == _loss(step_of(backward, self._tape.naming, str(Path.cwd())))
+                    each.tensor = other(each.tensor)
+                return _loss(step_of(backward, self._tape.naming, str(Path.cwd())))
             finally:
                 for each, tensor in zip(targets, own, strict=True):
                     each.tensor = tensor
+
+        def ignored(step: Step) -> bool:
+            was = _loss(step)
+            return all(was == with_others(other) for other in (reflected, louder))
 
         return self._again(backward, ignored)
 
@@ -398,6 +402,11 @@ def reflected(target: Tensor) -> Tensor:
         return target
     other = kept.min() + kept.max() - target
     return other if target.is_floating_point() else torch.where(target < 0, target, other)
+
+
+def louder(target: Tensor) -> Tensor:
+    """Targets that outputs which are too large for them do not round off: heard where the loss hears targets at all."""
+    return target / torch.finfo(target.dtype).eps if target.is_floating_point() else reflected(target)
 
 
 def _with_values(parameter: Tensor, values: Tensor, asked: Callable[[], float]) -> float:
