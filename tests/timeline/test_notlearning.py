@@ -113,7 +113,8 @@ def test_what_was_not_repeated_exactly_is_no_reason() -> None:
 
 @pytest.mark.parametrize(("ratio", "kinds"), [(1.0, ["loss-balance"]), (1.4, []), (2.0, [])], ids=str)
 def test_a_term_that_outweighs_another_is_the_reason_of_a_run_at_chance(ratio: float, kinds: list[str]) -> None:
-    note = finding(code="GC216", rule="loss-balance", family=Family.VANISHING, cause="loss-balance", severity=Severity.NOTE)
+    balance = "loss-balance"
+    note = finding(code="GC216", rule=balance, family=Family.VANISHING, cause=balance, severity=Severity.NOTE)
     timeline = standing(300, note, ratio=ratio)
     readings = [alarm for alarm in timeline.alarms if alarm.kind is AlarmKind.READING]
     assert [alarm.report.findings[0].cause for alarm in readings] == kinds
