@@ -243,7 +243,7 @@ EXPONENTIAL_CALLS = _set("exp exp_ exp2 expm1")
 
 DISTANCE_CALLS = _set("mse_loss l1_loss smooth_l1_loss huber_loss")
 """Losses that broadcast what they compare."""
-LOGARITHM_CALLS = _set("nll_loss kl_div")
+LOGARITHM_CALLS = _set("nll_loss kl_div ctc_loss")
 """Losses that take the logarithms of probabilities."""
 PROBABILITY_CALLS = _set("binary_cross_entropy binary_cross_entropy_with_logits")
 """Losses whose targets are probabilities."""

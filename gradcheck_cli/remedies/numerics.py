@@ -360,6 +360,15 @@ REMEDIES = (
         unless="where a view that was wrong as well is taken back",
         source="PyTorch docs, tensor views: https://docs.pytorch.org/docs/stable/tensor_view.html",
         causes="wrong-dim:1",
+        instead={
+            "GC207": {
+                "title": "let attention or recurrence run over positions",
+                "detail": "torch's attention and recurrent layers take (positions, samples, channels) unless "
+                "batch_first=True is set; a causal mask keeps the first position from seeing any other.",
+                "code": "nn.TransformerEncoderLayer(width, heads, batch_first=True)",
+                "unless": "where the position that is read is to know nothing of the others",
+            },
+        },
     ),
     # ---------------------------------------------------------------- data
     remedy(

@@ -43,7 +43,8 @@ def collapsed_signal(evidence: Evidence) -> Diagnoses:
     Distinguishability, the share of a signal that differs between samples, falls by a constant factor a layer in a
     deep net in the ordered phase (Schoenholz et al. 2017, arXiv:1611.01232), or at once in an op that is flat. The
     scale of the activations shows nothing, since biases hold it up. The layers below cannot learn what the head cannot
-    see.
+    see. Where one position of each sample is read that is the same in all, down to rounding, nothing has brought the
+    others there: a Transformer without `batch_first=True` lets samples attend to each other in place of positions.
     """
     if not evidence.collapsing or evidence.has_learned or _opens(evidence):
         return
@@ -133,6 +134,9 @@ def _cause(evidence: Evidence, fall: _Fall) -> tuple[str, str, int | None]:
             op = _between(evidence, fall, stems)
             if op is not None:
                 return cause, f"{told}: {words.format(evidence.graph.maker_of(op))}", op
+        op = _between(evidence, fall, _ONE_POSITION)
+        if op is not None and all((h.distinguishability or 0.0) <= h.floor for h in evidence.measurement.heads):
+            return "wrong-dim", f"{told}: {evidence.graph.maker_of(op)} {_READS_ONE}", op
         return "collapsed", told, None
     each = fall.decades / fall.steps
     start, end = fall.above.distinguishability, fall.below.distinguishability
@@ -172,6 +176,11 @@ _FLAT = (
     ("saturating-activation", BOUNDED, "{} is flat for all of them"),
 )
 """By cause, the ops that make samples one at once, and how that is told."""
+_ONE_POSITION = frozenset(("Select",))
+_READS_ONE = (
+    "takes one position of each sample, and what stands there has nothing of the others: what should bring positions "
+    "together, as attention does, runs over another dimension, or does not let this one see them"
+)
 _BY_DEPTH = (
     ("norm-depth", NORMALIZATIONS, "each layer normalises the sum of what it was given and what it made of it"),
     ("saturating-activation", BOUNDED, "each bounded activation is near its linear part, and biases take over"),

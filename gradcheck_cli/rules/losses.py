@@ -111,22 +111,25 @@ def _labels(found: TargetComparison) -> Diagnosis:
         why="outside of that range the loss has no floor: it falls for ever as the output grows",
         op=_blamed(found),
         source=found.source,
-        numbers={"target_least": found.target.least, "target_most": found.target.most},
+        numbers={"target_least": found.target.least, "target_most": found.target.most, "floor": 0.0},
     )
 
 
 def missing_log(evidence: Evidence) -> Diagnoses:
     """A loss that takes log-probabilities is given probabilities, or scores that were never normalised.
 
-    `nll_loss` and `kl_div` take what `log_softmax` puts out. Of probabilities they give -p, whose gradient is gone
-    once a wrong class is sure; of raw scores a loss without a floor.
+    `nll_loss`, `kl_div` and `ctc_loss` take what `log_softmax` puts out. Of probabilities they give -p, whose gradient
+    is gone once a wrong class is sure; of raw scores a loss without a floor. `ctc_loss` takes for granted that the
+    exponentials of what it gets sum to 1, so that its gradient is wrong elsewhere, which raw scores learn to make up
+    for, and probabilities cannot.
     """
     for found in evidence.measurement.comparisons:
         if found.function not in LOGARITHM_CALLS:
             continue
         kind = kind_of(f"{found.made_by}Backward0")
         given = {"Softmax": "softmax", "Sigmoid": "sigmoid"}.get(found.made_by)
-        if given is None and not (kind == "weight" and found.output.most > 0):
+        paths = found.function == "ctc_loss"
+        if given is None and (paths or not (kind == "weight" and found.output.most > 0)):
             continue
         what = f"the output of a {given}" if given else "scores that no log_softmax has normalised"
         yield Diagnosis(
@@ -136,7 +139,11 @@ def missing_log(evidence: Evidence) -> Diagnoses:
             f"log-probabilities are never above 0; the loss is {number(evidence.measurement.loss)}",
             op=_maker(evidence, found) if found.op >= 0 else found.function,
             source=found.source,
-            numbers={"least": found.output.least, "most": found.output.most},
+            numbers={
+                "least": found.output.least,
+                "most": found.output.most,
+                **({"floor": 0.0} if paths or not given else {}),
+            },
         )
         return
 

@@ -296,7 +296,7 @@ RULES: tuple[Rule, ...] = (
         "GC207",
         "collapsed-signal",
         _ERROR,
-        "collapsed norm-depth over-smoothing no-residual exp-underflow saturating-activation",
+        "collapsed norm-depth over-smoothing no-residual exp-underflow saturating-activation wrong-dim",
         collapsed.collapsed_signal,
         readings.told_apart,
         triable=True,

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.choices import Severity
-from gradcheck_cli.records.report import Finding
+from gradcheck_cli.records.report import Finding, Report
 from gradcheck_cli.records.session import Process, RaisedEntry
 from gradcheck_cli.records.timeline import AlarmKind, Diagnosed, Judged, Outcome, Raised, Replay, Why
+from gradcheck_cli.remedies import remedies_for
 from gradcheck_cli.rules import SLOW, explaining
+from gradcheck_cli.timeline.opinions import ended_at_chance
 from gradcheck_cli.watch.stalls import NO_REASON
 
 
@@ -48,10 +50,12 @@ def reading_of(process: Process, first: Diagnosed, told: str) -> tuple[Judged, R
         first: The diagnosis of step 1, as the run bears it out.
         told: How the run ended, with its numbers.
     """
+    at = next(vital for vital in process.vitals if vital.step == first.step)
+    if ended_at_chance([sample for sample in process.samples if sample.optimizer == at.optimizer]) is not None:
+        first = replace(first, report=_with_balance(first.report))
     found = [f for f in explaining(AlarmKind.READING, first.report.findings) if f.severity is Severity.ERROR]
     if first.why is not Why.FIRST or first.replay is not Replay.EXACT or not found:
         return None
-    at = next(vital for vital in process.vitals if vital.step == first.step)
     message = f"step {first.step} showed a fault, and {told}"
     raised = Raised(
         kind=AlarmKind.READING,
@@ -71,3 +75,18 @@ def reading_of(process: Process, first: Diagnosed, told: str) -> tuple[Judged, R
         report=first.report,
     )
     return judged, entry
+
+
+def _with_balance(report: Report) -> Report:
+    """The report where a term that outweighs another is an error: the run lowered that one alone, and learned nothing.
+
+    Weights of terms are the user's to choose, so that it is a note in itself.
+    """
+    remedies = remedies_for(_BALANCE, frozenset(), "GC216")
+    findings = (
+        replace(f, severity=Severity.ERROR, remedies=remedies) if f.cause == _BALANCE else f for f in report.findings
+    )
+    return replace(report, findings=tuple(findings))
+
+
+_BALANCE = "loss-balance"

@@ -51,23 +51,34 @@ def learning(
     told = f"{start:.3g}{at_chance} -> {end:.3g}"
     if len(losses) < ALARMING.warm_up:
         return RunLearning(learned=None, told=f"the run was too short to tell: {told} in {len(losses)} steps")
+    if why := _below_floor(report, end) or _like_one_answer(samples):
+        return RunLearning(learned=False, told=why)
     if not math.isfinite(start) or start <= 0:
         return RunLearning(learned=None, told=f"the loss does not tell whether the run learned: {told}")
-    if (stands := _at_chance(samples)) is not None:
-        return RunLearning(
-            learned=False, told=f"the loss ended at {stands:.3g} times that of one answer for every sample"
-        )
     if end < limits.trained * start:
         return RunLearning(learned=True, told=told)
     return RunLearning(learned=False, told=f"the run did not bring the loss down: {told}")
 
 
-def _at_chance(samples: Sequence[Sample]) -> float | None:
-    """The median loss over Lm of the last samples, where that is chance."""
-    ratios = [ratio for sample in samples if (ratio := sample.against_chance) is not None][-ALARMING.samples :]
-    if len(ratios) < ALARMING.samples or not ALARMING.at_chance <= median(ratios) <= ALARMING.near_chance:
+def _below_floor(report: Report | None, end: float) -> str:
+    """What says that a loss has none of the floor that those of its kind have; empty where nothing does."""
+    floors = (finding.evidence.get("floor") for finding in report.findings if is_ill(finding)) if report else ()
+    floor = min((floor for floor in floors if isinstance(floor, float)), default=-math.inf)
+    return f"the loss ended at {end:.3g}, and none of its kind can be below {floor:.3g}" if end < floor else ""
+
+
+def _like_one_answer(samples: Sequence[Sample]) -> str:
+    stands = ended_at_chance(samples)
+    return "" if stands is None else f"the loss ended at {stands:.3g} times that of one answer for every sample"
+
+
+def ended_at_chance(samples: Sequence[Sample]) -> float | None:
+    """The median loss over Lm of the last samples, where that is chance; the last one, where none was ever below."""
+    ratios = [ratio for sample in samples if (ratio := sample.against_chance) is not None]
+    if len(ratios) < ALARMING.samples:
         return None
-    return median(ratios)
+    ends = ratios[-1] if min(ratios) >= ALARMING.at_chance else median(ratios[-ALARMING.samples :])
+    return ends if ALARMING.at_chance <= ends <= ALARMING.near_chance else None
 
 
 def _chance(findings: Iterable[Finding]) -> float:

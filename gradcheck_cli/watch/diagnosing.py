@@ -201,17 +201,22 @@ class Diagnosing:
 
     def ignores(self, backward: Backward, targets: Sequence[Data]) -> bool:
         """Whether the loss of a backward pass, taken again, is the same to the last bit with other targets."""
-        return self._again(backward, lambda step: _loss(step) == self._with_others(backward, targets))
+        return self._again(backward, lambda step: not self._answers(step, backward, targets))
 
     def heeds(self, backward: Backward, targets: Sequence[Data]) -> bool:
         """Whether it is another one with other targets."""
-        return self._again(backward, lambda step: _loss(step) != self._with_others(backward, targets))
+        return self._again(backward, lambda step: self._answers(step, backward, targets))
 
-    def _with_others(self, backward: Backward, targets: Sequence[Data]) -> float:
+    def _answers(self, step: Step, backward: Backward, targets: Sequence[Data]) -> bool:
+        """Whether the loss of a step is another one with other targets, of the same size or far larger."""
+        was = _loss(step)
+        return any(was != self._with_others(backward, targets, other) for other in (reflected, louder))
+
+    def _with_others(self, backward: Backward, targets: Sequence[Data], other: Callable[[Tensor], Tensor]) -> float:
         own = [each.tensor for each in targets]
         try:
             for each in targets:
-                each.tensor = reflected(each.tensor)
+                each.tensor = other(each.tensor)
             return _loss(step_of(backward, self._tape.naming, str(Path.cwd())))
         finally:
             for each, tensor in zip(targets, own, strict=True):
@@ -428,6 +433,11 @@ def reflected(target: Tensor) -> Tensor:
         return target
     other = kept.min() + kept.max() - target
     return other if target.is_floating_point() else torch.where(target < 0, target, other)
+
+
+def louder(target: Tensor) -> Tensor:
+    """Targets that outputs which are too large for them do not round off: heard where the loss hears targets at all."""
+    return target / torch.finfo(target.dtype).eps if target.is_floating_point() else reflected(target)
 
 
 def _with_values(parameter: Tensor, values: Tensor, asked: Callable[[], float]) -> float:

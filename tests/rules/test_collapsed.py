@@ -58,6 +58,12 @@ def test_a_fall_at_once_is_blamed_on_the_flat_op_between(activation: str, cause:
     assert (found.op is None) == (cause == "collapsed")
 
 
+@pytest.mark.parametrize(("left", "cause"), [(0.0, "wrong-dim"), (1e-12, "collapsed")], ids=["nothing", "some"])
+def test_one_position_that_is_the_same_in_all_samples_has_seen_none_of_the_others(left: float, cause: str) -> None:
+    found = only("GC207", collapsing(left, "SelectBackward0"), enquiry=by_depth(1.0, 1.0, 0.9, 1e-14, 1e-14))
+    assert found.cause == cause
+
+
 def test_what_is_not_clearly_nothing_is_a_suspicion() -> None:
     assert only("GC207", collapsing(1e-8), enquiry=by_depth(1.0, 1e-2, 1e-4, 1e-7, 1e-8)).doubt is About.WHOLE
 

@@ -49,6 +49,12 @@ def reinforced(logits: Tensor, advantage: Tensor) -> Tensor:
     return -(F.log_softmax(logits, 1).gather(1, CLASSES[:, None]) * advantage).mean()
 
 
+def in_a_row(scores: Tensor, labels: Tensor) -> Tensor:
+    """Each row four frames long, and its label the only one that is spoken; class 0 is the blank."""
+    spoken, ones = labels.clamp(min=1), torch.ones(len(labels), dtype=torch.long)
+    return F.ctc_loss(scores.expand(4, -1, -1), spoken[:, None], 4 * ones, ones)
+
+
 @pytest.mark.filterwarnings("ignore:Using a target size")
 @pytest.mark.parametrize(
     ("model", "target", "loss", "expected"),
@@ -102,6 +108,9 @@ def test_targets_that_the_output_cannot_be(
         (net(4), CLASSES, F.nll_loss, [("GC210", "unbounded-loss")]),
         (net(4, nn.LogSoftmax(-1)), CLASSES, F.nll_loss, []),
         (net(4, nn.LogSoftmax(-1)), SURE, F.kl_div, []),
+        (net(4, nn.Softmax(-1)), CLASSES, in_a_row, [("GC210", "missing-log")]),
+        (net(4), CLASSES, in_a_row, []),
+        (net(4, nn.LogSoftmax(-1)), CLASSES, in_a_row, []),
         (net(4), CLASSES, F.cross_entropy, []),
         (net(4, nn.Softmax(-1)), CLASSES, lambda o, t: F.nll_loss(o.log(), t), []),
         (net(4, nn.Softmax(-1)), CLASSES, F.cross_entropy, [("GC205", "double-softmax")]),
@@ -112,7 +121,7 @@ def test_targets_that_the_output_cannot_be(
         (net(1), torch.zeros(64, dtype=torch.long), F.cross_entropy, [("GC404", "single-element-softmax")]),
     ],
     ids=(
-        "nll kl scores log-nll log-kl cross-entropy log-of-softmax twice sigmoid-twice sigmoid "
+        "nll kl scores log-nll log-kl ctc ctc-scores log-ctc cross-entropy log-of-softmax twice sigmoid-twice sigmoid "
         "sigmoids scaled-sigmoids one-logit"
     ).split(),
 )

@@ -109,3 +109,13 @@ def test_what_was_not_repeated_exactly_is_no_reason() -> None:
     entry = RaisedEntry(raised=raised[0].raised, replay=Replay.INEXACT, report=step_report(VANISHED))
     assert reasons(run, entry) == []
     assert with_reason(run, raised[0], entry) is raised[0]
+
+
+@pytest.mark.parametrize(("ratio", "kinds"), [(1.0, ["loss-balance"]), (1.4, []), (2.0, [])], ids=str)
+def test_a_term_that_outweighs_another_is_the_reason_of_a_run_at_chance(ratio: float, kinds: list[str]) -> None:
+    balance = "loss-balance"
+    note = finding(code="GC216", rule=balance, family=Family.VANISHING, cause=balance, severity=Severity.NOTE)
+    timeline = standing(300, note, ratio=ratio)
+    readings = [alarm for alarm in timeline.alarms if alarm.kind is AlarmKind.READING]
+    assert [alarm.report.findings[0].cause for alarm in readings] == kinds
+    assert [[r.id for r in alarm.report.findings[0].remedies] for alarm in readings] == [["reduction-fix"]] * len(kinds)

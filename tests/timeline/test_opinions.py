@@ -3,8 +3,17 @@ import math
 import pytest
 
 from gradcheck_cli.records.choices import Decision, FailOn, Severity, Status
+from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.thresholds import Thresholds
-from gradcheck_cli.timeline.opinions import confirmed, learning, refuted, still_open, undecided, with_findings
+from gradcheck_cli.timeline.opinions import (
+    confirmed,
+    ended_at_chance,
+    learning,
+    refuted,
+    still_open,
+    undecided,
+    with_findings,
+)
 from tests.timeline.sessions import exploding, falling, finding, step_report, suspicion, vitals
 
 LIMITS = Thresholds()
@@ -25,6 +34,26 @@ LIMITS = Thresholds()
 )
 def test_whether_a_run_learned(losses: list[float], learned: bool | None) -> None:
     assert learning(vitals(losses), step_report(), LIMITS).learned is learned
+
+
+@pytest.mark.parametrize("start", [1.8, -3.6], ids=["above", "below"])
+def test_a_loss_below_what_any_of_its_kind_can_be_is_not_learned(start: float) -> None:
+    labels = exploding(code="GC209", cause="label-range", evidence={"floor": 0.0})
+    losses = [start - (4.2 + start) * i / 159 for i in range(160)]
+    assert learning(vitals(losses), step_report(), LIMITS).learned is (True if start > 0 else None)
+    found = learning(vitals(losses), step_report(labels), LIMITS)
+    assert (found.learned, "none of its kind can be below 0" in found.told) == (False, True)
+    assert learning(vitals(falling(160)), step_report(labels), LIMITS).learned
+
+
+@pytest.mark.parametrize(
+    ("ratios", "told"),
+    [([2.0, 1.3, 1.16, 1.09], 1.09), ([2.0, 0.9, 1.3, 1.2, 1.09], None), ([2.0, 1.3, 1.2], None), ([1.0, 1.0], None)],
+    ids=["comes-down-to-it", "was-below", "far-above", "few"],
+)
+def test_a_run_that_was_never_below_chance_and_ends_there(ratios: list[float], told: float | None) -> None:
+    samples = [Sample(step=8 * i, loss=r, chance=1.0, after=r, update=1e-3) for i, r in enumerate(ratios, 1)]
+    assert ended_at_chance(samples) == told
 
 
 def test_its_numbers_are_told() -> None:

@@ -329,7 +329,7 @@ def prove(
 
 def main() -> int:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("set", choices=["core", "loop", "more", "late", "forum", "tried", "sudden"])
+    p.add_argument("set", choices=["core", "loop", "more", "late", "forum", "tried", "sudden", "asked"])
     p.add_argument("names", nargs="*")
     p.add_argument("--seeds", type=int, nargs="*", default=list(SEEDS))
     a = p.parse_args()

@@ -1509,6 +1509,16 @@ def weight_grows_from_nothing(steps: int) -> None:
         optimizer.step()
 
 
+@well
+def outputs_round_the_targets_off(steps: int) -> None:
+    """What is too large hears no target, and the targets are not why."""
+    model, optimizer = small()
+    for x, y in batches(steps):
+        optimizer.zero_grad()
+        (1e-20 * F.mse_loss(1e9 * model(x), y)).backward()
+        optimizer.step()
+
+
 def _views(steps: int, compare: Callable[[nn.Module, Tensor, Tensor], Tensor]) -> None:
     encoder = net(8, 16, 4)
     optimizer = SGD(encoder.parameters(), lr=0.01)
