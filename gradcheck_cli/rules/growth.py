@@ -14,6 +14,7 @@ from gradcheck_cli.records.ops import (
     EXPONENTIALS,
     NORMALIZATIONS,
     PRODUCTS,
+    SCALINGS,
     SUMMING,
     SUMS,
     is_custom,
@@ -97,8 +98,8 @@ def _cause(evidence: Evidence, branches: frozenset[int] | None, group: Group, op
         return None if branches is None else "residual-growth"
     if _divides(evidence, op):
         return "small-denominator"
-    if group.kind in _BY_GROUP:
-        return _BY_GROUP[group.kind]
+    if evidence.graph.stem(op) in EXPONENTIALS or group.kind in _BY_GROUP:
+        return "exp-overflow" if evidence.graph.stem(op) in EXPONENTIALS else _BY_GROUP[group.kind]
     if is_custom(name):
         return None if is_true(evidence, op) else "custom-backward"
     if branches is not None and op in branches:
@@ -126,6 +127,8 @@ def _cause_by_stem(evidence: Evidence, op: int) -> str | None:
         return "sum-aggregation"
     if stem in NORMALIZATIONS:
         return "norm-depth"
+    if stem in SCALINGS and len(graph.op(op).edges) == 1 and evidence.paths.weights_above(op):
+        return WEIGHTS  # a constant factor on what a weight made
     return WEIGHTS if graph.weighted[op] or kind_of(graph.op(op).name) in ("weight", "activation") else None
 
 
@@ -168,6 +171,7 @@ _BLAME = {
     "sum-aggregation": "sums over many elements grow with their number, where means would not",
     "recurrent-gain": "each step back multiplies the gradient",
     "norm-depth": "each normalisation divides by less than 1, at one layer after the other",
+    "exp-overflow": "an exponential multiplies, and nothing bounds what it is taken of",
     "custom-backward": "a custom Function's own backward makes it larger",
     UNKNOWN: "no single kind of factor wins half of the decades",
 }

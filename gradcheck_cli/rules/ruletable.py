@@ -62,7 +62,7 @@ _MET_CAUSES = " ".join(dict.fromkeys(f"{_BACKWARD_CAUSES} {_FORWARD_CAUSES}".spl
 """A gradient may also meet what the forward pass had made."""
 _GROWTH_CAUSES = (
     "large-init input-scale residual-growth sum-aggregation small-denominator recurrent-gain norm-depth "
-    "custom-backward unknown"
+    "exp-overflow custom-backward unknown"
 )
 _LOSS_CAUSES = (
     "saturating-activation depth small-init residual-scale gate-closed softmax-saturation custom-backward bptt-decay "
@@ -185,7 +185,7 @@ RULES: tuple[Rule, ...] = (
         "GC405",
         "masked-loss",
         _ERROR,
-        "masked-loss saturated-loss",
+        "masked-loss saturated-loss exp-underflow",
         blocked.masked_loss,
         readings.without_gradient,
         triable=True,
@@ -295,7 +295,7 @@ RULES: tuple[Rule, ...] = (
         "GC207",
         "collapsed-signal",
         _ERROR,
-        "collapsed norm-depth over-smoothing no-residual exp-underflow saturating-activation",
+        "collapsed norm-depth over-smoothing no-residual exp-underflow saturating-activation small-init",
         collapsed.collapsed_signal,
         readings.told_apart,
         triable=True,
