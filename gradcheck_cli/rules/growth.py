@@ -91,7 +91,7 @@ _BY_GROUP = {"shared": SCALE_OF_THE_LOSS, "step": "recurrent-gain"}
 """What the kind of a group says by itself."""
 
 
-def _cause(evidence: Evidence, branches: frozenset[int] | None, group: Group, op: int, _: float) -> str | None:
+def _cause(evidence: Evidence, branches: frozenset[int] | None, group: Group, op: int, won: float) -> str | None:
     """What a factor that makes a gradient larger is an instance of; None where that is no cause by itself."""
     name = evidence.graph.op(op).name
     if group.kind == "merge":
@@ -104,7 +104,7 @@ def _cause(evidence: Evidence, branches: frozenset[int] | None, group: Group, op
         return None if is_true(evidence, op) else "custom-backward"
     if branches is not None and op in branches:
         return "residual-growth"
-    return SCALE_OF_THE_LOSS if kind_of(name) == "loss" else _cause_by_stem(evidence, op)
+    return SCALE_OF_THE_LOSS if kind_of(name) == "loss" else _cause_by_stem(evidence, op, won)
 
 
 def _divides(evidence: Evidence, op: int) -> bool:
@@ -120,15 +120,15 @@ def _divides(evidence: Evidence, op: int) -> bool:
 _QUOTIENTS = EXPONENTIALS | {"Reciprocal", "Rsqrt"}
 
 
-def _cause_by_stem(evidence: Evidence, op: int) -> str | None:
+def _cause_by_stem(evidence: Evidence, op: int, won: float) -> str | None:
     graph, stem = evidence.graph, evidence.graph.stem(op)
     made = len(graph.op(op).edges) > 1 and stem == "Mm"  # a matrix that the model makes is a weight all the same
     if stem in SUMMING and not graph.weighted[op] and not made:
         return "sum-aggregation"
     if stem in NORMALIZATIONS:
         return "norm-depth"
-    if stem in SCALINGS and len(graph.op(op).edges) == 1 and evidence.paths.weights_above(op):
-        return WEIGHTS  # a constant factor on what a weight made
+    if won > 0 and stem in SCALINGS and len(graph.op(op).edges) == 1 and evidence.paths.weights_above(op):
+        return WEIGHTS  # a constant above 1 on what a weight made
     return WEIGHTS if graph.weighted[op] or kind_of(graph.op(op).name) in ("weight", "activation") else None
 
 

@@ -28,14 +28,14 @@ def by_depth(*shares: float) -> Enquiry:
 
 def test_a_smooth_fall_is_told_by_its_factor_and_where_nothing_is_left() -> None:
     found = only("GC207", collapsing(), enquiry=by_depth(*SMOOTH))
-    assert (found.cause, found.doubt) == ("collapsed", None)
+    assert (found.cause, found.doubt) == ("small-init", None)
     assert found.message == (
         "all samples become the same on their way up: only 1e-12 of what `layers.4` gets still differs between them, "
         "so `layers.0` .. `layers.2` (3 layers) cannot learn to tell them apart"
     )
     assert found.why == (
         "the share that differs gets about 1,000 times smaller at each of 3 weight matrices, from 1 at `layers.0` to "
-        "1e-9 at `layers.3`"
+        "1e-9 at `layers.3`, since the weights are so small that biases alone are left"
     )
     assert found.numbers["distinguishability"] == 1e-12 and found.source == LINE
 
