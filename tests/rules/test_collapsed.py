@@ -9,7 +9,7 @@ import pytest
 
 from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.enquiry import Distinct, Enquiry
-from gradcheck_cli.records.measurement import Head, Measurement
+from gradcheck_cli.records.measurement import Head, Lens, Measurement
 from tests.rules.chains import LINE, chain, codes, diagnoses, only
 
 DEPTH = 5
@@ -56,6 +56,18 @@ def test_a_fall_at_once_is_blamed_on_the_flat_op_between(activation: str, cause:
     found = only("GC207", collapsing(activation=activation), enquiry=by_depth(1.0, 1.0, 0.9, 1e-13, 1e-13))
     assert found.cause == cause and "between `layers.2` and `layers.3`" in found.why
     assert (found.op is None) == (cause == "collapsed")
+
+
+def test_what_falls_no_faster_than_usual_weights_make_it_is_collapsed_and_no_more() -> None:
+    slowly = Enquiry(profile=tuple(Distinct(min(1 + i, DEPTH), LINE, 10.0**-i, 64) for i in range(13)))
+    assert only("GC207", collapsing(), enquiry=slowly).cause == "collapsed"
+
+
+def test_a_squashing_op_that_has_a_slope_is_not_flat() -> None:
+    found = collapsing(activation="TanhBackward0")
+    tanhs = [i for i, each in enumerate(found.ops) if each.stem == "Tanh"]
+    found = replace(found, lenses=tuple(Lens(op=i, kind="activation", slope=0.9, saturated=0.0) for i in tanhs))
+    assert only("GC207", found, enquiry=by_depth(1.0, 1.0, 0.9, 1e-13, 1e-13)).cause == "collapsed"
 
 
 def test_what_is_not_clearly_nothing_is_a_suspicion() -> None:
