@@ -9,7 +9,9 @@ from functools import cached_property
 from gradcheck_cli.evidence.opgraph import OpGraph
 from gradcheck_cli.records.blockage import Blockage, Reason
 from gradcheck_cli.records.ops import (
+    DISTANCES,
     DIVISIONS,
+    EXPONENTIALS,
     LEAF,
     MATRIX_PRODUCTS,
     NORMALIZATIONS,
@@ -91,7 +93,21 @@ class Blocking:
             return Reason.PRODUCT
         if is_custom(self.graph.op(op).name):
             return Reason.SURROGATE if self.graph.op(op).module >= 0 else Reason.MASKED
-        return self._by_name(op)
+        return Reason.SATURATED if self._underflown(op) is not None else self._by_name(op)
+
+    def _underflown(self, op: int) -> int | None:
+        """The exponential of a distance that is 0 for most pairs, so that what is left are distances of 0."""
+        if self.graph.stem(op) not in DISTANCES:
+            return None
+        above = {op}
+        for _ in range(_KERNEL):
+            above = {s for i in above for s in self.graph.senders[i]}
+            for i in above:
+                lens = self.graph.lenses.get(i)
+                if self.graph.stem(i) in EXPONENTIALS and lens is not None and (lens.saturated or 0.0) > _MOST:
+                    return i
+            above = {i for i in above if self.graph.stem(i) in _IN_A_KERNEL}
+        return None
 
     def _by_name(self, op: int) -> Reason:
         stem, lens = self.graph.stem(op), self.graph.lenses.get(op)
@@ -119,8 +135,9 @@ class Blocking:
         return above
 
     def _alone(self, op: int) -> Blockage:
-        reason = self.reason(op)
-        first = tuple(op if each is reason else None for each in Reason)
+        reason, underflown = self.reason(op), self._underflown(op)
+        at = op if underflown is None or reason is not Reason.SATURATED else underflown
+        first = tuple(at if each is reason else None for each in Reason)
         return Blockage(first, op if is_custom(self.graph.op(op).name) else None)
 
     def of(self, module: int) -> Blockage:
@@ -149,6 +166,10 @@ class Blocking:
         return frozenset(starved)
 
 
+_KERNEL = 6
+"""Ops between a distance and the exponential of it."""
+_IN_A_KERNEL = VIEW_LIKE | PRODUCTS | DIVISIONS | {"Sum", "Neg", "Add", "Sub", "Pow", "Sqrt", "ClampMin", "Mean"}
+_MOST = 0.5
 _FAR = 1000
 """Ops below a product among which a factor that is all zero is looked for."""
 _NOTHING = Blockage()

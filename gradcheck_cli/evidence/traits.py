@@ -145,6 +145,7 @@ _LOOKS: Mapping[Trait, Callable[[Evidence], bool]] = {
     Trait.BATCH_NORMALISED: lambda e: any("BatchNorm" in stem for stem in _stems(e)),
     Trait.FLOATING_INPUTS: lambda e: bool(_input_scales(e)),
     Trait.LOW_WEIGHTS: _low_weights,
+    Trait.UNDERFLOWN: lambda e: bool(e.enquiry.in_double),
     Trait.UNREACHED: lambda e: any(
         (c.outside or 0.0) >= e.thresholds.unreachable_share for c in e.references.distances
     ),

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map
 
 from gradcheck_cli.errors import GradcheckError
 from gradcheck_cli.probe.functions import Application, recorded_applications, tested
@@ -24,6 +25,7 @@ from gradcheck_cli.records.measurement import Measurement
 from gradcheck_cli.records.ops import PRODUCT_CALLS
 from gradcheck_cli.records.spec import Pass, Step
 from gradcheck_cli.runtime.autogradgraph import Graph
+from gradcheck_cli.runtime.modelcopy import independent_copy
 from gradcheck_cli.runtime.passes import LOW, Unsaved, forward_pass, hangs_from_a_graph
 from gradcheck_cli.runtime.state import State, WriteWatch, function_name, preserved
 from gradcheck_cli.runtime.tensors import untouched
@@ -50,6 +52,7 @@ def enquire(step: Step, measured: Measurement, questions: Questions) -> Enquiry:
             profile=tuple(enquirer.profile()) if questions.profile else (),
             agreement=enquirer.agreement(measured, questions.steep) if questions.steep is not None else None,
             functions=enquirer.functions(measured, questions.functions) if questions.functions else (),
+            in_double=enquirer.in_double() if questions.double else None,
         )
         return replace(answered, passes=enquirer.passes)
 
@@ -270,6 +273,28 @@ class _Enquirer:
             raise
         except Exception:
             return ()
+
+    # -- in float64
+
+    def in_double(self) -> float | None:
+        """The norm of the gradient of the same step on a float64 copy; None where it cannot be taken there."""
+        self._rewind()
+        self.passes += 1
+        try:
+            model = independent_copy(self.model).double()
+            target, batch = replace(self.step.target, model=model), tree_map(_doubled, self.step.batch)
+            loss = forward_pass(replace(self.step, target=target, batch=batch, autocast=None)).loss
+            wanted = [p for p in model.parameters() if p.requires_grad]
+            found = _joint(g for g in torch.autograd.grad(loss, wanted, allow_unused=True) if g is not None)
+        except GradcheckError:
+            raise
+        except Exception:
+            return None
+        return found if math.isfinite(found) else None
+
+
+def _doubled(value: Any) -> Any:
+    return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 class _Profiler(TorchFunctionMode):

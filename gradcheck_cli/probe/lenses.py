@@ -144,6 +144,12 @@ def _softmax(node: Any, channels: bool) -> LensReading:
     return LensReading("softmax", saturated=saturated, length=length)
 
 
+def _exponential(node: Any, channels: bool) -> LensReading:
+    """Saturated where it is exactly 0: its slope is what it puts out."""
+    result = _sample(node._saved_result)
+    return LensReading("exponential", saturated=(result == 0).float().mean(), units=1, samples=result.numel())
+
+
 def _log_softmax(node: Any, channels: bool) -> LensReading:
     result = node._saved_result
     length = result.shape[_signed(node._saved_dim, result.dim())]
@@ -202,6 +208,7 @@ LENSES: dict[str, Callable[[Any, bool], LensReading]] = {
     "HardsigmoidBackward0": _by_derivative(torch.nn.functional.hardsigmoid, largest=1 / 6),
     "HardswishBackward0": _by_derivative(torch.nn.functional.hardswish),
     "LogSigmoidBackward0": _by_derivative(torch.nn.functional.logsigmoid),
+    "ExpBackward0": _exponential,
     "SoftmaxBackward0": _softmax,
     "LogSoftmaxBackward0": _log_softmax,
     "NllLossBackward0": _likelihood,

@@ -92,7 +92,7 @@ _GROUPS: Mapping[str, Mapping[str, str]] = {
     },
     "non-finite": {
         "exp-overflow": "An exponential, or what grows like one, passes the largest number.",
-        "exp-underflow": "An exponential of a very negative number is 0, and something divides by it or takes its log.",
+        "exp-underflow": "An exponential far below 0, or a product of many small numbers, is 0, and so is its slope.",
         "log-zero": "The logarithm of 0.",
         "log-negative": "The logarithm or the root of a number below 0.",
         "sqrt-zero": "A root or a norm at 0, where its slope is infinite.",

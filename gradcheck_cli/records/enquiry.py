@@ -17,15 +17,17 @@ class Questions:
         profile: Distinguishability by depth.
         steep: Index of the module whose gradient is to be followed a little way; None for none.
         functions: Indexes of ops of custom Functions whose backward is to be held against their forward.
+        double: The gradient in float64.
     """
 
     nulls: bool = False
     profile: bool = False
     steep: int | None = None
     functions: tuple[int, ...] = ()
+    double: bool = False
 
     def __bool__(self) -> bool:
-        return self.nulls or self.profile or self.steep is not None or bool(self.functions)
+        return self.nulls or self.profile or self.steep is not None or bool(self.functions) or self.double
 
 
 class Distinct(NamedTuple):
@@ -76,6 +78,7 @@ class Enquiry:
         profile: Distinguishability of what goes into each layer, in the order of the forward pass.
         agreement: Of the layer that was asked for.
         functions: Of the ops that were asked for, as far as they could be called again.
+        in_double: Norm of the whole gradient of the same step on a float64 copy.
         passes: Forward passes that were made for it.
     """
 
@@ -85,6 +88,7 @@ class Enquiry:
     profile: tuple[Distinct, ...] = ()
     agreement: Agreement | None = None
     functions: tuple[FunctionTest, ...] = ()
+    in_double: float | None = None
     passes: int = 0
 
 

@@ -102,9 +102,10 @@ class Lens:
 
     Attributes:
         op: Index of the op.
-        kind: "activation", "softmax", "normalization" or "loss".
+        kind: "activation", "exponential", "softmax", "normalization" or "loss".
         slope: Mean absolute slope of an activation; None for the others.
-        saturated: Share of elements whose slope is below a hundredth of the function's largest.
+        saturated: Share of elements whose slope is below a hundredth of the function's largest; of an exponential, of
+            those that are 0.
         dead: Share of units (features or channels) whose slope is exactly 0 over the whole batch.
         off: Which units these are; empty where they are few.
         always: Share of units whose slope is not 0 anywhere in the batch; None where few are dead.

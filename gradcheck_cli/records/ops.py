@@ -90,6 +90,8 @@ RECTIFIERS = CLAMPS | _set("Relu Threshold LeakyRelu Hardtanh Hardswish Hardsigm
 """Functions with a side on which the slope is exactly 0, or that are made of such pieces."""
 EXPONENTIALS = _set("Exp Exp2 Expm1")
 """Functions whose slope is what they put out, and next to 0 far below 0."""
+DISTANCES = _set("Pow Cdist EuclideanDist LinalgVectorNorm Norm Abs")
+"""What a kernel takes of differences; flat, or next to it, where these are 0."""
 STEP_FUNCTIONS = _set("Round Sign Sgn Floor Ceil Trunc")
 """Flat between their jumps: the slope is 0 wherever there is one."""
 SOFTMAXES = _set("Softmax SafeSoftmax MaskedSoftmax")
@@ -234,7 +236,8 @@ PRODUCT_CALLS = WEIGHTED_CALLS | _set("addmm addbmm addmv baddbmm bmm mv einsum 
 SCATTER_CALLS = _set("index_add index_add_ scatter_add scatter_add_")
 SUM_CALLS = MATMUL_CALLS | SCATTER_CALLS | _set("sum einsum bmm scatter_reduce")
 ADDITION_CALLS = _set("add add_ __add__ __iadd__ __radd__")
-FACTOR_CALLS = _set("mul mul_ __mul__ __rmul__ div __truediv__ add add_")
+MULTIPLICATION_CALLS = _set("mul mul_ __mul__ __rmul__")
+FACTOR_CALLS = MULTIPLICATION_CALLS | _set("div __truediv__ add add_")
 NORM_CALLS = _set("layer_norm batch_norm instance_norm group_norm rms_norm normalize")
 SOFTMAX_CALLS = _set("softmax log_softmax")
 EXPONENTIAL_CALLS = _set("exp exp_ exp2 expm1")

@@ -31,7 +31,9 @@ class Trait(Enum):
     LOW_WEIGHTS = "its weights are of a low precision"
     UNREACHED = "its targets lie outside of what its output can be"
     VANISHING = "the gradient of the finding vanishes"
+    EXPLODING = "the gradient of the finding explodes"
     SCALED = "a GradScaler scales its loss"
+    UNDERFLOWN = "its gradient is 0 in float32, and not in float64"
     UPDATED = "what fails is the update, not the gradient"
     MOVED_BY_HAND = "its parameters are moved by hand, without an optimiser"
     CUT_BY_HAND = "its batches are cut from tensors by hand, without a loader"
@@ -54,4 +56,6 @@ def traits_of_family(family: Family) -> Traits:
     """What the gradient of a finding does."""
     if family is Family.DYNAMICS:
         return frozenset((Trait.UPDATED,))
+    if family is Family.EXPLODING:
+        return frozenset((Trait.EXPLODING,))
     return frozenset((Trait.VANISHING,)) if family in (Family.VANISHING, Family.NO_GRADIENT) else frozenset()

@@ -125,12 +125,13 @@ REMEDIES = (
         source="Ioffe and Szegedy 2015, arXiv:1502.03167; Ba, Kiros and Hinton 2016, arXiv:1607.06450",
         causes="saturating-activation:2 saturated-output:10 softmax-saturation:2 small-init:2 depth:2 "
         "residual-scale:3 large-init:2 input-scale:2 residual-growth:2 sum-aggregation:2 "
-        "single-element-norm:2 lr-too-low:2 exp-underflow:1 norm-depth:3 collapsed:2 "
-        "over-smoothing:2 no-residual:2 unknown:1 dead-surrogate:2",
+        "single-element-norm:2 lr-too-low:2 exp-underflow:2 norm-depth:3 collapsed:2 "
+        "over-smoothing:2 no-residual:2 unknown:1 dead-surrogate:2 exp-overflow:9",
         tried=TrialKind.EDIT,
         codes={"convolutional": "nn.Sequential(nn.Conv2d(n, n, 3, padding=1), nn.GroupNorm(1, n), nn.ReLU())"},
-        needs="saturated-output:hidden softmax-saturation:hidden input-scale:hidden lr-too-low:hidden unknown:hidden",
-        never="saturated-output:unreached",
+        needs="saturated-output:hidden softmax-saturation:hidden input-scale:hidden lr-too-low:hidden unknown:hidden "
+        "exp-overflow:exploding",
+        never="saturated-output:unreached exp-underflow:underflown",
     ),
     remedy(
         "lower-scale",
@@ -140,7 +141,7 @@ REMEDIES = (
         "k = torch.exp(-d / d.detach().median())",
         unless="where far things are meant not to count",
         source="Gretton et al. 2012, A Kernel Two-Sample Test, Journal of Machine Learning Research 13, section 8",
-        causes="exp-underflow:4",
+        causes="exp-underflow:5",
     ),
     remedy(
         "remove-norm",
@@ -346,10 +347,10 @@ REMEDIES = (
         "x = (x - mean) / std",
         unless="for ids and one-hot codes, which are no quantities",
         source="LeCun, Bottou, Orr and Müller 1998, Efficient BackProp",
-        causes="saturating-activation:6 input-scale:1 dead-relu:7 saturated-output:4 exp-underflow:3 exp-overflow:7",
+        causes="saturating-activation:6 input-scale:1 dead-relu:7 saturated-output:4 exp-underflow:4 exp-overflow:7",
         tried=TrialKind.EDIT,
         needs="floating-inputs saturated-output:large-inputs",
-        never="saturated-output:unreached",
+        never="saturated-output:unreached exp-underflow:underflown",
     ),
     remedy(
         "unit-loss",
@@ -382,10 +383,10 @@ REMEDIES = (
         unless="where the logits are right and the model is sure",
         source="Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1",
         causes="saturated-output:3 saturated-loss:4 softmax-saturation:1 exp-overflow:4 fp16-overflow:4 "
-        "exp-underflow:2",
+        "exp-underflow:3",
         tried=TrialKind.EDIT,
         codes={"softmax": "scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])"},
-        never="saturated-output:unreached",
+        never="saturated-output:unreached exp-underflow:underflown",
     ),
     remedy(
         "loss-scaling",

@@ -80,6 +80,7 @@ REMEDIES = (
         source="JAX FAQ, Gradients contain NaN where using where: https://docs.jax.dev/en/latest/faq.html",
         causes="sqrt-zero:2 pow-domain:2 acos-boundary:2 zero-div-zero:2 zero-times-inf:2 where-trap:1 "
         "logsumexp-neginf:3 small-denominator:5 log-zero:5 log-negative:4 exp-overflow:5 zero-norm:3",
+        never="exp-overflow:exploding",
     ),
     remedy(
         "exp-of-minus",
@@ -122,6 +123,7 @@ REMEDIES = (
         source="PyTorch docs, torch.linalg.slogdet: "
         "https://docs.pytorch.org/docs/stable/generated/torch.linalg.slogdet.html",
         causes="negative-determinant:1 exp-overflow:8",
+        never="exp-overflow:exploding",
     ),
     remedy(
         "drop-empty",
@@ -131,6 +133,18 @@ REMEDIES = (
         unless="where an empty batch means that the data is broken",
         source="PyTorch docs, torch.mean: https://docs.pytorch.org/docs/stable/generated/torch.mean.html",
         causes="masked-loss:3 zero-div-zero:3 masked-softmax-row:2 empty-reduction:1 ctc-infeasible:3",
+    ),
+    remedy(
+        "logsumexp",
+        "add logarithms instead of multiplying",
+        "A product of a hundred probabilities is 0 in float32 (its smallest number is 1e-45), and the sum of their "
+        "logarithms is about -200. Sums of such products become logsumexp.",
+        "log_p = log_factors.sum(dim=1)  # where it was p = factors.prod(dim=1); p1 + p2 becomes torch.logaddexp",
+        unless="for a few factors of about 1",
+        source="Rabiner 1989, A tutorial on hidden Markov models, section V.A; PyTorch docs, torch.logsumexp: "
+        "https://docs.pytorch.org/docs/stable/generated/torch.logsumexp.html",
+        causes="exp-underflow:1",
+        needs="exp-underflow:underflown",
     ),
     remedy(
         "log-softmax",
@@ -149,6 +163,7 @@ REMEDIES = (
         },
         needs="cross-entropy|binary|other-loss saturated-output:cross-entropy|binary double-softmax:cross-entropy "
         "saturated-loss:cross-entropy|binary",
+        never="exp-overflow:exploding",
     ),
     remedy(
         "softmax",
@@ -159,6 +174,7 @@ REMEDIES = (
         unless="where exp is no part of a softmax",
         source="Higham 2002, Accuracy and Stability of Numerical Algorithms, chapter 1",
         causes="exp-overflow:6",
+        never="exp-overflow:exploding",
     ),
     remedy(
         "remove-softmax",

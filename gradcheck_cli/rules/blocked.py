@@ -54,18 +54,20 @@ def masked_loss(evidence: Evidence) -> Diagnoses:
     """Every gradient is exactly 0: nothing was left to compare.
 
     All targets were ignored, the mask was all zero, or every term of the loss was clipped. A batch like
-    this teaches nothing. A hinge loss of 0 is left alone: there every sample is right already.
+    this teaches nothing. Where the same step has a gradient in float64, it is numbers that fall below the smallest of
+    float32, as a product of hundreds of probabilities does. A hinge loss of 0 is left alone: there every sample is
+    right already. So is a signal that rectifiers have made the same for all samples.
     """
-    layers = [m for m, layer in evidence.layers.items() if layer.status == "ok"]
-    if not layers or any(evidence.layers[m].grad_norm for m in layers):
-        return
-    reasons = {evidence.blocking.of(m).reason for m in layers}
     loss = evidence.measurement.loss
     hinge = any(op.stem in _HINGES and op.module < 0 for op in evidence.measurement.ops[:_LOSS_OPS])
     fitted = any(lens.output_rms and lens.output_rms == lens.target_rms for lens in evidence.measurement.lenses)
-    if reasons <= {Reason.MASKED, None} and not (loss == 0 and (hinge or fitted)):
+    if nothing_learns(evidence) and not (loss == 0 and (hinge or fitted)) and not _died(evidence):
+        layers = _trained(evidence)
         if (clipped := _clipped(evidence, layers)) is not None:
             yield _clipped_loss(evidence, layers, clipped)
+            return
+        if evidence.enquiry.in_double:
+            yield _underflow(evidence, layers, evidence.enquiry.in_double)
             return
         yield Diagnosis(
             layers=tuple(evidence.graph.path_of(m) for m in layers),
@@ -75,6 +77,40 @@ def masked_loss(evidence: Evidence) -> Diagnoses:
             op=0,
             numbers={"loss": loss, "layers": len(layers)},
         )
+
+
+def _trained(evidence: Evidence) -> list[int]:
+    return [m for m, layer in evidence.layers.items() if layer.status == "ok"]
+
+
+def nothing_learns(evidence: Evidence) -> bool:
+    """Whether every gradient is exactly 0, and no op on the way is known for being flat there."""
+    layers = _trained(evidence)
+    if not layers or any(evidence.layers[m].grad_norm for m in layers):
+        return False
+    return {evidence.blocking.of(m).reason for m in layers} <= {Reason.MASKED, None}
+
+
+def _died(evidence: Evidence) -> bool:
+    """Whether all units of a rectifier are off and samples are one behind it, so that differences of them are 0."""
+    dead = any(lens.dead == 1.0 and evidence.is_hidden(lens.op) for lens in evidence.measurement.lenses)
+    least = evidence.thresholds.faint_distinguishability
+    return dead and all((head.distinguishability or 0.0) < least for head in evidence.measurement.heads)
+
+
+def _underflow(evidence: Evidence, layers: Sequence[int], in_double: float) -> Diagnosis:
+    """Numbers that float32 does not hold, at the op where the gradient ends."""
+    loss = evidence.measurement.loss
+    ends = [op for m in layers if (op := evidence.blocking.of(m).nearest) is not None]
+    return Diagnosis(
+        layers=tuple(evidence.graph.path_of(m) for m in layers),
+        cause="exp-underflow",
+        message="every gradient is exactly 0: numbers have fallen below the smallest of float32 on the way to the loss",
+        why=f"the loss is {number(loss, 4)}, and in float64 its gradient has a norm of {number(in_double, 2)}: a "
+        "product of many small numbers, such as probabilities, is 0 where the sum of their logarithms is not large",
+        op=min(ends, default=0),
+        numbers={"loss": loss, "in_float64": in_double, "layers": len(layers)},
+    )
 
 
 def _clipped(evidence: Evidence, layers: Sequence[int]) -> int | None:
@@ -129,7 +165,7 @@ def masked_rows(evidence: Evidence) -> Diagnoses:
     Rows that were not looked up, experts that were not chosen, positions behind a mask, a hinge that is
     satisfied: another batch would reach them.
     """
-    masked = blocked(evidence, Reason.MASKED, lambda op: True)
+    masked = blocked(evidence, Reason.MASKED, lambda op: not _died(evidence))
     for block in (masked, blocked(evidence, Reason.SURROGATE, lambda op: not is_flat(evidence, op))):
         if block is None:
             continue

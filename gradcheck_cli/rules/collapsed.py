@@ -145,12 +145,12 @@ def _cause(evidence: Evidence, fall: _Fall) -> tuple[str, str, int | None]:
         f"the share that differs gets {times(each)} smaller at each of {steps}, from {number(start, 2)} at `{above}` "
         f"to {number(end, 1)} at `{below}`"
     )
-    cause, words = _by_depth(evidence)
+    cause, words = _by_depth(evidence, each)
     return cause, f"{told}{words}", None
 
 
-def _by_depth(evidence: Evidence) -> tuple[str, str]:
-    """What stands behind most weights and makes samples one a little at each."""
+def _by_depth(evidence: Evidence, each: float) -> tuple[str, str]:
+    """What stands behind most weights and makes samples one a little at each, by `each` decades of D."""
     if 2 * len(_mixing(evidence)) >= len(evidence.enquiry.profile):
         return "over-smoothing", ", since each layer averages neighbours"
     most = evidence.thresholds.explaining_share
@@ -159,6 +159,8 @@ def _by_depth(evidence: Evidence) -> tuple[str, str]:
     for cause, stems, words in _BY_DEPTH:
         if _share(evidence, stems) >= most:
             return cause, f", since {words}"
+    if -each / 2 < evidence.thresholds.small_gain:  # D is of squares
+        return "small-init", ", since the weights are so small that biases alone are left"
     return "collapsed", ""
 
 
@@ -194,7 +196,13 @@ def _between(evidence: Evidence, fall: _Fall, stems: frozenset[str]) -> int | No
     low, high = positions if positions[0] < positions[1] else (-1.0, positions[1])
     ops = enumerate(evidence.measurement.ops)
     found = [(op.sequence, i) for i, op in ops if op.stem in stems and low <= op.sequence <= high]
-    return max(found, default=(0, None))[1]
+    return max(((at, i) for at, i in found if _may_be_flat(evidence, i)), default=(0, None))[1]
+
+
+def _may_be_flat(evidence: Evidence, op: int) -> bool:
+    """Whether nothing says that an op has a slope: half of a flat activation's elements at least are saturated."""
+    lens = evidence.graph.lenses.get(op)
+    return lens is None or lens.saturated is None or lens.saturated >= evidence.thresholds.explaining_share
 
 
 def _share(evidence: Evidence, stems: frozenset[str]) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.records.blockage import Reason
 from gradcheck_cli.records.enquiry import Questions
 from gradcheck_cli.records.ops import is_custom
+from gradcheck_cli.rules.blocked import nothing_learns
 
 if TYPE_CHECKING:
     from gradcheck_cli.evidence import Evidence
@@ -26,6 +27,7 @@ def questions(evidence: Evidence) -> Questions:
         profile=flat,
         steep=steepest if largest > limits.exploding_elasticity else None,
         functions=tuple(_blamed_functions(evidence)),
+        double=nothing_learns(evidence),
     )
 
 

@@ -14,6 +14,7 @@ from gradcheck_cli.records.ops import (
     EXPONENTIALS,
     NORMALIZATIONS,
     PRODUCTS,
+    SCALINGS,
     SUMMING,
     SUMS,
     is_custom,
@@ -90,20 +91,20 @@ _BY_GROUP = {"shared": SCALE_OF_THE_LOSS, "step": "recurrent-gain"}
 """What the kind of a group says by itself."""
 
 
-def _cause(evidence: Evidence, branches: frozenset[int] | None, group: Group, op: int, _: float) -> str | None:
+def _cause(evidence: Evidence, branches: frozenset[int] | None, group: Group, op: int, won: float) -> str | None:
     """What a factor that makes a gradient larger is an instance of; None where that is no cause by itself."""
     name = evidence.graph.op(op).name
     if group.kind == "merge":
         return None if branches is None else "residual-growth"
     if _divides(evidence, op):
         return "small-denominator"
-    if group.kind in _BY_GROUP:
-        return _BY_GROUP[group.kind]
+    if evidence.graph.stem(op) in EXPONENTIALS or group.kind in _BY_GROUP:
+        return "exp-overflow" if evidence.graph.stem(op) in EXPONENTIALS else _BY_GROUP[group.kind]
     if is_custom(name):
         return None if is_true(evidence, op) else "custom-backward"
     if branches is not None and op in branches:
         return "residual-growth"
-    return SCALE_OF_THE_LOSS if kind_of(name) == "loss" else _cause_by_stem(evidence, op)
+    return SCALE_OF_THE_LOSS if kind_of(name) == "loss" else _cause_by_stem(evidence, op, won)
 
 
 def _divides(evidence: Evidence, op: int) -> bool:
@@ -119,13 +120,15 @@ def _divides(evidence: Evidence, op: int) -> bool:
 _QUOTIENTS = EXPONENTIALS | {"Reciprocal", "Rsqrt"}
 
 
-def _cause_by_stem(evidence: Evidence, op: int) -> str | None:
+def _cause_by_stem(evidence: Evidence, op: int, won: float) -> str | None:
     graph, stem = evidence.graph, evidence.graph.stem(op)
     made = len(graph.op(op).edges) > 1 and stem == "Mm"  # a matrix that the model makes is a weight all the same
     if stem in SUMMING and not graph.weighted[op] and not made:
         return "sum-aggregation"
     if stem in NORMALIZATIONS:
         return "norm-depth"
+    if won > 0 and stem in SCALINGS and len(graph.op(op).edges) == 1 and evidence.paths.weights_above(op):
+        return WEIGHTS  # a constant above 1 on what a weight made
     return WEIGHTS if graph.weighted[op] or kind_of(graph.op(op).name) in ("weight", "activation") else None
 
 
@@ -168,6 +171,7 @@ _BLAME = {
     "sum-aggregation": "sums over many elements grow with their number, where means would not",
     "recurrent-gain": "each step back multiplies the gradient",
     "norm-depth": "each normalisation divides by less than 1, at one layer after the other",
+    "exp-overflow": "an exponential multiplies, and nothing bounds what it is taken of",
     "custom-backward": "a custom Function's own backward makes it larger",
     UNKNOWN: "no single kind of factor wins half of the decades",
 }

@@ -63,7 +63,7 @@ _MET_CAUSES = " ".join(dict.fromkeys(f"{_BACKWARD_CAUSES} {_FORWARD_CAUSES}".spl
 """A gradient may also meet what the forward pass had made."""
 _GROWTH_CAUSES = (
     "large-init input-scale residual-growth sum-aggregation small-denominator recurrent-gain norm-depth "
-    "custom-backward unknown"
+    "exp-overflow custom-backward unknown"
 )
 _LOSS_CAUSES = (
     "saturating-activation depth small-init residual-scale gate-closed softmax-saturation custom-backward bptt-decay "
@@ -186,7 +186,7 @@ RULES: tuple[Rule, ...] = (
         "GC405",
         "masked-loss",
         _ERROR,
-        "masked-loss saturated-loss",
+        "masked-loss saturated-loss exp-underflow",
         blocked.masked_loss,
         readings.without_gradient,
         triable=True,
@@ -296,7 +296,7 @@ RULES: tuple[Rule, ...] = (
         "GC207",
         "collapsed-signal",
         _ERROR,
-        "collapsed norm-depth over-smoothing no-residual exp-underflow saturating-activation wrong-dim",
+        "collapsed norm-depth over-smoothing no-residual exp-underflow saturating-activation small-init wrong-dim",
         collapsed.collapsed_signal,
         readings.told_apart,
         triable=True,

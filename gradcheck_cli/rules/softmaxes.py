@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.measurement import Lens
-from gradcheck_cli.records.ops import RECTIFIERS, VIEW_LIKE, plain_op
+from gradcheck_cli.records.ops import LEAF, RECTIFIERS, VIEW_LIKE, plain_op
 from gradcheck_cli.rules.rule import Diagnoses, Diagnosis
 from gradcheck_cli.words import named, number, percent
 
@@ -85,7 +85,7 @@ def single_element(evidence: Evidence) -> Diagnoses:
 
     The softmax of one number is 1 and the normalised value of one number is 0, whatever the number is:
     nothing below it can learn. Usually the wrong `dim`, or a batch or spatial size of one. Where all below that has a
-    matrix learns by another way, it is a note.
+    matrix learns by another way, it is a note; data that it makes constant are lost.
     """
     for lens in evidence.measurement.lenses:
         if lens.length == 1 and lens.kind != "loss" and _is_constant(evidence, lens):
@@ -109,13 +109,15 @@ def _over_one_element(evidence: Evidence, lens: Lens) -> Diagnosis:
     below = _starved(evidence, lens.op) or ([op.module] if op.module >= 0 else [])
     layers = tuple(evidence.graph.path_of(m) for m in below)
     left = f"only rounding leaves it, {number(passed, 1)} of that" if passed else "nothing leaves it"
-    matters = op.total == 0 or any(evidence.graph.has_matrix(m) for m in below)
+    lost = not softmax and all(evidence.graph.op(edge.to).name == LEAF for edge in op.edges)
+    matters = op.total == 0 or lost or any(evidence.graph.has_matrix(m) for m in below)
+    outcome = f"{named(layers) or 'nothing below it'} {'cannot' if layers else 'can'} learn"
     return Diagnosis(
         severity=None if matters else Severity.NOTE,
         layers=layers,
         cause="single-element-softmax" if softmax else "single-element-norm",
         message=f"a {'softmax' if softmax else 'normalisation'} over a single element puts out a constant, so "
-        f"{named(layers) or 'nothing below it'} {'cannot' if layers else 'can'} learn",
+        f"{'the data that go into ' + named(layers) + ' are lost' if lost and layers else outcome}",
         why=f"a gradient of norm {number(op.total, 2)} arrives at {maker}, and {left}"
         if op.total
         else f"the constant that {maker} puts out turns the rectifier after it off",

@@ -13,6 +13,7 @@ from gradcheck_cli.records.ops import (
     EXPONENTIAL_CALLS,
     FACTOR_CALLS,
     MATMUL_CALLS,
+    MULTIPLICATION_CALLS,
     NORM_CALLS,
     NORMALIZATIONS,
     RECTIFYING_CALLS,
@@ -72,6 +73,7 @@ def drawn(context: PlanningContext, rectified: set[Place]) -> tuple[Edit, ...]:
     for call in some(context.weighted(), "no weight of a linear or convolution layer is used", NotTriable):
         after = following.get(call.op)
         gain = 1.0 if after is None else 2.0**0.5 if after.place in rectified else _GAINS.get(after.name, 1.0)
+        gain /= _factor(context, call.op)
         for name in call.parameters:
             if len(shapes.get(name, ())) >= 2:
                 deviations[name] = float(f"{gain / math.sqrt(_fan_in(call, shapes[name])):.4g}")
@@ -89,6 +91,16 @@ def _biases(call: TorchCall, shapes: Mapping[str, tuple[int, ...]]) -> Iterable[
 def _fan_in(call: TorchCall, shape: tuple[int, ...]) -> int:
     """Terms in each sum: x @ W has them along the first dimension of W, a layer along all but the first."""
     return shape[0] if call.name in MATMUL_CALLS else math.prod(shape[1:])
+
+
+def _factor(context: PlanningContext, op: int) -> float:
+    """The constant above 1, in size, that multiplies what an op puts out, as the rate of a sine; 1 for none.
+
+    A constant below 1 is there to hold what follows back, and stays what it is.
+    """
+    senders = context.evidence.graph.senders[op]
+    by = [c for c in context.calls if c.op in senders and c.name in MULTIPLICATION_CALLS and c.tensors == 1]
+    return max((1.0, *(abs(number) for call in by for number in call.numbers)))
 
 
 def _following(context: PlanningContext) -> Mapping[int, TorchCall]:

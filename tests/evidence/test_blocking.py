@@ -66,6 +66,25 @@ def test_a_clamp_outside_the_model_is_a_loss_that_is_clipped_and_no_dead_rectifi
     assert blocked("ClampBackward1", -1).blocking.of(1).reason is Reason.MASKED
 
 
+@pytest.mark.parametrize(("zeros", "reason"), [(0.98, Reason.SATURATED), (0.3, Reason.MASKED)])
+def test_a_distance_of_zero_under_a_kernel_that_has_underflowed_is_no_mask(zeros: float, reason: Reason) -> None:
+    """What is left of the kernel is the distance of each thing to itself, whose slope is 0."""
+    found = gather(
+        measurement(
+            op("SumBackward0", 1.0, (1, 1.0), module=-1),
+            op("ExpBackward0", 1.0, (2, 0.5), module=0),
+            op("MulBackward0", 0.5, (3, 0.5), module=0),
+            op("PowBackward0", 0.5, (4, 0.0), module=0),
+            op("MmBackward0", 0.0, (5, 0.0), module=0),
+            op(LEAF, 0.0),
+            parameters=[parameter("weight", op=5, grad=0.0)],
+            lenses=(Lens(op=1, kind="exponential", saturated=zeros),),
+        )
+    )
+    blockage = found.blocking.of(0)
+    assert (blockage.reason, blockage.first[reason]) == (reason, 1 if reason is Reason.SATURATED else 3)
+
+
 @pytest.mark.parametrize(("length", "reason"), [(1, Reason.SINGLE), (8, Reason.SATURATED)])
 def test_a_softmax_over_one_element_is_told_from_one_that_is_saturated(length: int, reason: Reason) -> None:
     lens = Lens(op=1, kind="softmax", length=length)

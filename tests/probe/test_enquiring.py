@@ -372,6 +372,27 @@ def test_a_step_that_takes_another_way_tests_nothing() -> None:
     assert enquire(again, measured, Questions(functions=ops)).functions == ()
 
 
+# --------------------------------------------------------------------------- float64
+
+
+def test_what_float32_does_not_hold_is_there_in_float64() -> None:
+    def step(model: Any, x: Tensor) -> Tensor:
+        return torch.log(torch.sigmoid(model(x)).prod() + 1e-12)
+
+    model = nn.Linear(1, 1)
+    again, measured = taken(model, torch.zeros(300, 1), step)
+    assert measured.parameters[1].grad_norm == 0
+    product = torch.sigmoid(model.bias.detach().double()) ** 300
+    slope = 300 * product / (product + 1e-12) * (1 - torch.sigmoid(model.bias.detach().double()))
+    assert enquire(again, measured, Questions(double=True)).in_double == pytest.approx(slope.item(), rel=1e-4)
+    assert model.weight.dtype == torch.float32 and model.bias.grad is None
+
+
+def test_a_model_that_makes_float32_of_its_own_has_no_pass_in_float64() -> None:
+    again, measured = taken(nn.Linear(2, 1), torch.ones(4, 2), lambda m, x: (m(x) @ torch.ones(1, 3)).sum())
+    assert enquire(again, measured, Questions(double=True)).in_double is None
+
+
 # --------------------------------------------------------------------------- any architecture
 
 

@@ -56,6 +56,12 @@ def test_the_slope_of_an_activation_is_its_derivative(name: str, scale: float, s
     assert (reading.units, reading.samples, reading.dead) == (1, 200, None)
 
 
+def test_an_exponential_tells_the_share_that_is_exactly_zero() -> None:
+    x = torch.tensor([0.0, -1.0, -200.0, -300.0], requires_grad=True)
+    reading = read(x.exp())
+    assert (reading.kind, reading.saturated) == ("exponential", 0.5)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_a_low_precision_is_read_in_float32(dtype: torch.dtype) -> None:
     x = torch.linspace(-3, 3, 50, dtype=dtype, requires_grad=True)

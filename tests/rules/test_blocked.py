@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from gradcheck_cli.records.choices import Severity
 from gradcheck_cli.records.enquiry import Enquiry, FunctionTest
-from gradcheck_cli.records.measurement import Lens
+from gradcheck_cli.records.measurement import Head, Lens
 from tests.measurements import LEAF, judged, measurement, module, op, parameter
 from tests.rules.chains import chain, codes, diagnoses, ill, only
 
@@ -84,6 +85,25 @@ def nothing_learns(name: str, loss: float, *, owner: int = -1, **fields: object)
 @pytest.mark.parametrize("loss", [0.0, 3.0])
 def test_a_batch_that_is_masked_completely_is_ill(loss: float) -> None:
     assert ill(nothing_learns("MulBackward0", loss)) == [("GC405", "masked-loss")]
+
+
+def test_a_gradient_that_is_there_in_float64_has_underflowed() -> None:
+    found = only("GC405", nothing_learns("MulBackward0", 3.0), enquiry=Enquiry(in_double=2e-60))
+    assert (found.cause, found.numbers["in_float64"]) == ("exp-underflow", 2e-60)
+    assert "in float64 its gradient has a norm of 2e-60" in found.why
+
+
+def test_where_all_units_are_off_equal_things_are_compared_and_nothing_is_masked() -> None:
+    dead = Lens(op=4, kind="activation", slope=0.0, dead=1.0, units=8, samples=64)
+    found = chain(
+        [0.0, 0.0, 0.0],
+        "PowBackward0",
+        lenses=(dead,),
+        heads=(Head(op=2, call=2, distinguishability=None, rows=64, floor=1e-14),),
+    )
+    assert "GC405" not in [code for code, _ in codes(found)]
+    apart = found.heads[0]._replace(distinguishability=0.5)
+    assert diagnoses("GC405", replace(found, heads=(apart,))) != []
 
 
 def test_a_hinge_that_is_satisfied_and_a_batch_that_is_fitted_are_not() -> None:

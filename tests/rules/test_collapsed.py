@@ -9,7 +9,7 @@ import pytest
 
 from gradcheck_cli.records.choices import About
 from gradcheck_cli.records.enquiry import Distinct, Enquiry
-from gradcheck_cli.records.measurement import Head, Measurement
+from gradcheck_cli.records.measurement import Head, Lens, Measurement
 from tests.rules.chains import LINE, chain, codes, diagnoses, only
 
 DEPTH = 5
@@ -28,14 +28,14 @@ def by_depth(*shares: float) -> Enquiry:
 
 def test_a_smooth_fall_is_told_by_its_factor_and_where_nothing_is_left() -> None:
     found = only("GC207", collapsing(), enquiry=by_depth(*SMOOTH))
-    assert (found.cause, found.doubt) == ("collapsed", None)
+    assert (found.cause, found.doubt) == ("small-init", None)
     assert found.message == (
         "all samples become the same on their way up: only 1e-12 of what `layers.4` gets still differs between them, "
         "so `layers.0` .. `layers.2` (3 layers) cannot learn to tell them apart"
     )
     assert found.why == (
         "the share that differs gets about 1,000 times smaller at each of 3 weight matrices, from 1 at `layers.0` to "
-        "1e-9 at `layers.3`"
+        "1e-9 at `layers.3`, since the weights are so small that biases alone are left"
     )
     assert found.numbers["distinguishability"] == 1e-12 and found.source == LINE
 
@@ -62,6 +62,18 @@ def test_a_fall_at_once_is_blamed_on_the_flat_op_between(activation: str, cause:
 def test_one_position_that_is_the_same_in_all_samples_has_seen_none_of_the_others(left: float, cause: str) -> None:
     found = only("GC207", collapsing(left, "SelectBackward0"), enquiry=by_depth(1.0, 1.0, 0.9, 1e-14, 1e-14))
     assert found.cause == cause
+
+
+def test_what_falls_no_faster_than_usual_weights_make_it_is_collapsed_and_no_more() -> None:
+    slowly = Enquiry(profile=tuple(Distinct(min(1 + i, DEPTH), LINE, 10.0**-i, 64) for i in range(13)))
+    assert only("GC207", collapsing(), enquiry=slowly).cause == "collapsed"
+
+
+def test_a_squashing_op_that_has_a_slope_is_not_flat() -> None:
+    found = collapsing(activation="TanhBackward0")
+    tanhs = [i for i, each in enumerate(found.ops) if each.stem == "Tanh"]
+    found = replace(found, lenses=tuple(Lens(op=i, kind="activation", slope=0.9, saturated=0.0) for i in tanhs))
+    assert only("GC207", found, enquiry=by_depth(1.0, 1.0, 0.9, 1e-13, 1e-13)).cause == "collapsed"
 
 
 def test_what_is_not_clearly_nothing_is_a_suspicion() -> None:

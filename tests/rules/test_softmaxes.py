@@ -135,6 +135,20 @@ def test_any_other_is_no_constant(found: Measurement) -> None:
     assert diagnoses("GC404", found) == []
 
 
+def test_data_under_a_norm_of_one_are_lost_though_no_matrix_lies_below() -> None:
+    found = measurement(
+        op("MseLossBackward0", 1.0, (1, 0.5), module=0),
+        op("NativeLayerNormBackward0", 0.5, (2, 1e-6), module=1),
+        op(LEAF, 1e-6),
+        parameters=[parameter("scale.weight", op=2, grad=1e-6, module=1, shape=(1,))],
+        modules=[module("", "Net"), module("scale", "LayerNorm")],
+        lenses=(Lens(op=1, kind="normalization", length=1),),
+    )
+    told = only("GC404", found)
+    assert (told.severity, told.cause) == (None, "single-element-norm")
+    assert told.message.endswith("so the data that go into `scale` are lost")
+
+
 def test_attention_over_one_unit_runs_over_the_wrong_dimension() -> None:
     found = single("SoftmaxBackward0", "softmax", rows=1, above="BmmBackward0")
     assert only("GC404", found).cause == "single-element-softmax"

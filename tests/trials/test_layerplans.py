@@ -110,6 +110,15 @@ class Raw(nn.Module):
         return torch.tanh(x @ self.weight)
 
 
+class Waves(nn.Module):
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sin(self.rate * x)
+
+
 @pytest.mark.parametrize(
     ("model", "batch", "deviations", "zeroed"),
     [
@@ -132,8 +141,14 @@ class Raw(nn.Module):
             ("0.bias", "3.bias"),
         ),
         (Raw(), (X, torch.zeros(8, 9)), {"weight": 5 / 3 * math.sqrt(1 / 4)}, ()),
+        (
+            stack(nn.Linear(4, 16), Waves(30.0), nn.Linear(16, 16), Waves(0.5), nn.Linear(16, 4)),
+            BATCH,
+            {"0.weight": math.sqrt(1 / 4) / 30, "2.weight": math.sqrt(1 / 16), "4.weight": math.sqrt(1 / 16)},
+            ("0.bias", "2.bias", "4.bias"),
+        ),
     ],
-    ids=["he", "tanh-behind-a-norm", "selu-convolution", "matmul"],
+    ids=["he", "tanh-behind-a-norm", "selu-convolution", "matmul", "behind-a-constant"],
 )
 def test_weights_are_drawn_by_fan_in_for_the_activation_that_follows(
     model: nn.Module, batch: Any, deviations: dict[str, float], zeroed: tuple[str, ...]
