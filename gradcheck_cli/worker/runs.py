@@ -20,6 +20,8 @@ from gradcheck_cli.worker.script import environment, run_script
 
 _SAVED_EVERY = 30.0
 """Seconds between two words on what is known so far."""
+_IDLE = 0.5
+"""Seconds after the start of a script at which it still imports torch: until then we only listen."""
 STILL_RUNNING = "the script was still running when this was written"
 
 
@@ -54,7 +56,8 @@ def run_watched(
 
         def meanwhile() -> None:
             nonlocal saved
-            _assembler()  # imported while the script imports its own, which starts the sooner for that
+            if time.perf_counter() - started >= _IDLE:
+                _assembler()  # imported by now, while the script is busy
             tell()
             if save is not None and time.perf_counter() - saved >= _SAVED_EVERY:
                 with suppress(Exception):  # the script goes on, and all of it is told again when it has ended

@@ -56,7 +56,7 @@ class Started:
 def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Started:
     started = Started()
     monkeypatch.setattr(runs, "run_script", started.run_script)
-    monkeypatch.setattr(runs, "assembled", started.assembled)
+    monkeypatch.setattr("gradcheck_cli.timeline.assembled", started.assembled)
     monkeypatch.chdir(tmp_path)
     Path("train.py").write_text("")
     return started

@@ -183,9 +183,9 @@ def test_a_likelihood_of_an_image_has_a_sample_a_pixel() -> None:
 
 
 def test_an_op_without_a_lens_is_not_read() -> None:
-    y = torch.ones(2, requires_grad=True).exp()
-    assert "ExpBackward0" not in LENSES
-    assert look("ExpBackward0", y.grad_fn, "") is None
+    y = torch.ones(2, requires_grad=True).cos()
+    assert "CosBackward0" not in LENSES
+    assert look("CosBackward0", y.grad_fn, "") is None
 
 
 def test_saved_tensors_that_are_gone_give_no_reading() -> None:

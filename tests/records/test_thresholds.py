@@ -46,7 +46,7 @@ def test_the_table_holds_every_field() -> None:
 ELSEWHERE = {
     "how far an op's neighbours are looked at, or how many of them": {
         "rules": "_GATE_REACH _LOSS_OPS _CHOICE_REACH _STEPS",
-        "evidence": "_FAR _LOG_REACH _GATE_REACH _LOSS_OPS _MOST _STEPS _REACH",
+        "evidence": "_FAR _KERNEL _LOG_REACH _GATE_REACH _LOSS_OPS _MOST _STEPS _REACH",
         "probe": "_LAST_FED",
     },
     "how much is looked at or tried, for its cost": {
