@@ -32,6 +32,12 @@ def count_of(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def times_of_one_answer(ratio: float) -> str:
+    """What a loss is next to that of the same answer for every sample: "that of ...", "1.3 times that of ..."."""
+    times = f"{ratio:.3g}"
+    return f"{'' if times == '1' else f'{times} times '}that of one answer for every sample"
+
+
 def joined(parts: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

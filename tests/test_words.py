@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck_cli.words import count_of, counted, did_you_mean, joined, listing, named, number, percent, times, verb
+from gradcheck_cli.words import (
+    count_of,
+    counted,
+    did_you_mean,
+    joined,
+    listing,
+    named,
+    number,
+    percent,
+    times,
+    times_of_one_answer,
+    verb,
+)
 
 
 @pytest.mark.parametrize(
@@ -91,3 +103,8 @@ def test_did_you_mean(name: str, told: str) -> None:
 def test_a_listing_is_short() -> None:
     assert listing(["a", "b"]) == "`a`, `b`"
     assert listing(list("abcd"), limit=2) == "`a`, `b` and 2 more"
+
+
+def test_a_loss_that_is_that_of_one_answer_is_not_once_it() -> None:
+    assert times_of_one_answer(1.0001) == "that of one answer for every sample"
+    assert times_of_one_answer(1.3) == "1.3 times that of one answer for every sample"

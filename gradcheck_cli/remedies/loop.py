@@ -44,6 +44,14 @@ REMEDIES = (
         causes="call-order:1 clip-before-unscale:1 no-clipping:2",
         instead={
             "GC641": _ONCE,
+            "GC654": {
+                "title": "clear the gradients once an update, not once a backward pass",
+                "detail": "Move zero_grad() into the branch that makes the update, behind step(); divide each loss by "
+                "the number of backward passes.",
+                "code": "if (i + 1) % accumulate == 0: optimizer.step(); optimizer.zero_grad()",
+                "unless": "where only the last pass is meant to count",
+                "source": _OPTIM,
+            },
             "GC661": {
                 "title": "put the model back into train mode",
                 "detail": "eval() stays until train() is called: call it after each evaluation, or at the begin of "

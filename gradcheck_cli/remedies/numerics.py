@@ -483,7 +483,7 @@ REMEDIES = (
     remedy(
         "input-check",
         "check each batch as it comes",
-        "One line in the loader names the sample.",
+        "One line where the batch is taken stops the run at the first that is not finite.",
         "assert torch.isfinite(x).all()",
         unless="once the data is known to be clean: it costs a pass over every batch",
         source="PyTorch docs, torch.isfinite: https://docs.pytorch.org/docs/stable/generated/torch.isfinite.html",

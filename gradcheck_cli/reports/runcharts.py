@@ -203,7 +203,7 @@ def _range(values: Sequence[float], log: bool) -> tuple[float, float]:
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     if log:
         return float(math.floor(math.log10(low))), float(math.ceil(math.log10(high)))
-    room = 0.0 if low < high else max(0.5, abs(low) / 2)
+    room = 0.0 if low < high else abs(low) / 2 or 0.5
     most = sys.float_info.max
     return max(low - room, -most), min(high + room, most)
 

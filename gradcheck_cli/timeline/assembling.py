@@ -56,7 +56,7 @@ def assembled(
         status=_status(reports, seen=bool(seen), aside=aside),
         exit_code=ended or exit_code(findings, options.fail_on) or (2 if aside or not seen else 0),
         script_exit=ended,
-        steps=max((process.vitals[-1].step for process in seen), default=0),
+        steps=max(map(_steps, seen), default=0),
         ranks=len(seen),
         alarms=alarms,
         diagnoses=diagnoses,
@@ -132,3 +132,9 @@ def _overhead(process: Process) -> Overhead | None:
     return Overhead(
         ms_per_step=1000 * cost.watching / cost.steps, percent=100 * cost.watching / own if own > 0 else 0.0
     )
+
+
+def _steps(process: Process) -> int:
+    """Updates of a process: its last may have been glanced at only, which tells no more than that it was."""
+    told, cost = process.vitals[-1].step, process.cost
+    return max(told, cost.steps) if cost is not None and cost.glanced else told

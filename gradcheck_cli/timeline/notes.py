@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Process
 from gradcheck_cli.records.timeline import Replay, Why
+from gradcheck_cli.rules import SLOW
+from gradcheck_cli.timeline.opinions import never_below_chance
 from gradcheck_cli.timeline.retrying import in_words
 from gradcheck_cli.timeline.slope import still_falling
 from gradcheck_cli.words import counted
@@ -82,6 +84,10 @@ def _of_the_end(main: Process) -> Iterator[str]:
         return
     if (share := still_falling(main.vitals)) is not None:
         yield f"the loss was still falling by {share:.0%} in 100 steps when the script ended: more steps would lower it"
+    found = never_below_chance(main.samples)
+    if found is not None and not any(entry.raised.kind in SLOW for entry in main.raised):
+        at = f"it was {found[1]:.3g} times that at step {found[0]}"
+        yield f"the loss was never seen below that of one answer for every sample: {at}"
 
 
 def _of_the_cost(main: Process, options: RunOptions) -> Iterator[str]:

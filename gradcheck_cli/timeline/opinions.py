@@ -15,6 +15,7 @@ from gradcheck_cli.records.session import LayerSample, Process, Sample
 from gradcheck_cli.records.thresholds import Thresholds
 from gradcheck_cli.records.timeline import Vital
 from gradcheck_cli.records.verdict import exit_code, status_of, with_status
+from gradcheck_cli.words import times_of_one_answer
 
 TAIL = 0.1
 """Share of a run whose median loss is where it ended."""
@@ -69,7 +70,7 @@ def _below_floor(report: Report | None, end: float) -> str:
 
 def _like_one_answer(samples: Sequence[Sample]) -> str:
     stands = ended_at_chance(samples)
-    return "" if stands is None else f"the loss ended at {stands:.3g} times that of one answer for every sample"
+    return "" if stands is None else f"the loss ended at {times_of_one_answer(stands)}"
 
 
 def ended_at_chance(samples: Sequence[Sample]) -> float | None:
@@ -79,6 +80,13 @@ def ended_at_chance(samples: Sequence[Sample]) -> float | None:
         return None
     ends = ratios[-1] if min(ratios) >= ALARMING.at_chance else median(ratios[-ALARMING.samples :])
     return ends if ALARMING.at_chance <= ends <= ALARMING.near_chance else None
+
+
+def never_below_chance(samples: Sequence[Sample]) -> tuple[int, float] | None:
+    """The step of the last sample and its loss over Lm, where of enough of them none was below chance; None else."""
+    found = [(sample.step, ratio) for sample in samples if (ratio := sample.against_chance) is not None]
+    never = len(found) >= ALARMING.samples and min(ratio for _, ratio in found) >= ALARMING.at_chance
+    return found[-1] if never else None
 
 
 def _chance(findings: Iterable[Finding]) -> float:

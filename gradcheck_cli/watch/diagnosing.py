@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gradcheck_cli.errors import GradcheckError
+from gradcheck_cli.records.alarmlimits import ALARMING
 from gradcheck_cli.records.apart import Apart
 from gradcheck_cli.records.choices import Family
 from gradcheck_cli.records.documents import report_to_dict
@@ -327,17 +328,22 @@ _IsBad = Callable[[float, float], bool]
 """Whether a loss and a gradient norm are as bad as those of the alarm."""
 
 
+_SPIKED = math.exp(ALARMING.spike * ALARMING.norm_sigma)
+"""Factor by which a gradient norm stands out; one that is raised late may not, as all batches are like it by then."""
+
+
 def _limit(raised: Raised, vital: Vital, usual: float | None) -> _IsBad | None:
     """What makes a part of the batch as bad as the whole; None where the alarm is not about one batch."""
     if raised.kind in (AlarmKind.NONFINITE, AlarmKind.OVERFLOW):
         return lambda loss, norm: not (math.isfinite(loss) and math.isfinite(norm))
     if usual is None:
         return None
-    if raised.kind is AlarmKind.GRAD_SPIKE and vital.grad_norm:
+    if raised.kind is AlarmKind.GRAD_SPIKE and vital.grad_norm and vital.grad_norm > usual * _SPIKED:
         halfway = math.sqrt(max(usual, 0.0) * vital.grad_norm)  # on a scale of decades, as the alarm is
         return lambda loss, norm: not norm < halfway
     if raised.kind is AlarmKind.LOSS_SPIKE and vital.loss is not None:
-        middle = (usual + vital.loss) / 2
+        before = raised.evidence.get("loss_before", usual)  # one that is raised late has made its own level usual
+        middle = (min(usual, float(before)) + vital.loss) / 2
         return lambda loss, norm: not loss < middle
     return None
 

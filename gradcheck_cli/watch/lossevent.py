@@ -82,6 +82,8 @@ class LossEvent:
             self._norms_after.append(norm)
         if self.before is None or not recent:
             return
+        if self.kind is AlarmKind.LOSS_SPIKE and self.before.sigma > 0.0:
+            self.height = max(self.height, (recent[-1] - self.before.level) / self.before.sigma)
         self._back = recent[-1] <= self.before.level + ALARMING.back * self.before.sigma
         if self.age < ALARMING.level or len(recent) < ALARMING.level:
             return

@@ -64,7 +64,7 @@ class LossMonitor:
         raised = []
         if opened is not None:
             self._admit(opened, game=game)
-            if opened.height > ALARMING.novel * self._borne[opened.kind]:
+            if self._is_novel(opened):
                 raised.append(self._raise(opened, vital, loss, norm))
         if self._live and not vital.skipped:  # an update that was left out says nothing of what came of an event
             raised += self._follow(vital, loss, norm)
@@ -103,13 +103,18 @@ class LossMonitor:
         recent = list(self._recent)
         for event in self._live:
             event.see(vital.step, norm, recent)
-            late = event.raised is None and event.jump is None and event.age >= ALARMING.patience and not event.done
-            if late and (norm if event.is_of_the_norm else loss) is not None:
+            grown = event.kind is AlarmKind.LOSS_SPIKE and self._is_novel(event)
+            due = event.jump is None and (event.age >= ALARMING.patience or grown) and not event.done
+            if due and event.raised is None and (norm if event.is_of_the_norm else loss) is not None:
                 raised.append(self._raise(event, vital, loss, norm))
             if event.recovered:
                 self._borne[event.kind] = max(self._borne[event.kind], event.height)
         self._live = [event for event in self._live if not event.done]
         return raised
+
+    def _is_novel(self, event: LossEvent) -> bool:
+        """Whether it is far above all that the run came back from."""
+        return event.height > ALARMING.novel * self._borne[event.kind]
 
     def broke(self, step: int, *, game: bool) -> None:
         """Something was not finite: nothing that comes can be held against the level before."""
@@ -231,16 +236,17 @@ class LossMonitor:
             kind=event.kind,
             step=vital.step,
             optimizer=vital.optimizer,
-            message=_message(event, loss, norm),
+            message=_message(event, vital.step, loss, norm),
             evidence=_evidence(event, loss, norm),
         )
         return event.raised
 
 
-def _message(event: LossEvent, loss: float | None, norm: float | None) -> str:
+def _message(event: LossEvent, step: int, loss: float | None, norm: float | None) -> str:
     level = "" if event.before is None else f", from {event.before.level:.3g} before"
     if event.kind is AlarmKind.LOSS_SPIKE:
-        return f"the loss jumped to {loss:.3g}{level}"
+        late = f", which began to rise at step {event.step}, is at" if event.step < step else " jumped to"
+        return f"the loss{late} {loss:.3g}{level}"
     if event.jump is not None:
         after = "; explained by the step after it, since its own had passed when it was seen"
         return f"{event.jump.told}, {event.height:.1f} sigmas above its median{after}"

@@ -14,6 +14,8 @@ SPARED = 5.0
 """Seconds of watching before that: nobody waits for them, and most of what goes wrong in a run goes wrong early."""
 _MOST = 16
 """Updates of which one at least is read whole: as many as a light sample waits for."""
+_RATE = 1.25
+"""Factor by which a learning rate may have moved since the last update that was read whole."""
 _APART = 1.0
 """Seconds between two looks at what watching costs."""
 
@@ -34,6 +36,7 @@ class ReadBudget:
         self.every = 1
         self.glanced = 0
         self._usual: dict[int, tuple[float, float] | None] = {}
+        self._rates: dict[int, float | None] = {}
         self._steps, self._watching, self._total = 0, 0.0, 0.0
 
     def account(self, steps: int, watching: float, total: float) -> None:
@@ -48,20 +51,26 @@ class ReadBudget:
         elif 2 * taken < allowed:
             self.every = max(self.every // 2, 1)
 
-    def learn(self, optimizer: int, usual: tuple[float, float] | None) -> None:
-        """An update was read whole: the loss and gradient norm that raise nothing; None while every one is wanted."""
-        self._usual[optimizer] = usual
+    def learn(self, optimizer: int, usual: tuple[float, float] | None, rate: float | None) -> None:
+        """An update was read whole: the loss and gradient norm that raise nothing, None while every one is wanted.
 
-    def is_light(self, step: int, optimizers: int) -> bool:
-        """Whether a glance at an update may do, since it is none of those that are read whole.
-
-        These are in a row as long as there are optimisers, which take turns.
+        And its learning rate, where that is known.
         """
-        return (step // max(optimizers, 1)) % self.every != 0 and None not in self._usual.values()
+        self._usual[optimizer], self._rates[optimizer] = usual, rate
 
-    def is_usual(self, optimizer: int, loss: float | None, norm: float | None) -> bool:
-        """Whether neither is beyond what the run has had of late; NaN and Inf are."""
-        usual = self._usual.get(optimizer)
+    def is_due(self, own_step: int) -> bool:
+        """Whether an update is one of those that are read whole."""
+        return own_step % self.every == 0
+
+    def is_calm(self, optimizer: int) -> bool:
+        """Whether not every update of an optimiser is wanted whole, as those at a learning rate of 0 are."""
+        return self._usual.get(optimizer) is not None and self._rates[optimizer] != 0.0
+
+    def is_usual(self, optimizer: int, loss: float | None, norm: float | None, rate: float | None) -> bool:
+        """Whether nothing is beyond what the run has had of late, as NaN and Inf are, and the rate hardly moved."""
+        usual, before = self._usual.get(optimizer), self._rates.get(optimizer)
         if usual is None or loss is None or norm is None:
             return False
-        return -math.inf < loss <= usual[0] and norm <= usual[1]
+        if rate != before and not (rate and before and 1 / _RATE < rate / before < _RATE):
+            return False
+        return -math.inf < loss <= usual[0] and norm <= usual[1] and rate != 0.0

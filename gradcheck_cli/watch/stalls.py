@@ -19,6 +19,7 @@ from gradcheck_cli.records.session import Sample
 from gradcheck_cli.records.timeline import AlarmKind, Judged, Outcome, Raised, Vital
 from gradcheck_cli.watch.displacement import WeightDisplacement
 from gradcheck_cli.watch.statistics import GAUSSIAN, OF_A_MEDIAN
+from gradcheck_cli.words import times_of_one_answer
 
 _KEPT = 256  # samples at most
 
@@ -137,7 +138,7 @@ class StallDetector:
 
     def _told(self, vital: Vital, window: Sequence[Sample]) -> Raised:
         ratio, reading = against(window), self._reading(window)
-        where = f"the loss is {ratio:.3g} times that of one answer for every sample after {self._updates} updates"
+        where = f"the loss is {times_of_one_answer(ratio)} after {self._updates} updates"
         if reading.kind is AlarmKind.COLLAPSE:
             where = f"what was learned is lost: {where}"
         evidence: dict[str, float | int | str] = {"loss_over_chance": ratio, "updates": self._updates}
@@ -258,7 +259,7 @@ class StallDetector:
         if not window:
             return Outcome.OPEN, "the script ended, or trains something else, before more was sampled"
         ratio = against(window)
-        told = f"at the end the loss is {ratio:.3g} times that of one answer for every sample"
+        told = f"at the end the loss is {times_of_one_answer(ratio)}"
         share = ALARMING.moved_on if ratio < ALARMING.far_above else ALARMING.regained
         if ratio < ALARMING.at_chance or (not self._learned and self._progress(share)):
             return Outcome.RECOVERED, told

@@ -25,7 +25,7 @@ class _Counts:
     first: Use
     rate: float | None
     updates: int = 0
-    read: int = 0
+    unread: int = 0  # updates since the last that was read whole, which stands for them
     rates: int = 0
     passes: int = 0
     clipped: int = 0
@@ -40,7 +40,7 @@ class _Counts:
             last_rate=self.rate,
             rates=self.first.rates + self.rates,
             passes=self.passes,
-            clipped=round(self.clipped * self.updates / max(self.read, 1)),
+            clipped=self.clipped,
             clip_limit=self.limit,
             skipped=self.skipped,
         )
@@ -67,11 +67,12 @@ class Uses:
             )
             counts = self._counts[attempt.number] = _Counts(_begun(first, entries), brief.rate)
         counts.updates += 1
-        counts.read += 1
         counts.rates += brief.rate != counts.rate
         counts.rate = brief.rate
         counts.passes += len(seen)
-        counts.clipped += brief.clip is not None and _is_shortened(brief.clip, attempt, seen)
+        if brief.clip is not None and _is_shortened(brief.clip, attempt, seen):
+            counts.clipped += 1 + counts.unread
+        counts.unread = 0
         if brief.clip is not None and brief.clip.limit is not None:
             counts.limit = brief.clip.limit
         counts.skipped += brief.skipped
@@ -81,6 +82,7 @@ class Uses:
         counts = self._counts[attempt.number]
         rate = max(attempt.rates(), default=None)
         counts.updates += 1
+        counts.unread += 1
         counts.rates += rate != counts.rate
         counts.rate = rate
         counts.passes += passes
@@ -109,7 +111,7 @@ def _is_shortened(clip: Clip, attempt: Attempt, seen: Sequence[Seen]) -> bool:
     if clip.limit is None or not seen:
         return True
     norm = seen[-1].norms.over(attempt.parameters())
-    return norm is None or not norm <= seen[-1].scale * clip.limit
+    return norm is None or norm > seen[-1].scale * clip.limit  # what is NaN has no length
 
 
 def _begun(use: Use, entries: Sequence[TapeEntry]) -> Use:

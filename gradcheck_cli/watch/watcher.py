@@ -195,7 +195,7 @@ class Watcher:
         """An update is about to be made."""
         with self._guard:
             ends_here = self._running is None and not attempt.closure  # else judged when the backward pass has ended
-            if ends_here and not (self._light and self._glance(attempt)):
+            if ends_here and (self._budget.every == 1 or not self._glance(attempt)):
                 self._judge(attempt)
                 if self._light:  # too late to look closely
                     self._uses.glanced(attempt, len(self._group.seen))
@@ -217,32 +217,31 @@ class Watcher:
                     self._judge(attempt)
                 if not self._light:
                     self._look(attempt)
-            if self._tell_the_loop(attempt):
-                self._group.close()
-            else:
-                self._group = UpdateGroup()
+            self._tell_the_loop(attempt)
             self._accumulation.updated()
+            self._group.close()
             self._tape.reopen()
 
-    def _tell_the_loop(self, attempt: Attempt) -> bool:
-        """An update has been made; what is looked at closely next hears of those just before. Whether it was told."""
-        budget, ahead, glanced = self._budget, self._updates.count, self._light and self._unread is not None
-        if glanced and budget.is_light(self._steps + 1, ahead) and budget.is_light(self._steps + ahead, ahead):
+    def _tell_the_loop(self, attempt: Attempt) -> None:
+        """An update has been made; of one that is read whole, the one before is told as well."""
+        if self._light and self._unread is not None and not self._budget.is_due(attempt.own_step + 1):
             self._passed += 1
-            return False
+            return
         self._keep(self._sampling.after())
         if self._looking.updated(attempt, self._passed):
             self._loop.resume()
-        self._passed = 0
-        self._expect(light=self._may_be_light(attempt))
-        return True
+        self._passed, spoilt = 0, self._light and self._unread is None
+        self._expect(light=not spoilt and self._may_be_light(attempt))
 
     def _may_be_light(self, attempt: Attempt) -> bool:
-        if not self._budget.is_light(self._steps + 1, self._updates.count) or self._looking.inspection.close:
+        """Whether it is known by now that a glance at the next update will do: whose it is, and that it is not due."""
+        budget = self._budget
+        if budget.is_due(attempt.own_step + 1) or not budget.is_calm(attempt.number) or self._updates.count > 1:
             return False
-        if attempt.closure or attempt.scaler is not None or self._options.shadow or self._options.every is not None:
-            return False  # all are wanted whole
-        return self._updates.all_step
+        return not (attempt.closure or self._looking.inspection.close or self._wants_all(attempt))
+
+    def _wants_all(self, attempt: Attempt) -> bool:
+        return attempt.scaler is not None or self._options.shadow or self._options.every is not None
 
     def _expect(self, *, light: bool) -> None:
         """Whether a glance at the next update is to be enough, so that nobody asks for more; told before it begins."""
@@ -254,12 +253,12 @@ class Watcher:
     def _glance(self, attempt: Attempt) -> bool:
         """Whether a look at its numbers was enough for an update: it can raise nothing, and nobody waits for it."""
         seen, number = self._group.seen, attempt.number
-        if self._group.judged or not seen or attempt.scaler is not None:
+        if self._budget.is_due(attempt.own_step) or self._group.judged or not seen or self._wants_all(attempt):
             return False
         loss, norm = self._group.loss(), self._norm(attempt)
-        if not self._budget.is_usual(number, loss, norm):
+        if not self._budget.is_usual(number, loss, norm, max(attempt.rates(), default=None)):
             return False
-        if self._asked.wants(self._steps + 1, number, attempt.own_step):
+        if self._looking.inspection.close or self._asked.wants(self._steps + 1, number, attempt.own_step):
             return False
         self._steps += 1
         self._budget.glanced += 1
@@ -363,7 +362,7 @@ class Watcher:
             self._session.layers(self._steps, found)
         self._unread = None
         if attempt is not None:
-            self._budget.learn(attempt.number, self._alarms.usual(attempt.number))
+            self._budget.learn(attempt.number, self._alarms.usual(attempt.number), vital.rate)
         self._count()
 
     def _look(self, attempt: Attempt) -> None:
@@ -495,16 +494,11 @@ class Watcher:
         if self._unread is not None:
             number, own_step, loss, norm = self._unread
             phase = self._phases.now(number)
-            self._session.vital(
-                Vital(
-                    step=self._steps,
-                    optimizer=number,
-                    optimizer_step=own_step,
-                    loss=loss,
-                    grad_norm=norm,
-                    phase=phase,
-                )
+            last = Vital(
+                step=self._steps, optimizer=number, optimizer_step=own_step, loss=loss, grad_norm=norm, phase=phase
             )
+            if not self._alarms.see(last):  # a climb could not be explained any more
+                self._session.vital(last)
 
     def _tell_of_threads(self) -> None:
         if self._tape.shared:

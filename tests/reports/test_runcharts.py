@@ -126,6 +126,14 @@ def test_where_no_step_was_sampled_or_taken_again_that_is_said_once() -> None:
     assert not_drawn(replace(of([]), series={}), Style()) == ""
 
 
+@pytest.mark.parametrize(
+    ("value", "low", "high"), [(0.002, "0.001", "0.003"), (-4.0, "-6", "-2"), (0.0, "-0.5", "0.5")]
+)
+def test_a_curve_that_stays_has_an_axis_of_its_own_size(value: float, low: str, high: str) -> None:
+    (chart,) = run_charts(of([Point(step, value, value, value) for step in (1, 50, 100)]), Style())
+    assert [text for _, text in chart.ticks] == [high, f"{value:.3g}", low]
+
+
 def test_a_loss_of_one_step_is_no_curve() -> None:
     run = of([Point(1, 1.0, 1.0, 1.0)], steps=1)
     assert run_charts(run, Style()) == []

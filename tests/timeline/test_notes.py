@@ -1,8 +1,8 @@
 from dataclasses import replace
 
 from gradcheck_cli.records.run import RunOptions
-from gradcheck_cli.records.session import Cost, Process, Stopped
-from gradcheck_cli.records.timeline import Diagnosed, Replay, Why
+from gradcheck_cli.records.session import Cost, Process, RaisedEntry, Sample, Stopped
+from gradcheck_cli.records.timeline import AlarmKind, Diagnosed, Raised, Replay, Why
 from gradcheck_cli.timeline.notes import notes_of
 from tests.timeline.sessions import falling, process, step_report, vitals
 
@@ -43,6 +43,21 @@ def test_a_loss_that_still_falls_at_the_end_is_told_of_one_objective_alone() -> 
     assert notes(process(vitals=players)) == ()
     stopped = notes(process(vitals=falls, stopped=Stopped(step=300, why="steps")))
     assert len(stopped) == 1 and "still falling" not in stopped[0]
+
+
+def test_a_loss_that_never_came_below_chance_is_told_unless_an_alarm_tells_it() -> None:
+    level = vitals([1.0] * 100)
+    samples = tuple(Sample(step=10 * i, loss=4.0 - i / 10, chance=1.0) for i in range(1, 10))
+    (told,) = notes(process(vitals=level, samples=samples))
+    assert told == (
+        "the loss was never seen below that of one answer for every sample: it was 3.1 times that at step 90"
+    )
+    assert notes(process(vitals=level, samples=(*samples, Sample(step=100, loss=0.5, chance=1.0)))) == ()
+    assert notes(process(vitals=level, samples=samples[:2])) == ()
+    stuck = RaisedEntry(
+        raised=Raised(kind=AlarmKind.STUCK, step=100, optimizer=0, message="stuck", evidence={}), optimizer_step=100
+    )
+    assert notes(process(vitals=level, samples=samples, raised=(stuck,))) == ()
 
 
 def test_vitals_that_could_not_be_had_are_named() -> None:

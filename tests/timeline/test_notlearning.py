@@ -56,7 +56,7 @@ def test_a_step_that_says_why_confirms_it(place: str) -> None:
     assert told(timeline) == [(AlarmKind.STUCK, 100, Outcome.CONFIRMED, "saturating-activation")]
     (alarm,) = timeline.alarms
     assert alarm.report.findings[0].why.startswith(
-        "at the end the loss is 1 times that of one answer for every sample; it vanishes"
+        "at the end the loss is that of one answer for every sample; it vanishes"
     )
     assert [f.code for f in alarm.report.findings] == ["GC641", "GC201"]
     assert timeline.status is Status.ILL
@@ -82,7 +82,7 @@ def test_a_run_that_is_too_short_for_samples_is_told_as_a_reading_of_its_first_s
     timeline = standing(80, VANISHED)
     assert told(timeline) == [(AlarmKind.READING, 1, Outcome.CONFIRMED, "saturating-activation")]
     (alarm,) = timeline.alarms
-    assert alarm.message == "step 1 showed a fault, and the loss ended at 1 times that of one answer for every sample"
+    assert alarm.message == "step 1 showed a fault, and the loss ended at that of one answer for every sample"
     assert alarm.source == VANISHED.source
 
 

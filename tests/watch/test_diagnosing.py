@@ -14,9 +14,9 @@ from torch.optim import SGD
 from gradcheck_cli import check
 from gradcheck_cli.records.apart import Apart, Kind
 from gradcheck_cli.records.spec import Pass, Step, Target
-from gradcheck_cli.records.timeline import AlarmKind, Replay
+from gradcheck_cli.records.timeline import AlarmKind, Raised, Replay, Vital
 from gradcheck_cli.watch.backward import Backward
-from gradcheck_cli.watch.diagnosing import Seen, guilty_rows, left_by, measured, named_rows
+from gradcheck_cli.watch.diagnosing import Seen, _limit, guilty_rows, left_by, measured, named_rows
 from gradcheck_cli.watch.vitals import Norms
 from tests.watch.watching import Explaining, watching
 
@@ -255,6 +255,15 @@ def test_a_spike_of_the_loss_names_the_rows_that_make_it(tmp_path: Path) -> None
     assert entry.without is not None
     assert entry.without.loss > 1e4 > 10 > entry.without.loss_left
     assert entry.without.norm > 100 * entry.without.norm_left
+
+
+def test_a_jump_that_is_told_when_all_batches_are_like_it_blames_no_rows() -> None:
+    late = Raised(kind=AlarmKind.LOSS_SPIKE, step=468, optimizer=0, message="", evidence={"loss_before": 0.28})
+    limit = _limit(late, Vital(step=468, loss=1.61, grad_norm=2.0), usual=1.6)
+    assert limit is not None and limit(1.58, 1.0) and not limit(0.5, 1.0)
+    norm = Raised(kind=AlarmKind.GRAD_SPIKE, step=468, optimizer=0, message="", evidence={})
+    assert _limit(norm, Vital(step=468, loss=1.0, grad_norm=2.0), usual=1.8) is None
+    assert _limit(norm, Vital(step=468, loss=1.0, grad_norm=200.0), usual=1.8) is not None
 
 
 def test_the_explanation_may_take_its_time_which_is_no_cost_of_watching(tmp_path: Path) -> None:

@@ -42,6 +42,13 @@ def test_a_spike_of_the_loss_is_raised_at_its_step() -> None:
     assert alarm.message.startswith("the loss jumped to 3, from ")
 
 
+def test_a_rise_that_begins_like_one_that_passed_is_raised_once_it_is_far_above_that() -> None:
+    again = [1.6, 1.7, 3.0, 60.0, 4e3, 1e6]
+    first, then = raised([*noisy(60), 1.6, 1.6, *noisy(60), *again])
+    assert (first.step, then.step) == (61, 125)
+    assert then.message.startswith("the loss, which began to rise at step 123, is at 3, from ")
+
+
 def test_a_spike_of_the_norm_is_raised_without_one_of_the_loss() -> None:
     (alarm,) = raised(noisy(90), [*noisy(60), 50.0, *noisy(29)])
     assert (alarm.kind, alarm.step) == (AlarmKind.GRAD_SPIKE, 61)

@@ -45,15 +45,41 @@ def test_all_is_read_again_where_it_is_cheap() -> None:
     assert budget.every == 1
 
 
-def test_one_of_so_many_is_read_whole_of_each_optimizer_in_turn() -> None:
+def test_one_of_so_many_is_due() -> None:
     budget = ReadBudget(5.0)
     budget.every = 4
-    assert [step for step in range(1, 13) if not budget.is_light(step, 1)] == [4, 8, 12]
-    assert [step for step in range(1, 25) if not budget.is_light(step, 2)] == [1, 8, 9, 16, 17, 24]
-    budget.learn(0, (1.0, 1.0))
-    assert budget.is_light(5, 1)
-    budget.learn(1, None)
-    assert not budget.is_light(5, 1), "each update of one that is not calm may be of weight"
+    assert [step for step in range(1, 13) if budget.is_due(step)] == [4, 8, 12]
+
+
+def test_one_whose_updates_are_all_wanted_is_not_calm() -> None:
+    budget = ReadBudget(5.0)
+    assert not budget.is_calm(0)
+    budget.learn(0, (1.0, 1.0), 0.1)
+    budget.learn(1, None, 0.1)
+    assert budget.is_calm(0) and not budget.is_calm(1)
+    budget.learn(0, (1.0, 1.0), 0.0)
+    assert not budget.is_calm(0)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "usual"),
+    [
+        (0.1, 0.1, True),
+        (0.1, 0.11, True),
+        (0.1, 0.09, True),
+        (0.1, 0.2, False),
+        (0.1, 0.05, False),
+        (0.1, 0.0, False),
+        (0.0, 0.0, False),
+        (None, None, True),
+        (None, 0.1, False),
+        (0.1, None, False),
+    ],
+)
+def test_a_rate_that_moves_is_not_usual(before: float | None, now: float | None, usual: bool) -> None:
+    budget = ReadBudget(5.0)
+    budget.learn(0, (1.0, 2.0), before)
+    assert budget.is_usual(0, 0.5, 1.0, now) is usual
 
 
 @pytest.mark.parametrize(
@@ -73,9 +99,9 @@ def test_one_of_so_many_is_read_whole_of_each_optimizer_in_turn() -> None:
 )
 def test_what_is_usual(loss: float | None, norm: float | None, usual: bool) -> None:
     budget = ReadBudget(5.0)
-    assert not budget.is_usual(0, 0.0, 0.0), "nothing is known yet"
-    budget.learn(0, (1.0, 2.0))
-    assert budget.is_usual(0, loss, norm) is usual
-    assert not budget.is_usual(1, 0.0, 0.0), "of another optimiser nothing is"
-    budget.learn(0, None)
-    assert not budget.is_usual(0, 0.0, 0.0)
+    assert not budget.is_usual(0, 0.0, 0.0, 0.1), "nothing is known yet"
+    budget.learn(0, (1.0, 2.0), 0.1)
+    assert budget.is_usual(0, loss, norm, 0.1) is usual
+    assert not budget.is_usual(1, 0.0, 0.0, 0.1), "of another optimiser nothing is"
+    budget.learn(0, None, 0.1)
+    assert not budget.is_usual(0, 0.0, 0.0, 0.1)

@@ -119,7 +119,7 @@ def test_a_loss_at_chance_whose_weights_are_moved_back_has_that_as_its_reason() 
 def test_a_run_at_chance_for_no_known_reason_is_open_and_says_so() -> None:
     kind, outcome, told = stood(Stood(kind="", updates=300, ratio=constant(1.0), noise=0.0))
     assert (kind, outcome) == (AlarmKind.STUCK, Outcome.OPEN)
-    assert told.startswith("at the end the loss is 1 times that of one answer for every sample; nothing says why")
+    assert told.startswith("at the end the loss is that of one answer for every sample; nothing says why")
 
 
 def test_a_run_that_learns_after_the_alarm_has_recovered() -> None:

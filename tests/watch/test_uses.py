@@ -41,7 +41,7 @@ def test_clipping_counts_where_it_shortens(tmp_path: Path) -> None:
     model = nn.Linear(4, 1, bias=False)
     with watching(tmp_path, first=False, max_diagnoses=0) as watched:
         optimizer = SGD(model.parameters(), lr=1e-6)
-        for size in (1.0, 1.0, 100.0, 1.0):
+        for size in (1.0, 1.0, 100.0, 1.0, float("nan")):  # what is NaN is not clipped
             optimizer.zero_grad()
             (size * model(torch.ones(1, 4))).sum().backward()  # its norm is twice that
             nn.utils.clip_grad_norm_(model.parameters(), 10.0)
