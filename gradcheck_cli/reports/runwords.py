@@ -101,9 +101,15 @@ def script_end(run: Timeline) -> list[str]:
 
 
 def is_explained(alarm: Alarm) -> bool:
-    """Whether its own finding, the first, is followed by one that says why; the remedies are that one's, too."""
+    """Whether its own finding, the first, is followed by one that says why; the remedies are that one's, too.
+
+    What is cured in another way, as the rate is by which units died, has a reason of its own.
+    """
     findings = serious(alarm.report)
-    return len(findings) > 1 and findings[0].rule == alarm.kind.value
+    if len(findings) < 2 or findings[0].rule != alarm.kind.value:
+        return False
+    cures = [remedy.id for remedy in findings[0].remedies[:1]]
+    return {*cures} <= {remedy.id for remedy in findings[1].remedies}
 
 
 def alarm_line(alarm: Alarm) -> SourceLine | None:
