@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gradcheck_cli.records.choices import Status
+from gradcheck_cli.records.report import Finding
 from gradcheck_cli.records.source import SourceLine
 from gradcheck_cli.records.timeline import Alarm, Diagnosed, Outcome, Overhead, Point, Timeline, Use, Why
 from gradcheck_cli.reports.style import Style
@@ -103,13 +104,16 @@ def script_end(run: Timeline) -> list[str]:
 def is_explained(alarm: Alarm) -> bool:
     """Whether its own finding, the first, is followed by one that says why; the remedies are that one's, too.
 
-    What is cured in another way, as the rate is by which units died, has a reason of its own.
+    A learning rate that rose just before is a reason of its own, whatever the step shows by then.
     """
     findings = serious(alarm.report)
-    if len(findings) < 2 or findings[0].rule != alarm.kind.value:
-        return False
-    cures = [remedy.id for remedy in findings[0].remedies[:1]]
-    return {*cures} <= {remedy.id for remedy in findings[1].remedies}
+    return len(findings) > 1 and findings[0].rule == alarm.kind.value and not _is_of_the_rate(findings)
+
+
+def _is_of_the_rate(findings: Sequence[Finding]) -> bool:
+    cures = {remedy.id for remedy in findings[1].remedies}
+    own = next((remedy.id for remedy in findings[0].remedies), "")
+    return "rate_risen" in findings[0].evidence and own == "lower-lr" and own not in cures
 
 
 def alarm_line(alarm: Alarm) -> SourceLine | None:

@@ -1,13 +1,14 @@
 from dataclasses import replace
 
 from gradcheck_cli.records.choices import Status
-from gradcheck_cli.records.report import Finding
+from gradcheck_cli.records.report import Finding, Remedy
 from gradcheck_cli.records.timeline import Alarm, AlarmKind, Outcome, Overhead, Point, Timeline, Use
 from gradcheck_cli.reports import Style
 from gradcheck_cli.reports.runwords import (
     alarm_line,
     alarm_place,
     diagnosis_place,
+    is_explained,
     passed,
     run_facts,
     run_verdict,
@@ -59,6 +60,16 @@ def test_the_line_to_look_at_is_the_culprits_and_else_where_the_backward_pass_wa
     assert alarm_line(replace(_with(alarm, own), source=None)) == BACKWARD
     place = alarm_place(alarm, nan().timeline(), line=False)
     assert place == ["step 73 of 160", "nonfinite", "row 6"]
+
+
+def test_a_rate_that_rose_is_told_with_its_own_cure_whatever_the_step_shows_by_then() -> None:
+    alarm = nan().timeline().alarms[0]
+    own, culprit = alarm.report.findings
+    lower = Remedy(id="lower-lr", title="a lower peak", detail="of the rate")
+    rose = replace(own, remedies=(lower,), evidence={**own.evidence, "rate_risen": 0.1})
+    assert is_explained(alarm) and is_explained(_with(alarm, replace(own, remedies=(lower,)), culprit))
+    assert not is_explained(_with(alarm, rose, culprit))
+    assert is_explained(_with(alarm, rose, replace(culprit, remedies=(lower,)))), "it is told there"
 
 
 def _with(alarm: Alarm, *findings: Finding) -> Alarm:
