@@ -107,10 +107,11 @@ def is_explained(alarm: Alarm) -> bool:
     A learning rate that rose just before is a reason of its own, whatever the step shows by then.
     """
     findings = serious(alarm.report)
-    return len(findings) > 1 and findings[0].rule == alarm.kind.value and not _is_of_the_rate(findings)
+    return len(findings) > 1 and findings[0].rule == alarm.kind.value and not _blames_the_rate(findings)
 
 
-def _is_of_the_rate(findings: Sequence[Finding]) -> bool:
+def _blames_the_rate(findings: Sequence[Finding]) -> bool:
+    """Whether the first is cured by a lower rate, which rose before it, and the next is not."""
     cures = {remedy.id for remedy in findings[1].remedies}
     own = next((remedy.id for remedy in findings[0].remedies), "")
     return "rate_risen" in findings[0].evidence and own == "lower-lr" and own not in cures

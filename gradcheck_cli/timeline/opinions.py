@@ -75,7 +75,7 @@ def _like_one_answer(samples: Sequence[Sample]) -> str:
 
 def ended_at_chance(samples: Sequence[Sample]) -> float | None:
     """The median loss over Lm of the last samples, where that is chance; the last one, where none was ever below."""
-    ratios = [ratio for sample in samples if (ratio := sample.against_chance) is not None]
+    ratios = [ratio for _, ratio in _against_chance(samples)]
     if len(ratios) < ALARMING.samples:
         return None
     ends = ratios[-1] if min(ratios) >= ALARMING.at_chance else median(ratios[-ALARMING.samples :])
@@ -84,9 +84,14 @@ def ended_at_chance(samples: Sequence[Sample]) -> float | None:
 
 def never_below_chance(samples: Sequence[Sample]) -> tuple[int, float] | None:
     """The step of the last sample and its loss over Lm, where of enough of them none was below chance; None else."""
-    found = [(sample.step, ratio) for sample in samples if (ratio := sample.against_chance) is not None]
+    found = _against_chance(samples)
     never = len(found) >= ALARMING.samples and min(ratio for _, ratio in found) >= ALARMING.at_chance
     return found[-1] if never else None
+
+
+def _against_chance(samples: Sequence[Sample]) -> list[tuple[int, float]]:
+    """The steps of samples, with their losses over Lm."""
+    return [(sample.step, ratio) for sample in samples if (ratio := sample.against_chance) is not None]
 
 
 def _chance(findings: Iterable[Finding]) -> float:

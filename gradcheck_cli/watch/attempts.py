@@ -61,6 +61,11 @@ class Attempt(NamedTuple):  # one is made at every step
         found = [group.get("lr") for group in self.groups()]
         return tuple([float(lr) for lr in found if lr is not None and not isinstance(lr, Tensor)])
 
+    @property
+    def rate(self) -> float | None:
+        """The highest of them; None where none is known."""
+        return max(self.rates(), default=None)
+
     def normalises(self) -> bool:
         """Whether gradients are divided by what they used to be, as Adam does."""
         return any("exp_avg_sq" in state for state in self.optimizer.state.values())

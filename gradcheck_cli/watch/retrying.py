@@ -159,7 +159,7 @@ class Retrying:
     ) -> None:
         told = Retried(step=vital.step, optimizer=vital.optimizer, why=why or why_not(attempt) or why_no_pass(seen))
         if attempt is not None:
-            told = replace(told, kind=type(attempt.optimizer).__name__, rate=max(attempt.rates(), default=None))
+            told = replace(told, kind=type(attempt.optimizer).__name__, rate=attempt.rate)
         if not told.why and attempt is not None:
             told = self._diagnosing.timed(lambda: self._tried(told, seen, rows, attempt))
         self._spent += told.passes

@@ -80,7 +80,7 @@ class Uses:
     def glanced(self, attempt: Attempt, passes: int) -> None:
         """The next one, of which no more is known than its learning rate and how many passes it is made of."""
         counts = self._counts[attempt.number]
-        rate = max(attempt.rates(), default=None)
+        rate = attempt.rate
         counts.updates += 1
         counts.unread += 1
         counts.rates += rate != counts.rate

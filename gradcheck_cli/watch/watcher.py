@@ -256,7 +256,7 @@ class Watcher:
         if self._budget.is_due(attempt.own_step) or self._group.judged or not seen or self._wants_all(attempt):
             return False
         loss, norm = self._group.loss(), self._norm(attempt)
-        if not self._budget.is_usual(number, loss, norm, max(attempt.rates(), default=None)):
+        if not self._budget.is_usual(number, loss, norm, attempt.rate):
             return False
         if self._looking.inspection.close or self._asked.wants(self._steps + 1, number, attempt.own_step):
             return False

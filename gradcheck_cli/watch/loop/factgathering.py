@@ -184,7 +184,7 @@ class FactGatherer:
             all(p.grad is None for p in attempt.parameters()),
         )
         skipped = attempt.scaler is not None and bool(seen) and not seen[-1].finite
-        return Brief(max(attempt.rates(), default=None), skipped, clip)
+        return Brief(attempt.rate, skipped, clip)
 
     def is_close(self, attempt: Attempt) -> bool:
         """Whether the facts of this update are wanted: those of an optimiser's first one are."""
@@ -225,7 +225,7 @@ class FactGatherer:
             made=_line(attempt.made_at),
             stepped=_line(attempt.asked_at),
             backward=last,
-            rate=max(attempt.rates(), default=None),
+            rate=attempt.rate,
             remembers=any("betas" in g or g.get("momentum") for g in optimizer.param_groups),
             dtype=str(held[0].dtype).removeprefix("torch.") if held else "",
             norm=seen[-1].norms.over(held) if seen else None,
