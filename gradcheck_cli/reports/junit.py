@@ -71,7 +71,7 @@ def _testcase(parent: ET.Element, report: Report) -> None:
     if element := _ELEMENT.get(kind):
         found = ET.SubElement(case, element, message=shown(worst_in_words(report)))
         if element != "skipped":
-            found.set("type", next((f.code for f in serious(report)), kind.value))
+            found.set("type", shown(next((f.code for f in serious(report)), kind.value)))
         found.text = "\n".join(_lines(report))
 
 

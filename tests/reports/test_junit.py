@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -25,6 +26,13 @@ def test_junit(example: str) -> None:
 @pytest.mark.parametrize("example", [*EXAMPLES.values(), *SUITES.values()])
 def test_the_schema_holds(example) -> None:
     XSD.validate(render(example(), "junit"))
+
+
+def test_a_code_that_is_none_is_no_less_a_word() -> None:
+    made = EXAMPLES["vanishing"]()
+    report = replace(made, findings=tuple(replace(finding, code="\x1f") for finding in made.findings))
+    (failure,) = ET.fromstring(render(report, "junit")).iter("failure")
+    assert failure.get("type") == shown("\x1f") != "\x1f"
 
 
 def test_every_check_is_a_testcase_and_the_counts_agree() -> None:
