@@ -153,6 +153,7 @@ class Cost:
         total: Since the first step began, all included.
         diagnoses: Spent in diagnoses.
         glanced: Updates of which no more was read than that they were finite and as usual, to keep to the budget.
+        slept: Updates that were slept through for that.
     """
 
     steps: int
@@ -160,6 +161,7 @@ class Cost:
     total: float
     diagnoses: float = 0.0
     glanced: int = 0
+    slept: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -135,6 +135,6 @@ def _overhead(process: Process) -> Overhead | None:
 
 
 def _steps(process: Process) -> int:
-    """Updates of a process: its last may have been glanced at only, which tells no more than that it was."""
+    """Updates of a process: of its last, little may be known but that they were."""
     told, cost = process.vitals[-1].step, process.cost
-    return max(told, cost.steps) if cost is not None and cost.glanced else told
+    return max(told, cost.steps) if cost is not None and (cost.glanced or cost.slept) else told

@@ -107,6 +107,11 @@ def _of_the_cost(main: Process, options: RunOptions) -> Iterator[str]:
             f"to keep to --budget {options.budget:g}, {cost.glanced:,} of {cost.steps:,} updates were glanced at: they "
             "were finite, with a loss and a gradient norm within those before, and no more was read of them"
         )
+    if cost.slept:
+        yield (
+            f"to keep to it, {cost.slept:,} more were slept through, some at a time: what begins in one of these is "
+            "seen in the next that is watched; `--budget 100` watches them all"
+        )
 
 
 def _unkept(seen: Sequence[Process], options: RunOptions) -> Iterator[str]:

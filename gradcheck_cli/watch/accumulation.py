@@ -99,6 +99,14 @@ class Accumulation:
         self._begin(backward, parameters)
         self._forget()
 
+    def late(self, backward: Backward, standing: dict[int, tuple[int, int]]) -> None:
+        """One that found no gradient at all has run by now: by the parameters' ids, the marks of what it has left."""
+        self.updated_inside, self.clean = False, True
+        self._first = backward.parameters
+        self._begin(backward, self._first)
+        self._take_first()
+        self._marks.update(standing)
+
     def _begin(self, backward: Backward, parameters: list[Tensor]) -> None:
         self.backwards.append(backward)
         arrived: dict[int, Tensor] | None = {} if self._crowded or is_averaged(backward) else None

@@ -64,6 +64,9 @@ class Attempt(NamedTuple):  # one is made at every step
     @property
     def rate(self) -> float | None:
         """The highest of them; None where none is known."""
+        groups = self.optimizer.param_groups
+        if len(groups) == 1 and type(found := groups[0].get("lr")) is float:  # as nearly all are
+            return found
         return max(self.rates(), default=None)
 
     def normalises(self) -> bool:
@@ -100,6 +103,7 @@ class Updates:
         self._listener, self._is_ours = listener, is_ours
         self._next = count()  # one that is gone leaves its number to nobody
         self._numbers: weakref.WeakKeyDictionary[Optimizer, list[int]] = weakref.WeakKeyDictionary()
+        self._last: tuple[Callable[[], Optimizer | None], list[int], tuple[str, int] | None] = (lambda: None), [], None
         self._known: weakref.WeakKeyDictionary[Optimizer, tuple[str, int] | None] = weakref.WeakKeyDictionary()
         self.restored: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()
         self._scaled: Any = WeakIdKeyDictionary()  # of the scaled loss: the loss, and the scaler
@@ -214,11 +218,13 @@ class Updates:
 
     def _begin(self, optimizer: Optimizer, scaler: GradScaler | None, *, closure: bool = False) -> Attempt:
         self.seen = True
-        entry = self._numbers.get(optimizer)
-        if entry is None:
-            entry = self._numbers[optimizer] = [next(self._next), 0]
+        last, entry, made_at = self._last
+        if last() is not optimizer:
+            found = self._numbers.get(optimizer)
+            entry = self._numbers[optimizer] = [next(self._next), 0] if found is None else found
+            made_at = self._known.setdefault(optimizer, None)
+            self._last = weakref.ref(optimizer), entry, made_at
         entry[1] += 1
-        made_at = self._known.setdefault(optimizer, None)
         asked_at = None if self.brief else users_line()
         attempt = self.inside = Attempt(optimizer, entry[0], entry[1], scaler, closure, made_at, asked_at)
         self._listener.updating(attempt)

@@ -28,10 +28,14 @@ class CostLog:
         budget: Told what reading takes.
         watching: What counts the time of watching.
         diagnoses: What counts that of diagnoses, which is part of it.
+
+    Attributes:
+        next: The step at which it is looked at again.
     """
 
     def __init__(self, session: Session, budget: ReadBudget, watching: tuple[Clock, ...], diagnoses: Clock) -> None:
         self._session, self._budget, self._clocks, self._diagnoses = session, budget, watching, diagnoses
+        self.next = EVERY
         self._began = 0.0
         self._told_at: float | None = None
 
@@ -51,8 +55,9 @@ class CostLog:
 
     def is_due(self, steps: int) -> bool:
         """Take in that so many steps were made; whether it is time to tell."""
-        if steps % EVERY:
+        if steps < self.next:
             return False
+        self.next = steps + EVERY
         elapsed = self.elapsed
         self._budget.account(steps, self.watching, elapsed - self._diagnoses.seconds)
         return self._told_at is None or elapsed - self._told_at >= _AFTER
@@ -67,4 +72,5 @@ class CostLog:
             total=self._told_at,
             diagnoses=self._diagnoses.seconds,
             glanced=self._budget.glanced,
+            slept=self._budget.slept,
         )

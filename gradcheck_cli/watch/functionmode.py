@@ -74,6 +74,8 @@ class FunctionMode(TorchFunctionMode):
 
     def close(self) -> bool:
         """Take the mode away; whether it was there."""
+        if not torch._C._len_torch_function_stack():
+            return False
         above, found = [], False
         while torch._C._len_torch_function_stack() and not found:
             mode = torch._C._pop_torch_function_stack()

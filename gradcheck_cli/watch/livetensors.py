@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C._autograd import _get_sequence_nr
 
 from gradcheck_cli.watch.backward import Backward, reached
 from gradcheck_cli.watch.entries import (
@@ -62,13 +61,13 @@ class LiveTensors:
         """All slots, those of the last call first."""
         return sorted(self._slots.values(), key=lambda slot: slot.entry.number, reverse=True)
 
-    def called(self, entry: TapeEntry) -> None:
-        """A module's call has ended, and all autograd nodes since its first are its own."""
+    def called(self, entry: TapeEntry, after: int) -> None:
+        """A module's call has ended, and all autograd nodes from its first to that before `after` are its own."""
         if len(self._slots) > self._most_slots:
             self._fewer()
         if len(self._calls) > _MOST_CALLS:
             self._calls = [call for call in self._calls if call[2]() is not None]
-        self._calls.append((entry.sequence, _get_sequence_nr(), weakref.ref(entry)))
+        self._calls.append((entry.sequence, after, weakref.ref(entry)))
 
     def begun(self, backward: Backward) -> None:
         """A backward pass is about to run; what leads to it is kept for as long as it is."""
@@ -124,28 +123,27 @@ class LiveTensors:
 
     # -- what comes out
 
-    def made(self, entry: TapeEntry, result: Any) -> None:
-        """A module's call has returned."""
-        for index, tensor in enumerate([result] if type(result) is Tensor else flat(result)):
+    def made(self, entry: TapeEntry, tensors: Iterable[tuple[int, Tensor]]) -> None:
+        """A module's call has returned these, which are numbered."""
+        for index, tensor in tensors:
             if not (tensor.requires_grad and tensor.is_leaf):
                 self.slot(tensor, entry, index)
 
     def keep(
         self,
         entry: TapeEntry,
-        result: Any,
+        tensors: Collection[tuple[int, Tensor]],
         target: Any = None,
         aliasing: bool = False,
         before: Mapping[int, Data] = NOTHING,
         risky: bool = False,
     ) -> None:
-        """Take a function's call down, if it is part of what may lead to a loss.
+        """Take a function's call down, if it is part of what may lead to a loss; what it returned is numbered.
 
         With `risky`, also one of data alone.
         """
-        tensors = [result] if type(result) is Tensor else flat(result)
         targets = () if target is None else flat(target)
-        for tensor in tensors:
+        for _, tensor in tensors:
             if tensor.requires_grad:
                 if not (entry.needs or entry.leaves or entry.lost is not None):
                     return
@@ -155,7 +153,7 @@ class LiveTensors:
             made = self._of_before(entry) if entry.needs else not risky
             if not written and made:
                 return
-        for index, tensor in enumerate(tensors):
+        for index, tensor in tensors:
             if (targets and any(tensor is t for t in targets)) or (tensor.requires_grad and tensor.is_leaf):
                 continue
             slot = self.slot(tensor, entry, index)

@@ -84,9 +84,13 @@ class Retrying:
         if attempt is not None and not attempt.closure:
             self._snapshots.see(vital.step, attempt, finite=vital.finite)
 
+    def made(self, passes: int) -> None:
+        """The run has made so many passes, forwards and backwards, of which no more is known."""
+        self._made += 2 * passes
+
     def glanced(self, step: int, attempt: Attempt, passes: int) -> None:
         """A step was finite and as usual, and no more was read of it."""
-        self._made += 2 * passes
+        self.made(passes)
         self._finite = step
         self._snapshots.see(step, attempt, finite=True)
 

@@ -17,11 +17,13 @@ from torch._C._autograd import _get_sequence_nr
 
 from gradcheck_cli.runtime.state.writes import written
 from gradcheck_cli.watch.backward import Backward
+from gradcheck_cli.watch.draft import Draft
 from gradcheck_cli.watch.entries import (
     ATOMS,
     Data,
     Slot,
     TapeEntry,
+    flat,
     version_of,
 )
 from gradcheck_cli.watch.functionmode import FunctionMode
@@ -47,6 +49,9 @@ class TapeListener(Protocol):
     def ended(self, backward: Backward, raised: BaseException | None) -> None:
         """It has run, or raised."""
 
+    def late(self, backward: Backward, draft: Draft) -> None:
+        """One that was only noted is on the tape after all; the parameters have not moved since."""
+
     def failed(self, error: BaseException) -> None:
         """Something in the tape raised; it is switched off."""
 
@@ -58,6 +63,9 @@ class Tape:
         heard: The modules that are called, and whether gradients were enabled, while somebody wants to know; None else.
         evaluations: Calls, without gradients, of modules that are trained.
         seconds: What taking calls down took so far; the listener counts its own.
+        draft: Where calls are noted instead, as long as nobody asks for more than that.
+        asleep: Whether nothing is taken down at all.
+        places: Where in the user's code things are done.
         live: The tensors that are alive, and the calls that they come from.
         alone: Held while gradients are read that another thread might write to; its first backward pass waits for it.
         shared: Whether another thread makes backward passes: then gradients may be read of those parameters alone that
@@ -75,6 +83,8 @@ class Tape:
         self.shared = False
         self.evaluations = 0
         self.seconds = 0.0
+        self.draft: Draft | None = None
+        self.asleep = False
         self._number = 0
         self.depth = 0
         self._threads = WatchedThread(self._thread_changed)
@@ -84,7 +94,7 @@ class Tape:
         mode = FunctionMode(self.function)
         self.open, self.close, self.is_on_top = mode.open, mode.close, mode.is_on_top
         self.live = LiveTensors()
-        self._places = Places()
+        self.places = Places()
         self._interrupted: tuple[int, TapeEntry] | None = None
         self._looked: Tensor | None = None
 
@@ -92,7 +102,7 @@ class Tape:
 
     def reopen(self) -> None:
         """Let them pass again after an update, where losses are made of more than modules' calls."""
-        if self.always and self.enabled:
+        if self.always and self.enabled and not self.asleep:
             self.open()
 
     @contextmanager
@@ -122,12 +132,13 @@ class Tape:
     def stop(self) -> None:
         """Tape nothing from now on, and let go of everything."""
         self.enabled = False
+        self.draft, self.asleep = None, False
         self.close()
         self.live.clear()
         self._scaled.clear()
         self._looked = None
 
-    def _failed(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
         self.stop()
         self.listener.failed(error)
 
@@ -135,7 +146,7 @@ class Tape:
 
     def idle(self) -> bool:
         """Whether a call that begins now is for the tape."""
-        if self.busy or not self.enabled or self.depth or not torch.is_grad_enabled():
+        if self.busy or self.asleep or not self.enabled or self.depth or not torch.is_grad_enabled():
             return False
         return (
             self.is_ours()
@@ -154,6 +165,14 @@ class Tape:
     def module(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
         """An outermost call of a module."""
         self._looked = None
+        draft = self.draft
+        if draft is not None:
+            watch = self._watches.get(id(module))
+            versions = draft.versions(args, kwargs) if watch is not None and watch.module() is module else None
+            above = torch._C._len_torch_function_stack()
+            if versions is not None and watch is not None and (not above or (above == 1 and self.is_on_top())):
+                return draft.module(original, module, args, kwargs, versions, watch)
+            draft.write_out()
         self.listener.forward()
         started = perf_counter()
         try:
@@ -161,34 +180,43 @@ class Tape:
                 watch = self._watches.get(id(module))
                 if watch is None or watch.module() is not module:
                     watch = self._watched(module)
-                entry = self._entry(module, args, kwargs)
+                entry = self.entry(module, args, kwargs)
                 states, kept, versions = watch.before(module)
                 entry.parameters, entry.training = watch.parameters, module.training
         except Exception as error:
-            self._failed(error)
+            self.fail(error)
             return original(module, *args, **kwargs)
-        was = self._suspended()
+        was = self.suspend()
         self.seconds += perf_counter() - started
         try:
             result = original(module, *args, **kwargs)
         except BaseException as error:
             entry.random = states
-            self._interrupted = id(error), entry
+            self.interrupted(error, entry)
             raise
         finally:
-            self._resumed(was)
+            self.resume(was)
         started = perf_counter()
         try:
             with unseen():
                 entry.random, entry.buffers = watch.after(states, kept, versions)
-                self.live.called(entry)
-                self.live.made(entry, result)
+                self.live.called(entry, _get_sequence_nr())
+                self.live.made(entry, _numbered(result))
             if not was:
                 self.open()
         except Exception as error:
-            self._failed(error)
+            self.fail(error)
         self.seconds += perf_counter() - started
         return result
+
+    def interrupted(self, error: BaseException, entry: TapeEntry) -> None:
+        """A module's call has raised, by which the script may end."""
+        self._interrupted = id(error), entry
+
+    def looked(self, args: Iterable[Any]) -> None:
+        """The script has looked at what is not one finite number: what leads there is held, as nothing else may be."""
+        needs = [slot for value in args if (slot := self.live.of(value)) is not None]
+        self._looked = behind(needs) or self._looked
 
     def _watched(self, module: nn.Module) -> SideEffectWatch:
         """A module that is called for the first time."""
@@ -205,33 +233,35 @@ class Tape:
         """A call that is not for the tape, such as a target network's under no_grad: the mode is off inside."""
         if not self.is_on_top():
             return call(*args, **kwargs)
-        was = self._suspended()
+        was = self.suspend()
         try:
             return call(*args, **kwargs)
         finally:
-            self._resumed(was)
+            self.resume(was)
 
     def single(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """A call that is one for the tape, whatever torch functions are called inside."""
+        if self.draft is not None:
+            self.draft.write_out()
         try:
             with unseen():
-                entry = self._entry(call, args, kwargs)
+                entry = self.entry(call, args, kwargs)
                 entry.random = torch_states()
         except Exception as error:
-            self._failed(error)
+            self.fail(error)
             return call(*args, **kwargs)
-        was = self._suspended()
+        was = self.suspend()
         try:
             result = call(*args, **kwargs)
         finally:
-            self._resumed(was)
+            self.resume(was)
         try:
             with unseen():
-                self.live.keep(entry, result)
+                self.live.keep(entry, _numbered(result))
             if not was:
                 self.open()
         except Exception as error:
-            self._failed(error)
+            self.fail(error)
         return result
 
     def function(
@@ -244,49 +274,57 @@ class Tape:
         """A torch function, as the mode sees it; `hiding` keeps what is ours from the script's classes of tensors."""
         if self.busy or not self.enabled or self.depth:
             return func(*args, **kwargs)
+        kind, draft = traits_of(func), self.draft
+        if kind.name == "grad_":  # gradients are cleared between the forward pass and the backward pass
+            return func(*args, **kwargs)
+        if draft is not None:
+            alone = not torch._C._len_torch_function_stack()
+            versions = draft.versions(args, kwargs) if alone and written(kind.name, args, kwargs) is None else None
+            if versions is not None:
+                return draft.function(func, args, kwargs, versions, kind)
+            draft.write_out()
         started = perf_counter()
-        kind = traits_of(func)
         try:
             with hiding():
                 target = written(kind.name, args, kwargs)
                 if target is not None:
                     self.live.before_write(target)
-                entry = self._entry(func, args, kwargs)
+                entry = self.entry(func, args, kwargs)
                 if kind.draws and entry.needs:
                     entry.random = torch_states()
                 before: Mapping[int, Data] = NOTHING
                 if target is not None and entry.grad and (entry.needs or entry.leaves):
                     before = kept_before(entry, target)
         except Exception as error:
-            self._failed(error)
+            self.fail(error)
             return func(*args, **kwargs)
         self.seconds += perf_counter() - started
         result = func(*args, **kwargs)
         started = perf_counter()
         try:
             with hiding():
-                self.live.keep(entry, result, target, kind.aliases, before, risky=target is None and kind.risky)
+                self.live.keep(entry, _numbered(result), target, kind.aliases, before, risky=target is None and kind.risky)
                 if kind.reads and entry.needs and not (type(result) is float and isfinite(result)):
-                    self._looked = behind(entry.needs) or self._looked  # held: the functions that it leaves will not
+                    self.looked(args)
         except Exception as error:
-            self._failed(error)
+            self.fail(error)
         self.seconds += perf_counter() - started
         return result
 
-    def _suspended(self) -> bool:
-        """Nothing is taped until `_resumed`; whether the mode was there and could be taken off."""
+    def suspend(self) -> bool:
+        """Nothing is taped until `resume`; whether the mode was there and could be taken off."""
         self.busy = True
         if self.is_on_top():
             torch._C._pop_torch_function_stack()
             return True
         return False
 
-    def _resumed(self, was: bool) -> None:
+    def resume(self, was: bool) -> None:
         self.busy = False
         if was and self.enabled:
             self.open()
 
-    def _entry(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TapeEntry:
+    def entry(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TapeEntry:
         entry, take = TapeEntry(), self.live.taker.take
         self._number += 1
         entry.number, entry.window, entry.call = self._number, self.live.window, call
@@ -296,13 +334,9 @@ class Tape:
         for slot in entry.needs:
             if slot.entry.lost is not None:
                 entry.lost = slot.entry.lost
-        entry.sequence, entry.place = _get_sequence_nr(), self._places.here()
+        entry.sequence, entry.place = _get_sequence_nr(), self.places.here()
         entry.grad, entry.autocast = torch.is_grad_enabled(), autocast_now()
         return entry
-
-    # -- what goes in
-
-    # -- what comes out
 
     # -- backward passes
 
@@ -317,10 +351,14 @@ class Tape:
         if not ours and not self.shared:
             with self.alone:
                 self.shared = True
-        if not ours or not self.enabled:
+        if not ours or not self.enabled or self.asleep:
             return run()
         self.depth += 1
         try:
+            if self.draft is not None:
+                if self.draft.takes(*given):
+                    return self.draft.backward(run, given[1])
+                self.draft.write_out()
             try:
                 begun = perf_counter()
                 with unseen():
@@ -328,12 +366,12 @@ class Tape:
                 self.seconds += perf_counter() - begun
                 self.listener.began(backward)
             except Exception as error:
-                self._failed(error)
+                self.fail(error)
                 return run()
             return self._run(run, backward)
         finally:
             self.depth -= 1
-            if self.enabled and self.always:
+            if self.enabled and self.always and not self.asleep:
                 self.open()
 
     def _run(self, run: Callable[[], Any], backward: Backward) -> Any:
@@ -355,13 +393,13 @@ class Tape:
                     self._scaled.clear()
                 self.seconds += perf_counter() - begun
             except Exception as error:
-                self._failed(error)
+                self.fail(error)
             finally:
                 raised = None
 
     def started(self, kind: str, tensors: Any, gradients: Any, retain: bool, create: bool, inputs: Any) -> Backward:
         """What is known of a backward pass before it runs."""
-        backward = Backward(kind, self._places.here(sys.getrecursionlimit()), autocast_now())
+        backward = Backward(kind, self.places.here(sys.getrecursionlimit()), autocast_now())
         given = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
         if retain:
             backward.retain, backward.create = retain, create
@@ -401,6 +439,8 @@ class Tape:
 
         Where a module's call raised what ends it, what leads there; None where all is finite, and nothing was called.
         """
+        if self.draft is not None:
+            self.draft.write_out()
         with self.quiet():
             for slot in self.live.newest():
                 tensor = slot()
@@ -431,3 +471,8 @@ class Tape:
             before, after = self.live.of(given), self.live.of(returned)
             if before is not None and after is not None and before is not after:
                 self._scaled[id(returned)] = (after, before, scaler)
+
+
+def _numbered(result: Any) -> list[tuple[int, Tensor]]:
+    """The tensors in what a call returned, in order."""
+    return [(0, result)] if type(result) is Tensor else list(enumerate(flat(result)))

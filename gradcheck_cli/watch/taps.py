@@ -61,7 +61,7 @@ def _module_calls(tape: Tape) -> Undo:
             try:
                 if tape.heard is not None:
                     tape.heard[self] = torch.is_grad_enabled() or tape.heard.get(self, False)
-                if tape.busy or is_compiling():
+                if tape.busy or is_compiling() or (tape.asleep and torch.is_grad_enabled()):
                     return original(self, *args, **kwargs)
                 if tape.idle():
                     return tape.module(original, self, args, kwargs)

@@ -77,15 +77,23 @@ class Uses:
             counts.limit = brief.clip.limit
         counts.skipped += brief.skipped
 
-    def glanced(self, attempt: Attempt, passes: int) -> None:
+    def glanced(self, optimizer: int, rate: float | None, passes: int) -> None:
         """The next one, of which no more is known than its learning rate and how many passes it is made of."""
-        counts = self._counts[attempt.number]
-        rate = attempt.rate
+        counts = self._counts[optimizer]
         counts.updates += 1
         counts.unread += 1
         counts.rates += rate != counts.rate
         counts.rate = rate
         counts.passes += passes
+
+    def slept(self, optimizer: int, rate: float | None, updates: int, passes: int) -> None:
+        """The next few, of which no more is known than that of the last, and how many passes each is made of."""
+        counts = self._counts[optimizer]
+        counts.updates += updates
+        counts.unread += updates
+        counts.rates += rate != counts.rate
+        counts.rate = rate
+        counts.passes += updates * passes
 
     def moved(self, seen: Sequence[Seen]) -> None:
         """An update that no optimiser was seen to make, with the backward passes that it is made of."""

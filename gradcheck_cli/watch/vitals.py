@@ -72,6 +72,26 @@ def readings(loss: Tensor | None, parameters: Sequence[Tensor]) -> tuple[float |
     return values.pop(), Norms(tuple(held), tuple(values), tuple(map(id, held)))
 
 
+def glimpse(gradients: list[Tensor]) -> list[float] | None:
+    """Their norms in the fewest of Python's calls, all being on the CPU, of one kind, and no mode on.
+
+    None where one is not finite, or of a kind that the fused kernel does not know.
+    """
+    try:
+        found = list(map(Tensor.item, torch._foreach_norm(gradients, 2)))
+    except (RuntimeError, NotImplementedError):
+        return None
+    return found if math.isfinite(sum(found)) else None
+
+
+def can_glimpse(parameters: Sequence[Tensor]) -> bool:
+    """Whether the gradients of these are, as far as can be known before, such as `glimpse` takes."""
+    kinds = set(map(_kind_of, parameters))
+    return len(kinds) == 1 and all(
+        dtype in _OWN and layout is torch.strided and device.type == "cpu" for dtype, layout, device in kinds
+    )
+
+
 def gradient_norms(parameters: Sequence[Tensor]) -> Norms:
     """The norms of the gradients that these parameters have now, in float32 or better; one transfer per device.
 

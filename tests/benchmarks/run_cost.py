@@ -4,8 +4,8 @@ Run `python -m tests.benchmarks.run_cost [--only MODEL] [--rounds N]`. A step al
 process and in turns, A B A B, in blocks, so that a busy machine slows both alike; what is told is the median over the
 blocks. The first steps, in which everything is seen for the first time and step 1 would be diagnosed, are not timed;
 samples are, as the budget has them. The last column says what a step may cost: 5 % or 0.15 ms, whichever is more. The
-one before is what is added once five seconds were watched, where the watcher keeps to its budget: most updates of
-short steps are then only glanced at.
+one before is what is added once it has watched for so long that it keeps to its budget: most updates of short steps are
+then only glanced at, and of the shortest slept through.
 Under DDP there are two ranks on gloo, each with a core of its own if there are two; the row is rank 0's.
 Memory is the peak RSS of ten steps in a process of its own, start-up the CPU time of all processes of a command.
 
@@ -41,6 +41,8 @@ VARIANTS: dict[str, dict[str, Any]] = {"plain": {}, "AMP": {"amp": True}, "4 mic
 DDP = "DDP, 2 ranks"
 WARM, BLOCK, LEAST = 3.0, 0.2, 30
 """Seconds alone that warm a script up, those of a timed block, and steps of the first at least."""
+SETTLED, LONG_BLOCK = 25.0, 1.0
+"""Seconds after which the budget is kept, and those of a block then, in which one step in hundreds costs the most."""
 _SHORT = 0.01
 """Seconds of a step below which reading every update whole may cost more than that."""
 PERCENT, LEAST_MS = 5.0, 0.15
@@ -179,8 +181,9 @@ def _paired(made: Callable[[], Step], rounds: int, agreed: Callable[[int], int] 
         found[0].append(_run(alone, count))
         under(watcher, lambda: found[1].append(_run(watched, count)))
     if not several and step < _SHORT:
-        readbudget.SPARED = 0.0  # as if the first seconds of watching were over
-        under(watcher, lambda: _run(watched, 2 * warm))  # the budget is met step by step
+        readbudget.SPARED = readbudget.SLEEPLESS = 0.0  # as if the first seconds of watching were over
+        under(watcher, lambda: _run(watched, round(SETTLED / step)))
+        count = round(LONG_BLOCK / step)
         for _ in range(rounds):
             bare = _run(alone, count)
             under(watcher, lambda bare=bare: found[2].append(_run(watched, count) - bare))

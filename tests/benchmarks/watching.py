@@ -17,6 +17,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -85,13 +86,17 @@ def started_watcher() -> Any:
 
 
 def under(watcher: Any, work: Callable[[], Any]) -> None:
-    """Do some work under a watcher, which can be used again."""
+    """Do some work under a watcher, which can be used again: its clock stands still meanwhile."""
+    left: float | None = vars(watcher).get("left")
+    if left is not None and watcher._cost._began:
+        watcher._cost._began += time.perf_counter() - left
     watcher.install()
     try:
         work()
     finally:
         watcher.remove()
         watcher._tape.enabled = True  # it is installed again for the next block
+        watcher.left = time.perf_counter()
 
 
 def _profiled(name: str) -> None:

@@ -15,11 +15,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.optim.optimizer import (
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 
 from gradcheck_cli.records.timeline import Replay
 from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.backward import Backward
+from gradcheck_cli.watch.draft import Draft
 from gradcheck_cli.watch.isolation import hushed
 from gradcheck_cli.watch.proof import Replayed, verify
 from gradcheck_cli.watch.tape import Tape
@@ -38,6 +43,7 @@ class Ran:
     failed: list[str] = field(default_factory=list)
     backwards: list[Backward] = field(default_factory=list)
     space: dict[str, Any] = field(default_factory=dict)
+    late: int = 0
 
     @property
     def outcomes(self) -> set[Replay]:
@@ -55,6 +61,7 @@ class Verifier:
         self.replayed: list[Replayed] = []
         self.failures: list[str] = []
         self.backwards: list[Backward] = []
+        self.late_ones = 0
 
     @property
     def outcomes(self) -> set[Replay]:
@@ -69,11 +76,20 @@ class Verifier:
 
     def ended(self, backward: Backward, raised: BaseException | None) -> None:
         self.accumulation.ended(backward, raised)
+        if raised is None:
+            self._repeat(backward)
+
+    def _repeat(self, backward: Backward) -> None:
         self.backwards.append(backward)
         self.count += 1
-        if raised is None and self.every and self.count % self.every == 1 % self.every:
+        if self.every and self.count % self.every == 1 % self.every:
             with hushed():
                 self.replayed.append(verify(self.tape, self.accumulation))
+
+    def late(self, backward: Backward, draft: Draft) -> None:
+        self.accumulation.late(backward, draft.standing())
+        self.late_ones += 1
+        self._repeat(backward)
 
     def failed(self, error: BaseException) -> None:
         self.failures.append("".join(traceback.format_exception(error)))
@@ -131,12 +147,36 @@ def watched(verifier: Verifier) -> Iterator[Tape]:
         undo()
 
 
-def taped(path: Path, every: int = 3) -> Ran:
-    """Run it under the tape."""
-    verifier = Verifier(every)
+@contextlib.contextmanager
+def drafted(verifier: Verifier) -> Iterator[None]:
+    """Inside, each step is noted, and the tape is written from the notes before its update at the latest."""
+
+    def before(optimizer: Optimizer, *args: Any) -> None:
+        if verifier.tape.draft is not None:
+            verifier.tape.draft.write_out()
+
+    def after(optimizer: Optimizer, *args: Any) -> None:
+        if verifier.tape.enabled and not verifier.tape.depth and not verifier.tape.live.copying:
+            held = [p for group in optimizer.param_groups for p in group["params"]]
+            verifier.tape.draft = Draft(verifier.tape, held)
+
     with watched(verifier):
+        hooks = register_optimizer_step_pre_hook(before), register_optimizer_step_post_hook(after)
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+def taped(path: Path, every: int = 3, *, drafts: bool = False) -> Ran:
+    """Run it under the tape, or with drafts of it."""
+    verifier = Verifier(every)
+    with drafted(verifier) if drafts else watched(verifier):
         space, printed = run_script(path)
-    return Ran(digest(space), printed, verifier.replayed, verifier.failures, verifier.backwards, space)
+    return Ran(
+        digest(space), printed, verifier.replayed, verifier.failures, verifier.backwards, space, verifier.late_ones
+    )
 
 
 if __name__ == "__main__":

@@ -24,9 +24,19 @@ def test_there_are_scripts_of_every_form() -> None:
     assert len(SCRIPTS) >= 40 and EXPECTED.keys() <= {path.stem for path in SCRIPTS}
 
 
+NOTED = 24
+"""Scripts whose steps do for notes, at the least."""
+
+
+@pytest.mark.sweep
+def test_steps_of_many_forms_do_for_notes() -> None:
+    assert sum(taped(path, drafts=True).late > 0 for path in SCRIPTS) >= NOTED
+
+
+@pytest.mark.parametrize("drafts", [False, True], ids=["taped", "noted"])
 @pytest.mark.parametrize("path", sampled(SCRIPTS, 4, lambda path: path.stem))
-def test_a_script_is_as_without_us_and_its_steps_are_repeated(path: Path) -> None:
-    one, two = bare(path), taped(path)
+def test_a_script_is_as_without_us_and_its_steps_are_repeated(path: Path, drafts: bool) -> None:
+    one, two = bare(path), taped(path, drafts=drafts)
     assert not two.failed
     assert two.digest == one.digest
     assert two.printed == one.printed

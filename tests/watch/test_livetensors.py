@@ -18,7 +18,7 @@ def test_what_a_call_made_is_known_for_as_long_as_it_is_alive() -> None:
     live, weight = LiveTensors(), torch.ones(2, requires_grad=True)
     out = weight * 2
     entry = entry_of(live, 1, torch.ones(2))
-    live.made(entry, out)
+    live.made(entry, [(0, out)])
     slot, gone = live.of(out), weakref.ref(out)
     assert slot is not None and slot.entry is entry and live.newest() == [slot]
     second = entry_of(live, 2, out)
@@ -31,16 +31,16 @@ def test_the_newest_comes_first() -> None:
     live, weight = LiveTensors(), torch.ones(1, requires_grad=True)
     outs = [weight * factor for factor in range(3)]
     for number, out in enumerate(outs):
-        live.made(entry_of(live, number), out)
+        live.made(entry_of(live, number), [(0, out)])
     assert [slot() for slot in live.newest()] == outs[::-1]
 
 
 def test_a_result_that_leads_nowhere_is_not_kept() -> None:
     live, data = LiveTensors(), torch.ones(2)
     made = data + 1
-    live.keep(entry_of(live, 1, data), made)
+    live.keep(entry_of(live, 1, data), [(0, made)])
     assert live.of(made) is None
-    live.keep(entry_of(live, 2, data), made, risky=True)
+    live.keep(entry_of(live, 2, data), [(0, made)], risky=True)
     assert isinstance(live.of(made), Slot), "it may be where a value that is not finite comes from"
 
 
@@ -48,7 +48,7 @@ def test_data_that_is_written_into_stays_as_it_was() -> None:
     live, weight, data = LiveTensors(), torch.ones(2, requires_grad=True), torch.ones(2)
     out = weight * data
     entry = entry_of(live, 1, weight, data)
-    live.keep(entry, out)
+    live.keep(entry, [(0, out)])
     live.before_write(data)
     data.zero_()
     assert entry.args[1].tensor.tolist() == [1.0, 1.0]

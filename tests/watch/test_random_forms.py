@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from gradcheck_cli.records.timeline import Replay
+from gradcheck_cli.watch.draft import Draft
 from tests.watch.running import Verifier, watched
 
 
@@ -87,18 +88,22 @@ def autocasted(x: Tensor) -> Tensor:
     return y.float()
 
 
-def assert_repeated(steps: list[str], losses: list[str], passes: int) -> None:
+def assert_repeated(steps: list[str], losses: list[str], passes: int, noted: bool) -> None:
     torch.manual_seed(0)
     body, verifier = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.2)), Verifier(1)
     for module in (CRITIC, NORM):
         module.zero_grad()
-    with watched(verifier):
+    held = [p for module in (body, CRITIC, NORM) for p in module.parameters()]
+    with watched(verifier) as tape:
         for _ in range(passes):
+            tape.draft = Draft(tape, held) if noted else None
             x = body(torch.randn(6, 3))
             for name in steps:
                 x = STEPS[name](x)
             total = sum(LOSSES[name](x) for name in losses)
             total.backward()
+            if tape.draft is not None:
+                tape.draft.write_out()
     assert not verifier.failures
     assert len(verifier.replayed) == passes
     assert verifier.outcomes == {Replay.EXACT}, verifier.replayed
@@ -110,6 +115,7 @@ def test_a_random_step_is_repeated_exactly(examples: int) -> None:
         st.lists(st.sampled_from(sorted(STEPS)), max_size=6),
         st.lists(st.sampled_from(sorted(LOSSES)), min_size=1, max_size=2),
         st.integers(1, 3),
+        st.booleans(),
     )
     patient = settings(
         max_examples=examples, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]

@@ -2,14 +2,14 @@ import math
 
 import pytest
 
-from gradcheck_cli.watch.readbudget import LEAST, ReadBudget
+from gradcheck_cli.watch import readbudget
+from gradcheck_cli.watch.readbudget import LEAST, SLEEPLESS, SPARED, ReadBudget
 
 
-def spent(budget: ReadBudget, *, share: float, step: float = 0.01, seconds: int = 60) -> ReadBudget:
-    """So many seconds of steps, of whose own time watching takes a share."""
-    steps, watching, total = 0, 100.0, 1000.0
-    budget.account(1, watching, total)
-    budget.every = 1
+def spent(budget: ReadBudget, *, share: float, step: float = 0.01, seconds: int = 60, before: float = 100.0) -> ReadBudget:
+    """So many seconds of steps, of whose own time watching takes a share; it had watched for some seconds before."""
+    steps, watching, total = 0, before, 1000.0
+    budget._watching, budget._total = watching, total
     for _ in range(seconds):
         steps += round(1.1 / step)
         watching += 1.1 * share
@@ -18,14 +18,16 @@ def spent(budget: ReadBudget, *, share: float, step: float = 0.01, seconds: int 
     return budget
 
 
-@pytest.mark.parametrize(("share", "every"), [(0.04, 1), (0.06, 16)])
-def test_more_than_the_budget_makes_reading_rare(share: float, every: int) -> None:
-    assert spent(ReadBudget(5.0), share=share).every == every
+@pytest.mark.parametrize(("share", "every", "awake"), [(0.7 * 0.05, 1, 1), (0.73 * 0.05, 512, 512)])
+def test_more_than_the_budget_makes_reading_rare(share: float, every: int, awake: int) -> None:
+    """The watcher's own clock sees 5 of 7 parts of what watching takes."""
+    budget = spent(ReadBudget(5.0), share=share)
+    assert (budget.every, budget.awake) == (every, awake)
 
 
 def test_a_short_step_may_cost_the_least_whatever_its_share() -> None:
-    assert spent(ReadBudget(5.0), share=0.9 * LEAST / 0.0005, step=0.0005).every == 1
-    assert spent(ReadBudget(5.0), share=1.2 * LEAST / 0.0005, step=0.0005).every == 16
+    assert spent(ReadBudget(5.0), share=0.7 * LEAST / 0.0005, step=0.0005).every == 1
+    assert spent(ReadBudget(5.0), share=0.73 * LEAST / 0.0005, step=0.0005).every == 512
 
 
 def test_the_first_seconds_of_watching_are_spared() -> None:
@@ -34,21 +36,40 @@ def test_the_first_seconds_of_watching_are_spared() -> None:
         budget.account(100 * second, float(second), 2.0 * second)
     assert budget.every == 1
     budget.account(500, 5.0, 10.0)
-    assert budget.every == 2
+    assert (budget.every, budget.awake) == (2, 1)
+
+
+def test_nothing_is_slept_through_before_half_a_minute_was_watched() -> None:
+    budget = spent(ReadBudget(5.0), share=0.2, seconds=100, before=SPARED)
+    assert 1.1 * 0.2 * 100 + SPARED < SLEEPLESS and (budget.every, budget.awake) == (16, 1)
+    budget = spent(ReadBudget(5.0), share=0.2, seconds=115, before=SPARED)
+    assert (budget.every, budget.awake) == (16, 3), "two looks after that"
 
 
 def test_all_is_read_again_where_it_is_cheap() -> None:
     budget = spent(ReadBudget(5.0), share=0.5)
-    assert budget.every == 16
-    for second in range(1, 10):
+    for second in range(1, 30):
         budget.account(100_000 + second * 10, 1000.0, 10_000.0 + 2 * second)
-    assert budget.every == 1
+    assert (budget.every, budget.awake) == (1, 1)
+
+
+def test_every_level_is_cheaper_than_the_one_before() -> None:
+    whole, awake = zip(*readbudget._LEVELS, strict=True)
+    assert list(whole) == sorted(whole) and list(awake) == sorted(awake)
+    assert len(set(readbudget._LEVELS)) == len(readbudget._LEVELS)
 
 
 def test_one_of_so_many_is_due() -> None:
     budget = ReadBudget(5.0)
     budget.every = 4
     assert [step for step in range(1, 13) if budget.is_due(step)] == [4, 8, 12]
+
+
+def test_one_of_so_many_is_awake() -> None:
+    budget = ReadBudget(5.0)
+    assert all(map(budget.is_awake, range(1, 13)))
+    budget.awake = 3
+    assert [step for step in range(1, 13) if budget.is_awake(step)] == [3, 6, 9, 12]
 
 
 def test_one_whose_updates_are_all_wanted_is_not_calm() -> None:

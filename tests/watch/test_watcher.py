@@ -11,6 +11,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
-from torch.optim import SGD
+from torch.optim import SGD, Adam
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradcheck_cli.errors import UserCodeError
@@ -669,6 +670,127 @@ def test_updates_that_are_glanced_at_lose_nothing_that_is_wrong(tmp_path: Path) 
 def _glancing(watched: Watched) -> None:
     budget = watched.watcher._budget
     budget.every, budget.account = 8, lambda *spent: None  # type: ignore[method-assign]
+
+
+def _sleeping(watched: Watched, every: int = 16, awake: int = 4) -> None:
+    budget = watched.watcher._budget
+    budget.every, budget.awake, budget.account = every, awake, lambda *spent: None  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("bad", "seen"), [(404, 404), (405, 408), (415, 416), (416, 416)])
+def test_what_begins_while_updates_are_slept_through_is_seen_in_the_next(tmp_path: Path, bad: int, seen: int) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 1)
+    with watching(tmp_path, budget=0.0, first=False) as watched:
+        _sleeping(watched)
+        optimizer = SGD(model.parameters(), lr=1e-3)
+        for step in range(1, 420):
+            x = torch.randn(8, 2) if step != bad else torch.full((8, 2), math.nan)
+            optimizer.zero_grad()
+            model(x).square().mean().backward()
+            optimizer.step()
+        watched.watcher._ending()
+    process = watched.process
+    (raised,) = [each for each in process.raised if each.raised.kind is AlarmKind.NONFINITE]
+    assert raised.raised.step == seen and raised.replay is Replay.EXACT
+    notes = [note for note in process.notes if "slept through" in note]
+    assert len(notes) == (seen != bad or seen % 4 == 0) and not process.aside
+    assert all(note.startswith(f"step {seen}: 3 of the updates just before it were slept through") for note in notes)
+    assert process.cost is not None and process.cost.steps == 419 and 100 < process.cost.slept < 300
+    assert process.uses[0].updates == process.uses[0].passes == 419
+
+
+def test_steps_that_are_asked_for_are_not_slept_through(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 1)
+    with watching(tmp_path, budget=0.0, first=False, at=("401",)) as watched:
+        _sleeping(watched)
+        optimizer = SGD(model.parameters(), lr=1e-3)
+        for _ in range(1, 420):
+            optimizer.zero_grad()
+            model(torch.randn(8, 2)).square().mean().backward()
+            optimizer.step()
+        watched.watcher._ending()
+    (diagnosed,) = watched.process.diagnosed
+    assert (diagnosed.step, diagnosed.replay) == (401, Replay.EXACT)
+
+
+def test_another_optimiser_wakes_it(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 1)
+    with watching(tmp_path, budget=0.0, first=False) as watched:
+        _sleeping(watched)
+        optimizer = SGD(model.parameters(), lr=1e-3)
+        for step in range(1, 421):
+            if step == 411:
+                optimizer = Adam(model.parameters(), lr=1e-3)
+            optimizer.zero_grad()
+            model(torch.randn(8, 2)).square().mean().backward()
+            optimizer.step()
+        watched.watcher._ending()
+    process = watched.process
+    assert not process.aside and process.cost is not None and process.cost.steps == 420
+    assert [use.updates for use in process.uses] == [410, 10]
+    assert [each.step for each in process.vitals if each.optimizer == 1] == list(range(411, 421))
+
+
+def test_several_passes_of_an_update_are_slept_through(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 1)
+    with watching(tmp_path, budget=0.0, first=False) as watched:
+        _sleeping(watched)
+        optimizer = SGD(model.parameters(), lr=1e-3)
+        for _ in range(400):
+            optimizer.zero_grad()
+            for _ in range(3):
+                (model(torch.randn(8, 2)).square().mean() / 3).backward()
+            optimizer.step()
+        watched.watcher._ending()
+    process = watched.process
+    assert not process.aside and not process.raised
+    assert process.cost is not None and process.cost.slept > 100
+    assert [(use.updates, use.passes) for use in process.uses] == [(400, 1200)]
+
+
+def test_an_optimiser_that_steps_inside_the_backward_pass_of_a_noted_step(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 1)
+    with watching(tmp_path, budget=0.0, first=False) as watched:
+        _glancing(watched)
+        optimizer = SGD(model.parameters(), lr=1e-3)
+        for step in range(1, 203):
+            optimizer.zero_grad()
+            if step == 202:
+                model.weight.register_post_accumulate_grad_hook(lambda parameter: optimizer.step())
+            model(torch.randn(8, 2)).square().mean().backward()
+            if step < 202:
+                optimizer.step()
+        watched.watcher._ending()
+    process = watched.process
+    assert not process.aside and process.cost is not None and process.cost.steps == 202
+
+
+def test_a_backward_pass_of_a_noted_step_that_raises_is_told(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 1)
+
+    def broken(gradient: torch.Tensor) -> torch.Tensor:
+        raise ValueError("no")
+
+    with watching(tmp_path, budget=0.0, first=False) as watched:
+        _glancing(watched)
+        optimizer = SGD(model.parameters(), lr=1e-3)
+        for step in range(1, 206):
+            optimizer.zero_grad()
+            out = model(torch.randn(8, 2))
+            if step == 202:
+                out.register_hook(broken)
+            with suppress(ValueError):
+                out.square().mean().backward()
+            optimizer.step()
+        watched.watcher._ending()
+    process = watched.process
+    assert not process.aside and process.cost is not None and process.cost.steps == 205
 
 
 def test_a_game_that_is_glanced_at_shows_no_fault(tmp_path: Path) -> None:
