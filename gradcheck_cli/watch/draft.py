@@ -303,7 +303,20 @@ class Draft:
             elif results := self._results(result):
                 self._notes.append(
                     Note(
-                        func, args, kwargs, versions, results, sequence, 0, place, grad, autocast, states, (), None, traits
+                        func,
+                        args,
+                        kwargs,
+                        versions,
+                        results,
+                        sequence,
+                        0,
+                        place,
+                        grad,
+                        autocast,
+                        states,
+                        (),
+                        None,
+                        traits,
                     )
                 )
         except Exception as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import isfinite
 from time import perf_counter  # as it is now: a script may put its own clock in its place
@@ -139,6 +139,7 @@ class Tape:
         self._looked = None
 
     def fail(self, error: BaseException) -> None:
+        """Something of ours has raised: the tape is off from now on."""
         self.stop()
         self.listener.failed(error)
 
@@ -165,21 +166,18 @@ class Tape:
     def module(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
         """An outermost call of a module."""
         self._looked = None
-        draft = self.draft
+        draft, watch = self.draft, self._watches.get(id(module))
+        known = watch if watch is not None and watch.module() is module else None
         if draft is not None:
-            watch = self._watches.get(id(module))
-            versions = draft.versions(args, kwargs) if watch is not None and watch.module() is module else None
-            above = torch._C._len_torch_function_stack()
-            if versions is not None and watch is not None and (not above or (above == 1 and self.is_on_top())):
-                return draft.module(original, module, args, kwargs, versions, watch)
+            noted = draft.versions(args, kwargs) if known is not None and self._is_alone() else None
+            if known is not None and noted is not None:
+                return draft.module(original, module, args, kwargs, noted, known)
             draft.write_out()
         self.listener.forward()
         started = perf_counter()
         try:
             with unseen():
-                watch = self._watches.get(id(module))
-                if watch is None or watch.module() is not module:
-                    watch = self._watched(module)
+                watch = known or self._watched(module)
                 entry = self.entry(module, args, kwargs)
                 states, kept, versions = watch.before(module)
                 entry.parameters, entry.training = watch.parameters, module.training
@@ -209,11 +207,16 @@ class Tape:
         self.seconds += perf_counter() - started
         return result
 
+    def _is_alone(self) -> bool:
+        """Whether no mode of the script's is on."""
+        modes = torch._C._len_torch_function_stack()
+        return modes == 0 or (modes == 1 and self.is_on_top())
+
     def interrupted(self, error: BaseException, entry: TapeEntry) -> None:
         """A module's call has raised, by which the script may end."""
         self._interrupted = id(error), entry
 
-    def looked(self, args: Iterable[Any]) -> None:
+    def looked(self, args: Sequence[Any]) -> None:
         """The script has looked at what is not one finite number: what leads there is held, as nothing else may be."""
         needs = [slot for value in args if (slot := self.live.of(value)) is not None]
         self._looked = behind(needs) or self._looked
@@ -303,7 +306,9 @@ class Tape:
         started = perf_counter()
         try:
             with hiding():
-                self.live.keep(entry, _numbered(result), target, kind.aliases, before, risky=target is None and kind.risky)
+                self.live.keep(
+                    entry, _numbered(result), target, kind.aliases, before, risky=target is None and kind.risky
+                )
                 if kind.reads and entry.needs and not (type(result) is float and isfinite(result)):
                     self.looked(args)
         except Exception as error:
@@ -320,11 +325,13 @@ class Tape:
         return False
 
     def resume(self, was: bool) -> None:
+        """What `suspend` has returned is given back."""
         self.busy = False
         if was and self.enabled:
             self.open()
 
-    def entry(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TapeEntry:
+    def entry(self, call: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TapeEntry:
+        """A call as the tape has it, made here and now."""
         entry, take = TapeEntry(), self.live.taker.take
         self._number += 1
         entry.number, entry.window, entry.call = self._number, self.live.window, call

@@ -77,17 +77,8 @@ class Uses:
             counts.limit = brief.clip.limit
         counts.skipped += brief.skipped
 
-    def glanced(self, optimizer: int, rate: float | None, passes: int) -> None:
-        """The next one, of which no more is known than its learning rate and how many passes it is made of."""
-        counts = self._counts[optimizer]
-        counts.updates += 1
-        counts.unread += 1
-        counts.rates += rate != counts.rate
-        counts.rate = rate
-        counts.passes += passes
-
-    def slept(self, optimizer: int, rate: float | None, updates: int, passes: int) -> None:
-        """The next few, of which no more is known than that of the last, and how many passes each is made of."""
+    def passed(self, optimizer: int, rate: float | None, updates: int, passes: int) -> None:
+        """The next few, each of so many passes, of which no more is known than the learning rate of the last."""
         counts = self._counts[optimizer]
         counts.updates += updates
         counts.unread += updates

@@ -14,7 +14,6 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import perf_counter  # as it is now: a script may put its own clock in its place
-from typing import NamedTuple
 
 from torch import Tensor
 
@@ -22,7 +21,7 @@ from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Sample, Withdrawn
 from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital, Why
 from gradcheck_cli.watch import taps
-from gradcheck_cli.watch.accumulation import Accumulation, is_averaged
+from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.alarms import Alarms
 from gradcheck_cli.watch.attempts import Attempt, Updates
 from gradcheck_cli.watch.backward import Backward
@@ -34,6 +33,7 @@ from gradcheck_cli.watch.ending import listen
 from gradcheck_cli.watch.errorshield import ErrorShield
 from gradcheck_cli.watch.isolation import without_modes
 from gradcheck_cli.watch.layergradients import Layers
+from gradcheck_cli.watch.lightsteps import LightSteps
 from gradcheck_cli.watch.loop.batchhistory import BatchHistory
 from gradcheck_cli.watch.loop.factgathering import FactGatherer
 from gradcheck_cli.watch.loop.facts import Facts, LoopFault
@@ -59,15 +59,6 @@ _JUDGE_EVERY = 10
 """Steps after which alarms that were raised are judged again, where one that stands ends the script."""
 _PATIENCE = 2
 """Times that the script is asked to end before it is ended."""
-
-
-class _Glanced(NamedTuple):
-    """What is known of an update that was glanced at."""
-
-    optimizer: int
-    own_step: int
-    loss: float | None
-    norm: float | None
 
 
 class Watcher:
@@ -120,14 +111,7 @@ class Watcher:
         self._guard.seconds = self._tape.seconds = self._diagnosing.seconds = 0.0
         self._budget = ReadBudget(self._options.budget)
         self._cost = CostLog(self._session, self._budget, (self._guard, self._tape), self._diagnosing)
-        self._unread: _Glanced | None = None  # the last update, if glanced at
-        self._passed = 0  # light updates since the last that was told of
-        self._draft: Draft | None = None
-        self._slept = 0  # updates that were slept through since the last that was read
-        self._asleep = 0  # those among them that were not counted yet, of which this is the last
-        self._last_attempt: Attempt | None = None
-        self._wake_at = 0
-        self._noted = False  # whether its notes were enough for the update that is being made
+        self._light = LightSteps(self, self._options, self._tape, self._updates, self._budget)
         self._expect(light=False)
 
     def install(self) -> None:
@@ -160,7 +144,7 @@ class Watcher:
         """An outermost forward pass is about to begin."""
         if self._stop is not None:
             self._end_the_script()
-        if self._light:
+        if self._light.on:
             return
         if self._group.closed:
             self._group = UpdateGroup()
@@ -174,7 +158,7 @@ class Watcher:
             if os.getpid() != self._process:
                 self._begin()
             self._running = backward
-            if self._light and self._updates.made != self._known:
+            if self._light.on and self._updates.made != self._light.known:
                 self._expect(light=False)  # a new optimiser's first updates are all looked at
             if not self._updates.seen and self._by_hand.moved(backward.parameters):
                 self._moved()
@@ -183,7 +167,7 @@ class Watcher:
             self._accumulation.began(backward)
             if self._accumulation.let_go:
                 self._group.keep(self._accumulation.backwards)
-            if not self._light:
+            if not self._light.on:
                 self._looking.began(backward)
 
     def ended(self, backward: Backward, raised: BaseException | None) -> None:
@@ -191,7 +175,7 @@ class Watcher:
         self._running = None
         with self._guard:
             self._accumulation.ended(backward, raised)
-            if not self._light:
+            if not self._light.on:
                 self._looking.ended(backward)
             if raised is None:
                 self._read(backward)
@@ -201,7 +185,7 @@ class Watcher:
         with self._guard:
             if os.getpid() != self._process:
                 self._begin()
-                self._light = True  # this step was not looked at closely
+                self._light.on = True  # this step was not looked at closely
             if self._group.closed:
                 self._group = UpdateGroup()
             self._accumulation.late(backward, draft.standing())
@@ -221,21 +205,27 @@ class Watcher:
 
     def updating(self, attempt: Attempt) -> None:
         """An update is about to be made."""
-        draft, asleep = self._tape.draft, self._tape.asleep
-        if self._updates.made == self._known and (asleep or (draft is not None and self._is_enough(draft, attempt))):
+        started, enough = perf_counter(), False
+        try:
+            enough = self._light.is_enough(attempt)
+        except Exception as error:
+            self._step_aside(error)
+        self._guard.seconds += perf_counter() - started
+        if enough:
+            self._tape.close()
             return
         with self._guard:
-            if draft is not None:
-                draft.write_out()
-            if asleep:  # and another optimiser has come
-                self._wake_before_the_end()
+            if self._tape.draft is not None:
+                self._tape.draft.write_out()
+            if self._tape.asleep:  # and another optimiser has come
+                self._light.wake()
                 self._group = UpdateGroup()
                 self._expect(light=False)
             ends_here = self._running is None and not attempt.closure  # else judged when the backward pass has ended
             if ends_here and (self._budget.every == 1 or not self._glance(attempt)):
                 self._judge(attempt)
-                if self._light:  # too late to look closely
-                    self._uses.glanced(attempt.number, attempt.rate, len(self._group.seen))
+                if self._light.on:  # too late to look closely
+                    self._uses.passed(attempt.number, attempt.rate, 1, len(self._group.seen))
                 else:
                     self._sampling.before(self._steps, attempt, self._group.seen, self._cost.elapsed)
                     self._look(attempt)
@@ -243,22 +233,19 @@ class Watcher:
 
     def updated(self, attempt: Attempt) -> None:
         """It has been made."""
-        if self._tape.asleep:
-            self._asleep += 1
-            self._last_attempt = attempt
-            if attempt.own_step + 1 < self._wake_at:
-                return
-        if (self._noted or self._tape.asleep) and not self._budget.is_due(attempt.own_step + 1):
-            started = perf_counter()
-            try:
-                self._pass_over(attempt)
-            except Exception as error:
-                self._step_aside(error)
-            self._guard.seconds += perf_counter() - started
+        if self._light.goes_on(attempt):
+            return
+        started, ends = perf_counter(), False
+        try:
+            ends = self._light.ends(attempt)
+            if ends:
+                self._light.begin(attempt, self._steps + 1)
+        except Exception as error:
+            self._step_aside(error)
+        self._guard.seconds += perf_counter() - started
+        if ends:
             return
         with self._guard:
-            if self._tape.asleep:
-                self._wake(attempt)
             if self._running is not None:
                 self._accumulation.updated()
                 self._consumed = True
@@ -267,142 +254,55 @@ class Watcher:
             if attempt.closure:
                 if not self._group.judged:
                     self._judge(attempt)
-                if not self._light:
+                if not self._light.on:
                     self._look(attempt)
             self._tell_the_loop(attempt)
             self._accumulation.updated()
             self._group.close()
-            self._begin_light(attempt)
+            self._light.begin(attempt, self._steps + 1)
 
     def _tell_the_loop(self, attempt: Attempt) -> None:
         """An update has been made; of one that is read whole, the one before is told as well."""
-        if self._light and self._unread is not None and not self._budget.is_due(attempt.own_step + 1):
-            self._passed += 1
+        light = self._light
+        if light.on and light.last is not None and not self._budget.is_due(attempt.own_step + 1):
+            light.passed += 1
             return
         self._keep(self._sampling.after())
-        if self._looking.updated(attempt, self._passed):
+        if self._looking.updated(attempt, light.passed):
             self._loop.resume()
-        self._passed, spoilt = 0, self._light and self._unread is None
-        self._expect(light=not spoilt and self._may_be_light(attempt))
-
-    def _may_be_light(self, attempt: Attempt) -> bool:
-        """Whether it is known by now that a glance at the next update will do: whose it is, and that it is not due."""
-        budget = self._budget
-        if budget.is_due(attempt.own_step + 1) or not budget.is_calm(attempt.number) or self._updates.count > 1:
-            return False
-        return not (attempt.closure or self._looking.inspection.close or self._wants_all(attempt))
-
-    def _wants_all(self, attempt: Attempt) -> bool:
-        return attempt.scaler is not None or self._options.shadow or self._options.every is not None
+        light.passed, spoilt = 0, light.on and light.last is None
+        self._expect(light=not spoilt and light.may_follow(attempt, is_close=self._looking.inspection.close))
 
     def _expect(self, *, light: bool) -> None:
         """Whether a glance at the next update is to be enough, so that nobody asks for more; told before it begins."""
-        self._light = self._looking.calls.deaf = self._updates.brief = light
-        self._known = self._updates.made
-        self._draft, self._passes = self._draft_like(self._group.seen) if light else None, len(self._group.seen)
-        if not light:
-            self._tape.draft, self._tape.asleep = None, False
+        self._looking.calls.deaf = self._updates.brief = light
+        self._light.expect(self._group.seen if light else None, self._held() if light else ())
 
-    def _draft_like(self, seen: Sequence[Seen]) -> Draft | None:
-        """What steps like the last can be noted in; None where notes would not do."""
-        tape, held = self._tape, list(self._held())
-        if len(seen) != 1 or tape.shared or tape.live.copying or tape.heard is not None:
-            return None
-        backward, own = seen[0].backward, set(map(id, held))
-        if backward.why or backward.kind != "backward" or is_averaged(backward):
-            return None
-        return Draft(tape, held) if all(id(p) in own for p in backward.parameters) else None
+    def glanced(self, attempt: Attempt, passes: int) -> None:
+        """An update is about to be made that was finite and as usual."""
+        self._steps += 1
+        self._uses.passed(attempt.number, attempt.rate, 1, passes)
+        self._retrying.glanced(self._steps, attempt, passes)
+        self._count()
 
-    def _begin_light(self, attempt: Attempt) -> None:
-        """The step after an update begins: where a glance is to be enough, it is noted, or slept through."""
-        self._noted = False
-        if not self._light:
-            self._tape.reopen()
-            return
-        tape, draft, own_step = self._tape, self._draft, attempt.own_step + 1
-        tape.asleep = not self._is_wanted(attempt, 1)
-        self._wake_at = next((n for n in range(1, self._budget.awake) if self._is_wanted(attempt, n)), self._budget.awake)
-        self._wake_at += attempt.own_step
-        tape.draft = draft if draft is not None and draft.fits and not tape.asleep else None
-        if tape.draft is not None:
-            tape.draft.clear()
-        tape.reopen()
-
-    def _wake_before_the_end(self) -> None:
-        """What was slept through is counted, though the sleep was to go on."""
-        if self._asleep and self._last_attempt is not None:
-            self._wake(self._last_attempt)
-
-    def _is_wanted(self, attempt: Attempt, later: int) -> bool:
-        """Whether the update that is made so many after one is not to be slept through."""
-        own_step = attempt.own_step + later
-        if self._budget.is_awake(own_step) or self._budget.is_due(own_step) or self._options.snapshot is not None:
-            return True
-        return self._asked.wants(self._steps + later, attempt.number, own_step)
-
-    def _pass_over(self, attempt: Attempt) -> None:
-        """An update was made that was slept through, or of which its notes were enough; the next is not read whole."""
-        if self._tape.asleep:
-            self._wake(attempt)
-        else:
-            self._passed += 1
-        self._begin_light(attempt)
-
-    def _wake(self, attempt: Attempt) -> None:
-        """The updates up to this one were slept through: nothing is known of them but that they were made."""
-        updates, self._asleep, self._last_attempt = self._asleep, 0, None
+    def slept(self, attempt: Attempt, updates: int, passes: int) -> None:
+        """So many were made of which nothing else is known."""
         self._steps += updates
-        self._slept += updates
-        self._budget.slept += updates
-        self._uses.slept(attempt.number, attempt.rate, updates, self._passes)
-        self._retrying.made(updates * self._passes)
-        if self._unread is not None:
-            self._unread = self._unread._replace(own_step=attempt.own_step)
+        self._uses.passed(attempt.number, attempt.rate, updates, passes)
+        self._retrying.made(updates * passes)
         self._count()
 
     # -- one step
 
-    def _is_enough(self, draft: Draft, attempt: Attempt) -> bool:
-        """Whether what was noted of an update's only backward pass is enough."""
-        started = perf_counter()
-        try:
-            if not draft.is_read or os.getpid() != self._process:
-                return False
-            if attempt.closure or not self._is_as_usual(attempt, draft.loss, draft.norm, 1):
-                return False
-            self._tape.close()
-            self._noted = True
-            return True
-        except Exception as error:
-            self._step_aside(error)
-            return True
-        finally:
-            self._guard.seconds += perf_counter() - started
-
     def _glance(self, attempt: Attempt) -> bool:
         """Whether a look at its numbers was enough for an update."""
         seen = self._group.seen
-        if self._group.judged or not seen:
+        if self._group.judged or not seen or self._looking.inspection.close:
             return False
-        self._group.judged = self._is_as_usual(attempt, self._group.loss(), self._norm(attempt), len(seen))
+        if self._asked.wants(self._steps + 1, attempt.number, attempt.own_step):
+            return False
+        self._group.judged = self._light.glance(attempt, self._group.loss(), self._norm(attempt), len(seen))
         return self._group.judged
-
-    def _is_as_usual(self, attempt: Attempt, loss: float | None, norm: float | None, passes: int) -> bool:
-        """Whether an update is counted and no more: its numbers can raise nothing, and nobody waits for it."""
-        number, rate = attempt.number, attempt.rate
-        if self._budget.is_due(attempt.own_step) or self._wants_all(attempt):
-            return False
-        if not self._budget.is_usual(number, loss, norm, rate):
-            return False
-        if self._looking.inspection.close or self._asked.wants(self._steps + 1, number, attempt.own_step):
-            return False
-        self._steps += 1
-        self._budget.glanced += 1
-        self._uses.glanced(number, rate, passes)
-        self._retrying.glanced(self._steps, attempt, passes)
-        self._unread, self._slept = _Glanced(number, attempt.own_step, loss, norm), 0
-        self._count()
-        return True
 
     def _count(self) -> None:
         """Now and then, say what watching costs."""
@@ -479,10 +379,11 @@ class Watcher:
         self._cost.begin()
         vital = self._vital(attempt)
         self._session.vital(vital)
-        raised, slept = self._alarms.see(vital), self._slept
-        self._slept = 0
+        raised, slept = self._alarms.see(vital), self._light.read()
         if raised and slept:
-            text = f"step {self._steps}: {slept} of the updates just before it were slept through, to keep to --budget: "
+            text = (
+                f"step {self._steps}: {slept} of the updates just before it were slept through, to keep to --budget: "
+            )
             self._session.say("note", text=f"{text}it may have begun in one of them; `--budget 100` watches them all")
         why = None if again else self._asked.why(vital)
         made_at = attempt.made_at if attempt else None
@@ -502,7 +403,6 @@ class Watcher:
             self._stop = "alarm"
         if self._group.seen and (found := self._layers.due(self._steps, self._group.seen[-1])):
             self._session.layers(self._steps, found)
-        self._unread = None
         if attempt is not None:
             self._budget.learn(attempt.number, self._alarms.usual(attempt.number), vital.rate)
         self._count()
@@ -616,7 +516,7 @@ class Watcher:
             return
         if not self._aside:
             with self._guard:
-                self._wake_before_the_end()
+                self._light.wake()
                 self._tell_idle()
         if not self._steps:
             return
@@ -634,8 +534,8 @@ class Watcher:
 
     def _tell_unread(self) -> None:
         """The last update is told of, though it was only glanced at: it says how far the run has come."""
-        if self._unread is not None:
-            number, own_step, loss, norm = self._unread
+        if self._light.last is not None:
+            number, own_step, loss, norm = self._light.last
             phase = self._phases.now(number)
             last = Vital(
                 step=self._steps, optimizer=number, optimizer_step=own_step, loss=loss, grad_norm=norm, phase=phase

@@ -6,7 +6,9 @@ from gradcheck_cli.watch import readbudget
 from gradcheck_cli.watch.readbudget import LEAST, SLEEPLESS, SPARED, ReadBudget
 
 
-def spent(budget: ReadBudget, *, share: float, step: float = 0.01, seconds: int = 60, before: float = 100.0) -> ReadBudget:
+def spent(
+    budget: ReadBudget, *, share: float, step: float = 0.01, seconds: int = 60, before: float = 100.0
+) -> ReadBudget:
     """So many seconds of steps, of whose own time watching takes a share; it had watched for some seconds before."""
     steps, watching, total = 0, before, 1000.0
     budget._watching, budget._total = watching, total
