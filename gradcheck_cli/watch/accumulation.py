@@ -101,6 +101,7 @@ class Accumulation:
 
     def late(self, backward: Backward, standing: dict[int, tuple[int, int]]) -> None:
         """One that found no gradient at all has run by now: by the parameters' ids, the marks of what it has left."""
+        self.updated()  # what was before left nothing
         self.updated_inside, self.clean = False, True
         self._first = backward.parameters
         self._begin(backward, self._first)

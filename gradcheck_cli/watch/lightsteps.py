@@ -107,10 +107,9 @@ class LightSteps:
             self._wakes_at = attempt.own_step + wakes
             self._wanted = self._asked.wants(step, attempt.number, attempt.own_step + 1)
             tape.asleep = wakes > 1
-            draft = self._draft if self._draft is not None and self._draft.fits and not tape.asleep else None
-            if draft is not None:
-                draft.clear()
-            tape.draft = draft
+            if self._draft is not None:
+                self._draft.clear()  # the next step holds nothing of this one
+            tape.draft = self._draft if self._draft is not None and self._draft.fits and not tape.asleep else None
         tape.reopen()
 
     def _is_wanted(self, attempt: Attempt, later: int, step: int) -> bool:
