@@ -8,6 +8,7 @@ that has a graph was made in this very step. Where that ends, the tape is writte
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from math import hypot, isfinite
@@ -24,7 +25,7 @@ from gradcheck_cli.watch.entries import ATOMS, Autocast, Data, Place, TapeEntry,
 from gradcheck_cli.watch.functiontraits import FunctionTraits
 from gradcheck_cli.watch.isolation import unseen
 from gradcheck_cli.watch.sideeffects import Kept, SideEffectWatch, State, autocast_now, torch_states
-from gradcheck_cli.watch.vitals import Norms, can_glimpse, glimpse, gradient_norms, number
+from gradcheck_cli.watch.vitals import Norms, can_glimpse, glimpse, readings
 
 if TYPE_CHECKING:
     from gradcheck_cli.watch.tape import Tape
@@ -115,7 +116,7 @@ class Draft:
     def backward(self, run: Callable[[], Any], loss: Tensor) -> Any:
         """Run it; whoever listens is told of one that raises, as ever."""
         started, tape = perf_counter(), self._tape
-        self._from, self._version, self._place = loss, loss._version, tape.places.here()
+        self._from, self._version, self._place = loss, loss._version, tape.places.here(sys.getrecursionlimit())
         self._autocast = autocast_now() if _is_autocast() else None
         tape.seconds += perf_counter() - started
         try:
@@ -127,10 +128,13 @@ class Draft:
             raise
         started = perf_counter()
         try:
+            if self._told is None and tape.shared:  # another thread trains as well, and owns some
+                self.write_out()
             if self._told is not None:
                 self._ended(None)
             else:
-                self._read(loss)
+                with tape.alone:
+                    self._read(loss)
         except Exception as error:
             tape.fail(error)
         tape.seconds += perf_counter() - started
@@ -145,13 +149,14 @@ class Draft:
 
     def _read(self, loss: Tensor) -> None:
         """It has run: read the loss and the gradients, and by what these are known again."""
-        plain = self._is_plain and loss.dtype is torch.float32 and loss.numel() == 1
-        self.loss = loss.item() if plain else number(loss)
         held = [p for p in self._parameters if p.grad is not None]
         gradients: list[Any] = list(map(_gradient_of, held))
-        norms = glimpse(gradients) if plain and gradients else None
-        if norms is None:
-            slowly = gradient_norms(held)
+        plain = self._is_plain and loss.dtype is torch.float32 and loss.numel() == 1
+        norms = glimpse(gradients) if plain else None
+        if norms is not None:
+            self.loss = loss.item()
+        else:
+            self.loss, slowly = readings(loss, held)
             held, norms = list(slowly.parameters), list(slowly.values)
             gradients = list(map(_gradient_of, held))
         self._held, self._gradients, self._norms = held, gradients, norms

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradcheck_cli.runtime.norms import norm, settle
 from gradcheck_cli.runtime.tensors import local, untouched
@@ -72,24 +72,25 @@ def readings(loss: Tensor | None, parameters: Sequence[Tensor]) -> tuple[float |
     return values.pop(), Norms(tuple(held), tuple(values), tuple(map(id, held)))
 
 
-def glimpse(gradients: list[Tensor]) -> list[float] | None:
-    """Their norms in the fewest of Python's calls, all being on the CPU, of one kind, and no mode on.
+def can_glimpse(parameters: Sequence[Tensor]) -> bool:
+    """Whether these are on the CPU, of one kind, and plain: their gradients are, but for sparse ones."""
+    kinds = set(map(_kind_of, parameters))
+    plain = {type(p) for p in parameters} <= {Tensor, nn.Parameter}
+    return plain and len(kinds) == 1 and all(dtype in _OWN and device.type == "cpu" for dtype, _, device in kinds)
 
-    None where one is not finite, or of a kind that the fused kernel does not know.
+
+def glimpse(gradients: list[Tensor]) -> list[float] | None:
+    """The norms of such gradients, in the fewest of Python's calls; no mode of the script's is on.
+
+    None where there are none, one is not finite, or of a kind that the fused kernel does not know.
     """
+    if set(map(type, gradients)) != {Tensor}:
+        return None
     try:
         found = list(map(Tensor.item, torch._foreach_norm(gradients, 2)))
     except (RuntimeError, NotImplementedError):
         return None
     return found if math.isfinite(sum(found)) else None
-
-
-def can_glimpse(parameters: Sequence[Tensor]) -> bool:
-    """Whether the gradients of these are, as far as can be known before, such as `glimpse` takes."""
-    kinds = set(map(_kind_of, parameters))
-    return len(kinds) == 1 and all(
-        dtype in _OWN and layout is torch.strided and device.type == "cpu" for dtype, layout, device in kinds
-    )
 
 
 def gradient_norms(parameters: Sequence[Tensor]) -> Norms:

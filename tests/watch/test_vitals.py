@@ -13,7 +13,16 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 from torch.overrides import TorchFunctionMode
 
-from gradcheck_cli.watch.vitals import Norms, _read, gradient_norms, in_one_transfer, number, readings
+from gradcheck_cli.watch.vitals import (
+    Norms,
+    _read,
+    can_glimpse,
+    glimpse,
+    gradient_norms,
+    in_one_transfer,
+    number,
+    readings,
+)
 
 
 def learning(gradient: Tensor | None, like: Tensor | None = None) -> Tensor:
@@ -157,3 +166,23 @@ def test_what_waits_for_a_device_comes_in_one_transfer_with_the_numbers_beside()
     odd = learning(torch.full((4,), 2.0, dtype=torch.float64))
     held, values = _read([learning(torch.tensor([3.0, 4.0])), odd], [torch.tensor(0.5, dtype=torch.bfloat16)])
     assert len(held) == 2 and values == [5.0, 4.0, 0.5]
+
+
+def test_a_glimpse_is_the_same_where_it_does() -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2)
+    model(torch.randn(4, 3)).square().sum().backward()
+    held = list(model.parameters())
+    gradients = [p.grad for p in held if p.grad is not None]
+    assert can_glimpse(held) and glimpse(gradients) == pytest.approx(gradient_norms(held).values)
+
+
+def test_a_glimpse_does_not_do_for_what_is_of_no_plain_kind() -> None:
+    weight, double = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2, dtype=torch.float64))
+    assert not can_glimpse([weight, double]) and not can_glimpse([])
+    assert not can_glimpse([nn.Parameter(torch.ones(2, dtype=torch.bfloat16))])
+    assert not can_glimpse([nn.Parameter(torch.ones(2, device="meta"))])
+    assert glimpse([]) is None
+    assert glimpse([torch.tensor([1.0, math.nan])]) is None
+    assert glimpse([torch.full((4,), 1e30)]) is None, "its square is no float32"
+    assert glimpse([torch.ones(2).to_sparse()]) is None
