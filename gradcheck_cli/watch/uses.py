@@ -77,6 +77,10 @@ class Uses:
             counts.limit = brief.clip.limit
         counts.skipped += brief.skipped
 
+    def know(self, optimizer: int) -> bool:
+        """Whether an update of an optimiser was seen."""
+        return optimizer in self._counts
+
     def passed(self, optimizer: int, rate: float | None, updates: int, passes: int) -> None:
         """The next few, each of so many passes, of which no more is known than the learning rate of the last."""
         counts = self._counts[optimizer]

@@ -219,13 +219,14 @@ class Watcher:
                 self._tape.draft.write_out()
             if self._tape.asleep:  # and another optimiser has come
                 self._light.wake()
-                self._group = UpdateGroup()
-                self._expect(light=False)
+                self._group, self._tape.asleep = UpdateGroup(), False
             ends_here = self._running is None and not attempt.closure  # else judged when the backward pass has ended
             if ends_here and (self._budget.every == 1 or not self._glance(attempt)):
                 self._judge(attempt)
-                if self._light.on:  # too late to look closely
+                if self._light.on and self._uses.know(attempt.number):  # too late to look closely
                     self._uses.passed(attempt.number, attempt.rate, 1, len(self._group.seen))
+                elif self._light.on:
+                    self._uses.see(self._looking.brief(attempt, self._group.seen), attempt, self._group.seen)
                 else:
                     self._sampling.before(self._steps, attempt, self._group.seen, self._cost.elapsed)
                     self._look(attempt)

@@ -715,11 +715,12 @@ def test_steps_that_are_asked_for_are_not_slept_through(tmp_path: Path) -> None:
     assert (diagnosed.step, diagnosed.replay) == (401, Replay.EXACT)
 
 
-def test_another_optimiser_wakes_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("awake", [1, 4])
+def test_another_optimiser_wakes_it(tmp_path: Path, awake: int) -> None:
     torch.manual_seed(0)
     model = torch.nn.Linear(2, 1)
     with watching(tmp_path, budget=0.0, first=False) as watched:
-        _sleeping(watched)
+        _sleeping(watched, awake=awake)
         optimizer = SGD(model.parameters(), lr=1e-3)
         for step in range(1, 421):
             if step == 411:
