@@ -12,7 +12,7 @@ import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from math import hypot, isfinite
-from operator import attrgetter
+from operator import attrgetter, is_
 from time import perf_counter  # as it is now: a script may put its own clock in its place
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,6 +34,7 @@ _MOST = 32
 """Calls that are noted at most: what is passed is held until the step ends."""
 _PASSED = ATOMS | {nn.Parameter, torch.ScriptObject}
 """Classes of what may be passed beside tensors."""
+_CONTAINERS = frozenset((tuple, list, dict))
 _gradient_of = attrgetter("grad")
 _functions, _dispatches = torch._C._len_torch_function_stack, torch._C._len_torch_dispatch_stack
 _is_autocast = torch._C._is_any_autocast_enabled
@@ -70,10 +71,11 @@ class Draft:
 
     Args:
         tape: The tape.
-        parameters: All whose gradients the step makes.
+        held: All parameters whose gradients the step makes, as they are by then.
 
     Attributes:
         fits: Whether notes have done so far.
+        is_settled: Whether its update is counted, so that nothing is told of it any more.
         is_read: Whether the backward pass has run, and the gradients were read.
         loss: The loss, then; None where it is no single real number.
         norm: The norm of the gradients, then; None where there is none.
@@ -82,20 +84,24 @@ class Draft:
     loss: float | None
     norm: float | None
 
-    def __init__(self, tape: Tape, parameters: list[Tensor]) -> None:
-        self._tape, self._parameters = tape, parameters
-        self._is_plain, self.fits = can_glimpse(parameters), True
+    def __init__(self, tape: Tape, held: Callable[[], Sequence[Tensor]]) -> None:
+        self._tape, self._held_now, self._parameters = tape, held, list(held())
+        self._is_plain, self.fits = can_glimpse(self._parameters), True
         self.clear()
 
     def clear(self) -> None:
         """Begin another step."""
+        self.is_read = self.is_settled = False
+        self._told: Backward | None = None
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Hold nothing of the step any more."""
         self._notes: list[Note] = []
         self._made: set[int] = set()
         self._reads: list[tuple[Any, ...]] = []
         self._gradients: list[Any] = []
         self._from: Tensor | None = None
-        self.is_read = False
-        self._told: Backward | None = None
 
     # -- its backward pass
 
@@ -111,12 +117,18 @@ class Draft:
             and not (retain or create)
             and not (_functions() or _dispatches())
             and set(map(_gradient_of, self._parameters)) == {None}
+            and self._holds_the_same()
         )
+
+    def _holds_the_same(self) -> bool:
+        """Whether the optimiser's parameters are those that it had, and no group has come."""
+        now = self._held_now()
+        return len(now) == len(self._parameters) and all(map(is_, now, self._parameters))
 
     def backward(self, run: Callable[[], Any], loss: Tensor) -> Any:
         """Run it; whoever listens is told of one that raises, as ever."""
         started, tape = perf_counter(), self._tape
-        self._from, self._version, self._place = loss, loss._version, tape.places.here(sys.getrecursionlimit())
+        self._from, self._version, self._place = loss, version_of(loss), tape.places.here(sys.getrecursionlimit())
         self._autocast = autocast_now() if _is_autocast() else None
         tape.seconds += perf_counter() - started
         try:
@@ -178,6 +190,9 @@ class Draft:
         """Write the tape from the notes, and leave the rest of the step to it."""
         tape, self.fits = self._tape, False
         try:
+            if self.is_settled:  # the update raised, and never came to its end
+                tape.draft = None
+                return
             backward = self._pass()
             if backward is None:
                 return
@@ -189,6 +204,8 @@ class Draft:
                 tape.listener.began(backward)
         except Exception as error:
             tape.fail(error)
+        finally:
+            self._let_go()
 
     # -- what is noted
 
@@ -197,7 +214,10 @@ class Draft:
         if _dispatches() or self._from is not None or len(self._notes) >= _MOST:
             return None
         found: list[int | None] = []
-        return found if self._fits((*args, *kwargs.values()) if kwargs else args, found) else None
+        try:
+            return found if self._fits((*args, *kwargs.values()) if kwargs else args, found) else None
+        except RuntimeError:  # a tensor of inference mode has no version
+            return None
 
     def _fits(self, given: Sequence[Any], versions: list[int | None]) -> bool:
         for value in given:
@@ -228,7 +248,8 @@ class Draft:
     ) -> Any:
         """An outermost call of a module."""
         started, tape = perf_counter(), self._tape
-        if _functions():  # the tape's alone: what follows is ours
+        noted = _as_they_are(args, kwargs)
+        if was := _functions() > 0:  # the tape's alone: what follows is ours
             torch._C._pop_torch_function_stack()
         try:
             states, kept, before = watch.before(module)
@@ -242,15 +263,13 @@ class Draft:
         try:
             result = original(module, *args, **kwargs)
         except BaseException as error:
-            note = Note(
-                module, args, kwargs, versions, [], sequence, 0, place, True, autocast, states, (), training, watch
-            )
+            note = Note(module, *noted, versions, [], sequence, 0, place, True, autocast, states, (), training, watch)
             tape.busy = False
             self.write_out()
             tape.interrupted(error, _entry(tape, note))
             raise
         finally:
-            tape.busy = False
+            tape.resume(was)
         started = perf_counter()
         try:
             buffers: tuple[Kept, ...] = ()
@@ -260,8 +279,7 @@ class Draft:
             self._notes.append(
                 Note(
                     module,
-                    args,
-                    kwargs,
+                    *noted,
                     versions,
                     results,
                     sequence,
@@ -275,7 +293,8 @@ class Draft:
                     watch,
                 )
             )
-            tape.open()
+            if not was:
+                tape.open()
         except Exception as error:
             tape.fail(error)
         tape.seconds += perf_counter() - started
@@ -291,6 +310,7 @@ class Draft:
     ) -> Any:
         """A torch function that writes nowhere."""
         started, tape = perf_counter(), self._tape
+        noted = _as_they_are(args, kwargs)
         try:
             states = torch_states() if traits.draws else ()
             autocast = autocast_now() if _is_autocast() else None
@@ -309,8 +329,7 @@ class Draft:
                 self._notes.append(
                     Note(
                         func,
-                        args,
-                        kwargs,
+                        *noted,
                         versions,
                         results,
                         sequence,
@@ -355,6 +374,19 @@ class Draft:
             backward = tape.started("backward", self._from, None, False, False, None)
         backward.written, backward.place, backward.autocast = (self._version,), self._place, self._autocast
         return backward
+
+
+def _as_they_are(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """Arguments whose containers are copies: the script may change its own later on."""
+    found = tuple([_copied(value) if type(value) in _CONTAINERS else value for value in args])
+    return found, {key: _copied(value) for key, value in kwargs.items()} if kwargs else kwargs
+
+
+def _copied(value: Any) -> Any:
+    kind = type(value)
+    if kind is dict:
+        return {key: _copied(part) for key, part in value.items()}
+    return kind([_copied(part) for part in value]) if kind in _CONTAINERS else value
 
 
 def _entry(tape: Tape, note: Note) -> TapeEntry:

@@ -7,7 +7,7 @@ late. Where even that is more than the budget, some are slept through.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
@@ -76,12 +76,12 @@ class LightSteps:
         self._wakes_at = 0
         self.expect(None)
 
-    def expect(self, like: Sequence[Seen] | None, held: Sequence[Tensor] = ()) -> None:
+    def expect(self, like: Sequence[Seen] | None, held: Callable[[], Sequence[Tensor]] = tuple) -> None:
         """Whether the next steps are light, `like` the last, whose backward passes are given; None where they are not.
 
         Args:
             like: What was seen of each pass of the last step.
-            held: The parameters of all optimisers.
+            held: Looks up the parameters of all optimisers.
         """
         self.on, self.known = like is not None, self._updates.made
         self._wanted = self._has_passed = False
@@ -123,14 +123,15 @@ class LightSteps:
 
     def is_enough(self, attempt: Attempt) -> bool:
         """Whether an update that is about to be made is slept through, or was noted and is as usual."""
-        draft = self._tape.draft
+        draft, self._has_passed = self._tape.draft, False  # the last one may have raised
         if self._updates.made != self.known:
             return False
         if self._tape.asleep:
+            self._napping = attempt, self._napping[1] + 1 if self._napping is not None else 1
             return True
-        if draft is None or not draft.is_read or attempt.closure or os.getpid() != self._process:
+        if draft is None or not draft.is_read or draft.is_settled or attempt.closure or os.getpid() != self._process:
             return False
-        self._has_passed = self.glance(attempt, draft.loss, draft.norm, 1)
+        draft.is_settled = self._has_passed = self.glance(attempt, draft.loss, draft.norm, 1)
         return self._has_passed
 
     def glance(self, attempt: Attempt, loss: float | None, norm: float | None, passes: int) -> bool:
@@ -153,10 +154,7 @@ class LightSteps:
 
     def goes_on(self, attempt: Attempt) -> bool:
         """Whether an update that was made is slept through, and so is the next."""
-        if not self._tape.asleep:
-            return False
-        self._napping = attempt, self._napping[1] + 1 if self._napping is not None else 1
-        return attempt.own_step + 1 < self._wakes_at
+        return self._tape.asleep and attempt.own_step + 1 < self._wakes_at
 
     def ends(self, attempt: Attempt) -> bool:
         """Whether no more is to be asked of an update that was made: it was enough, and the next is not read whole."""
@@ -179,17 +177,17 @@ class LightSteps:
         self._listener.slept(attempt, updates, self._passes)
 
 
-def draft_like(tape: Tape, seen: Sequence[Seen], held: Sequence[Tensor]) -> Draft | None:
+def draft_like(tape: Tape, seen: Sequence[Seen], held: Callable[[], Sequence[Tensor]]) -> Draft | None:
     """What steps like this one can be noted in; None where notes would not do.
 
     Args:
         tape: The tape.
         seen: What was seen of each of its backward passes.
-        held: What the optimisers hold.
+        held: Looks up what the optimisers hold.
     """
     if len(seen) != 1 or tape.shared or tape.live.copying or tape.heard is not None:
         return None
-    backward, own = seen[0].backward, set(map(id, held))
+    backward, own = seen[0].backward, set(map(id, held()))
     if backward.why or backward.kind != "backward" or is_averaged(backward):
         return None
-    return Draft(tape, list(held)) if all(id(p) in own for p in backward.parameters) else None
+    return Draft(tape, held) if all(id(p) in own for p in backward.parameters) else None

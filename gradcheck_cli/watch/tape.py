@@ -453,7 +453,9 @@ class Tape:
                 tensor = slot()
                 if tensor is not None and slot.learns and is_lost(tensor):
                     return self._stopped(tensor, None)
-            if self._interrupted is None or self._interrupted[0] not in map(id, chain(raised)):
+            if not isinstance(raised, Exception) or self._interrupted is None:  # nobody asks why somebody stopped it
+                return None
+            if self._interrupted[0] not in map(id, chain(raised)):
                 return None
             nothing = torch.zeros(())
             self.live.slot(nothing, self._interrupted[1], 0)

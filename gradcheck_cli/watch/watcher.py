@@ -277,7 +277,7 @@ class Watcher:
     def _expect(self, *, light: bool) -> None:
         """Whether a glance at the next update is to be enough, so that nobody asks for more; told before it begins."""
         self._looking.calls.deaf = self._updates.brief = light
-        self._light.expect(self._group.seen if light else None, self._held() if light else ())
+        self._light.expect(self._group.seen if light else None, self._held)
 
     def glanced(self, attempt: Attempt, passes: int) -> None:
         """An update is about to be made that was finite and as usual."""

@@ -157,8 +157,8 @@ def drafted(verifier: Verifier) -> Iterator[None]:
 
     def after(optimizer: Optimizer, *args: Any) -> None:
         if verifier.tape.enabled and not verifier.tape.depth and not verifier.tape.live.copying:
-            held = [p for group in optimizer.param_groups for p in group["params"]]
-            verifier.tape.draft = Draft(verifier.tape, held)
+            groups = optimizer.param_groups
+            verifier.tape.draft = Draft(verifier.tape, lambda: [p for group in groups for p in group["params"]])
 
     with watched(verifier):
         hooks = register_optimizer_step_pre_hook(before), register_optimizer_step_post_hook(after)

@@ -38,7 +38,7 @@ def model(tape: Tape) -> nn.Module:
 
 
 def noting(tape: Tape, model: nn.Module) -> Draft:
-    tape.draft = Draft(tape, list(model.parameters()))
+    tape.draft = Draft(tape, lambda: list(model.parameters()))
     return tape.draft
 
 

@@ -44,7 +44,7 @@ class Loop:
 
     def begin(self, own_step: int, seen: list[Seen] | None = None) -> None:
         """The update of that number has been made, and was read whole."""
-        self.light.expect([self.seen()] if seen is None else seen, list(self.model.parameters()))
+        self.light.expect([self.seen()] if seen is None else seen, lambda: list(self.model.parameters()))
         self.light.begin(self.attempt(own_step), own_step + 1)
 
     def make(self, own_step: int) -> str:
@@ -160,7 +160,7 @@ def test_a_step_that_cannot_be_repeated_is_not_noted() -> None:
 
 def test_a_step_that_reaches_what_no_optimiser_holds_is_not_noted() -> None:
     loop = Loop()
-    loop.light.expect([loop.seen()], [loop.model.weight])
+    loop.light.expect([loop.seen()], lambda: [loop.model.weight])
     loop.light.begin(loop.attempt(8), 9)
     assert loop.tape.draft is None
 

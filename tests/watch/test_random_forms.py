@@ -96,7 +96,7 @@ def assert_repeated(steps: list[str], losses: list[str], passes: int, noted: boo
     held = [p for module in (body, CRITIC, NORM) for p in module.parameters()]
     with watched(verifier) as tape:
         for _ in range(passes):
-            tape.draft = Draft(tape, held) if noted else None
+            tape.draft = Draft(tape, lambda: held) if noted else None
             x = body(torch.randn(6, 3))
             for name in steps:
                 x = STEPS[name](x)
