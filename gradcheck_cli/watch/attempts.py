@@ -92,7 +92,6 @@ class Updates:
         is_ours: Whether what is done now is done by the thread that is watched.
 
     Attributes:
-        inside: The attempt that is being made, or None: a closure runs inside it.
         seen: Whether there was one yet.
         made: How many were made, or given a state, so far.
         brief: Whether nobody asks where the next update is asked for.
@@ -108,10 +107,17 @@ class Updates:
         self.restored: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()
         self._scaled: Any = WeakIdKeyDictionary()  # of the scaled loss: the loss, and the scaler
         self._undo: list[Callable[[], None]] = []
-        self.inside: Attempt | None = None
+        self._inside: Attempt | None = None
         self.seen = self.brief = False
         self.made = 0
         self._frame: FrameType | None = None  # of torch's that calls `step`, while it runs
+
+    @property
+    def inside(self) -> Attempt | None:
+        """The attempt that is being made, or None: a closure runs inside it. One that raised is over."""
+        if self._inside is not None and self._frame is not None and not _is_running(self._frame, sys._getframe(1)):
+            self._inside = self._frame = None
+        return self._inside
 
     def optimizers(self) -> list[Optimizer]:
         """Those that were made since we watch, and those that have stepped."""
@@ -203,8 +209,6 @@ class Updates:
         if torch.compiler.is_compiling() or not self._is_ours():
             return
         frame = sys._getframe(1)
-        if self._frame is not None and not _is_running(self._frame, frame):
-            self.inside = None  # the last one raised
         if self.inside is None:
             self._frame = frame
             given = next(iter(args[1:]), kwargs.get("closure")) if isinstance(kwargs, dict) else None
@@ -213,8 +217,8 @@ class Updates:
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if self._frame is not None and self._frame is sys._getframe(1):  # not one that another's calls
             self._frame = None
-            if self.inside is not None:
-                self._end(self.inside)
+            if self._inside is not None:
+                self._end(self._inside)
 
     def _begin(self, optimizer: Optimizer, scaler: GradScaler | None, *, closure: bool = False) -> Attempt:
         self.seen = True
@@ -226,12 +230,12 @@ class Updates:
             self._last = weakref.ref(optimizer), entry, made_at
         entry[1] += 1
         asked_at = None if self.brief else users_line()
-        attempt = self.inside = Attempt(optimizer, entry[0], entry[1], scaler, closure, made_at, asked_at)
+        attempt = self._inside = Attempt(optimizer, entry[0], entry[1], scaler, closure, made_at, asked_at)
         self._listener.updating(attempt)
         return attempt
 
     def _end(self, attempt: Attempt) -> None:
-        self.inside = None
+        self._inside = None
         self._listener.updated(attempt)
 
 

@@ -21,6 +21,9 @@ from gradcheck_cli.watch.readbudget import ReadBudget
 from gradcheck_cli.watch.requested import RequestedSteps
 from gradcheck_cli.watch.tape import Tape
 
+ASLEEP = "it was slept through, to keep to --budget: a run with `--budget 100` watches it"
+"""Why a step that nobody watched cannot be repeated."""
+
 
 class Glanced(NamedTuple):
     """What is known of the last update, where that was not read whole; of one that was slept through, of one before.
@@ -62,6 +65,7 @@ class LightSteps:
         known: How many optimisers had been made when that was said.
         on: Whether a glance at the next update is to be enough, so that nobody asks for more.
         last: The last update, where that was not read whole.
+        slept: Updates that were slept through since the last that was read.
         passed: Updates since the last that the loop was told of, without those that were slept through.
     """
 
@@ -71,7 +75,7 @@ class LightSteps:
         self._listener, self._options, self._tape, self._updates = listener, options, tape, updates
         self._budget, self._asked, self._process = budget, RequestedSteps(options), os.getpid()
         self.last: Glanced | None = None
-        self.passed = self._slept = 0
+        self.passed = self.slept = 0
         self._napping: tuple[Attempt, int] | None = None  # the last of those slept through, and how many they are
         self._wakes_at = 0
         self.expect(None)
@@ -141,13 +145,13 @@ class LightSteps:
         if not self._budget.is_usual(attempt.number, loss, norm, attempt.rate):
             return False
         self._budget.glanced += 1
-        self.last, self._slept = Glanced(attempt.number, attempt.own_step, loss, norm), 0
+        self.last, self.slept = Glanced(attempt.number, attempt.own_step, loss, norm), 0
         self._listener.glanced(attempt, passes)
         return True
 
     def read(self) -> int:
         """An update is read whole; how many were slept through just before it."""
-        slept, self._slept, self.last = self._slept, 0, None
+        slept, self.slept, self.last = self.slept, 0, None
         return slept
 
     # -- after an update
@@ -170,7 +174,7 @@ class LightSteps:
         if self._napping is None:
             return
         (attempt, updates), self._napping = self._napping, None
-        self._slept += updates
+        self.slept += updates
         self._budget.slept += updates
         if self.last is not None:
             self.last = self.last._replace(own_step=attempt.own_step)

@@ -20,6 +20,7 @@ from torch import Tensor
 from gradcheck_cli.records.run import RunOptions
 from gradcheck_cli.records.session import Sample, Withdrawn
 from gradcheck_cli.records.timeline import AlarmKind, Outcome, Raised, Vital, Why
+from gradcheck_cli.runtime.tensors import is_finite
 from gradcheck_cli.watch import taps
 from gradcheck_cli.watch.accumulation import Accumulation
 from gradcheck_cli.watch.alarms import Alarms
@@ -33,7 +34,7 @@ from gradcheck_cli.watch.ending import listen
 from gradcheck_cli.watch.errorshield import ErrorShield
 from gradcheck_cli.watch.isolation import without_modes
 from gradcheck_cli.watch.layergradients import Layers
-from gradcheck_cli.watch.lightsteps import LightSteps
+from gradcheck_cli.watch.lightsteps import ASLEEP, LightSteps
 from gradcheck_cli.watch.loop.batchhistory import BatchHistory
 from gradcheck_cli.watch.loop.factgathering import FactGatherer
 from gradcheck_cli.watch.loop.facts import Facts, LoopFault
@@ -519,6 +520,7 @@ class Watcher:
             with self._guard:
                 self._light.wake()
                 self._tell_idle()
+                self._tell_ruin()
         if not self._steps:
             return
         self._tell_unread()
@@ -532,6 +534,16 @@ class Watcher:
             with self._guard:
                 self._shadow.end(next((use.clip_limit for use in self._uses.told()), None))
         self._tell_cost()
+
+    def _tell_ruin(self) -> None:
+        """The last updates were slept through: that they have left weights that are not finite is told all the same."""
+        held = list(self._held()) if self._light.slept else []
+        if any(is_finite(parameter) is False for parameter in held):
+            backward = Backward("stopped", None, None)
+            backward.why, backward.entries, backward.parameters = ASLEEP, [], held
+            self._accumulation.alone(backward)
+            self._group, self._explained = UpdateGroup([Seen(backward, math.nan, Norms((), ()), 1.0)]), True
+            self._judge(None, again=True)
 
     def _tell_unread(self) -> None:
         """The last update is told of, though it was only glanced at: it says how far the run has come."""

@@ -244,3 +244,91 @@ def test_views_lead_to_what_they_are_of(verifier: Verifier, tape: Tape, model: n
     draft.write_out()
     (index,) = [entry for entry in verifier.backwards[-1].entries if isinstance(entry.args[0], Slot)][:1]
     assert index.args[1] == (1, slice(None, None, None)) and verifier.replayed[-1].outcome is Replay.EXACT
+
+
+class Given(nn.Module):
+    """Takes what it is given in containers, as collators make them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(3, 2)
+
+    def forward(self, given: Any) -> Tensor:
+        found: Tensor = self.inner(given["x"][0])
+        return found
+
+
+def test_containers_that_the_script_changes_later_are_as_they_were(verifier: Verifier, tape: Tape) -> None:
+    model = Given()
+    model({"x": [torch.ones(2, 3)]}).sum().backward()
+    model.zero_grad()
+    draft, batch, parts = noting(tape, model), {"x": [torch.randn(2, 3)]}, []
+    out = model(batch)
+    batch["x"][0] = torch.randn(2, 3)
+    batch["y"] = []
+    parts += [out, out * 2]
+    joined = torch.cat(parts)
+    parts.clear()
+    joined.square().mean().backward()
+    draft.write_out()
+    assert verifier.replayed[-1].outcome is Replay.EXACT and verifier.late_ones == 1 and not verifier.failures
+
+
+def test_what_is_made_in_inference_is_taped_as_ever(verifier: Verifier, tape: Tape, model: nn.Module) -> None:
+    draft = noting(tape, model)
+    out = model(torch.ones(2, 3))
+    with torch.inference_mode():
+        best = out.argmax(1) + 0
+    (out.square().mean() * (best == best).float().mean()).backward()
+    assert tape.draft is None and not draft.fits and not verifier.failures
+
+
+class Refusing(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.refuses = nn.Linear(2, 2), False
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.refuses:
+            raise ValueError("no")
+        found: Tensor = self.inner(x)
+        return found
+
+
+def test_after_a_module_that_raised_the_rest_is_taped(verifier: Verifier, tape: Tape, model: nn.Module) -> None:
+    other = Refusing()
+    (other(torch.ones(1, 2)) + model(torch.ones(1, 3))).sum().backward()
+    other.zero_grad()
+    model.zero_grad()
+    noting(tape, model)
+    out, other.refuses = model(torch.randn(2, 3)), True
+    with pytest.raises(ValueError, match="no"):
+        other(out)
+    (out - 1).square().mean().backward()
+    assert verifier.replayed[-1].outcome is Replay.EXACT and not verifier.failures
+
+
+def test_it_holds_nothing_once_it_is_written_out(tape: Tape, model: nn.Module) -> None:
+    draft, x = noting(tape, model), torch.randn(2, 3)
+    held = weakref.ref(x)
+    out = weakref.ref(model(x))
+    del x
+    assert held() is not None
+    draft.write_out()
+    assert held() is None and out() is None
+
+
+def test_a_group_that_has_come_is_read_as_well(verifier: Verifier, tape: Tape, model: nn.Module) -> None:
+    optimizer, new = torch.optim.SGD(model.parameters(), lr=0.1), nn.Parameter(torch.ones(2))
+    tape.draft = draft = Draft(tape, lambda: [p for group in optimizer.param_groups for p in group["params"]])
+    optimizer.add_param_group({"params": [new]})
+    (model(torch.ones(2, 3)) * new).sum().backward()
+    assert tape.draft is None and not draft.is_read and verifier.replayed[-1].outcome is Replay.EXACT
+
+
+def test_of_a_step_that_is_settled_nothing_is_told(verifier: Verifier, tape: Tape, model: nn.Module) -> None:
+    draft = noting(tape, model)
+    step(model, torch.randn(2, 3))
+    draft.is_settled = True
+    draft.write_out()
+    assert tape.draft is None and verifier.late_ones == 0

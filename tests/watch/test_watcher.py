@@ -735,6 +735,52 @@ def test_another_optimiser_wakes_it(tmp_path: Path, awake: int) -> None:
     assert [each.step for each in process.vitals if each.optimizer == 1] == list(range(411, 421))
 
 
+class Stubborn(SGD):
+    refuses = False
+
+    def step(self, closure: Any = None) -> Any:
+        if self.refuses:
+            raise ValueError("no")
+        return super().step(closure)
+
+
+@pytest.mark.parametrize(("every", "awake"), [(1, 1), (16, 1), (16, 4)])
+def test_updates_that_raise_are_counted_once(tmp_path: Path, every: int, awake: int) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 1)
+    with watching(tmp_path, budget=0.0, first=False) as watched:
+        _sleeping(watched, every, awake)
+        optimizer = Stubborn(model.parameters(), lr=1e-3)
+        for step in range(1, 421):
+            optimizer.refuses = step % 9 == 4
+            optimizer.zero_grad()
+            model(torch.randn(8, 2) if step != 404 else torch.full((8, 2), math.nan)).square().mean().backward()
+            with suppress(ValueError):
+                optimizer.step()
+        watched.watcher._ending()
+    process = watched.process
+    assert process.cost is not None and process.cost.steps == 420 and not process.aside
+    (raised,) = [each for each in process.raised if each.raised.kind is AlarmKind.NONFINITE]
+    assert raised.raised.step == 404 and raised.replay is Replay.EXACT
+
+
+def test_weights_that_were_lost_in_the_last_sleep_are_told(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 1)
+    with watching(tmp_path, budget=0.0, first=False) as watched:
+        _sleeping(watched)
+        optimizer = SGD(model.parameters(), lr=1e-3)
+        for step in range(1, 408):
+            optimizer.zero_grad()
+            model(torch.randn(8, 2) if step != 406 else torch.full((8, 2), math.nan)).square().mean().backward()
+            optimizer.step()
+        watched.watcher._ending()
+    process = watched.process
+    (raised,) = process.raised
+    assert (raised.raised.kind, raised.raised.step) == (AlarmKind.NONFINITE, 407)
+    assert raised.replay is Replay.IMPOSSIBLE and "slept through" in raised.reason
+
+
 def test_several_passes_of_an_update_are_slept_through(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = torch.nn.Linear(2, 1)
