@@ -24,8 +24,8 @@ _LEVELS = (
 )
 """From the dearest on: one update of so many is read whole, and of the others one of so many is glanced at."""
 _UNSEEN = 1.7
-"""What watching takes over what its own clock sees, as `run_cost` measured: torch's detours to us, and calls of ours that
-are too short to be timed, which are most of a step that is slept through."""
+"""What watching takes over what its own clock sees, as `run_cost` measured: torch's detours to us, and calls of ours
+that are too short to be timed, which are most of a step that is slept through."""
 _RATE = 1.25
 """Factor by which a learning rate may have moved since the last update that was read whole."""
 _APART = 1.0

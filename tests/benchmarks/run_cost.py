@@ -43,7 +43,7 @@ WARM, BLOCK, LEAST = 3.0, 0.2, 30
 """Seconds alone that warm a script up, those of a timed block, and steps of the first at least."""
 SETTLED, LONG_BLOCK = 25.0, 1.0
 """Seconds after which the budget is kept, and those of a block then, in which one step in hundreds costs the most."""
-_SHORT = 0.01
+_SHORT = 0.05
 """Seconds of a step below which reading every update whole may cost more than that."""
 PERCENT, LEAST_MS = 5.0, 0.15
 """What a step may cost: the larger of the two."""
