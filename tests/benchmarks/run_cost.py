@@ -9,11 +9,11 @@ then only glanced at, and of the shortest slept through.
 Under DDP there are two ranks on gloo, each with a core of its own if there are two; the row is rank 0's.
 Memory is the peak RSS of ten steps in a process of its own, start-up the CPU time of all processes of a command.
 
-Added ms of a step as first measured, before the watcher was made cheaper: mlp 0.74 (AMP 0.73, 4 micro-batches 1.94), lstm
-0.72 (0.82, 2.53), cnn 0.95 (1.33, 4.24; DDP 2.35), resnet 3.1 (4.1, 32), gpt 16 (20, 54), and peak RSS 1.03, 1.02, 1.03,
-1.11, 1.25. After it, the first 30 s of watching: mlp 0.51 (0.58, 2.2), lstm 0.66 (0.70, 2.6), cnn 1.3 (1.3, 5.2; DDP 2.8) of
-6 ms, resnet and gpt 2 to 6 %; later: mlp 0.12 (0.22, 0.12), lstm 0.16 (0.17, 0.32), cnn 0.26 (0.39). From one time to the
-next these differ by 0.03 to 0.1.
+Added ms of a step as first measured, before the watcher was made cheaper: mlp 0.74 (AMP 0.73, 4 micro-batches 1.94),
+lstm 0.72 (0.82, 2.53), cnn 0.95 (1.33, 4.24; DDP 2.35), resnet 3.1 (4.1, 32), gpt 16 (20, 54), and peak RSS 1.03,
+1.02, 1.03, 1.11, 1.25. After it, the first 30 s of watching: mlp 0.51 (0.58, 2.2), lstm 0.66 (0.70, 2.6), cnn 1.3
+(1.3, 5.2; DDP 2.8) of 6 ms, resnet and gpt 2 to 6 %; later: mlp 0.12 (0.22, 0.12), lstm 0.16 (0.17, 0.32), cnn 0.26
+(0.39). From one time to the next these differ by 0.03 to 0.1.
 """
 
 from __future__ import annotations
