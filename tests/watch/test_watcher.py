@@ -650,11 +650,7 @@ def test_updates_that_are_glanced_at_lose_nothing_that_is_wrong(tmp_path: Path) 
         budget = watched.watcher._budget
         budget.every, budget.account = 8, lambda *spent: None  # type: ignore[method-assign]
         optimizer = SGD(model.parameters(), lr=1e-3)
-        for step in range(1, 405):
-            x = torch.randn(8, 2) if step != bad else torch.full((8, 2), math.nan)
-            optimizer.zero_grad()
-            model(x).square().mean().backward()
-            optimizer.step()
+        _trained(model, optimizer, range(1, 405), bad)
         watched.watcher._ending()
     process = watched.process
     (raised,) = [each for each in process.raised if each.raised.kind is AlarmKind.NONFINITE]
@@ -672,6 +668,14 @@ def _glancing(watched: Watched) -> None:
     budget.every, budget.account = 8, lambda *spent: None  # type: ignore[method-assign]
 
 
+def _trained(model: nn.Module, optimizer: torch.optim.Optimizer, steps: range, bad: int = 0) -> None:
+    """Make these steps; the batch of the bad one is NaN."""
+    for step in steps:
+        optimizer.zero_grad()
+        model(torch.randn(8, 2) if step != bad else torch.full((8, 2), math.nan)).square().mean().backward()
+        optimizer.step()
+
+
 def _sleeping(watched: Watched, every: int = 16, awake: int = 4) -> None:
     budget = watched.watcher._budget
     budget.every, budget.awake, budget.account = every, awake, lambda *spent: None  # type: ignore[method-assign]
@@ -684,11 +688,7 @@ def test_what_begins_while_updates_are_slept_through_is_seen_in_the_next(tmp_pat
     with watching(tmp_path, budget=0.0, first=False) as watched:
         _sleeping(watched)
         optimizer = SGD(model.parameters(), lr=1e-3)
-        for step in range(1, 420):
-            x = torch.randn(8, 2) if step != bad else torch.full((8, 2), math.nan)
-            optimizer.zero_grad()
-            model(x).square().mean().backward()
-            optimizer.step()
+        _trained(model, optimizer, range(1, 420), bad)
         watched.watcher._ending()
     process = watched.process
     (raised,) = [each for each in process.raised if each.raised.kind is AlarmKind.NONFINITE]
@@ -706,10 +706,7 @@ def test_steps_that_are_asked_for_are_not_slept_through(tmp_path: Path) -> None:
     with watching(tmp_path, budget=0.0, first=False, at=("401",)) as watched:
         _sleeping(watched)
         optimizer = SGD(model.parameters(), lr=1e-3)
-        for _ in range(1, 420):
-            optimizer.zero_grad()
-            model(torch.randn(8, 2)).square().mean().backward()
-            optimizer.step()
+        _trained(model, optimizer, range(1, 420))
         watched.watcher._ending()
     (diagnosed,) = watched.process.diagnosed
     assert (diagnosed.step, diagnosed.replay) == (401, Replay.EXACT)
@@ -721,13 +718,8 @@ def test_another_optimiser_wakes_it(tmp_path: Path, awake: int) -> None:
     model = torch.nn.Linear(2, 1)
     with watching(tmp_path, budget=0.0, first=False) as watched:
         _sleeping(watched, awake=awake)
-        optimizer = SGD(model.parameters(), lr=1e-3)
-        for step in range(1, 421):
-            if step == 411:
-                optimizer = Adam(model.parameters(), lr=1e-3)
-            optimizer.zero_grad()
-            model(torch.randn(8, 2)).square().mean().backward()
-            optimizer.step()
+        _trained(model, SGD(model.parameters(), lr=1e-3), range(1, 411))
+        _trained(model, Adam(model.parameters(), lr=1e-3), range(411, 421))
         watched.watcher._ending()
     process = watched.process
     assert not process.aside and process.cost is not None and process.cost.steps == 420
@@ -769,11 +761,7 @@ def test_weights_that_were_lost_in_the_last_sleep_are_told(tmp_path: Path) -> No
     model = torch.nn.Linear(2, 1)
     with watching(tmp_path, budget=0.0, first=False) as watched:
         _sleeping(watched)
-        optimizer = SGD(model.parameters(), lr=1e-3)
-        for step in range(1, 408):
-            optimizer.zero_grad()
-            model(torch.randn(8, 2) if step != 406 else torch.full((8, 2), math.nan)).square().mean().backward()
-            optimizer.step()
+        _trained(model, SGD(model.parameters(), lr=1e-3), range(1, 408), bad=406)
         watched.watcher._ending()
     process = watched.process
     (raised,) = process.raised
