@@ -74,6 +74,7 @@ class Draft:
         held: All parameters whose gradients the step makes, as they are by then.
 
     Attributes:
+        parameters: Those, as they were when it was made.
         fits: Whether notes have done so far.
         is_settled: Whether its update is counted, so that nothing is told of it any more.
         is_read: Whether the backward pass has run, and the gradients were read.
@@ -85,8 +86,8 @@ class Draft:
     norm: float | None
 
     def __init__(self, tape: Tape, held: Callable[[], Sequence[Tensor]]) -> None:
-        self._tape, self._held_now, self._parameters = tape, held, list(held())
-        self._is_plain, self.fits = can_glimpse(self._parameters), True
+        self._tape, self._held_now, self.parameters = tape, held, list(held())
+        self._is_plain, self.fits = can_glimpse(self.parameters), True
         self.clear()
 
     def clear(self) -> None:
@@ -116,14 +117,14 @@ class Draft:
             and inputs is None
             and not (retain or create)
             and not (_functions() or _dispatches())
-            and set(map(_gradient_of, self._parameters)) == {None}
+            and set(map(_gradient_of, self.parameters)) == {None}
             and self._holds_the_same()
         )
 
     def _holds_the_same(self) -> bool:
         """Whether the optimiser's parameters are those that it had, and no group has come."""
         now = self._held_now()
-        return len(now) == len(self._parameters) and all(map(is_, now, self._parameters))
+        return len(now) == len(self.parameters) and all(map(is_, now, self.parameters))
 
     def backward(self, run: Callable[[], Any], loss: Tensor) -> Any:
         """Run it; whoever listens is told of one that raises, as ever."""
@@ -161,7 +162,7 @@ class Draft:
 
     def _read(self, loss: Tensor) -> None:
         """It has run: read the loss and the gradients, and by what these are known again."""
-        held = [p for p in self._parameters if p.grad is not None]
+        held = [p for p in self.parameters if p.grad is not None]
         gradients: list[Any] = list(map(_gradient_of, held))
         plain = self._is_plain and loss.dtype is torch.float32 and loss.numel() == 1
         norms = glimpse(gradients) if plain else None

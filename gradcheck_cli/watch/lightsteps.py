@@ -149,6 +149,11 @@ class LightSteps:
         self._listener.glanced(attempt, passes)
         return True
 
+    @property
+    def parameters(self) -> list[Tensor]:
+        """What light steps train, though the script may hold it no more; nothing where they are not noted."""
+        return self._draft.parameters if self._draft is not None else []
+
     def read(self) -> int:
         """An update is read whole; how many were slept through just before it."""
         slept, self.slept, self.last = self.slept, 0, None

@@ -537,7 +537,9 @@ class Watcher:
 
     def _tell_ruin(self) -> None:
         """The last updates were slept through: that they have left weights that are not finite is told all the same."""
-        held = list(self._held()) if self._light.slept else []
+        held = (
+            (list(self._held()) or self._light.parameters) if self._light.slept else []
+        )  # it may have ended in main()
         if any(is_finite(parameter) is False for parameter in held):
             backward = Backward("stopped", None, None)
             backward.why, backward.entries, backward.parameters = ASLEEP, [], held
